@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
+TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: help setup demo test lint readme lock clean
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+
+setup: $(STAMP) ## .venv with every locked dependency, .venv/bin/app-repro and .venv/bin/dvc
+
+# Everything but torch comes hash-checked from the lock; torch by version alone, since its CPU and CUDA wheels differ.
+$(STAMP): requirements-cpu.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 13) else f"app-repro needs Python 3.11 or 3.12, {sys.executable} is {v[0]}.{v[1]}: make setup PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-cpu.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## the whole pipeline on the embedded data set: minutes on two cores
+	$(BIN)/app-repro demo
+
+test: setup lint ## the linter, the type checker and every test, with coverage
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+readme: setup ## the generated parts of README.md, from the records of `make demo`
+	$(BIN)/python -m app_repro.readme
+
+lock: ## both lock files anew (needs uv)
+	$(UV_COMPILE) --upgrade -o requirements.lock
+	$(UV_COMPILE) --extra test -c requirements.lock --no-emit-package torch $$(sed -n 's/^\(nvidia[^=]*\|cuda[^=]*\|triton\)==.*/--no-emit-package \1/p' requirements.lock) -o requirements-cpu.lock
+
+clean: ## what make made, not the store
+	rm -rf .venv data/demo .mypy_cache .ruff_cache .pytest_cache .coverage

@@ -1,0 +1,5 @@
+"""python -m app_repro"""
+
+from app_repro.cli import main
+
+main()

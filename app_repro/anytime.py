@@ -1,0 +1,246 @@
+"""The loop of anytime learning: prune -> train -> evaluate -> append. Resuming is skipping what is finished."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from app_repro import checkpoint, masks, models
+from app_repro.data import DataSet
+from app_repro.errors import AppReproError
+from app_repro.evaluate import evaluate
+from app_repro.megabatches import Split, phase
+from app_repro.methods import METHODS, nominal_density
+from app_repro.prune import prune
+from app_repro.seeds import seed_for
+from app_repro.spec import RunSpec
+from app_repro.stream import Images, Phase, in_order
+from app_repro.train import Progress, Recipe, Sums, fit, momentum_of, optimizer_for
+
+SAVE_EVERY_SECONDS = 30.0
+HISTORY = ("train_loss", "train_accuracy", "val_accuracy", "lr")
+
+
+class Keeper(Protocol):
+    """Where a run keeps its files (store.RunFolder)."""
+
+    def write_megabatch(self, content: dict[str, Any]) -> None: ...
+    def megabatches(self, count: int) -> list[dict[str, Any]] | None: ...
+    def save_state(self, content: bytes) -> None: ...
+    def load_states(self) -> Iterable[bytes]: ...
+    def restart(self) -> None: ...
+
+
+class Stopped(AppReproError):
+    """The run was asked to stop; its state is saved."""
+
+    exit_code = 130
+
+
+def recipe_of(spec: RunSpec) -> Recipe:
+    """The training part of a spec."""
+    names = Recipe.__dataclass_fields__
+    return Recipe(**{name: getattr(spec, name) for name in names})
+
+
+class Run:
+    """One run of a spec on a device: everything between two steps, and what carries it on."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        data: DataSet,
+        split: Split,
+        device: torch.device,
+        keeper: Keeper,
+        *,
+        code: str = "",
+        report: Callable[[dict[str, Any]], None] = lambda event: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.spec, self.split, self.keeper = spec, split, keeper
+        self.report, self.should_stop = report, should_stop
+        self.train_images = Images.load(data, "train", device)
+        self.test_images = Images.load(data, "test", device)
+        self.test = torch.from_numpy(split.test).to(device)
+        _, height, _, channels = data.train_images.shape
+        net = models.build(spec.arch, len(data.classes), height, channels, spec.seed)
+        self.net: nn.Module = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.recipe = recipe_of(spec)
+        self.sgd = optimizer_for(self.net, self.recipe)
+        self.mask = masks.full(models.prunable(self.net))
+        self.progress = Progress()
+        self.results: list[dict[str, Any]] = []
+        self.scored = {"seconds": 0.0, "samples": 0}
+        self.identity = {"run_id": spec.run_id, "code": code}
+        self.current: Phase
+        self.saved_at = time.monotonic()
+        self.started, self.wall_before = time.perf_counter(), 0.0
+
+    @property
+    def megabatch(self) -> int:
+        """The megabatch at work, 1-based; T + 1 when all are finished."""
+        return len(self.results) + 1
+
+    def go(self) -> list[dict[str, Any]]:
+        """Carry the run to its end, from where its files say it stands: results per megabatch.
+
+        Raises DivergedError (state unchanged) and Stopped (state saved).
+        """
+        self._resume()
+        while self.megabatch <= self.spec.sb:
+            self._one_megabatch()
+        return self.results
+
+    def _one_megabatch(self) -> None:
+        self.current = current = self._phase()
+        if self.progress.epoch == 0 and self.progress.step == 0:
+            self._prune(current)
+        fit(self.net, current, self.mask, self.recipe, self.sgd, self.progress, self._hook)
+        if not masks.holds(models.prunable(self.net), self.mask):
+            raise AppReproError(f"a pruned weight is not 0 after megabatch {self.megabatch}: a defect, please report")
+        result = self._result(current)
+        self.keeper.write_megabatch(result)
+        self.results.append(result)
+        self.progress = Progress()
+        self.started, self.wall_before = time.perf_counter(), 0.0
+        self._save()
+
+    def _phase(self) -> Phase:
+        spec = self.spec
+        indices = phase(
+            self.split,
+            self.megabatch,
+            replay=spec.replay,
+            seed=spec.seed,
+            val_fraction=spec.val_fraction,
+            buffer_size=spec.buffer_size,
+            score_sample=spec.score_sample,
+            score_fraction=spec.score_fraction,
+        )
+        return Phase.of(
+            self.megabatch,
+            self.train_images,
+            indices,
+            seed=spec.seed,
+            validation_augmented=spec.validation_images == "augmented",
+            score_augmented=spec.score_sample == "head",
+        )
+
+    def _prune(self, current: Phase) -> None:
+        """Step 1 of algorithm.md section 3, if the method asks for it."""
+        spec, start = self.spec, time.perf_counter()
+        asked = METHODS[spec.method](self.megabatch, spec.sb, spec.tau or 0.0)
+        if asked is None:
+            self.scored = {"seconds": 0.0, "samples": 0}
+            return
+        assert spec.criterion is not None and spec.scope is not None and spec.candidates is not None
+        self.mask = prune(
+            self.net,
+            self.mask,
+            asked,
+            current.score_batches,
+            criterion=spec.criterion,
+            scope=spec.scope,
+            candidates=spec.candidates,
+            fresh=spec.scored_weights == "fresh" and self.megabatch > 1,
+            seed=seed_for(spec.seed, "prune", self.megabatch),
+        )
+        for tensors in (models.prunable(self.net), momentum_of(self.net, self.sgd)):
+            masks.zero_pruned(tensors, self.mask)
+        self.scored = {"seconds": time.perf_counter() - start, "samples": len(current.score)}
+
+    def _hook(self, sums: Sums, epoch_ended: bool) -> None:
+        """After each step and epoch: tell where the run stands, save now and then, stop if asked to."""
+        stopping = self.should_stop()
+        if stopping or time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
+            if not epoch_ended:
+                sums.flush()
+            self._save()
+        if epoch_ended:
+            self.report(self._event())
+        if stopping:
+            raise Stopped(f"{self.spec.run_id}: stopped in megabatch {self.megabatch}, epoch {self.progress.epoch + 1}")
+
+    def _event(self) -> dict[str, Any]:
+        progress = self.progress
+        return {
+            "run_id": self.spec.run_id,
+            "megabatch": self.megabatch,
+            "epoch": progress.epoch,
+            "train_loss": progress.train_loss[-1],
+            "val_accuracy": progress.val_accuracy[-1],
+            "samples": self._trained(),
+            "samples_per_second": len(self.current.train) / max(progress.epoch_seconds[-1], 1e-9),
+        }
+
+    def _trained(self) -> int:
+        """Training passes so far, in samples."""
+        before = sum(result["trained_samples"] for result in self.results)
+        return before + self.progress.epoch * len(self.current.train)
+
+    def _result(self, current: Phase) -> dict[str, Any]:
+        """Steps 3 and 4 of algorithm.md section 3, as plain values: the restored network on the test set."""
+        precision, progress = self.spec.precision, self.progress
+        tested = evaluate(self.net, in_order(self.test_images, self.test), precision)
+        clean = evaluate(self.net, current.clean_training_batches(), precision)
+        k, spec = self.megabatch, self.spec
+        wall = self._wall_seconds()
+        trained = len(current.train) * spec.epochs
+        return {
+            "run_id": spec.run_id,
+            "megabatch": k,
+            "density_nominal": nominal_density(spec.method, k, spec.sb, spec.tau),
+            "density_effective": masks.density(self.mask),
+            "kept": list(masks.kept(self.mask).values()),
+            "train_samples": len(current.train),
+            "val_samples": len(current.validation),
+            "trained_samples": trained,
+            "score_samples": self.scored["samples"],
+            "best_epoch": progress.best_epoch + 1,
+            "test_errors": tested.errors,
+            "test_samples": tested.samples,
+            "test_loss": tested.loss_sum / tested.samples,
+            "train_accuracy": progress.train_accuracy[-1],
+            "train_accuracy_clean": clean.accuracy,
+            "val_accuracy": progress.val_accuracy[progress.best_epoch],
+            "val_accuracy_last": progress.val_accuracy[-1],
+            # the released code's definition: both at the last epoch, training accuracy as it ran
+            "generalisation_gap": progress.train_accuracy[-1] - progress.val_accuracy[-1],
+            "gap_test": clean.accuracy - tested.accuracy,
+            "history": {name: getattr(progress, name) for name in HISTORY},
+            "timing": {
+                "wall_seconds": wall,
+                "score_seconds": self.scored["seconds"],
+                "epoch_seconds": progress.epoch_seconds,
+                "samples_per_second": trained / max(sum(progress.epoch_seconds), 1e-9),
+            },
+        }
+
+    def _wall_seconds(self) -> float:
+        """Seconds spent on this megabatch, in earlier processes too."""
+        return self.wall_before + time.perf_counter() - self.started
+
+    def _save(self) -> None:
+        position = self.identity | {
+            "finished": len(self.results),
+            "scored": self.scored,
+            "wall_seconds": self._wall_seconds(),
+        }
+        self.keeper.save_state(checkpoint.encode(self.net, self.sgd, self.mask, self.progress, position))
+        self.saved_at = time.monotonic()
+
+    def _resume(self) -> None:
+        """Take up the newest state of this run under this code whose earlier results are all there; else start anew."""
+        for content in self.keeper.load_states():
+            position = checkpoint.position_of(content)
+            results = self.keeper.megabatches(position["finished"])
+            if results is None or any(position[key] != value for key, value in self.identity.items()):
+                continue
+            self.mask, self.progress = checkpoint.restore(content, self.net, self.sgd)
+            self.results, self.scored = results, position["scored"]
+            self.wall_before = position["wall_seconds"]
+            return
+        self.keeper.restart()

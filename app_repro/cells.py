@@ -1,0 +1,157 @@
+"""Which runs a claim is about: its cells under a protocol, what is missing, and how the runs there depart from it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app_repro.evidence import Run
+from app_repro.methods import prunes
+from app_repro.spec import PRUNING_ONLY, SWITCHES
+from app_repro.statements import Claim, seeds, side_settings, side_specs
+
+IDENTITY = (
+    "dataset",
+    "image_size",
+    "few_shot",
+    "arch",
+    "method",
+    "sb",
+    "tau",
+    "criterion",
+    "scope",
+    "replay",
+    "buffer_size",
+)
+"""Settings in which a run must equal the claim to be about it at all; any other difference is a named deviation."""
+IGNORED = ("seed", "data_digest")
+
+Spec = dict[str, Any]
+Deviation = tuple[tuple[str, Any, Any], ...]
+"""(setting, the claim's value, the run's value), in the order of the settings."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Runs of every side of a claim in one setting."""
+
+    label: str
+    sides: dict[str, dict[int, Run]]
+    """Side -> seed -> run."""
+    missing: tuple[str, ...]
+    """Declared runs that are not there."""
+    deviations: tuple[str, ...]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds that every side has, in order."""
+        return sorted(set.intersection(*(set(side) for side in self.sides.values())))
+
+    @property
+    def runs(self) -> list[Run]:
+        """All its runs."""
+        return [run for side in self.sides.values() for run in side.values()]
+
+
+def cells_of(claim: Claim, protocol: str, runs: Sequence[Run]) -> list[Cell]:
+    """The claim's cells under a protocol, with or without runs; those of an open claim are the ones that have runs."""
+    mine = [run for run in runs if run.protocol == protocol]
+    if claim.is_open:
+        return _open_cells(claim, mine)
+    declared = seeds(claim)
+    specs = [side_specs(claim, side, protocol, declared[0]) for side in claim.sides]
+    templates = (
+        dict(zip(claim.sides, (s.model_dump(mode="json") for s in row), strict=True))
+        for row in zip(*specs, strict=True)
+    )
+    return [_filled(template, mine, declared) for template in templates]
+
+
+def _open_cells(claim: Claim, runs: Sequence[Run]) -> list[Cell]:
+    """Cells found among the runs: those of the first side give the settings, the others must share them."""
+    declared = range(1, len(seeds(claim)) + 1)
+    main = claim.overrides | side_settings(claim.method)
+    fixed = {key: value if isinstance(value, list) else [value] for key, value in main.items() if key != "protocol"}
+    templates: dict[str, Spec] = {}
+    for run in runs:
+        if not run.departures and all(run.spec[key] in values for key, values in fixed.items()):
+            templates.setdefault(repr(_setting(run.spec)), run.spec)
+    found = []
+    for _, spec in sorted(templates.items()):
+        sides = {side: _other_side(spec, side) for side in claim.sides}
+        cell = _filled(sides, runs, (), exact=True)
+        short = [f"{side}: {len(have)} of {len(declared)} seeds" for side, have in cell.sides.items()]
+        lacking = tuple(
+            text for text, have in zip(short, cell.sides.values(), strict=True) if len(have) < len(declared)
+        )
+        found.append(Cell(cell.label, cell.sides, lacking, ()))
+    return found
+
+
+def _other_side(spec: Spec, side: str) -> Spec:
+    settings = spec | side_settings(side)
+    return settings | ({} if prunes(settings["method"], spec["sb"]) else dict.fromkeys(PRUNING_ONLY))
+
+
+def _setting(spec: Spec) -> Spec:
+    return {key: value for key, value in spec.items() if key not in IGNORED}
+
+
+def _filled(template: dict[str, Spec], runs: Sequence[Run], declared: Iterable[int], exact: bool = False) -> Cell:
+    """The cell of a template: of all sets of runs that share their deviations, the most complete, then the nearest."""
+    groups: dict[str, dict[Deviation, dict[int, Run]]] = {}
+    for side, spec in template.items():
+        groups[side] = defaultdict(dict)
+        for run in runs:
+            if all(run.spec[key] == spec[key] for key in IDENTITY):
+                deviation = () if exact and _setting(run.spec) == _setting(spec) else _deviation(spec, run)
+                groups[side][deviation][run.seed] = run
+        if exact:
+            groups[side] = {(): groups[side].get((), {})}
+    shared = {_shared(deviation) for side in groups.values() for deviation in side} or {()}
+    declared = tuple(declared)
+    options = [_option(groups, common, declared) for common in shared]
+    sides, deviations = min(options, key=lambda option: _rank(option[0], option[1], declared))
+    label = "/".join(str(next(iter(template.values()))[key]) for key in ("dataset", "arch"))
+    missing = tuple(
+        f"{side} seed{'s' if len(absent) > 1 else ''} {', '.join(map(str, absent))}"
+        for side, have in sides.items()
+        if (absent := [seed for seed in declared if seed not in have])
+    )
+    return Cell(label, sides, missing, deviations)
+
+
+def _deviation(spec: Spec, run: Run) -> Deviation:
+    differing = [(key, spec[key], run.spec[key]) for key in spec if key not in (*IGNORED, *IDENTITY)]
+    unofficial = [] if run.is_official else [("data", "official", run.content["data_source"].get("origin", "unknown"))]
+    return tuple((key, str(a), str(b)) for key, a, b in (*differing, *unofficial) if a != b)
+
+
+def _shared(deviation: Deviation) -> Deviation:
+    """The part of a deviation that every side can have: a dense run has no pruning settings to deviate in."""
+    return tuple(item for item in deviation if item[0] not in PRUNING_ONLY)
+
+
+def _option(
+    groups: dict[str, dict[Deviation, dict[int, Run]]], common: Deviation, declared: tuple[int, ...]
+) -> tuple[dict[str, dict[int, Run]], tuple[str, ...]]:
+    """For each side the best group with these common deviations; and all deviations as text."""
+    sides: dict[str, dict[int, Run]] = {}
+    named: dict[str, None] = {}
+    for side, found in groups.items():
+        fitting = [(deviation, have) for deviation, have in found.items() if _shared(deviation) == common and have]
+        fitting.sort(key=lambda item: (-len(set(declared) & set(item[1])), len(item[0]), -len(item[1]), item[0]))
+        deviation, sides[side] = fitting[0] if fitting else ((), {})
+        named |= {_text(*item): None for item in deviation}
+    return sides, tuple(named)
+
+
+def _text(setting: str, claimed: str, run: str) -> str:
+    return f"{'switch ' if setting in SWITCHES else ''}{setting} {run} instead of {claimed}"
+
+
+def _rank(
+    sides: dict[str, dict[int, Run]], deviations: tuple[str, ...], declared: tuple[int, ...]
+) -> tuple[int, int, int, tuple[str, ...]]:
+    absent = sum(seed not in have for have in sides.values() for seed in declared)
+    return absent, len(deviations), -sum(map(len, sides.values())), deviations

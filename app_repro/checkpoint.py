@@ -1,0 +1,71 @@
+"""An unfinished run as bytes: weights, momentum, best epoch, mask and position, in one safetensors file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from app_repro.masks import Mask, pack, unpack
+from app_repro.models import prunable
+from app_repro.train import Progress, momentum_of
+
+_PARTS = ("net", "momentum", "best", "mask")
+
+
+def encode(net: nn.Module, sgd: torch.optim.SGD, mask: Mask, progress: Progress, position: Mapping[str, Any]) -> bytes:
+    """The state between two steps. `position`: plain values that say where in the run this is, and of which run."""
+    parts: dict[str, Mapping[str, Tensor]] = {
+        "net": net.state_dict(),
+        "momentum": momentum_of(net, sgd),
+        "best": progress.best,
+        "mask": pack(mask),
+    }
+    tensors = {
+        f"{part}/{name}": tensor.detach().cpu().contiguous()
+        for part, content in parts.items()
+        for name, tensor in content.items()
+    }
+    plain = {item.name: getattr(progress, item.name) for item in fields(progress) if item.name != "best"}
+    header = {"progress": json.dumps(plain), "position": json.dumps(dict(position))}
+    return save_tensors(tensors, metadata=header)
+
+
+def position_of(content: bytes) -> dict[str, Any]:
+    """The `position` that `encode` was given, read from the header alone."""
+    return json.loads(_header(content)["position"])
+
+
+def restore(content: bytes, net: nn.Module, sgd: torch.optim.SGD) -> tuple[Mask, Progress]:
+    """Load a state into `net` and `sgd` in place; its mask and progress."""
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in _PARTS}
+    for name, tensor in load_tensors(content).items():
+        part, _, key = name.partition("/")
+        parts[part][key] = tensor
+    net.load_state_dict(parts["net"])
+    momentum = momentum_of(net, sgd)
+    for name, tensor in parts["momentum"].items():
+        momentum[name].copy_(tensor)
+    progress = Progress(**json.loads(_header(content)["progress"]))
+    device = next(net.parameters()).device
+    progress.best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
+    return unpack(parts["mask"], prunable(net)), progress
+
+
+def encode_weights(net: nn.Module) -> bytes:
+    """Parameters and buffers of a network as safetensors."""
+    return save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()})
+
+
+def encode_mask(mask: Mask) -> bytes:
+    """A mask as safetensors of packed bits; the shapes are the network's."""
+    return save_tensors(pack(mask))
+
+
+def _header(content: bytes) -> dict[str, str]:
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + length])["__metadata__"]

@@ -1,0 +1,50 @@
+"""What can go wrong, as one line for people and one exit code for scripts."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class AppReproError(Exception):
+    """Base: its text is one line that names the thing and the remedy; `exit_code` is what the command returns."""
+
+    exit_code = 2
+
+
+class ParamsError(AppReproError):
+    """A setting that cannot be used: unknown key, wrong type, out of range."""
+
+
+class DataError(AppReproError):
+    """A data set that cannot be had or trusted: missing, truncated, hostile, of another digest."""
+
+
+class RunError(AppReproError):
+    """Some runs of the grid did not finish."""
+
+    exit_code = 3
+
+
+class DivergedError(RunError):
+    """The loss of a run is not finite; says in which megabatch and epoch (both 1-based)."""
+
+    def __init__(self, megabatch: int, epoch: int) -> None:
+        super().__init__(f"the loss is not finite in megabatch {megabatch}, epoch {epoch}; lower lr")
+        self.where = {"megabatch": megabatch, "epoch": epoch}
+
+
+class IntegrityError(AppReproError):
+    """A file whose checksum does not match what it holds."""
+
+    exit_code = 3
+
+
+class DiskFullError(AppReproError):
+    """No room for a file; nothing was overwritten."""
+
+    exit_code = 3
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the known name nearest to `word`, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,124 @@
+"""Finished and diverged runs as verify sees them: records found, checked, reduced to what a judgement needs."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app_repro import record
+from app_repro.errors import IntegrityError
+from app_repro.files import canonical, digest
+
+
+@dataclass(frozen=True)
+class Run:
+    """One record, checked."""
+
+    path: Path
+    content: dict[str, Any]
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The settings, plain values, named as in RunSpec."""
+        return self.content["spec"]
+
+    @property
+    def seed(self) -> int:
+        """Its seed."""
+        return self.spec["seed"]
+
+    @property
+    def protocol(self) -> str:
+        """Name of the bundle it is nearest to."""
+        return self.content["protocol"]["name"]
+
+    @property
+    def departures(self) -> dict[str, Any]:
+        """Switches that depart from that bundle."""
+        return self.content["protocol"]["departures"]
+
+    @property
+    def is_official(self) -> bool:
+        """Whether its data came from the publisher, by digest."""
+        return bool(self.content["data_source"].get("official"))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it ended with a finite loss."""
+        return self.content["status"] == "finished"
+
+    def value(self, metric: str) -> float:
+        """A metric of its summary, in the record's unit."""
+        return float(self.content["summary"][metric])
+
+    def curve(self, metric: str) -> list[float]:
+        """A metric per megabatch, in the record's unit."""
+        return [float(item[metric]) for item in self.content["megabatches"]]
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a search for records found."""
+
+    runs: tuple[Run, ...]
+    """Each run once, in the order of their ids."""
+    problems: tuple[str, ...]
+    """Damaged or unreadable files, and diverged runs: a line each, naming the file."""
+    notes: tuple[str, ...]
+
+
+def read_all(roots: Sequence[Path]) -> Records:
+    """Every record under `roots` (folders of runs, of published records, or single files), checksums verified."""
+    found: dict[str, Run] = {}
+    problems: list[str] = []
+    notes = [f"{root}: no such folder" for root in roots if not root.exists()]
+    for path in sorted({path for root in roots for path in _record_files(root)}):
+        try:
+            run = _read(path)
+        except IntegrityError as error:
+            problems.append(str(error))
+            continue
+        if not run.is_finished:
+            problems.append(f"{path}: diverged: {_diverged(run)}; a failed run is never dropped")
+        run_id = run.content["run_id"]
+        if run_id in found and record.numbers(found[run_id].content) != record.numbers(run.content):
+            run, other = sorted((found[run_id], run), key=_precedence)
+            notes.append(f"{other.path}: the same run as {run.path} with other numbers; the latter is judged")
+        found[run_id] = run
+    return Records(tuple(found[run_id] for run_id in sorted(found)), tuple(problems), tuple(notes))
+
+
+def _record_files(root: Path) -> Iterator[Path]:
+    """Records below `root`: record.json of a run's folder, any other JSON file where there is none beside it."""
+    if root.is_file():
+        yield root
+        return
+    for path in root.rglob("*.json"):
+        is_part = path.name.startswith("megabatch-") or (path.parent / "record.json").exists()
+        if path.name == "record.json" or not is_part:
+            yield path
+
+
+def _read(path: Path) -> Run:
+    try:
+        run = Run(path, record.read(path))
+        if run.is_finished:
+            sum(len(item) for item in run.content["megabatches"])
+            run.value("test_accuracy")
+        _ = run.seed, run.protocol, run.departures, run.is_official
+        return run
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        what = " ".join(str(error).split())[:120]
+        raise IntegrityError(f"{path}: not a record of this version ({what}); remove it or run it again") from None
+    except OSError as error:
+        raise IntegrityError(f"{path}: cannot be read: {error.strerror}; restore it, or remove it") from None
+
+
+def _diverged(run: Run) -> str:
+    return json.dumps(run.content.get("diverged"))[:120]
+
+
+def _precedence(run: Run) -> tuple[bool, bool, str]:
+    """Order among records of one run: a diverged one is never hidden, one's own goes before a published one."""
+    return run.is_finished, run.path.name != "record.json", digest(canonical(run.content).encode())

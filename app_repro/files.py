@@ -1,0 +1,131 @@
+"""Files that are either whole or not there: atomic writes, digests, JSON that carries its own checksum."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from app_repro.errors import DiskFullError, IntegrityError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextlib.contextmanager
+def disk_full_as_error(path: Path, need_bytes: int = 0) -> Iterator[None]:
+    """Turn a full disk below into one DiskFullError that names `path`, what it needed and what is free."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        folder = next(p for p in (path, *path.parents) if p.exists())
+        free = shutil.disk_usage(folder).free
+        need = f"needs {need_bytes / 1e6:.1f} MB, " if need_bytes else ""
+        raise DiskFullError(f"disk full: {path}: {need}{free / 1e6:.1f} MB free; make room and run again") from error
+
+
+@contextlib.contextmanager
+def atomic_open(path: Path, need_bytes: int = 0) -> Iterator[BinaryIO]:
+    """A binary file that appears at `path` when the block ends without an error, and not at all otherwise.
+
+    Temporary file beside the target, fsync, replace, fsync of the folder: existence means complete.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_full_as_error(path, need_bytes):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        partial = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.chmod(0o666 & ~_umask())  # mkstemp gives 0600, whatever the user's mask says
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    with atomic_open(path, len(content)) as file:
+        file.write(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def digest(content: bytes) -> str:
+    """sha256 of `content`, 64 hex digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Digest of a file's bytes in hex, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """JSON text that is the same for equal values: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def sealed(content: dict[str, Any]) -> str:
+    """JSON text of `content`, a line a key, with a `checksum`: sha256 over its canonical JSON without that field."""
+    body = {key: value for key, value in content.items() if key != "checksum"}
+    body["checksum"] = digest(canonical(body).encode())
+    lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in body.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def write_sealed(path: Path, content: dict[str, Any]) -> None:
+    """Write `content` to `path` as JSON that carries its own checksum."""
+    write_text(path, sealed(content))
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Content of a sealed JSON file, checksum removed. Raises IntegrityError, naming it, if any byte has changed."""
+    raw = path.read_bytes()
+    try:
+        content = json.loads(raw)
+        intact = sealed(content).encode() == raw  # stricter than the checksum alone: white space counts too
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        intact = False
+    if not intact:
+        raise IntegrityError(f"{path}: damaged, its checksum does not match; restore it, or remove it and run again")
+    return {key: value for key, value in content.items() if key != "checksum"}
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """`target` becomes the same file as `source` where the file system can, a copy otherwise."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        with disk_full_as_error(target, source.stat().st_size):
+            shutil.copyfile(source, target)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

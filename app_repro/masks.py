@@ -1,0 +1,75 @@
+"""A mask says which weights are kept: dict[str, BoolTensor], keys and shapes as `models.prunable`."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Mask = dict[str, Tensor]
+"""Weight name -> bool tensor of the weight's shape, True where kept; names in order of depth."""
+
+
+def full(weights: Mapping[str, Tensor]) -> Mask:
+    """The mask that keeps everything."""
+    return {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()}
+
+
+def kept(mask: Mask) -> dict[str, int]:
+    """Number of weights kept, by layer."""
+    return {name: int(layer.sum()) for name, layer in mask.items()}
+
+
+def size(mask: Mask) -> int:
+    """Number of prunable weights."""
+    return sum(layer.numel() for layer in mask.values())
+
+
+def density(mask: Mask) -> float:
+    """Fraction of the prunable weights that is kept."""
+    return sum(kept(mask).values()) / size(mask)
+
+
+def intersect(a: Mask, b: Mask) -> Mask:
+    """Weights kept by both."""
+    return {name: a[name] & b[name] for name in a}
+
+
+def is_nested(inner: Mask, outer: Mask) -> bool:
+    """Whether every weight that `inner` keeps is kept by `outer` too."""
+    return not any(bool((inner[name] & ~outer[name]).any()) for name in inner)
+
+
+@torch.no_grad()
+def zero_pruned(tensors: Mapping[str, Tensor], mask: Mask) -> None:
+    """Set what is pruned to exactly 0 in place: weights, or their momentum."""
+    for name, layer in mask.items():
+        tensors[name].masked_fill_(~layer, 0.0)  # not a product: -1 * 0 is -0, and infinity * 0 no zero at all
+
+
+@torch.no_grad()
+def mask_gradients(weights: Mapping[str, nn.Parameter], mask: Mask) -> None:
+    """Set the gradients of pruned weights to 0: with weight and momentum 0 a step of SGD then leaves them exactly 0."""
+    for name, layer in mask.items():
+        gradient = weights[name].grad
+        assert gradient is not None, f"{name} has no gradient"
+        gradient.mul_(layer)
+
+
+def holds(weights: Mapping[str, Tensor], mask: Mask) -> bool:
+    """Whether every pruned weight is exactly 0."""
+    return not any(bool((weights[name][~layer] != 0).any()) for name, layer in mask.items())
+
+
+def pack(mask: Mask) -> dict[str, Tensor]:
+    """A mask as (ceil(n / 8),) uint8 tensors, eight weights a byte, for storage."""
+    return {name: torch.from_numpy(np.packbits(layer.cpu().numpy().ravel())) for name, layer in mask.items()}
+
+
+def unpack(packed: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> Mask:
+    """The mask that `pack` was given, shapes and device as `like`."""
+    mask: Mask = {}
+    for name, weight in like.items():
+        bits = np.unpackbits(packed[name].cpu().numpy(), count=weight.numel()).astype(bool)
+        mask[name] = torch.from_numpy(bits).view(weight.shape).to(weight.device)
+    return mask

@@ -1,0 +1,212 @@
+"""The networks of the paper, with torchvision's classes and parameter names where they exist."""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from app_repro.errors import ParamsError
+from app_repro.seeds import seed_for
+
+IMAGENET_SIZE = 64
+"""From this image size on, torchvision's own stem (7x7, stride 2, max-pool); below it the CIFAR one."""
+
+
+@cache
+def _torchvision() -> Any:
+    """torchvision.models, also where its compiled part does not fit torch (its CUDA wheel beside a CPU-only torch).
+
+    Without that part two operators lack their schemas and the import fails; neither is needed for these networks.
+    """
+    spec = importlib.util.find_spec("torchvision")
+    compiled = Path(spec.origin or "").parent / "_C.so" if spec else Path()
+    try:
+        torch.ops.load_library(str(compiled))
+    except OSError:
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _torchvision.library = library  # type: ignore[attr-defined]  # the schemas live as long as this object
+    import torchvision.models
+
+    return torchvision.models
+
+
+def _resnet(block: str, layers: list[int], classes: int, image_size: int, channels: int, width: int = 64) -> nn.Module:
+    """torchvision's ResNet; for small images a 3x3 stem of stride 1 and no max-pool. He et al. 2016."""
+    resnet = _torchvision().resnet
+    net = resnet.ResNet(getattr(resnet, block), layers, num_classes=classes, width_per_group=width)
+    if image_size < IMAGENET_SIZE:
+        net.conv1 = _conv3x3(channels, 64)
+        net.maxpool = nn.Identity()
+    elif channels != 3:
+        raise ParamsError(f"arch: ImageNet networks take 3 channels, the images have {channels}; use resnet20s")
+    return net
+
+
+def _vgg16_bn(classes: int, image_size: int, channels: int) -> nn.Module:
+    """Configuration D with batch normalisation, without its last max-pool; one linear layer. Simonyan et al. 2015."""
+    vgg = _torchvision().vgg
+    net = vgg.VGG(vgg.make_layers(vgg.cfgs["D"][:-1], batch_norm=True), num_classes=classes)
+    if channels != 3:
+        net.features[0] = nn.Conv2d(channels, 64, 3, padding=1)
+    net.avgpool = nn.AdaptiveAvgPool2d(1)
+    net.classifier = nn.Linear(512, classes)
+    for module in (net.features[0], net.classifier):
+        _initialise(module)
+    return net
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and a parameter-free shortcut (option A: subsampled, padded with zero channels)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = _conv3x3(inputs, outputs, stride)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = _conv3x3(outputs, outputs)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.stride = stride
+        self.padding = (outputs - inputs) // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, H / stride, W / stride)"""
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        if self.padding or self.stride > 1:
+            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.padding, self.padding))
+        return F.relu(y + x)
+
+
+class SmallResNet(nn.Module):
+    """The 6n + 2 layer networks for CIFAR of He et al. 2016, section 4.2: 16-32-64 channels, n blocks a stage."""
+
+    def __init__(self, blocks: int, classes: int, channels: int = 3) -> None:
+        super().__init__()
+        self.conv1 = _conv3x3(channels, 16)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = _stage(blocks, 16, 16, 1)
+        self.layer2 = _stage(blocks, 16, 32, 2)
+        self.layer3 = _stage(blocks, 32, 64, 2)
+        self.fc = nn.Linear(64, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) -> (B, classes) logits"""
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.fc(x.mean((2, 3)))
+
+
+def _stage(blocks: int, inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(Block(inputs, outputs, stride), *(Block(outputs, outputs, 1) for _ in range(blocks - 1)))
+
+
+def _small(blocks: int, classes: int, image_size: int, channels: int) -> nn.Module:
+    net = SmallResNet(blocks, classes, channels)
+    for module in net.modules():
+        _initialise(module)
+    return net
+
+
+def _conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+    _initialise(conv)
+    return conv
+
+
+def _initialise(module: nn.Module) -> None:
+    """torchvision's rule: convolutions kaiming_normal by fan_out, their biases 0; linear layers as torch draws them."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def build(arch: str, classes: int, image_size: int, channels: int = 3, seed: int = 0) -> nn.Module:
+    """The network `arch` with freshly drawn weights (by `seed`; torch's global generator is left as it was).
+
+    Raises ParamsError where its pooling leaves nothing of images of `image_size` pixels.
+    """
+    builder, smallest = ARCHITECTURES[arch]
+    if image_size < smallest:
+        raise ParamsError(f"arch: {arch} needs images of at least {smallest} pixels, these have {image_size}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(seed, "weights"))
+        return builder(classes=classes, image_size=image_size, channels=channels)
+
+
+def prunable(net: nn.Module) -> dict[str, nn.Parameter]:
+    """Weights that may be pruned, by parameter name in order of depth: every convolution's, nothing else."""
+    convolutions = ((name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv2d))
+    return {f"{name}.weight": module.get_parameter("weight") for name, module in convolutions}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """FLOPs of one image's forward pass, two a multiply-add; normalisation and activations are not counted."""
+
+    layers: dict[str, int]
+    """Prunable layers by weight name."""
+    other: int
+    """Linear layers."""
+
+    @property
+    def total(self) -> int:
+        return sum(self.layers.values()) + self.other
+
+
+def cost(arch: str, classes: int, image_size: int, channels: int = 3) -> Cost:
+    """Count the FLOPs of `arch` on shapes alone (nothing is allocated or computed)."""
+    layers: dict[str, int] = {}
+    other = 0
+
+    def count(name: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        nonlocal other
+        if isinstance(module, nn.Conv2d):
+            layers[f"{name}.weight"] = 2 * output.shape[2] * output.shape[3] * module.weight.numel()
+        elif isinstance(module, nn.Linear):
+            other += 2 * module.weight.numel()
+
+    with torch.device("meta"):
+        net = build(arch, classes, image_size, channels)
+        for name, module in net.named_modules():
+            module.register_forward_hook(partial(count, name))
+        net.eval()(torch.empty(1, channels, image_size, image_size))
+    return Cost({name: layers[name] for name in prunable(net)}, other)
+
+
+def describe(arch: str, classes: int, image_size: int, channels: int = 3) -> dict[str, Any]:
+    """`network` part of a record: parameters, and each prunable layer's weights and FLOPs."""
+    counted = cost(arch, classes, image_size, channels)
+    with torch.device("meta"):
+        net = build(arch, classes, image_size, channels)
+    weights = {name: weight.numel() for name, weight in prunable(net).items()}
+    return {
+        "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "layers": {name: {"weights": n, "flops": counted.layers[name]} for name, n in weights.items()},
+        "other_flops": counted.other,
+    }
+
+
+Builder = Callable[..., nn.Module]
+
+ARCHITECTURES: dict[str, tuple[Builder, int]] = {
+    # name: (builder, the smallest image it can take, in pixels)
+    "resnet18": (partial(_resnet, "BasicBlock", [2, 2, 2, 2]), 8),
+    "resnet34": (partial(_resnet, "BasicBlock", [3, 4, 6, 3]), 8),
+    "resnet50": (partial(_resnet, "Bottleneck", [3, 4, 6, 3]), 8),
+    "resnet101": (partial(_resnet, "Bottleneck", [3, 4, 23, 3]), 8),
+    "wide_resnet50_2": (partial(_resnet, "Bottleneck", [3, 4, 6, 3], width=128), 8),
+    "wide_resnet101_2": (partial(_resnet, "Bottleneck", [3, 4, 23, 3], width=128), 8),
+    "vgg16_bn": (_vgg16_bn, 16),
+    "resnet8s": (partial(_small, 1), 4),
+    "resnet20s": (partial(_small, 3), 4),
+    "resnet44s": (partial(_small, 7), 4),
+    "resnet56s": (partial(_small, 9), 4),
+}

@@ -1,0 +1,90 @@
+"""How much one seed's value varies: pooled over every cell of the same data set and metric."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from app_repro.evidence import Run
+from app_repro.judge import NOISELESS, Noise
+from app_repro.spec import PRUNING_ONLY
+
+DETERMINISTIC = ("density_nominal",)
+"""Metrics that follow from the settings: no noise, and one seed says it all."""
+
+SAME_DATA = ("dataset", "image_size", "few_shot", "train_limit", "test_limit", "sb", "epochs")
+"""Settings that make two cells' noise comparable: the data set, and what sets the size of its metrics."""
+
+_NO_CELL = ("seed", "data_digest")
+
+
+class Pool:
+    """Noise of all finished runs, by metric and data set; each answer is worked out once."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._by_data: dict[str, list[Run]] = defaultdict(list)
+        for run in runs:
+            if run.is_finished:
+                self._by_data[_data(run)].append(run)
+        self._known: dict[tuple[str, str, bool], Noise | None] = {}
+
+    def of_values(self, metric: str, like: Run) -> Noise | None:
+        """Pooled within-cell standard deviation of `metric` (record's unit) over cells with the data set of `like`.
+
+        None without a cell of two seeds.
+        """
+        return self._noise(metric, like, paired=False)
+
+    def of_contrast(self, metric: str, like: Run, weights: Sequence[float]) -> Noise | None:
+        """Pooled standard deviation of a contrast paired by seed, sum of weights x value with weights that add up to 0.
+
+        From the residuals of method + seed within each setting (two-way layout): what methods share at a seed cancels,
+        as it does in the contrast; its variance is the residual one times the sum of squared weights.
+        """
+        noise = self._noise(metric, like, paired=True)
+        size = math.sqrt(math.fsum(weight**2 for weight in weights))
+        return noise and Noise(noise.sd * size, noise.dof, True)
+
+    def _noise(self, metric: str, like: Run, paired: bool) -> Noise | None:
+        if metric in DETERMINISTIC:
+            return NOISELESS
+        key = (metric, _data(like), paired)
+        if key not in self._known:
+            groups: dict[str, list[Run]] = defaultdict(list)
+            for run in self._by_data[key[1]]:
+                groups[_cell(run, (*PRUNING_ONLY, "method") if paired else ())].append(run)
+            parts = [_two_way(group, metric) if paired else _within(group, metric) for group in groups.values()]
+            dof = sum(part[1] for part in parts)
+            self._known[key] = Noise(math.sqrt(math.fsum(p[0] for p in parts) / dof), dof, True) if dof else None
+        return self._known[key]
+
+
+def _data(run: Run) -> str:
+    return repr([run.spec[key] for key in SAME_DATA] + [run.is_official])
+
+
+def _cell(run: Run, beside: tuple[str, ...]) -> str:
+    return repr([value for key, value in sorted(run.spec.items()) if key not in (*_NO_CELL, *beside)])
+
+
+def _within(runs: Sequence[Run], metric: str) -> tuple[float, int]:
+    """Sum of squared deviations from the cell's mean, and its degrees of freedom."""
+    values = [run.value(metric) for run in runs]
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values), len(values) - 1
+
+
+def _two_way(runs: Sequence[Run], metric: str) -> tuple[float, int]:
+    """Sum of squared residuals of value = method's cell + seed, and their degrees of freedom; gaps allowed."""
+    names, seeds = sorted({_cell(run, ()) for run in runs}), sorted({run.seed for run in runs})
+    design = np.zeros((len(runs), len(names) + len(seeds)))
+    for row, run in zip(design, runs, strict=True):
+        row[names.index(_cell(run, ()))] = row[len(names) + seeds.index(run.seed)] = 1
+    values = np.array([run.value(metric) for run in runs])
+    dof = len(runs) - int(np.linalg.matrix_rank(design))
+    if dof <= 0:
+        return 0.0, 0
+    values = values - values.mean()  # large equal parts cost digits
+    fitted = design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    return float(((values - fitted) ** 2).sum()), dof

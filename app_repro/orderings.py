@@ -1,0 +1,152 @@
+"""Rules about which is ahead: an ordering of several pairs (Holm), and which of two lies closer to a third."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app_repro.judge import HARD, LEVEL, Judgement, Noise, mean_of, quantile, seeds_needed
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One comparison: per-seed differences, positive where they agree with the claim."""
+
+    label: str
+    differences: tuple[float, ...]
+    noise: Noise | None
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One-sided bound of a pair's mean at its own level of Holm's ladder."""
+
+    label: str
+    mean: float
+    edge: float
+    """Lower bound of the mean, or upper one where reversals are looked for."""
+    level: float
+    holds: bool
+
+
+def p_value(mean: float, n: int, noise: Noise) -> float:
+    """One-sided p value of "the mean is not above 0"; 0 or 1 without noise."""
+    from scipy.special import ndtr, stdtr
+
+    known = noise.at(n)
+    if known.sd == 0:
+        return 0.0 if mean > 0 else 1.0
+    t = mean * math.sqrt(n) / known.sd
+    return float(ndtr(-t) if math.isinf(known.dof) else stdtr(known.dof, -t))
+
+
+def holm(pairs: Sequence[tuple[str, float, int, Noise]], level: float) -> list[Bound]:
+    """Lower bounds of the means of (label, mean, n, noise), in the order of their p values (Holm 1979).
+
+    The i-th of m smallest p values is held against (1 - level) / (m - i); after the first that fails none holds.
+    """
+    ranked = sorted(pairs, key=lambda pair: (p_value(*pair[1:]), pair[0]))
+    bounds: list[Bound] = []
+    for index, (label, mean, n, noise) in enumerate(ranked):
+        step = 1 - (1 - level) / (len(ranked) - index)
+        known = noise.at(n)
+        edge = mean - quantile(step, known.dof) * known.sd / math.sqrt(n)
+        holds = edge > 0 and (not bounds or bounds[-1].holds)
+        bounds.append(Bound(label, mean, edge, step, holds))
+    return bounds
+
+
+def ordering_verdict(pairs: Sequence[tuple[str, float, int, Noise]]) -> tuple[str, list[Bound], list[Bound]]:
+    """(verdict, bounds at 95 %, bounds of the reversed pairs at 99 %) of pairs (label, mean, n, noise)."""
+    bounds = holm(pairs, LEVEL)
+    back = holm([(label, -mean, n, noise) for label, mean, n, noise in pairs], HARD)
+    if any(bound.holds for bound in back):
+        return "not_reproduced", bounds, back
+    return ("reproduced" if all(bound.holds for bound in bounds) else "inconclusive"), bounds, back
+
+
+def ordering(pairs: Sequence[Pair]) -> Judgement:
+    """Every pair keeps its sign with a Holm-corrected lower 95 % bound above 0; none is reversed at 99 %.
+
+    The numbers of the judgement are those of the weakest pair.
+    """
+    judged = [(p.label, mean_of(p.differences), len(p.differences), p.noise) for p in pairs if p.noise]
+    known = [(label, mean, n, noise) for label, mean, n, noise in judged if noise]
+    unknown = [pair.label for pair in pairs if not pair.noise]
+    if not known:
+        n = min(len(pair.differences) for pair in pairs)
+        mean = min(mean_of(pair.differences) for pair in pairs)
+        return Judgement("inconclusive", f"too few seeds to know the noise of {_few(unknown)}", n, mean, seeds_needed=3)
+    verdict, bounds, back = ordering_verdict(known)
+    if unknown and verdict == "reproduced":
+        verdict = "inconclusive"
+    weakest = min(bounds, key=lambda bound: bound.edge)
+    _, mean, n, noise = next(pair for pair in known if pair[0] == weakest.label)
+    reversed_ = [bound.label for bound in back if bound.holds]
+    open_ = [bound.label for bound in bounds if not bound.holds] + unknown
+    reason = {
+        "reproduced": f"every one of {len(pairs)} pairs keeps its sign",
+        "not_reproduced": f"reversed: {_few(reversed_)}",
+        "inconclusive": f"not shown: {_few(open_)}",
+    }[verdict]
+    needed = None
+    if verdict == "inconclusive" and not unknown:
+        needed = seeds_needed(n, lambda size: ordering_verdict(_resized(known, size))[0] != "inconclusive")
+    steps = (
+        *(f"{b.label}: mean {b.mean:.6g}, lower bound {b.edge:.6g} at {b.level:.2%} (Holm)" for b in bounds),
+        *(f"{b.label} reversed: upper bound {-b.edge:.6g} at {b.level:.2%} (Holm)" for b in back if b.mean > 0),
+    )
+    half = weakest.mean - weakest.edge
+    return Judgement(verdict, reason, n, mean, noise.at(n).sd, mean - half, mean + half, None, needed, steps)
+
+
+def closer(
+    anchor: Sequence[float], near: Sequence[float], far: Sequence[float], noise: tuple[Noise | None, Noise | None]
+) -> Judgement:
+    """Whether `near` lies closer to `anchor` than `far` does, paired by seed.
+
+    That is so exactly if the anchor lies on the near side of the midpoint: with u = near - far in its own direction,
+    v = anchor - (near + far)/2 has u's sign. Both are contrasts, so both bounds are ordinary t bounds; claiming both
+    needs no correction. `noise`: of u and of v.
+    """
+    n = len(anchor)
+    u = mean_of([b - c for b, c in zip(near, far, strict=True)])
+    v = mean_of([a - (b + c) / 2 for a, b, c in zip(anchor, near, far, strict=True)])
+    if not noise[0] or not noise[1]:
+        return Judgement("inconclusive", "too few seeds to know the noise", n, v, seeds_needed=3)
+    sign = math.copysign(1.0, u)
+    apart, side = noise[0], noise[1]
+
+    def at(size: int) -> tuple[str, float, float]:
+        pairs = [("u", sign * u, size, apart), ("v", sign * v, size, side)]
+        low_u, low_v = (_lower(mean, n_, known, LEVEL) for _, mean, n_, known in pairs)
+        if low_u > 0 and low_v > 0:
+            return "reproduced", low_u, low_v
+        contradicted = low_u > 0 and _lower(-sign * v, size, side, HARD) > 0
+        return ("not_reproduced" if contradicted else "inconclusive"), low_u, low_v
+
+    verdict, low_u, low_v = at(n)
+    reason = {
+        "reproduced": "on the near side of the midpoint",
+        "not_reproduced": "on the far side of the midpoint",
+        "inconclusive": "the side of the midpoint is not shown",
+    }[verdict]
+    steps = (
+        f"|near - far| = {abs(u):.6g}, lower 95 % bound {low_u:.6g}",
+        f"anchor past the midpoint, towards near: {sign * v:.6g}, lower 95 % bound {low_v:.6g}",
+    )
+    needed = seeds_needed(n, lambda size: at(size)[0] != "inconclusive") if verdict == "inconclusive" else None
+    mean, half = sign * v, sign * v - low_v
+    return Judgement(verdict, reason, n, mean, side.sd, mean - half, mean + half, None, needed, steps)
+
+
+def _lower(mean: float, n: int, noise: Noise, level: float) -> float:
+    known = noise.at(n)
+    return mean - quantile(level, known.dof) * known.sd / math.sqrt(n)
+
+
+def _resized(pairs: Sequence[tuple[str, float, int, Noise]], n: int) -> list[tuple[str, float, int, Noise]]:
+    return [(label, mean, n, noise) for label, mean, _, noise in pairs]
+
+
+def _few(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")

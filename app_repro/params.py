@@ -1,0 +1,168 @@
+"""params.yaml -> validated settings -> the grid: one RunSpec per cell."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from app_repro.errors import ParamsError, nearest
+from app_repro.methods import prunes
+from app_repro.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec
+
+MAX_PARAMS_BYTES = 100_000
+
+
+@dataclass(frozen=True)
+class Params:
+    """A validated params.yaml."""
+
+    cells: tuple[RunSpec, ...]
+    """The grid: every combination, equal runs once; data digests not yet filled in."""
+    device: str
+    workers: int | None
+    axes: tuple[str, ...]
+    """Keys with more than one value, in the order of the file."""
+
+
+class _Outside(BaseModel):
+    """Keys of params.yaml that are no field of a run: the bundle's name, and where to compute."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    protocol: Literal["paper", "released"]
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+    workers: Annotated[int, Field(ge=1, le=1024)] | None
+    variants: list[dict[str, Any]] | None
+
+
+_NOT_IN_FILE = {"data_digest", "augmentation"}
+_SINGLE = ("device", "workers", "variants")
+
+
+def known_keys() -> list[str]:
+    """Keys that params.yaml must have, no more and no fewer."""
+    return [*(name for name in RunSpec.model_fields if name not in _NOT_IN_FILE), *_Outside.model_fields]
+
+
+def load(path: Path) -> Params:
+    """Read and validate a params file. Raises ParamsError: one line with key, value, what is allowed, nearest name."""
+    return parse(_read_yaml(path), str(path))
+
+
+def parse(raw: Mapping[str, Any], where: str = "params") -> Params:
+    """Validate `raw` (keys as in params.yaml) and expand its grid, in the order of its axes."""
+    _check_keys(raw, where)
+    settings = {key: _values(key, raw[key], where) for key in raw}
+    variants = settings.pop("variants")[0] or [{}]
+    cells: dict[str, RunSpec] = {}
+    axes = {key for key, values in settings.items() if len(values) > 1}
+    for variant in variants:
+        unknown = [key for key in variant if key not in raw or key in _SINGLE]
+        if unknown:
+            raise ParamsError(f"{where}: variants: unknown key {unknown[0]!r}{nearest(unknown[0], list(raw))}")
+        merged = settings | {key: _values(key, value, where) for key, value in variant.items()}
+        axes |= set(variant)
+        for combination in itertools.product(*merged.values()):
+            spec = _resolve(dict(zip(merged, combination, strict=True)), where)
+            cells.setdefault(spec.run_id, spec)
+    ordered = tuple(key for key in raw if key in axes)
+    return Params(tuple(cells.values()), settings["device"][0], settings["workers"][0], ordered)
+
+
+def _resolve(cell: dict[str, Any], where: str) -> RunSpec:
+    """One cell as a spec: switches from its bundle unless given, settings that do not apply set to null."""
+    bundle = PROTOCOLS[cell.pop("protocol")]
+    fields = {key: value for key, value in cell.items() if key not in _SINGLE}
+    fields |= {key: bundle[key] if fields[key] is None else fields[key] for key in SWITCHES}
+    if prunes(fields["method"], fields["sb"]):
+        if missing := [key for key in PRUNING_ONLY if fields[key] is None]:
+            raise ParamsError(f"{where}: {missing[0]}: null is not allowed for method {fields['method']!r}: it prunes")
+    else:
+        fields |= dict.fromkeys(PRUNING_ONLY)
+    if fields["dataset"] != "restricted_imagenet":
+        fields |= {"image_size": None, "few_shot": None}
+    elif fields["image_size"] is None:
+        raise ParamsError(f"{where}: image_size: null is not allowed for restricted_imagenet: 32 or 224")
+    if fields["replay"] != "buffer":
+        fields["buffer_size"] = None
+    elif fields["buffer_size"] is None:
+        raise ParamsError(f"{where}: buffer_size: null is not allowed with replay: buffer; a number of examples")
+    return RunSpec.model_validate(fields)
+
+
+def _check_keys(raw: Mapping[str, Any], where: str) -> None:
+    known = known_keys()
+    for key in raw:
+        if key not in known:
+            name = str(key)[:80]
+            raise ParamsError(f"{where}: unknown key {name!r}{nearest(name, known)} known: {', '.join(known)}")
+    if missing := [key for key in known if key not in raw]:
+        raise ParamsError(f"{where}: missing key {missing[0]!r}; `app-repro preset short` shows every key")
+
+
+def _values(key: str, value: Any, where: str) -> list[Any]:
+    """Values of one key: itself, or the items of an axis; each validated."""
+    is_axis = isinstance(value, list) and key not in _SINGLE
+    if key == "milestones":
+        is_axis = isinstance(value, list) and bool(value) and isinstance(value[0], list)
+    items = value if is_axis else [value]
+    if not items:
+        raise ParamsError(f"{where}: {key}: an empty list leaves no run; give a value or a list of values")
+    if len({repr(item) for item in items}) < len(items):
+        raise ParamsError(f"{where}: {key}: {_short(value)} names a value twice")
+    return [_valid(key, item, where) for item in items]
+
+
+def _valid(key: str, value: Any, where: str) -> Any:
+    if value is None and key in SWITCHES:
+        return None  # as the bundle says
+    model = RunSpec if key in RunSpec.model_fields else _Outside
+    field = model.model_fields[key]
+    annotated: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    try:
+        return TypeAdapter(annotated, config=ConfigDict(strict=True)).validate_python(value)
+    except ValidationError as error:
+        reasons = dict.fromkeys(item["msg"].removeprefix("Value error, ") for item in error.errors())
+        raise ParamsError(f"{where}: {key}: {_short(value)} is not allowed: {'; or '.join(reasons)}") from None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice and aliases (which can expand without bound)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                raise ParamsError(f"key {key_node.value!r} is given twice (line {key_node.start_mark.line + 1})")
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise ParamsError("aliases are not allowed; write the value out")
+        return super().compose_node(parent, index)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_PARAMS_BYTES:
+            raise ParamsError(f"{path}: larger than {MAX_PARAMS_BYTES} bytes: not a params file")
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), _StrictLoader)  # noqa: S506 (a SafeLoader)
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: no such file; run from the project's folder, or name one with --params") from None
+    except ParamsError as error:
+        raise ParamsError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, ValueError, RecursionError) as error:
+        raise ParamsError(f"{path}: not readable as YAML: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(content, dict):
+        raise ParamsError(f"{path}: no settings in it; `app-repro preset short` shows every key")
+    return content

@@ -1,0 +1,97 @@
+"""Named grids: each is the paper's short-sequence grid with a few settings replaced."""
+
+import json
+from typing import Any
+
+from app_repro.errors import ParamsError, nearest
+
+SHORT: dict[str, Any] = {
+    "dataset": ["cifar10", "cifar100"],
+    "image_size": None,
+    "few_shot": None,
+    "arch": ["resnet18", "resnet50", "vgg16_bn"],
+    "method": ["dense", "osp", "app"],
+    "seed": [1, 2, 3],
+    "sb": 8,
+    "tau": 4.5,
+    "criterion": "snip",
+    "scope": "global",
+    "replay": "full",
+    "buffer_size": None,
+    "protocol": "paper",
+    "scored_weights": None,
+    "candidates": None,
+    "score_sample": None,
+    "validation_images": None,
+    "order": None,
+    "lr_restart": None,
+    "variants": None,
+    "split_seed": 0,
+    "epochs": 50,
+    "batch_size": 64,
+    "lr": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 0.0001,
+    "milestones": [20, 40],
+    "gamma": 0.1,
+    "score_fraction": 0.2,
+    "val_fraction": 0.1,
+    "train_limit": None,
+    "test_limit": None,
+    "precision": "fp32",
+    "engine": "eager",
+}
+"""The committed params.yaml, where to compute (device, workers) left out."""
+
+_R50: dict[str, Any] = {"dataset": "cifar10", "arch": "resnet50"}
+_DIGITS: dict[str, Any] = {"dataset": "digits", "arch": "resnet8s", "epochs": 10, "milestones": [5, 8]}
+_SMALL: dict[str, Any] = {
+    "dataset": "cifar10",
+    "arch": "resnet20s",
+    "train_limit": 8000,
+    "epochs": 6,
+    "milestones": [3, 5],
+}
+
+PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "short": ("the paper's short sequences: 2 data sets, 3 networks, 3 methods, 3 seeds (params.yaml)", {}),
+    "demo": ("the embedded digits, 8 megabatches, 3 methods, 3 seeds: minutes on a CPU", _DIGITS),
+    "headline": (
+        "what the sourced numbers are about: CIFAR-100, ResNet-50, both protocols",
+        {"dataset": "cifar100", "arch": "resnet50", "protocol": ["paper", "released"]},
+    ),
+    "cifar-small": ("8,000 CIFAR-10 images, ResNet-20, one seed: real images without a GPU", _SMALL | {"seed": 1}),
+    "long": ("100 megabatches: the gap over a long sequence", _R50 | {"sb": 100}),
+    "fewshot": (
+        "540 images a class of Restricted ImageNet in 10 megabatches",
+        {"dataset": "restricted_imagenet", "image_size": 32, "few_shot": 540, "arch": "resnet50", "sb": 10},
+    ),
+    "pruners": ("APP under each criterion", _R50 | {"method": "app", "criterion": ["snip", "magnitude", "random"]}),
+}
+
+
+def preset(name: str) -> dict[str, Any]:
+    """All settings of the named grid, keys as in params.yaml. Raises ParamsError naming the known ones."""
+    if name not in PRESETS:
+        raise ParamsError(f"no preset {name!r}{nearest(name, PRESETS)} known: {', '.join(PRESETS)}")
+    return SHORT | PRESETS[name][1]
+
+
+def flags(name: str) -> str:
+    """The named grid as `-S key=value` flags for `dvc exp run`: every setting, so that no old one stays."""
+    return " ".join(f"-S {key}={_override(value)}" for key, value in preset(name).items())
+
+
+def _override(value: Any) -> str:
+    """A value in the override syntax of `dvc exp run -S`, without spaces: the shell splits the flags at them."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_override, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{_override(item)}' for key, item in value.items())}}}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def listing() -> str:
+    """The presets, a line each."""
+    width = max(map(len, PRESETS))
+    return "\n".join(f"{name:{width}}  {text}" for name, (text, _) in PRESETS.items())

@@ -1,0 +1,188 @@
+"""What a run leaves: results per megabatch, metrics derived from them, provenance, the digest of the code."""
+
+import ast
+import itertools
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from app_repro.errors import IntegrityError
+from app_repro.files import canonical, digest, read_sealed
+from app_repro.spec import RunSpec
+
+SCHEMA = 1
+
+LEARNING_CODE = (
+    "anytime",
+    "checkpoint",
+    "evaluate",
+    "masks",
+    "megabatches",
+    "methods",
+    "models",
+    "prune",
+    "seeds",
+    "stream",
+    "train",
+)
+"""Modules whose code can change a number of a run."""
+
+
+def code_digest(folder: Path | None = None) -> str:
+    """First 16 hex digits of sha256 over the syntax trees of LEARNING_CODE: comments and docstrings do not count."""
+    folder = folder or Path(__file__).parent
+    trees = {name: _tree(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))) for name in LEARNING_CODE}
+    return digest(canonical(trees).encode())[:16]
+
+
+def _tree(node: Any) -> Any:
+    """A syntax tree as plain values, the same under every Python: empty fields, which come and go, are left out."""
+    if isinstance(node, list):
+        return [_tree(item) for item in node if not _is_docstring(item)]
+    if isinstance(node, ast.AST):
+        fields = {name: _tree(value) for name, value in ast.iter_fields(node) if value not in (None, [])}
+        return {"": type(node).__name__, **fields}
+    return repr(node)
+
+
+def _is_docstring(node: Any) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def make(
+    spec: RunSpec,
+    megabatches: list[dict[str, Any]],
+    network: dict[str, Any],
+    *,
+    data_source: dict[str, Any],
+    files: dict[str, str],
+    provenance: dict[str, Any],
+    diverged: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The record of one run, plain values only.
+
+    `megabatches`: results per megabatch in order; `network`: {"parameters": int, "layers": {name: {"weights": int,
+    "flops": int}}, "other_flops": int}, FLOPs of one image's forward pass; `files`: sha256 of each file left beside it.
+    """
+    name, departures = spec.protocol
+    return {
+        "schema": SCHEMA,
+        "run_id": spec.run_id,
+        "status": "diverged" if diverged else "finished",
+        "diverged": diverged,
+        "spec": spec.model_dump(mode="json"),
+        "protocol": {"name": name, "departures": departures},
+        "code_digest": code_digest(),
+        "accepted_code": [],
+        "data_source": data_source,
+        "network": network,
+        "summary": summary(megabatches, network) if megabatches and not diverged else None,
+        "megabatches": [{key: value for key, value in item.items() if key != "history"} for item in megabatches],
+        "files": files,
+        "provenance": provenance,
+    }
+
+
+def summary(megabatches: list[dict[str, Any]], network: dict[str, Any]) -> dict[str, Any]:
+    """Metrics of a whole run (errors are counts, accuracies, gaps and densities fractions, FLOPs per image or in all).
+
+    `cer` = sum of test errors over the megabatches; `are` = change of the test error rate from one to the next;
+    both gaps at the last megabatch.
+    """
+    errors = [item["test_errors"] for item in megabatches]
+    tested = megabatches[0]["test_samples"]
+    last = megabatches[-1]
+    weights = sum(layer["weights"] for layer in network["layers"].values())
+    dense_flops, _ = _flops(network, None)
+    _, sparse_flops = _flops(network, last["kept"])
+    return {
+        "test_accuracy": 1 - errors[-1] / tested,
+        "cer": sum(errors),
+        "mean_error": sum(errors) / (len(errors) * tested),
+        "are": [(after - before) / tested for before, after in itertools.pairwise(errors)],
+        "generalisation_gap": last["generalisation_gap"],
+        "gap_test": last["gap_test"],
+        "density_nominal": last["density_nominal"],
+        "density_effective": last["density_effective"],
+        "parameters_kept": network["parameters"] - weights + sum(last["kept"]),
+        "inference_flops": dense_flops,
+        "inference_flops_at_density": sparse_flops,
+        # a training pass costs three forward ones: forward, gradients of the inputs, gradients of the weights
+        "train_flops": sum(3 * item["trained_samples"] * dense_flops for item in megabatches),
+        "train_flops_at_density": sum(
+            3 * item["trained_samples"] * _flops(network, item["kept"])[1] for item in megabatches
+        ),
+        "trained_samples": sum(item["trained_samples"] for item in megabatches),
+        "emptied_layers": [name for name, kept in zip(network["layers"], last["kept"], strict=True) if kept == 0],
+        "wall_seconds": sum(item["timing"]["wall_seconds"] for item in megabatches),
+    }
+
+
+def _flops(network: dict[str, Any], kept: list[int] | None) -> tuple[int, int]:
+    """FLOPs of one image's forward pass: dense, and with each prunable layer scaled by its density."""
+    layers = network["layers"].values()
+    dense = sum(layer["flops"] for layer in layers) + network["other_flops"]
+    if kept is None:
+        return dense, dense
+    pairs = zip(layers, kept, strict=True)
+    return dense, network["other_flops"] + sum(round(item["flops"] * n / item["weights"]) for item, n in pairs)
+
+
+def numbers(content: dict[str, Any]) -> dict[str, Any]:
+    """`content` (a record or a megabatch) without times, provenance and file digests: what two equal runs agree on."""
+    volatile = ("timing", "provenance", "wall_seconds", "files")
+
+    def strip(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: strip(item) for key, item in value.items() if key not in volatile}
+        return [strip(item) for item in value] if isinstance(value, list) else value
+
+    return strip(content)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A record, checked: checksum, schema, and an id that fits its spec. Raises IntegrityError naming the file."""
+    content = read_sealed(path)
+    if content.get("schema") != SCHEMA:
+        raise IntegrityError(f"{path}: schema {content.get('schema')!r}, this version reads {SCHEMA}; run it again")
+    spec = RunSpec.model_validate(content["spec"])
+    if spec.run_id != content["run_id"]:
+        raise IntegrityError(f"{path}: run id {content['run_id']} does not belong to its settings ({spec.run_id})")
+    return content
+
+
+def provenance(device: dict[str, Any]) -> dict[str, Any]:
+    """Where the numbers come from: git commit, versions, machine; `device` is added as it is."""
+    packages = ("torch", "torchvision", "numpy", "app-repro")
+    return {
+        "git": _git(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in packages},
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device,
+        "command": Path(sys.argv[0]).name,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git() -> dict[str, Any]:
+    """Commit and dirty flag of the checkout this package lies in; nulls outside one."""
+
+    def ask(*words: str) -> str | None:
+        try:
+            command = ["git", "-C", str(Path(__file__).parent), *words]
+            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        except (OSError, subprocess.SubprocessError):
+            return None
+
+    status = ask("status", "--porcelain", "--untracked-files=no")
+    return {"commit": ask("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}

@@ -1,0 +1,128 @@
+"""Rules about curves and layers: is a curve shown to be non-monotone, are early layers pruned harder."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from app_repro.judge import HARD, LEVEL, MIN_SEEDS, Judgement, quantile
+
+WINDOW = 9
+"""Megabatches of the running median; only whole windows count."""
+MIN_LENGTH = 2 * WINDOW
+"""Megabatches under which a curve is too short for this rule."""
+CURVE_LEVEL = 0.975
+"""Level of each direction's bound: two directions are looked at, 5 % in all."""
+LEAST_POINTS = 1.0
+"""Points under which a retracement, or a difference between layers, does not count."""
+LEAST_SHARE = 0.1
+"""Share of the curve's range under which a retracement does not count."""
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def smooth(curves: Array) -> Array:
+    """Running median of WINDOW over the last axis: (..., T) -> (..., T - WINDOW + 1)."""
+    return np.median(np.lib.stride_tricks.sliding_window_view(curves, WINDOW, axis=-1), axis=-1)
+
+
+def retracement(curve: Array) -> tuple[int, int]:
+    """Places a <= b of the largest fall curve[a] - curve[b] of a (T,) curve: what "only rises" cannot explain."""
+    falls = np.maximum.accumulate(curve) - curve
+    end = int(falls.argmax())
+    return int(curve[: end + 1].argmax()), end
+
+
+def left_out(smoothed: Array) -> tuple[Array, list[tuple[int, int]]]:
+    """(n,) falls: each seed's own, between the places where the mean of the other seeds falls most; and the places."""
+    total = smoothed.sum(axis=0)
+    places = [retracement((total - own) / (len(smoothed) - 1)) for own in smoothed]
+    return np.array([own[a] - own[b] for own, (a, b) in zip(smoothed, places, strict=True)]), places
+
+
+def lower_bound(falls: Array, level: float) -> float:
+    """One-sided lower bound of the mean fall.
+
+    Each seed takes part in choosing the places for the others, so the n values are not independent: their mean's
+    variance is (1/n + 1/(n - 1)) s^2 instead of s^2/n (Nadeau and Bengio 2003, one test seed to n - 1 others).
+    """
+    n = len(falls)
+    spread = float(falls.std(ddof=1)) * math.sqrt(1 / n + 1 / (n - 1))
+    return float(falls.mean()) - quantile(level, n - 1) * spread
+
+
+def is_refuted(falls: Array, least: float) -> bool:
+    """Whether a direction is refuted: every seed falls, by `least` on average, and the bound lies above 0."""
+    return bool((falls > 0).all() and falls.mean() >= least and lower_bound(falls, CURVE_LEVEL) > 0)
+
+
+def is_monotone(smoothed: Array, least: float) -> bool:
+    """Whether the curve is shown not to fall by `least`: upper 99 % bound of the largest fall of the mean curve.
+
+    The largest fall of a noisy mean overstates the true one, which errs on the careful side.
+    """
+    n = len(smoothed)
+    a, b = retracement(smoothed.mean(axis=0))
+    falls = smoothed[:, a] - smoothed[:, b]
+    # the spread over all places, not at the chosen ones alone: where a = b it would be zero
+    spread = float(np.sqrt(2 * smoothed.var(axis=0, ddof=1).mean()))
+    return float(falls.mean()) + quantile(HARD, n - 1) * spread / math.sqrt(n) < least
+
+
+def shape(curves: Array) -> Judgement:
+    """Whether (n, T) curves in points are non-monotone: both "only rises" and "only falls" refuted."""
+    n = len(curves)
+    if n < MIN_SEEDS:
+        return Judgement("inconclusive", f"{n} seeds, {MIN_SEEDS} are needed to leave one out", n, seeds_needed=3)
+    smoothed = smooth(curves)
+    mean = smoothed.mean(axis=0)
+    least = max(LEAST_POINTS, LEAST_SHARE * float(np.ptp(mean)))
+    steps = [f"running median of {WINDOW}; range {np.ptp(mean):.6g}, a retracement counts from {least:.6g} points on"]
+    falls: dict[str, Array] = {}
+    for name, sign in (("only rises", 1.0), ("only falls", -1.0)):
+        falls[name], places = left_out(sign * smoothed)
+        where = ", ".join(f"{a + WINDOW // 2 + 1}->{b + WINDOW // 2 + 1}" for a, b in places)
+        steps.append(
+            f'against "{name}": megabatches {where}; falls {np.array2string(falls[name], precision=4)}, '
+            f"mean {falls[name].mean():.6g}, lower {CURVE_LEVEL:.1%} bound {lower_bound(falls[name], CURVE_LEVEL):.6g}"
+        )
+    refuted = [name for name in falls if is_refuted(falls[name], least)]
+    monotone = [n_ for n_, sign in (("rises", 1.0), ("falls", -1.0)) if is_monotone(sign * smoothed, least)]
+    if len(refuted) == 2:
+        verdict, reason = "reproduced", "neither only rising nor only falling"
+    elif monotone:
+        verdict, reason = "not_reproduced", f"it only {' and '.join(monotone)}: any retracement is below {least:.3g}"
+    else:
+        left = [f'"{name}"' for name in falls if name not in refuted]
+        verdict, reason = "inconclusive", f"not refuted: {' and '.join(left)}"
+    weakest = min(falls.values(), key=lambda values: lower_bound(values, CURVE_LEVEL))
+    low, middle = lower_bound(weakest, CURVE_LEVEL), float(weakest.mean())
+    return Judgement(
+        verdict, reason, n, middle, float(weakest.std(ddof=1)), low, 2 * middle - low, least, steps=tuple(steps)
+    )
+
+
+def layer_ordering(differences: Array) -> Judgement:
+    """Whether early layers are pruned harder by one criterion: (n seeds, layers) differences of sparsity in points."""
+    n = len(differences)
+    per_seed = differences.mean(axis=1)
+    mean = float(per_seed.mean())
+    if n < MIN_SEEDS:
+        return Judgement("inconclusive", f"{n} seeds, {MIN_SEEDS} are needed", n, mean, seeds_needed=MIN_SEEDS)
+    spread = float(per_seed.std(ddof=1))
+    low = mean - quantile(LEVEL, n - 1) * spread / math.sqrt(n)
+    high = mean + quantile(HARD, n - 1) * spread / math.sqrt(n)
+    agree = float((differences.mean(axis=0) > 0).mean())
+    steps = (
+        f"C per seed {np.array2string(per_seed, precision=4)}: mean {mean:.6g}, s = {spread:.6g}",
+        f"lower 95 % bound {low:.6g} against 0, mean against {LEAST_POINTS:g} point, "
+        f"upper 99 % bound {high:.6g} against {LEAST_POINTS:g} point",
+        f"{agree:.0%} of {differences.shape[1]} layers agree, two thirds are asked for",
+    )
+    if (per_seed > 0).all() and low > 0 and mean >= LEAST_POINTS and agree >= 2 / 3:
+        verdict, reason = "reproduced", f"harder by {mean:.2f} points, {agree:.0%} of the layers agree"
+    elif high < LEAST_POINTS:
+        verdict, reason = "not_reproduced", f"harder by less than {LEAST_POINTS:g} point: {mean:.2f}"
+    else:
+        verdict, reason = "inconclusive", f"{mean:.2f} points, {agree:.0%} of the layers agree"
+    return Judgement(verdict, reason, n, mean, spread, low, high, LEAST_POINTS, steps=steps)

@@ -1,0 +1,137 @@
+"""RunSpec: everything that can change a number of one run, its run_id, and the two protocols' bundles of switches."""
+
+import ast
+import hashlib
+import itertools
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from app_repro.errors import nearest
+from app_repro.files import canonical
+from app_repro.methods import METHODS
+
+PROTOCOLS: dict[str, dict[str, str | bool]] = {
+    "paper": {
+        "scored_weights": "trained",
+        "candidates": "kept",
+        "score_sample": "replay",
+        "validation_images": "clean",
+        "order": "permuted",
+        "lr_restart": True,
+    },
+    "released": {
+        "scored_weights": "fresh",
+        "candidates": "all",
+        "score_sample": "head",
+        "validation_images": "augmented",
+        "order": "file",
+        "lr_restart": True,
+    },
+}
+"""The two bundles of switches: APP as the paper describes it, and as the released code runs it."""
+
+SWITCHES = tuple(PROTOCOLS["paper"])
+
+PRUNING_ONLY = ("tau", "criterion", "scope", "score_fraction", "scored_weights", "candidates", "score_sample")
+"""Settings that cannot change a run that never prunes: null in its spec, so that equal runs have equal ids."""
+
+
+def registry(module: str, name: str) -> list[str]:
+    """Keys of the dict literal `name` in app_repro/<module>.py, read from its syntax tree: an import may need torch."""
+    tree = ast.parse((Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        target = node.target if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [None])[0]
+        if isinstance(target, ast.Name) and target.id == name and isinstance(getattr(node, "value", None), ast.Dict):
+            return [str(key.value) for key in node.value.keys if isinstance(key, ast.Constant)]  # type: ignore
+    raise LookupError(f"{module}.py has no dict literal {name}")
+
+
+def _one_of(value: str, known: list[str]) -> str:
+    if value not in known:
+        raise ValueError(f"known: {', '.join(known)}{nearest(value, known)}")
+    return value
+
+
+def _is_dataset(value: str) -> str:
+    if value.startswith("folder:") and len(value) > len("folder:"):
+        return value
+    return _one_of(value, [*registry("data", "DATASETS"), "folder:PATH"])
+
+
+def _is_rising(value: tuple[int, ...]) -> tuple[int, ...]:
+    if any(a >= b for a, b in itertools.pairwise(value)):
+        raise ValueError("epochs must rise")
+    return value
+
+
+Positive = Annotated[int, Field(ge=1, le=10**9)]
+Rate = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+
+
+class RunSpec(BaseModel):
+    """Everything that can change a number of one run; null where a setting does not apply."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
+
+    dataset: Annotated[str, AfterValidator(_is_dataset)]
+    data_digest: str = ""
+    """sha256 over the decoded arrays; empty until the data set is there."""
+    augmentation: str = ""
+    """How its training images are varied, which belongs to the data set: "pad 4, flip"; empty until it is there."""
+    image_size: Annotated[int, Field(ge=8, le=1024)] | None
+    """Pixels, for restricted_imagenet (32 or 224); other data sets have their own."""
+    few_shot: Positive | None
+    """Training images a class, for restricted_imagenet; null: all."""
+    arch: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("models", "ARCHITECTURES")))]
+    method: Annotated[str, AfterValidator(lambda value: _one_of(value, list(METHODS)))]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    sb: Positive
+    """|S_B|: number of megabatches T in the stream."""
+    tau: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None
+    """Final density is 0.8 ** tau (4.5 keeps 36.6 %)."""
+    criterion: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("prune", "CRITERIA")))] | None
+    scope: Literal["global", "local"] | None
+    replay: Literal["full", "none", "last", "buffer"]
+    buffer_size: Positive | None
+    """Examples kept from earlier megabatches, for replay: buffer."""
+    scored_weights: Literal["trained", "fresh"] | None
+    candidates: Literal["kept", "all"] | None
+    score_sample: Literal["replay", "head"] | None
+    validation_images: Literal["clean", "augmented"]
+    order: Literal["permuted", "file"]
+    lr_restart: bool
+    split_seed: Annotated[int, Field(ge=0, lt=2**63)]
+    epochs: Positive
+    """Epochs a megabatch."""
+    batch_size: Annotated[int, Field(ge=2, le=10**6)]
+    lr: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+    momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+    weight_decay: Rate
+    milestones: Annotated[tuple[Positive, ...], AfterValidator(_is_rising), Field(strict=False, max_length=100)]
+    """Epochs (within a megabatch) from which the learning rate is multiplied by gamma once more."""
+    gamma: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    score_fraction: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None
+    """Share of the training part of a phase on which weights are scored."""
+    val_fraction: Fraction
+    train_limit: Positive | None
+    test_limit: Positive | None
+    precision: Literal["fp32", "tf32", "bf16"]
+    engine: Literal["eager"]
+
+    @property
+    def run_id(self) -> str:
+        """First 12 hex digits of sha256 over the canonical JSON of all fields."""
+        return hashlib.sha256(canonical(self.model_dump(mode="json")).encode()).hexdigest()[:12]
+
+    @property
+    def protocol(self) -> tuple[str, dict[str, Any]]:
+        """Name of the bundle this run is nearest to (paper on a tie), and the switches that depart from it."""
+        departures = {
+            name: {key: mine for key, value in bundle.items() if (mine := getattr(self, key)) not in (None, value)}
+            for name, bundle in PROTOCOLS.items()
+        }
+        name = min(PROTOCOLS, key=lambda candidate: len(departures[candidate]))
+        return name, departures[name]

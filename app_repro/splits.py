@@ -1,0 +1,89 @@
+"""The split stage: each stream of the grid cut into megabatches once, as index files that runs read."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from app_repro import data, files
+from app_repro.errors import DataError
+from app_repro.megabatches import Split, split
+from app_repro.params import Params
+from app_repro.spec import RunSpec
+
+_SETTINGS = ("data_digest", "sb", "order", "val_fraction", "split_seed", "train_limit", "test_limit")
+
+
+def data_folder(spec: RunSpec) -> str:
+    """Folder of the spec's data set below data/raw."""
+    return data.folder_name(spec.dataset, spec.image_size or 0, spec.few_shot or 0, spec.order)
+
+
+def with_digest(spec: RunSpec, raw: Path) -> RunSpec:
+    """The spec with what its data set, as it lies in `raw`, says of itself. Raises DataError if it is not there."""
+    found = data.load(raw / data_folder(spec))
+    varied = found.augmentation
+    words = [f"pad {varied.padding}" if varied.crop == "pad" else varied.crop, *(["flip"] if varied.flip else [])]
+    return spec.model_copy(update={"data_digest": found.digest, "augmentation": ", ".join(words)})
+
+
+def grid(params: Params, raw: Path) -> list[RunSpec]:
+    """The grid with each data set's digest filled in. Raises DataError for one that is not there."""
+    return [with_digest(spec, raw) for spec in params.cells]
+
+
+def stream_name(spec: RunSpec) -> str:
+    """Name of the spec's stream: data set, T, and a digest of the settings that shape it."""
+    settings = {name: getattr(spec, name) for name in _SETTINGS}
+    return f"{data_folder(spec)}-sb{spec.sb}-{files.digest(files.canonical(settings).encode())[:8]}"
+
+
+def cut(spec: RunSpec, raw: Path) -> Split:
+    """Cut the stream of `spec` (with its data digest)."""
+    images = data.load(raw / data_folder(spec))
+    return split(
+        len(images.train_labels),
+        len(images.test_labels),
+        spec.sb,
+        order=spec.order,
+        val_fraction=spec.val_fraction,
+        split_seed=spec.split_seed,
+        train_limit=spec.train_limit,
+        test_limit=spec.test_limit,
+    )
+
+
+def write(specs: list[RunSpec], raw: Path, target: Path) -> list[dict[str, object]]:
+    """Write every stream of the grid once: <stream>.npz with its indices, and splits.json, whose rows it returns."""
+    streams = {stream_name(spec): spec for spec in specs}
+    rows: list[dict[str, object]] = []
+    for name, spec in streams.items():
+        indices = cut(spec, raw)
+        buffer = io.BytesIO()
+        np.savez(buffer, train=np.stack(indices.train), validation=np.stack(indices.validation), test=indices.test)
+        files.write_bytes(target / f"{name}.npz", buffer.getvalue())
+        rows.append(
+            {
+                "stream": name,
+                **{key: getattr(spec, key) for key in ("dataset", *_SETTINGS)},
+                "train_per_megabatch": len(indices.train[0]),
+                "validation_per_megabatch": len(indices.validation[0]),
+                "test": len(indices.test),
+                "sha256": files.digest(buffer.getvalue()),
+            }
+        )
+    files.write_sealed(target / "splits.json", {"streams": rows})
+    return rows
+
+
+def load(spec: RunSpec, folder: Path) -> Split:
+    """The stream of `spec` as the split stage wrote it. Raises DataError if it is missing or damaged."""
+    path = folder / f"{stream_name(spec)}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Split(tuple(arrays["train"]), tuple(arrays["validation"]), arrays["test"])
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such stream; run `app-repro split` first") from None
+    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile):
+        raise DataError(f"{path}: damaged; run `app-repro split` again") from None

@@ -1,0 +1,177 @@
+"""What each command does, from its paths: the seam between the command line and the rooms."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app_repro.errors import AppReproError
+from app_repro.store import Places, Store, locate
+
+
+def store_at(folder: Path | None) -> Path:
+    """The store's folder: as given, or found."""
+    return folder or locate()
+
+
+def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], origin: str | None) -> None:
+    """Prepare data sets in the store, where DVC does not delete them, and lay them out in `target`."""
+    from rich.console import Console
+
+    from app_repro import data, files, splits
+    from app_repro.errors import ParamsError
+    from app_repro.params import load
+
+    specs = {splits.data_folder(spec): spec for spec in load(params_file).cells}
+    wanted = {
+        folder: (spec.dataset, spec.image_size or 32, spec.few_shot or 0, spec.order) for folder, spec in specs.items()
+    }
+    if names:
+        asked = {name: (name, 32, 0, "permuted") for name in names}
+        of_params = {name: key for key in wanted.values() for name in names if key[0] == name}
+        wanted = {data.folder_name(*key): key for key in (asked | of_params).values()}
+    if origin and len(wanted) > 1:
+        raise ParamsError(
+            f"--from goes with one data set, here are {', '.join(wanted)}; name one: fetch NAME --from ..."
+        )
+    console = Console(stderr=True)
+    for folder, (name, size, few, order) in wanted.items():
+        place = store / "datasets" / folder
+        with _Progress(console) as tell:
+            found = data.fetch(
+                name,
+                place,
+                origin=origin,
+                cache=store / "downloads",
+                image_size=size,
+                few_shot=few,
+                order=order,
+                on_progress=tell,
+            )
+        for path in sorted(place.iterdir()):
+            files.link_or_copy(path, target / folder / path.name)
+        print(f"{folder}: {len(found.train_labels):,} + {len(found.test_labels):,} images, digest {found.digest[:12]}")
+
+
+def split(params_file: Path, raw: Path, target: Path) -> None:
+    """Write every stream of the grid."""
+    from app_repro import splits
+    from app_repro.params import load
+
+    for row in splits.write(splits.grid(load(params_file), raw), raw, target):
+        sizes = f"{row['train_per_megabatch']} + {row['validation_per_megabatch']}"
+        print(f"{row['stream']}: {row['sb']} megabatches of {sizes} images, {row['test']} to test")
+
+
+def run(
+    params_file: Path, places: Places, target: Path, *, workers: int | None, anyway: bool, accept_code: bool
+) -> int:
+    """Train what the store lacks, lay out the grid in `target`, sum up; the exit code."""
+    from app_repro import execute, plan, splits
+    from app_repro.display import GridDisplay
+    from app_repro.params import load
+    from app_repro.store import label
+
+    params = load(params_file)
+    specs, store = splits.grid(params, places.raw), Store(places.store)
+    if accept_code:
+        print(f"{execute.accept_code(specs, store)} runs of other code accepted")
+    slots = execute.devices(params.device, workers or params.workers)
+    if slots[0] == "cpu" and not anyway:
+        plan.check_cpu_time(specs, places.raw, store, len(slots))
+    names = {spec.run_id: label(spec, params.axes) for spec in specs}
+    samples = {spec.run_id: plan.workload(spec, plan.shape_of(spec, places.raw))[0] for spec in specs}
+    with GridDisplay(names, samples, {spec.run_id: spec.sb for spec in specs}) as display:
+        outcome = execute.run_grid(specs, places, slots, display)
+    execute.lay_out_grid(specs, params, store, target)
+    _sum_up(outcome.ended, names)
+    return outcome.exit_code
+
+
+def _sum_up(ended: dict[str, tuple[str, str]], names: dict[str, str]) -> None:
+    """One line for the grid, and one for each run that is not finished."""
+    bad = {run_id: entry for run_id, entry in ended.items() if entry[0] != "finished"}
+    missing = len(names) - len(ended)
+    print(
+        f"{len(ended) - len(bad)} of {len(names)} runs finished"
+        + (f", {missing} not begun or at work" if missing else "")
+    )
+    for run_id, (status, message) in bad.items():
+        print(f"app-repro: {names[run_id]} ({run_id}): {status}: {message}", file=sys.stderr)
+
+
+def verify(
+    records: Sequence[Path], claims: Path, only: Sequence[str], allow: Sequence[str], as_json: bool, out: Path | None
+) -> int:
+    """Judge the claims; print or write the verdicts; the exit code (0 when writing, as a pipeline stage)."""
+    from app_repro import files, verdicts
+    from app_repro.verify import verify as judge
+
+    known = [Path("data/runs"), Path("data/published")]
+    result = judge(records or [folder for folder in known if folder.exists()], claims, only=only)
+    text = files.json.dumps(result.as_dict(), indent=1)
+    print(text if as_json else verdicts.table(result))
+    if out is None:
+        return result.exit_code([name for name in allow if name])
+    files.write_text(out / "verdicts.json", text + "\n")
+    files.write_text(out / "verdicts.md", verdicts.markdown(result) + "\n")
+    return 0
+
+
+def plan(params_file: Path, raw: Path, store: Path, preset: str | None) -> str:
+    """The grid as a table."""
+    from app_repro import plan as planning
+    from app_repro import presets
+    from app_repro.params import load, parse
+
+    outside = {"device": "auto", "workers": None}
+    params = parse(presets.preset(preset) | outside, f"preset {preset}") if preset else load(params_file)
+    return planning.as_table(planning.rows(params, raw, Store(store)))
+
+
+def runs(store: Path) -> str:
+    """Every run of the store as a table."""
+    from tabulate import tabulate
+
+    from app_repro import record
+    from app_repro.plan import state_of
+
+    code, rows = record.code_digest(), []
+    for folder in Store(store).folders():
+        try:
+            content = record.read(folder.path / "record.json")
+        except FileNotFoundError:
+            rows.append([folder.path.name, "", state_of(folder, code), "", ""])
+            continue
+        except AppReproError:
+            rows.append([folder.path.name, "", "damaged", "", ""])
+            continue
+        spec, summary = content["spec"], content["summary"]
+        keys = ("dataset", "arch", "method", "sb", "tau", "criterion", "seed")
+        setting = " ".join(str(spec[key]) for key in keys if spec[key] is not None) + f" {content['protocol']['name']}"
+        numbers = (
+            [f"{100 * summary['test_accuracy']:.2f} %", f"{summary['wall_seconds']:,.0f} s"] if summary else ["", ""]
+        )
+        rows.append([folder.path.name, setting, state_of(folder, code), *numbers])
+    return tabulate(rows, ["id", "setting", "state", "test accuracy", "wall time"], disable_numparse=True)
+
+
+class _Progress:
+    """A progress bar on standard error; nothing where no one watches."""
+
+    def __init__(self, console: "object") -> None:
+        from rich.progress import Progress
+
+        self.bar = Progress(console=console, transient=True)  # type: ignore[arg-type]
+        self.tasks: dict[str, object] = {}
+
+    def __enter__(self) -> "_Progress":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what not in self.tasks:
+            self.tasks[what] = self.bar.add_task(what, total=total or None)
+        self.bar.update(self.tasks[what], completed=done, total=total or None)  # type: ignore[arg-type]

@@ -1,0 +1,160 @@
+"""What a claim is: a statement about cells of a grid, its full setting, and the runs it needs."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from app_repro import params, presets
+from app_repro.errors import ParamsError, nearest
+from app_repro.methods import METHODS
+from app_repro.spec import RunSpec, registry
+
+OWN = "app-repro"
+"""Source of our own statements; each says why it may fail."""
+
+METRICS: dict[str, dict[str, float]] = {
+    "test_accuracy": {"points": 100.0, "fraction": 1.0},
+    "cer": {"errors": 1.0},
+    "mean_error": {"points": 100.0, "fraction": 1.0},
+    "generalisation_gap": {"points": 100.0, "fraction": 1.0},
+    "gap_test": {"points": 100.0, "fraction": 1.0},
+    "density_nominal": {"points": 100.0, "fraction": 1.0},
+    "density_effective": {"points": 100.0, "fraction": 1.0},
+    "layer_density": {"points": 100.0},
+}
+"""Metric of a record's summary -> unit a claim may use -> factor from the record's value."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of claim needs."""
+
+    against: tuple[int, int]
+    """Fewest and most sides it is compared with."""
+    numbers: tuple[str, ...] = ()
+    """Of value and margin, the ones it must have; the others must be empty."""
+
+
+KINDS: dict[str, Kind] = {
+    "value": Kind((0, 0), ("value", "margin")),
+    "difference": Kind((1, 1), ("value", "margin")),
+    "ratio": Kind((1, 1), ("value", "margin")),
+    "upper_bound": Kind((0, 0), ("value",)),
+    "ordering": Kind((1, 9)),
+    "closer": Kind((2, 2)),
+    "shape": Kind((0, 0)),
+    "layer_ordering": Kind((1, 1)),
+}
+"""`upper_bound`: the mean lies below `value`. `closer`: `method` is nearer to the first of `against`."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row of the claims file."""
+
+    id: str
+    source: str
+    quotation: str
+    metric: str
+    kind: str
+    method: str
+    """The side judged: a method or criterion, then settings of its own ("osp tau=17.5")."""
+    against: tuple[str, ...]
+    value: float | None
+    unit: str
+    rounding: float
+    """Width of the reported number's last digit, in `unit`."""
+    margin: float | None
+    margin_reason: str
+    n_reported: int | None
+    """Runs behind the reported number; None: unknown, counted as 1."""
+    preset: str
+    settings: str
+    """Overrides of the preset, "key=value" or "key=a|b", and "*": settings not named here or by a side may be any."""
+    layers: tuple[str, ...]
+    """layer_ordering: the early layers, by depth."""
+    megabatches: tuple[int, ...]
+    may_fail: str
+    note: str
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """`method`, then each of `against`."""
+        return (self.method, *self.against)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether settings that the row does not name may be any ("*")."""
+        return "*" in self.settings.split()
+
+    @cached_property
+    def overrides(self) -> dict[str, Any]:
+        """`settings` as keys and values of params.yaml."""
+        return words([word for word in self.settings.split() if word != "*"])
+
+    @property
+    def scale(self) -> float:
+        """Factor from a record's value to the claim's unit."""
+        return METRICS[self.metric][self.unit]
+
+
+def side_settings(side: str) -> dict[str, Any]:
+    """Settings that a side stands for: {"method": "osp", "tau": 17.5}. Raises ParamsError naming what is known."""
+    name, *rest = side.split() or [""]
+    criteria = registry("prune", "CRITERIA")
+    if name not in METHODS and name not in criteria:
+        known = [*METHODS, *criteria]
+        raise ParamsError(
+            f"side {name!r} is no method and no criterion{nearest(name, known)} known: {', '.join(known)}"
+        )
+    return {"method" if name in METHODS else "criterion": name} | words(rest)
+
+
+def words(items: list[str]) -> dict[str, Any]:
+    """ "key=value" words as settings; "a|b" is a list."""
+    found: dict[str, Any] = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        if not (key and equals and text) or key in found:
+            raise ParamsError(f"{item!r} is {'given twice' if key in found else 'no key=value'}")
+        values = [_scalar(part) for part in text.split("|")]
+        found[key] = values if len(values) > 1 else values[0]
+    return found
+
+
+def _scalar(text: str) -> Any:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False, "null": None}.get(text, text)
+
+
+def claim_params(claim: Claim) -> params.Params:
+    """The grid that the claim needs: its preset with its settings, once for each of its sides."""
+    return params.parse(_raw(claim) | {"variants": [side_settings(side) for side in claim.sides]}, claim.id)
+
+
+def side_specs(claim: Claim, side: str, protocol: str, seed: int) -> list[RunSpec]:
+    """One spec per cell of the claim for a side under a protocol, all with the same seed, in the order of the axes."""
+    raw = _raw(claim) | side_settings(side) | {"protocol": protocol, "seed": seed}
+    return list(params.parse(raw, claim.id).cells)
+
+
+def seeds(claim: Claim) -> tuple[int, ...]:
+    """The declared seeds."""
+    return tuple(_listed(_raw(claim)["seed"]))
+
+
+def protocols(claim: Claim) -> tuple[str, ...]:
+    """The protocols under which the claim is meant."""
+    return tuple(_listed(_raw(claim)["protocol"]))
+
+
+def _raw(claim: Claim) -> dict[str, Any]:
+    return presets.preset(claim.preset) | {"device": "auto", "workers": None} | claim.overrides
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

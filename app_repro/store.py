@@ -1,0 +1,177 @@
+"""Where runs live: one folder a run under its id, finished or not; states named by their own digest; one lock a run."""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app_repro import files, record
+from app_repro.errors import IntegrityError
+from app_repro.spec import RunSpec
+
+STATES_KEPT = 2
+_STATE = re.compile(r"state-(\d{9})-([0-9a-f]{16})\.safetensors")
+
+
+def locate() -> Path:
+    """The store: $APP_REPRO_STORE, else .store here; from a temporary workspace of DVC, the main checkout's."""
+    if named := os.environ.get("APP_REPRO_STORE"):
+        return Path(named)
+    here = Path.cwd()
+    for folder in here.parents:
+        if folder.parts[-3:] == (".dvc", "tmp", "exps"):
+            return folder.parents[2] / ".store"
+    return here / ".store"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run finds its data and leaves its files."""
+
+    raw: Path
+    splits: Path
+    store: Path
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run in the store."""
+
+    path: Path
+
+    def finished(self, code: str) -> dict[str, Any] | None:
+        """The record if the run has ended under the learning code `code` (or code accepted as equal), else None.
+
+        Raises IntegrityError for a damaged record: never silently reused, never silently thrown away.
+        """
+        try:
+            content = record.read(self.path / "record.json")
+        except FileNotFoundError:
+            return None
+        return content if code in (content["code_digest"], *content["accepted_code"]) else None
+
+    def accept(self, code: str) -> None:
+        """Write into the record that its numbers also stand for the learning code `code`."""
+        content = record.read(self.path / "record.json")
+        files.write_sealed(self.path / "record.json", content | {"accepted_code": [*content["accepted_code"], code]})
+
+    def write_megabatch(self, content: dict[str, Any]) -> None:
+        """Write megabatch-NNN.json."""
+        files.write_sealed(self._megabatch(content["megabatch"]), content)
+
+    def megabatches(self, count: int) -> list[dict[str, Any]] | None:
+        """Results of the first `count` megabatches; None unless every one is there and intact."""
+        try:
+            return [files.read_sealed(self._megabatch(k)) for k in range(1, count + 1)]
+        except (FileNotFoundError, IntegrityError):
+            return None
+
+    def save_state(self, content: bytes) -> None:
+        """Write a state; the two newest are kept. Its name holds a number and its digest: existence means complete."""
+        states = self._states()
+        number = int(_number(states[0])) + 1 if states else 1
+        files.write_bytes(self.path / f"state-{number:09d}-{files.digest(content)[:16]}.safetensors", content)
+        for old in states[STATES_KEPT - 1 :]:
+            old.unlink(missing_ok=True)
+
+    def load_states(self) -> Iterator[bytes]:
+        """Intact states, newest first; damaged ones are passed over."""
+        for path in self._states():
+            content = path.read_bytes()
+            if files.digest(content)[:16] == path.name.split("-")[2].removesuffix(".safetensors"):
+                yield content
+
+    def write_tensors(self, name: str, content: bytes) -> str:
+        """Write a safetensors file; its sha256, for the record."""
+        files.write_bytes(self.path / name, content)
+        return files.digest(content)
+
+    def write_record(self, content: dict[str, Any]) -> None:
+        """Write record.json, last of all, then drop the states: a run with a record has ended."""
+        files.write_sealed(self.path / "record.json", content)
+        self.drop_states()
+
+    def drop_states(self) -> None:
+        """Forget where the run stood."""
+        for path in self._states():
+            path.unlink(missing_ok=True)
+
+    def restart(self) -> None:
+        """Remove what an earlier code or a damaged file left, so that the run starts anew."""
+        for path in [*self.path.glob("megabatch-*.json"), *self._states(), *self.path.glob(".*.partial")]:
+            path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run alone; waits for another process that holds it. Freed by the system when its owner dies."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def is_locked(self) -> bool:
+        """Whether some process is training this run now."""
+        if not (self.path / "lock").exists():
+            return False
+        with (self.path / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def _megabatch(self, k: int) -> Path:
+        return self.path / f"megabatch-{k:03d}.json"
+
+    def _states(self) -> list[Path]:
+        found = [path for path in self.path.glob("state-*.safetensors") if _STATE.fullmatch(path.name)]
+        return sorted(found, key=_number, reverse=True)
+
+
+def _number(state: Path) -> str:
+    return state.name.split("-")[1]
+
+
+@dataclass(frozen=True)
+class Store:
+    """Every run ever started here."""
+
+    root: Path
+
+    def folder(self, spec: RunSpec) -> RunFolder:
+        """Where the run of `spec` lives."""
+        return RunFolder(self.root / "runs" / spec.run_id)
+
+    def folders(self) -> list[RunFolder]:
+        """All runs, by id."""
+        return [RunFolder(path) for path in sorted((self.root / "runs").glob("*")) if path.is_dir()]
+
+
+def label(spec: RunSpec, axes: tuple[str, ...]) -> str:
+    """Name of a run's folder in data/runs: data set, network, method, T, seed, and any further axis of the grid."""
+    named = ("dataset", "arch", "method", "sb", "seed")
+    data = re.sub(r"[^A-Za-z0-9._]+", "_", spec.dataset)
+    name = f"{data}-{spec.arch}-{spec.method}-sb{spec.sb}-s{spec.seed}"
+    for axis in axes:
+        if axis in named:
+            continue
+        value = spec.protocol[0] if axis == "protocol" else getattr(spec, axis)
+        if value is not None:
+            name += f"-{axis}-{re.sub(r'[^A-Za-z0-9.]+', '_', str(value))}"
+    return name
+
+
+def lay_out(finished: dict[str, RunFolder], target: Path) -> None:
+    """Make `target` exactly these runs, by label: records, results and masks; weights stay in the store."""
+    for earlier in target.glob("*/record.json"):  # only what this function made
+        shutil.rmtree(earlier.parent)
+    for name, folder in finished.items():
+        kept = [*folder.path.glob("megabatch-*.json"), folder.path / "record.json", folder.path / "masks.safetensors"]
+        for path in kept:
+            if path.exists():
+                files.link_or_copy(path, target / name / path.name)

@@ -1,0 +1,175 @@
+"""Records x claims -> verdicts: the gates before any statistics, one verdict per claim and protocol, the exit code."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from app_repro import claims as claims_file
+from app_repro import evidence
+from app_repro.cells import Cell, cells_of
+from app_repro.errors import AppReproError, nearest
+from app_repro.evidence import Run
+from app_repro.judge import Judgement
+from app_repro.noise import DETERMINISTIC, Pool
+from app_repro.rules import RULES
+from app_repro.spec import PROTOCOLS
+from app_repro.statements import Claim, protocols
+
+SCHEMA = 1
+"""Version of the JSON that `Report.as_dict` gives."""
+
+ALLOWABLE = ("partial", "inconclusive", "not_run")
+
+
+class VerifyError(AppReproError):
+    """A question that verify cannot be asked: an unknown claim, protocol or verdict."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the runs under one protocol say about one claim."""
+
+    claim: Claim
+    protocol: str | None
+    """None where there are no runs at all."""
+    judgement: Judgement
+    cells: tuple[str, ...] = ()
+    """Settings judged, data set/network."""
+    missing: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """One of judge.VERDICTS."""
+        return self.judgement.verdict
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values; numbers in the claim's unit."""
+        claim, judged = self.claim, self.judgement
+        return {
+            "claim": claim.id,
+            "source": claim.source,
+            "quotation": claim.quotation,
+            "kind": claim.kind,
+            "metric": claim.metric,
+            "unit": claim.unit,
+            "protocol": self.protocol,
+            "verdict": judged.verdict,
+            "reason": judged.reason,
+            "reported": claim.value,
+            "n_reported": claim.n_reported,
+            "mean": judged.mean,
+            "sd": judged.sd,
+            "n": judged.n,
+            "interval": None if judged.low is None else [judged.low, judged.high],
+            "margin": judged.margin if judged.margin is not None else claim.margin,
+            "margin_reason": claim.margin_reason,
+            "seeds_needed": judged.seeds_needed,
+            "cells": list(self.cells),
+            "missing": list(self.missing),
+            "deviations": list(self.deviations),
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every verdict, and what is wrong with the records."""
+
+    verdicts: tuple[Verdict, ...]
+    problems: tuple[str, ...]
+    """Damaged files and diverged runs: a line each, naming the file."""
+    notes: tuple[str, ...] = ()
+
+    def exit_code(self, allow: Collection[str] = ()) -> int:
+        """3 integrity, 1 not reproduced, 5 nothing to judge, 4 partial, inconclusive or not run, 0: in this order.
+
+        `allow` names verdicts that are no reason for a 4. Raises VerifyError for one that cannot be allowed.
+        """
+        if wrong := [name for name in allow if name not in ALLOWABLE]:
+            hint = nearest(wrong[0], ALLOWABLE)
+            raise VerifyError(f"--allow: {wrong[0]!r} cannot be allowed{hint}; {', '.join(ALLOWABLE)} can")
+        found = {verdict.verdict for verdict in self.verdicts}
+        if self.problems or "error" in found:
+            return 3
+        if "not_reproduced" in found:
+            return 1
+        if not found - {"not_run"}:
+            return 5
+        return 4 if found & set(ALLOWABLE) - set(allow) else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The versioned JSON: schema, verdicts (see Verdict.as_dict), problems, notes, exit_code (nothing allowed)."""
+        return {
+            "schema": SCHEMA,
+            "verdicts": [verdict.as_dict() for verdict in self.verdicts],
+            "problems": list(self.problems),
+            "notes": list(self.notes),
+            "exit_code": self.exit_code(),
+        }
+
+
+def verify(records: Sequence[Path], claims: Path, *, only: Sequence[str] = (), protocol: str | None = None) -> Report:
+    """Judge the claims of a file on every record under `records`; `only` names claims, `protocol` one protocol.
+
+    Raises ClaimsError for a malformed claims file, VerifyError for an unknown claim or protocol.
+    """
+    if protocol is not None and protocol not in PROTOCOLS:
+        hint = nearest(protocol, PROTOCOLS)
+        raise VerifyError(f"--protocol: {protocol!r} is unknown{hint} known: {', '.join(PROTOCOLS)}")
+    chosen = select(claims_file.load(claims), only)
+    found = evidence.read_all(records)
+    pool = Pool(found.runs)
+    verdicts: list[Verdict] = []
+    for claim in chosen:
+        wanted = [name for name in protocols(claim) if protocol in (None, name)]
+        rows = [row for name in wanted if (row := judge_claim(claim, name, found.runs, pool))]
+        none = Judgement("not_run", "no runs; `app-repro plan --claim " + claim.id + "` names those it needs", 0)
+        verdicts += rows or [Verdict(claim, None, none)]
+    return Report(tuple(verdicts), found.problems, found.notes)
+
+
+def select(claims: Sequence[Claim], only: Sequence[str]) -> list[Claim]:
+    """The claims named by `only`, in the order of the file; all if none is. Raises VerifyError for an unknown one."""
+    known = [claim.id for claim in claims]
+    if wrong := [name for name in only if name not in known]:
+        raise VerifyError(f"no claim {wrong[0]!r}{nearest(wrong[0], known)} known: {', '.join(known)}")
+    return [claim for claim in claims if not only or claim.id in only]
+
+
+def judge_claim(claim: Claim, protocol: str, runs: Sequence[Run], pool: Pool) -> Verdict | None:
+    """The verdict on a claim under a protocol; None if no run is about it there."""
+    cells = cells_of(claim, protocol, runs)
+    present = [cell for cell in cells if cell.runs]
+    if not present:
+        return None
+    missing = [f"{cell.label}: {text}" for cell in cells for text in cell.missing]
+    deviations = tuple(dict.fromkeys(text for cell in present for text in cell.deviations))
+    complete = [cell for cell in present if cell.seeds and (not cell.missing or claim.metric in DETERMINISTIC)]
+    # an open claim asks for no cell in particular: the incomplete ones are named, and not judged
+    asked = () if claim.is_open and complete else missing
+    diverged = [run.path for cell in present for run in cell.runs if not run.is_finished]
+    if diverged:
+        judged = Judgement("error", f"diverged: {', '.join(map(str, diverged))}; a failed run is never dropped", 0)
+    elif not complete:
+        judged = Judgement("inconclusive", f"missing: {_few(missing)}", min(len(cell.seeds) for cell in present))
+    else:
+        judged = _capped(RULES[claim.kind](claim, complete, pool), asked, deviations)
+    labels = tuple(dict.fromkeys(cell.label for cell in complete or present))
+    return Verdict(claim, protocol, judged, labels, tuple(missing), deviations)
+
+
+def _capped(judged: Judgement, missing: Sequence[str], deviations: Sequence[str]) -> Judgement:
+    """At best `partial` where a declared cell is missing or a setting departs; either is named whatever the verdict."""
+    reasons = [judged.reason]
+    reasons += [f"deviating: {_few(deviations)}"] if deviations else []
+    reasons += [f"missing: {_few(missing)}"] if missing else []
+    verdict = "partial" if judged.verdict == "reproduced" and (missing or deviations) else judged.verdict
+    return replace(judged, verdict=verdict, reason="; ".join(reasons))
+
+
+def _few(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:4]) + (f" and {len(texts) - 4} more" if len(texts) > 4 else "")
+
+
+__all__ = ["Cell", "Report", "Verdict", "VerifyError", "judge_claim", "select", "verify"]

@@ -1,0 +1,138 @@
+import random
+from typing import Any
+
+import pytest
+import torch
+from workbench import prepared
+
+from app_repro import anytime, data, record, splits
+from app_repro.anytime import Run, Stopped
+from app_repro.errors import AppReproError
+from app_repro.store import Store
+
+PRUNABLE = 73_872
+"""Convolution weights of resnet8s for one channel: 9 (16 + 2 * 16 * 16 + 16 * 32 + 32 * 32 + 32 * 64 + 64 * 64)."""
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return prepared(tmp_path_factory.mktemp("bench"), method=["dense", "osp", "app"], protocol=["paper", "released"])
+
+
+def a_run(bench, spec, keeper, **hooks) -> Run:
+    _, places = bench
+    images = data.load(places.raw / "digits")
+    return Run(spec, images, splits.load(spec, places.splits), torch.device("cpu"), keeper, code="c", **hooks)
+
+
+def of(bench, method: str, protocol: str = "paper") -> Any:
+    return next(spec for spec in bench[0] if (spec.method, spec.protocol[0]) == (method, protocol))
+
+
+def outcome(run: Run) -> tuple[Any, ...]:
+    weights = {name: tensor.clone() for name, tensor in run.net.state_dict().items()}
+    return [record.numbers(item) for item in run.results], weights, run.mask
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_app_follows_the_schedule_and_masks_are_exact(bench, tmp_path) -> None:
+    results = a_run(bench, of(bench, "app"), Store(tmp_path).folder(of(bench, "app"))).go()
+    assert [item["density_nominal"] for item in results] == pytest.approx([0.8, 0.8**2.75, 0.8**4.5])
+    assert [sum(item["kept"]) for item in results] == [round(d * PRUNABLE) for d in (0.8, 0.8**2.75, 0.8**4.5)]
+
+
+def test_osp_prunes_once_and_dense_never(bench, tmp_path) -> None:
+    osp = a_run(bench, of(bench, "osp"), Store(tmp_path).folder(of(bench, "osp"))).go()
+    assert [sum(item["kept"]) for item in osp] == [round(0.8**4.5 * PRUNABLE)] * 3
+    dense = a_run(bench, of(bench, "dense"), Store(tmp_path).folder(of(bench, "dense"))).go()
+    assert [item["density_effective"] for item in dense] == [1.0] * 3 and dense[0]["score_samples"] == 0
+
+
+def test_released_masks_multiply_and_fall_below_the_nominal_density(bench, tmp_path) -> None:
+    spec = of(bench, "app", "released")
+    results = a_run(bench, spec, Store(tmp_path).folder(spec)).go()
+    product = 0.8 * 0.8**2.75 * 0.8**4.5
+    assert results[0]["density_effective"] == pytest.approx(0.8, abs=1e-5)
+    assert product * 0.8 < results[2]["density_effective"] < 0.8**4.5 * 0.7
+
+
+def test_replay_grows_and_counts_are_those_of_the_stream(bench, tmp_path) -> None:
+    spec = of(bench, "dense")
+    results = a_run(bench, spec, Store(tmp_path).folder(spec)).go()
+    assert [item["train_samples"] for item in results] == [90, 180, 270]
+    assert [item["val_samples"] for item in results] == [10, 20, 30]
+    assert all(item["test_samples"] == 100 and 0 <= item["test_errors"] <= 100 for item in results)
+    assert all(len(item["history"]["train_loss"]) == spec.epochs for item in results)
+
+
+def test_the_gap_is_training_minus_validation_accuracy_at_the_last_epoch(bench, tmp_path) -> None:
+    spec = of(bench, "dense")
+    for item in a_run(bench, spec, Store(tmp_path).folder(spec)).go():
+        history = item["history"]
+        assert item["generalisation_gap"] == history["train_accuracy"][-1] - history["val_accuracy"][-1]
+        assert item["val_accuracy"] == max(history["val_accuracy"])
+        assert item["best_epoch"] == 1 + history["val_accuracy"].index(max(history["val_accuracy"]))
+
+
+@pytest.mark.parametrize(
+    ("method", "protocol"), [("dense", "paper"), ("osp", "paper"), ("app", "paper"), ("app", "released")]
+)
+def test_a_run_stopped_at_any_step_resumes_bit_for_bit(bench, tmp_path, method, protocol, monkeypatch) -> None:
+    spec = of(bench, method, protocol)
+    whole = a_run(bench, spec, Store(tmp_path / "whole").folder(spec))
+    whole.go()
+    steps, draw = 2 * sum(-(-90 * k // 64) + 1 for k in (1, 2, 3)), random.Random(7)
+    for stop_at in draw.sample(range(1, steps + 1), 3):
+        keeper, calls = Store(tmp_path / f"at{stop_at}").folder(spec), iter(range(1, 1000))
+        broken = a_run(bench, spec, keeper, should_stop=lambda calls=calls, at=stop_at: next(calls) == at)
+        with pytest.raises(Stopped):
+            broken.go()
+        resumed = a_run(bench, spec, keeper)
+        resumed.go()
+        (results, weights, mask), (expected, whole_weights, whole_mask) = outcome(resumed), outcome(whole)
+        assert results == expected, f"stopped at step {stop_at}"
+        assert same(weights, whole_weights) and same(mask, whole_mask), f"stopped at step {stop_at}"
+
+
+def test_a_state_of_other_code_is_not_taken_up(bench, tmp_path) -> None:
+    spec = of(bench, "dense")
+    keeper = Store(tmp_path).folder(spec)
+    calls = iter(range(1000))
+    with pytest.raises(Stopped):
+        a_run(bench, spec, keeper, should_stop=lambda: next(calls) == 8).go()
+    run = a_run(bench, spec, keeper)
+    run.identity["code"] = "another"
+    run._resume()
+    assert run.megabatch == 1 and run.progress.epoch == 0 and not list(keeper.load_states())
+
+
+def test_a_missing_result_of_an_earlier_megabatch_starts_the_run_anew(bench, tmp_path) -> None:
+    spec = of(bench, "dense")
+    keeper = Store(tmp_path).folder(spec)
+    calls = iter(range(1000))
+    with pytest.raises(Stopped):
+        a_run(bench, spec, keeper, should_stop=lambda: next(calls) == 8).go()
+    (keeper.path / "megabatch-001.json").unlink()
+    run = a_run(bench, spec, keeper)
+    run._resume()
+    assert run.megabatch == 1 and not run.results
+
+
+def test_a_pruned_weight_that_is_not_zero_is_an_error(bench, tmp_path, monkeypatch) -> None:
+    spec = of(bench, "osp")
+    monkeypatch.setattr(anytime.masks, "zero_pruned", lambda tensors, mask: None)
+    with pytest.raises(AppReproError, match="a pruned weight is not 0 after megabatch 1"):
+        a_run(bench, spec, Store(tmp_path).folder(spec)).go()
+
+
+def test_two_runs_of_one_spec_are_equal_and_another_seed_is_not(bench, tmp_path) -> None:
+    spec = of(bench, "osp")
+    first, again, other = (a_run(bench, s, Store(tmp_path / n).folder(s)) for n, s in
+                           [("a", spec), ("b", spec), ("c", spec.model_copy(update={"seed": 2}))])  # fmt: skip
+    for run in (first, again, other):
+        run.go()
+    assert same(first.net.state_dict(), again.net.state_dict())
+    assert not same(first.net.state_dict(), other.net.state_dict())

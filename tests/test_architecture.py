@@ -1,0 +1,90 @@
+"""The house holds: imports point down, the light rooms stay light, files and functions stay short."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "app_repro"
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
+
+LEVELS = [
+    ["errors", "seeds"],
+    ["files", "methods"],
+    ["spec"],
+    ["params", "presets", "record"],
+    ["arrays", "archives", "downloads", "folders", "imagenet", "parts", "sources", "data", "megabatches"],
+    ["stream", "models", "masks"],
+    ["evaluate", "prune"],
+    ["train"],
+    ["checkpoint", "splits", "store"],
+    ["anytime"],
+    ["worker"],
+    ["plan", "display", "execute"],
+    ["figures", "report"],
+    ["claims", "judge", "shapes", "verify", "verdicts", "publish", "power", "reported"],
+    ["demo", "stages", "readme"],
+    ["cli"],
+]
+"""From the ground up: a module imports modules of lower levels, or earlier ones of its own."""
+
+TORCH_FREE = ["params", "record", "methods", "megabatches", "report", "verify", "presets", "splits", "store", "cli"]
+LIGHT = {"torch", "torchvision"}
+
+
+def imported(module: str) -> set[str]:
+    """Modules of the package that `module` imports, at its top or inside its functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "app_repro":
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app_repro."):
+            names.add(str(node.module).split(".")[1])
+    return names
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down_only(module: str) -> None:
+    order = [name for level in LEVELS for name in level]
+    above = {name for name in imported(module) if order.index(name) >= order.index(module)}
+    assert not above, f"{module} imports {above}, which lie above it"
+
+
+def test_every_module_has_its_level_and_its_test() -> None:
+    levels = {name for level in LEVELS for name in level}
+    assert set(MODULES) == levels
+    missing = [name for name in MODULES if not (PACKAGE.parent / "tests" / f"test_{name}.py").exists()]
+    assert not missing
+
+
+def test_light_rooms_import_no_torch() -> None:
+    lines = [f"import app_repro.{name}" for name in TORCH_FREE]
+    code = "; ".join([*lines, "import sys", f"print(sorted({LIGHT} & set(sys.modules)))"])
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def functions(tree: ast.Module) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_files_and_functions_are_short(module: str) -> None:
+    text = (PACKAGE / f"{module}.py").read_text()
+    assert text.count("\n") <= 260
+    long = {f.name: n for f in functions(ast.parse(text)) if (n := (f.end_lineno or 0) - f.lineno + 1) > 45}
+    assert not long
+
+
+def test_nothing_that_runs_foreign_code_is_called() -> None:
+    forbidden = {"pickle.load", "pickle.loads", "torch.load", "yaml.unsafe_load", "eval", "exec", "os.system"}
+    found = []
+    for module in MODULES:
+        for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
+            if isinstance(node, ast.Call) and (name := ast.unparse(node.func)) in forbidden:
+                found.append(f"{module}:{node.lineno} {name}")
+            if isinstance(node, ast.keyword) and node.arg in ("shell", "allow_pickle"):
+                assert isinstance(node.value, ast.Constant) and node.value.value is False, f"{module}: {node.arg}"
+    assert not found

@@ -1,0 +1,160 @@
+"""Archives that must not come in, and those that must; pickles that hold more than arrays."""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import pickle
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app_repro import archives
+from app_repro.errors import DataError
+
+Member = tuple[tarfile.TarInfo, bytes]
+
+
+def entry(name: str, content: bytes = b"x", **fields: object) -> Member:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    for field, value in fields.items():
+        setattr(member, field, value)
+    return member, content
+
+
+def tar_bytes(*members: Member) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for member, content in members:
+            tar.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+def zip_bytes(*members: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for name, content in members:
+            bundle.writestr(name, content)
+    return file.getvalue()
+
+
+def zip_symlink() -> bytes:
+    member = zipfile.ZipInfo("link")
+    member.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return zip_bytes((member, b"/etc/passwd"))
+
+
+def tar_link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> Member:
+    return entry(name, b"", type=kind, linkname=target)
+
+
+def cut_at_a_member() -> bytes:
+    """Ends exactly where the second member would begin: tarfile alone takes that for the end."""
+    return tar_bytes(entry("a"), entry("b"))[: 2 * tarfile.BLOCKSIZE]
+
+
+GOOD = entry("good.txt")
+HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
+    "parent": (lambda: tar_bytes(GOOD, entry("../evil")), "relative name"),
+    "parent inside": (lambda: tar_bytes(GOOD, entry("a/../../evil")), "relative name"),
+    "absolute": (lambda: tar_bytes(GOOD, entry("/tmp/evil")), "relative name"),
+    "symlink out": (lambda: tar_bytes(GOOD, tar_link("link", "/etc/passwd")), "a link"),
+    "hardlink out": (lambda: tar_bytes(GOOD, tar_link("link", "/etc/passwd", tarfile.LNKTYPE)), "a link"),
+    "chain": (lambda: tar_bytes(tar_link("a", "."), tar_link("a/b", ".."), entry("a/b/evil")), "a link"),
+    "device": (lambda: tar_bytes(GOOD, entry("null", b"", type=tarfile.CHRTYPE, devmajor=1, devminor=3)), "device"),
+    "pipe": (lambda: tar_bytes(GOOD, entry("pipe", b"", type=tarfile.FIFOTYPE)), "pipe"),
+    "setuid": (lambda: tar_bytes(GOOD, entry("tool", mode=0o4755)), "setuid"),
+    "newline": (lambda: tar_bytes(GOOD, entry("a\nb")), "relative name"),
+    "backslash": (lambda: tar_bytes(GOOD, entry("..\\evil")), "relative name"),
+    "twice": (lambda: tar_bytes(GOOD, entry("./good.txt", b"other")), "comes twice"),
+    "file as folder": (lambda: tar_bytes(GOOD, entry("good.txt/below")), "cannot be unpacked"),
+    "zip parent": (lambda: zip_bytes(("good.txt", b"x"), ("../evil", b"x")), "relative name"),
+    "zip symlink": (zip_symlink, "a link"),
+    "zip bomb": (lambda: zip_bytes(("zeros", bytes(16 << 20))), "bomb"),
+    "ratio bomb": (lambda: lzma.compress(tar_bytes(GOOD, entry("zeros", bytes(16 << 20)))), "bomb"),
+    "header bomb": (lambda: gzip.compress(tar_bytes(entry("a" * (2 << 20)))), "header"),
+    "cut tar": (cut_at_a_member, "truncated"),
+    "cut xz": (lambda: lzma.compress(tar_bytes(GOOD, entry("noise", os.urandom(9999))))[:5000], "truncated"),
+    "garbled gzip": (lambda: gzip.compress(tar_bytes(GOOD))[:-8] + bytes(8), "damaged"),
+    "cut zip": (lambda: zip_bytes(("a", b"x"))[:30], "truncated"),
+    "page": (lambda: b"<html>not found</html>" * 99, "not an archive"),
+    "empty": (lambda: b"", "not an archive"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_archive_is_refused_in_one_line_and_nothing_is_left(kind: str, tmp_path: Path) -> None:
+    content, why = HOSTILE[kind]
+    archive = tmp_path / "box" / "given.tar"
+    archive.parent.mkdir()
+    archive.write_bytes(content())
+    with pytest.raises(DataError, match=why) as caught:
+        archives.extract(archive, tmp_path / "box" / "unpacked")
+    assert str(caught.value).startswith("given.tar: ") and "\n" not in str(caught.value)
+    assert list(tmp_path.rglob("*")) == [archive.parent, archive]
+
+
+@pytest.mark.parametrize("limit", [{"max_bytes": 2000}, {"max_members": 1}])
+@pytest.mark.parametrize(
+    "packed", [tar_bytes(entry("a", bytes(1500)), GOOD), zip_bytes(("a", bytes(2001)), ("b", b""))]
+)
+def test_limits_hold(limit: dict[str, int], packed: bytes, tmp_path: Path) -> None:
+    (tmp_path / "given").write_bytes(packed)
+    with pytest.raises(DataError, match="more than"):
+        archives.extract(tmp_path / "given", tmp_path / "unpacked", **limit)  # type: ignore[arg-type]
+    assert not (tmp_path / "unpacked").exists()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_a_plain_tar_comes_out_whole(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    folder, _ = entry("./train", b"", type=tarfile.DIRTYPE, mode=0o2755)
+    content = os.urandom(3000)
+    (tmp_path / "given").write_bytes(pack(tar_bytes((folder, b""), entry("./train/ü 1.jpg", content, mode=0o200))))
+    seen: list[tuple[str, int, int]] = []
+    archives.extract(tmp_path / "given", tmp_path / "new" / "out", on_progress=lambda *step: seen.append(step))
+    assert (tmp_path / "new/out/train/ü 1.jpg").read_bytes() == content
+    size = (tmp_path / "given").stat().st_size
+    assert seen[-1] == ("extract", size, size)
+
+
+def test_a_plain_zip_comes_out_whole(tmp_path: Path) -> None:
+    (tmp_path / "given").write_bytes(zip_bytes(("train/", b""), ("train/a.jpg", b"one"), ("test/b.jpg", b"two")))
+    archives.extract(tmp_path / "given", tmp_path / "out")
+    assert (tmp_path / "out/train/a.jpg").read_bytes() + (tmp_path / "out/test/b.jpg").read_bytes() == b"onetwo"
+
+
+def test_a_pickle_of_arrays_is_read(tmp_path: Path) -> None:
+    content = {b"data": np.arange(6, dtype=np.uint8).reshape(2, 3), b"labels": [1, 2], b"name": "text"}
+    for protocol in (2, 4):
+        (tmp_path / "batch").write_bytes(pickle.dumps(content, protocol))
+        back = archives.unpickle(tmp_path / "batch")
+        assert back[b"data"].tolist() == [[0, 1, 2], [3, 4, 5]] and back[b"labels"] == [1, 2]
+
+
+def test_a_python_2_pickle_gives_bytes(tmp_path: Path) -> None:
+    (tmp_path / "batch").write_bytes(b"\x80\x02}U\x04dataU\x02\xff\x00s.")  # {'data': '\xff\x00'} by Python 2
+    assert archives.unpickle(tmp_path / "batch") == {b"data": b"\xff\x00"}
+
+
+class Evil:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize("damage", ["call", "cut", "text"])
+def test_any_other_pickle_is_refused_unexecuted(damage: str, tmp_path: Path) -> None:
+    call = pickle.dumps(Evil(tmp_path / "owned"))
+    (tmp_path / "batch").write_bytes({"call": call, "cut": pickle.dumps([1, 2])[:-3], "text": b"<html>"}[damage])
+    with pytest.raises(DataError, match=r"batch: .*(only arrays are admitted|not a pickle of arrays)"):
+        archives.unpickle(tmp_path / "batch")
+    assert not (tmp_path / "owned").exists()

@@ -1,0 +1,79 @@
+"""What is written stays true: docstrings, README's tree, lock files, citation."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from test_architecture import MODULES, PACKAGE
+
+ROOT = PACKAGE.parent
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_public_function_and_class_has_a_docstring(module: str) -> None:
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    assert ast.get_docstring(tree)
+    public = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    nested = {inner for node in public for inner in ast.walk(node) if inner is not node and _is_function(node)}
+    protocols = {inner for node in public if _is_protocol(node) for inner in ast.walk(node) if inner is not node}
+    bare = [node.name for node in public if node not in nested | protocols and not ast.get_docstring(node)]
+    assert not bare
+
+
+def _is_function(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef)
+
+
+def _is_protocol(node: ast.AST) -> bool:
+    return isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Protocol" for base in node.bases)
+
+
+def test_the_tree_in_the_readme_is_the_package() -> None:
+    tree = README.split("<!-- tree -->")[1].split("<!-- /tree -->")[0]
+    named = set(re.findall(r"^ {2}(\w+)\.py ", tree, re.MULTILINE))
+    assert named == set(MODULES)
+
+
+def test_the_readme_names_only_files_that_exist() -> None:
+    for name in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / name).exists(), name
+
+
+def test_generated_parts_of_the_readme_are_as_generated() -> None:
+    from app_repro import readme
+
+    assert readme.regenerated(README, ROOT / "data/published/demo") == README
+
+
+def test_both_locks_pin_the_same_versions() -> None:
+    def pins(name: str) -> dict[str, str]:
+        return dict(re.findall(r"^([a-z0-9][\w.-]*)==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE))
+
+    image, cpu = pins("requirements.lock"), pins("requirements-cpu.lock")
+    assert {name: (image[name], cpu[name]) for name in image.keys() & cpu.keys() if image[name] != cpu[name]} == {}
+    only_image = {name for name in image if name not in cpu}
+    assert {name for name in only_image if not re.match("nvidia|cuda|triton|torch$", name)} == set()
+
+
+def test_locks_satisfy_pyproject_and_carry_no_address() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lock = (ROOT / "requirements.lock").read_text()
+    exact = [dependency for dependency in project["dependencies"] if "==" in dependency]
+    assert len(exact) == 3 and all(f"\n{dependency} " in f"\n{lock}" for dependency in exact)
+    for name in ("requirements.lock", "requirements-cpu.lock"):
+        assert "://" not in (ROOT / name).read_text()
+
+
+def test_citation_is_valid_and_names_the_paper() -> None:
+    command = [str(Path(sys.executable).parent / "cffconvert"), "--validate", "-i", str(ROOT / "CITATION.cff")]
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert "arXiv:2204.01640" in (ROOT / "CITATION.cff").read_text()

@@ -1,0 +1,184 @@
+"""Downloads from a small https server that misbehaves on request."""
+
+import contextlib
+import datetime
+import hashlib
+import ipaddress
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from app_repro.downloads import download, shown_url
+from app_repro.errors import DataError
+
+x509 = pytest.importorskip("cryptography.x509", reason="needs cryptography for a test certificate")
+CONTENT = bytes(range(256)) * 400
+DIGEST = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """/good resumes; the other paths are the failures they are named after."""
+
+    def do_GET(self) -> None:
+        self.server.ranges.append(self.headers.get("Range"))  # type: ignore[attr-defined]
+        name = self.path.split("?")[0].strip("/")
+        start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").split("-")[0])
+        if name in ("http", "elsewhere"):
+            self.send_response(302)
+            target = "http://127.0.0.1:9/x" if name == "http" else "/good"
+            self.send_header("Location", target)
+            self.end_headers()
+            return
+        if name == "missing" or start > len(CONTENT):
+            self.send_error(404 if name == "missing" else 416)
+            return
+        if name in ("new-version", "no-range"):
+            start = 0
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        if name in ("good", "short", "stall"):
+            self.send_header("ETag", '"one"')
+        self.send_header("Content-Type", "text/html" if name == "page" else "application/gzip")
+        if name != "unannounced":
+            self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        body = b"  <!DOCTYPE html>".ljust(len(CONTENT)) if name == "hidden-page" else CONTENT[start:]
+        with contextlib.suppress(OSError):  # the client may have hung up already
+            self.wfile.write(body[:50_000] if name in ("short", "stall") else body)
+        if name == "stall":
+            time.sleep(1.5)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class Site:
+    def __init__(self, server: ThreadingHTTPServer, context: ssl.SSLContext, target: Path) -> None:
+        self.server, self.context, self.target = server, context, target
+        self.part = target.with_name(target.name + ".part")
+        self.ranges: list[str | None] = server.ranges  # type: ignore[attr-defined]
+
+    def get(self, name: str, **options: object) -> None:
+        url = f"https://127.0.0.1:{self.server.server_port}/{name}?token=secret"
+        download(url, self.target, context=self.context, **options)  # type: ignore[arg-type]
+
+    def files(self) -> set[str]:
+        return {path.name for path in self.target.parent.iterdir()}
+
+
+def certificate(folder: Path) -> Path:
+    """Key and self-signed certificate for 127.0.0.1 in one file."""
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(hours=1))
+    builder = builder.add_extension(
+        x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ) + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    (folder / "both.pem").write_bytes(pem)
+    return folder / "both.pem"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    pem = certificate(tmp_path)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.ranges = []  # type: ignore[attr-defined]
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(pem)
+    server.socket = serving.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    (tmp_path / "cache").mkdir()
+    yield Site(server, ssl.create_default_context(cafile=pem), tmp_path / "cache" / "a.tar.gz")
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("name", ["good", "elsewhere", "no-range", "unannounced"])
+def test_a_file_arrives_whole_with_progress(name: str, site: Site) -> None:
+    seen: list[tuple[str, int, int]] = []
+    site.get(name, digest=DIGEST, on_progress=lambda *step: seen.append(step))
+    assert site.target.read_bytes() == CONTENT and site.files() == {"a.tar.gz"}
+    assert seen[-1] == ("download", len(CONTENT), 0 if name == "unannounced" else len(CONTENT))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "why"),
+    [
+        ("http", {}, "only https"),
+        ("missing", {}, "HTTP 404"),
+        ("page", {}, "HTML page"),
+        ("hidden-page", {}, "HTML page"),
+        ("good", {"digest": "md5:" + "0" * 32}, "expected 0000"),
+        ("good", {"max_bytes": 1000}, "more than the 1000"),
+        ("unannounced", {"max_bytes": 1000}, "more than the 1000"),
+    ],
+)
+def test_what_cannot_be_used_leaves_nothing(name: str, options: dict[str, object], why: str, site: Site) -> None:
+    with pytest.raises(DataError, match=why) as caught:
+        site.get(name, **options)
+    assert site.files() == set()
+    assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "why"), [("short", "ends after 50000 of 102400"), ("stall", "no data for 0.5 s")])
+def test_an_interrupted_download_is_resumed(name: str, why: str, site: Site) -> None:
+    with pytest.raises(DataError, match=why):
+        site.get(name, timeout=0.5)
+    assert site.files() == {"a.tar.gz.part", "a.tar.gz.part.version"}
+    site.get("good", digest=DIGEST)
+    assert site.ranges == [None, "bytes=50000-"]
+    assert site.target.read_bytes() == CONTENT and site.files() == {"a.tar.gz"}
+
+
+@pytest.mark.parametrize("name", ["new-version", "no-range"])
+def test_a_server_that_does_not_resume_starts_again(name: str, site: Site) -> None:
+    site.part.write_bytes(b"old" * 99)
+    site.get(name, digest=DIGEST)
+    assert site.ranges == ["bytes=297-"] and site.target.read_bytes() == CONTENT
+
+
+def test_a_part_longer_than_the_file_is_dropped(site: Site) -> None:
+    site.part.write_bytes(bytes(len(CONTENT) + 1))
+    site.get("good", digest=DIGEST)
+    assert site.ranges == [f"bytes={len(CONTENT) + 1}-", None] and site.target.read_bytes() == CONTENT
+
+
+def test_a_part_of_unknown_origin_is_not_continued(site: Site) -> None:
+    site.part.write_bytes(b"old" * 99)
+    site.get("good")
+    assert site.ranges == [None] and site.target.read_bytes() == CONTENT
+
+
+def test_an_unknown_certificate_and_a_closed_port_are_one_line(site: Site) -> None:
+    site.context = ssl.create_default_context()
+    with pytest.raises(DataError, match="certificate"):
+        site.get("good")
+    with pytest.raises(DataError, match=r"refused|No route|unreachable"):
+        download("https://127.0.0.1:9/a", site.target, timeout=2)
+    assert site.files() == set()
+
+
+def test_only_https_is_asked(tmp_path: Path) -> None:
+    for url in ("http://127.0.0.1/a", "ftp://127.0.0.1/a", "file:///etc/passwd"):
+        with pytest.raises(DataError, match="only https"):
+            download(url, tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_secrets_of_a_url_are_not_shown() -> None:
+    assert shown_url("https://user:secret@site.org:8/a.tar?token=secret#x") == "https://site.org:8/a.tar"

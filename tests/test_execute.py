@@ -1,0 +1,126 @@
+import os
+import signal
+import threading
+import time
+
+import pytest
+from workbench import prepared
+
+from app_repro import execute, params, record
+from app_repro.errors import ParamsError
+from app_repro.store import Store
+
+
+class Recorder:
+    """A display that remembers."""
+
+    def __init__(self) -> None:
+        self.epochs: list[dict] = []
+        self.ended: dict[str, tuple[str, str]] = {}
+        self.lines: list[str] = []
+        self.at_epoch = lambda event: None
+
+    def epoch(self, event) -> None:
+        self.epochs.append(event)
+        self.at_epoch(event)
+
+    def end(self, run_id, status, message) -> None:
+        self.ended[run_id] = (status, message)
+
+    def say(self, line) -> None:
+        self.lines.append(line)
+
+
+def test_a_grid_is_trained_by_two_workers_and_then_found_in_the_store(tmp_path) -> None:
+    specs, places = prepared(tmp_path)
+    shown = Recorder()
+    outcome = execute.run_grid(specs, places, ["cpu", "cpu"], shown)
+    assert outcome.exit_code == 0 and {status for status, _ in outcome.ended.values()} == {"finished"}
+    assert len(shown.epochs) == 3 * 3 * 2 and shown.epochs[-1]["samples"] == 2 * (90 + 180 + 270)
+    again = Recorder()
+    assert execute.run_grid(specs, places, ["cpu"], again).exit_code == 0
+    assert not again.epochs and {message for _, message in again.ended.values()} == {"in the store"}
+
+
+def test_a_failed_run_does_not_stop_the_others(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method="dense", sb=[2, 3])
+    from app_repro.splits import stream_name
+
+    (places.splits / f"{stream_name(specs[0])}.npz").unlink()
+    shown = Recorder()
+    outcome = execute.run_grid(specs, places, ["cpu"], shown)
+    assert outcome.exit_code == 3
+    assert [shown.ended[spec.run_id][0] for spec in specs] == ["failed", "finished"]
+    assert "no such stream" in shown.ended[specs[0].run_id][1]
+
+
+def test_a_worker_that_dies_costs_its_run_alone(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method="dense", sb=[2, 3])
+    shown = Recorder()
+
+    def kill_first(event) -> None:
+        if event["run_id"] == specs[1].run_id and event["epoch"] == 1 and event["megabatch"] == 1:
+            children = execute.multiprocessing.active_children()
+            os.kill(children[0].pid, signal.SIGKILL)
+
+    shown.at_epoch = kill_first
+    outcome = execute.run_grid(specs, places, ["cpu"], shown)
+    assert outcome.ended[specs[1].run_id] == ("failed", "its worker died (exit code -9)")
+    assert outcome.ended[specs[0].run_id] == ("finished", "")
+    assert execute.run_grid(specs, places, ["cpu"], Recorder()).exit_code == 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_all_with_their_states_saved(tmp_path, sent) -> None:
+    specs, places = prepared(tmp_path, method=["dense", "app"], epochs=40)
+    shown = Recorder()
+    at_work: set[str] = set()
+
+    def signal_when_both_work(event) -> None:
+        at_work.add(event["run_id"])
+        if len(at_work) == 2:
+            shown.at_epoch = lambda event: None
+            threading.Timer(0.05, os.kill, (os.getpid(), sent)).start()
+
+    shown.at_epoch = signal_when_both_work
+    start = time.monotonic()
+    outcome = execute.run_grid(specs, places, ["cpu", "cpu"], shown)
+    assert outcome.exit_code == 130 and time.monotonic() - start < 30
+    for spec in specs:
+        assert list(Store(places.store).folder(spec).load_states()), "a run at work lost its state"
+    assert not execute.multiprocessing.active_children()
+
+
+def test_devices_are_one_a_core_unless_asked_otherwise(monkeypatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
+    assert execute.devices("auto", None) == ["cpu"] * 3 and execute.devices("cpu", 1) == ["cpu"]
+    with pytest.raises(ParamsError, match="torch sees no GPU here"):
+        execute.devices("cuda", None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert execute.devices("auto", None) == ["cuda:0", "cuda:1"] and execute.devices("cuda:1", 2) == ["cuda:1"] * 2
+    with pytest.raises(ParamsError, match="there are 2 GPUs"):
+        execute.devices("cuda:2", None)
+
+
+def test_data_runs_is_exactly_the_grid(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method=["dense", "osp"])
+    execute.run_grid(specs, places, ["cpu"], Recorder())
+    parsed = params.Params(tuple(specs[:1]), "cpu", 1, ())
+    execute.lay_out_grid(specs[:1], parsed, Store(places.store), tmp_path / "runs")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["digits-resnet8s-dense-sb3-s1"]
+    left = {path.name for path in (tmp_path / "runs/digits-resnet8s-dense-sb3-s1").iterdir()}
+    assert left == {"record.json", "masks.safetensors", *(f"megabatch-{k:03d}.json" for k in (1, 2, 3))}
+
+
+def test_accepting_code_is_written_into_the_record(tmp_path, monkeypatch) -> None:
+    specs, places = prepared(tmp_path, method="dense")
+    execute.run_grid(specs, places, ["cpu"], Recorder())
+    monkeypatch.setattr(record, "code_digest", lambda: "new")
+    assert execute.accept_code(specs, Store(places.store)) == 1
+    assert execute.accept_code(specs, Store(places.store)) == 0
+    folder = Store(places.store).folder(specs[0])
+    assert (folder.finished("new") or {})["accepted_code"] == ["new"]

@@ -1,0 +1,93 @@
+import json
+
+import pytest
+import torch
+from workbench import prepared
+
+from app_repro import record, worker
+from app_repro.store import Store
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    specs, places = prepared(tmp_path_factory.mktemp("worker"), method=["app"])
+    status = worker.train(specs[0], places, "cpu", lambda event: None, lambda: False)
+    return specs[0], places, status
+
+
+def test_a_finished_run_leaves_results_weights_mask_and_record_but_no_state(trained) -> None:
+    spec, places, status = trained
+    assert status == ("finished", "")
+    names = {path.name for path in Store(places.store).folder(spec).path.iterdir()}
+    megabatches = {f"megabatch-{k:03d}.json" for k in (1, 2, 3)}
+    assert names == megabatches | {"lock", "record.json", "model.safetensors", "masks.safetensors"}
+
+
+def test_the_record_says_what_was_run_and_where(trained) -> None:
+    spec, places, _ = trained
+    content = record.read(Store(places.store).folder(spec).path / "record.json")
+    assert content["spec"]["augmentation"] == "pad 1" and len(content["spec"]["data_digest"]) == 64
+    assert content["protocol"] == {"name": "paper", "departures": {}}
+    assert content["summary"]["cer"] == sum(item["test_errors"] for item in content["megabatches"])
+    assert content["provenance"]["device"]["kind"] == "cpu"
+    assert content["provenance"]["versions"]["torch"] == torch.__version__
+    assert content["data_source"]["official"] is True
+
+
+def test_weights_left_are_zero_where_the_mask_left_says_so(trained) -> None:
+    from safetensors.torch import load_file
+
+    from app_repro import masks, models
+
+    spec, places, _ = trained
+    folder = Store(places.store).folder(spec).path
+    weights = load_file(folder / "model.safetensors")
+    net = models.build("resnet8s", 10, 8, 1)
+    mask = masks.unpack(load_file(folder / "masks.safetensors"), models.prunable(net))
+    content = json.loads((folder / "record.json").read_text())
+    assert list(masks.kept(mask).values()) == content["megabatches"][-1]["kept"]
+    assert masks.holds({name: weights[name] for name in mask}, mask)
+
+
+def test_training_again_computes_nothing(trained) -> None:
+    spec, places, _ = trained
+    before = (Store(places.store).folder(spec).path / "record.json").read_bytes()
+    events: list[dict] = []
+    assert worker.train(spec, places, "cpu", events.append, lambda: False) == ("finished", "")
+    assert not events and (Store(places.store).folder(spec).path / "record.json").read_bytes() == before
+
+
+def test_a_run_of_other_code_is_computed_anew_unless_accepted(trained, monkeypatch) -> None:
+    spec, places, _ = trained
+    folder = Store(places.store).folder(spec)
+    monkeypatch.setattr(record, "code_digest", lambda: "another code")
+    assert folder.finished(record.code_digest()) is None
+    folder.accept("another code")
+    assert (folder.finished("another code") or {})["accepted_code"] == ["another code"]
+    assert folder.finished("a third") is None
+
+
+def test_a_diverged_run_is_recorded_with_where_and_never_dropped(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method="dense", lr=1000.0, weight_decay=1000.0, epochs=30)
+    status, message = worker.attempt(specs[0], places, "cpu", lambda event: None)
+    content = record.read(Store(places.store).folder(specs[0]).path / "record.json")
+    assert status == content["status"] == "diverged" and content["summary"] is None
+    assert content["diverged"]["megabatch"] == 1 and "'megabatch': 1" in message
+
+
+def test_what_one_run_dies_of_is_one_line(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method="dense")
+    stream = next(places.splits.glob("*.npz"))
+    stream.write_bytes(stream.read_bytes()[:100])
+    status, message = worker.attempt(specs[0], places, "cpu", lambda event: None)
+    assert status == "failed" and "run `app-repro split` again" in message and "\n" not in message
+
+
+def test_bf16_and_fp32_are_two_runs_with_other_numbers(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method="dense", precision=["fp32", "bf16"])
+    for spec in specs:
+        assert worker.attempt(spec, places, "cpu", lambda event: None)[0] == "finished"
+    losses = [
+        record.read(Store(places.store).folder(s).path / "record.json")["megabatches"][0]["test_loss"] for s in specs
+    ]
+    assert losses[0] != losses[1] and losses[0] == pytest.approx(losses[1], rel=0.2)

@@ -1,0 +1,54 @@
+"""A small grid on the embedded digits, for tests that train: prepared in a folder of their own."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from app_repro import data, params, presets, splits
+from app_repro.spec import RunSpec
+from app_repro.store import Places
+
+TINY: dict[str, Any] = {
+    "device": "cpu",
+    "workers": 1,
+    "seed": 1,
+    "sb": 3,
+    "epochs": 2,
+    "milestones": [1],
+    "train_limit": 300,
+    "test_limit": 100,
+}
+"""Three megabatches of 90 + 10 digits, two epochs each: a second or two a run."""
+
+
+def settings(**changes: Any) -> dict[str, Any]:
+    """The demo preset made tiny, with `changes`."""
+    return presets.preset("demo") | TINY | changes
+
+
+def prepared(folder: Path, **changes: Any) -> tuple[list[RunSpec], Places]:
+    """Digits fetched and cut in `folder`; the grid's specs and places."""
+    parsed = params.parse(settings(**changes))
+    places = Places(folder / "raw", folder / "splits", folder / "store")
+    data.fetch("digits", places.raw / "digits", cache=folder / "downloads")
+    specs = splits.grid(parsed, places.raw)
+    splits.write(specs, places.raw, places.splits)
+    return specs, places
+
+
+def workspace(folder: Path, **changes: Any) -> Path:
+    """A folder with a tiny params.yaml, digits fetched and cut by the commands themselves."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings(**changes), sort_keys=False))
+    for command in ("fetch", "split"):
+        assert app_repro(folder, command).returncode == 0
+    return folder
+
+
+def app_repro(folder: Path, *words: str, **kwargs: Any) -> "subprocess.CompletedProcess[str]":
+    """Run the command line in `folder`."""
+    command = [sys.executable, "-m", "app_repro", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, **kwargs)
