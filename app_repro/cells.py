@@ -1,7 +1,7 @@
 """Which runs a claim is about: its cells under a protocol, what is missing, and how the runs there depart from it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,12 @@ IDENTITY = (
     "buffer_size",
 )
 """Settings in which a run must equal the claim to be about it at all; any other difference is a named deviation."""
-IGNORED = ("seed", "data_digest")
+_IGNORED = ("seed", "data_digest")
 
 Spec = dict[str, Any]
+Index = dict[tuple[str, tuple[Any, ...]], list[Run]]
+"""(protocol, values of IDENTITY) -> runs."""
+
 Deviation = tuple[tuple[str, Any, Any], ...]
 """(setting, the claim's value, the run's value), in the order of the settings."""
 
@@ -53,33 +56,44 @@ class Cell:
         return [run for side in self.sides.values() for run in side.values()]
 
 
-def cells_of(claim: Claim, protocol: str, runs: Sequence[Run]) -> list[Cell]:
+def index(runs: Iterable[Run]) -> Index:
+    """Runs by what decides whether they are about a claim."""
+    found: Index = defaultdict(list)
+    for run in runs:
+        found[run.protocol, _identity(run.spec)].append(run)
+    return found
+
+
+def _identity(spec: Spec) -> tuple[Any, ...]:
+    return tuple(spec[key] for key in IDENTITY)
+
+
+def cells_of(claim: Claim, protocol: str, runs: Index) -> list[Cell]:
     """The claim's cells under a protocol, with or without runs; those of an open claim are the ones that have runs."""
-    mine = [run for run in runs if run.protocol == protocol]
     if claim.is_open:
-        return _open_cells(claim, mine)
+        return _open_cells(claim, protocol, runs)
     declared = seeds(claim)
     specs = [side_specs(claim, side, protocol, declared[0]) for side in claim.sides]
     templates = (
         dict(zip(claim.sides, (s.model_dump(mode="json") for s in row), strict=True))
         for row in zip(*specs, strict=True)
     )
-    return [_filled(template, mine, declared) for template in templates]
+    return [_filled(template, protocol, runs, declared) for template in templates]
 
 
-def _open_cells(claim: Claim, runs: Sequence[Run]) -> list[Cell]:
+def _open_cells(claim: Claim, protocol: str, runs: Index) -> list[Cell]:
     """Cells found among the runs: those of the first side give the settings, the others must share them."""
     declared = range(1, len(seeds(claim)) + 1)
     main = claim.overrides | side_settings(claim.method)
     fixed = {key: value if isinstance(value, list) else [value] for key, value in main.items() if key != "protocol"}
     templates: dict[str, Spec] = {}
-    for run in runs:
+    for run in (run for (name, _), have in runs.items() if name == protocol for run in have):
         if not run.departures and all(run.spec[key] in values for key, values in fixed.items()):
-            templates.setdefault(repr(_setting(run.spec)), run.spec)
+            templates.setdefault(run.setting, run.spec)
     found = []
     for _, spec in sorted(templates.items()):
         sides = {side: _other_side(spec, side) for side in claim.sides}
-        cell = _filled(sides, runs, (), exact=True)
+        cell = _filled(sides, protocol, runs, (), exact=True)
         short = [f"{side}: {len(have)} of {len(declared)} seeds" for side, have in cell.sides.items()]
         lacking = tuple(
             text for text, have in zip(short, cell.sides.values(), strict=True) if len(have) < len(declared)
@@ -94,20 +108,21 @@ def _other_side(spec: Spec, side: str) -> Spec:
 
 
 def _setting(spec: Spec) -> Spec:
-    return {key: value for key, value in spec.items() if key not in IGNORED}
+    return {key: value for key, value in spec.items() if key not in _IGNORED}
 
 
-def _filled(template: dict[str, Spec], runs: Sequence[Run], declared: Iterable[int], exact: bool = False) -> Cell:
+def _filled(
+    template: dict[str, Spec], protocol: str, runs: Index, declared: Iterable[int], exact: bool = False
+) -> Cell:
     """The cell of a template: of all sets of runs that share their deviations, the most complete, then the nearest."""
     groups: dict[str, dict[Deviation, dict[int, Run]]] = {}
     for side, spec in template.items():
         groups[side] = defaultdict(dict)
-        for run in runs:
-            if all(run.spec[key] == spec[key] for key in IDENTITY):
-                deviation = () if exact and _setting(run.spec) == _setting(spec) else _deviation(spec, run)
-                groups[side][deviation][run.seed] = run
-        if exact:
-            groups[side] = {(): groups[side].get((), {})}
+        for run in runs.get((protocol, _identity(spec)), []):
+            if not exact:
+                groups[side][_deviation(spec, run)][run.seed] = run
+            elif _setting(run.spec) == _setting(spec):
+                groups[side][()][run.seed] = run
     shared = {_shared(deviation) for side in groups.values() for deviation in side} or {()}
     declared = tuple(declared)
     options = [_option(groups, common, declared) for common in shared]
@@ -122,7 +137,7 @@ def _filled(template: dict[str, Spec], runs: Sequence[Run], declared: Iterable[i
 
 
 def _deviation(spec: Spec, run: Run) -> Deviation:
-    differing = [(key, spec[key], run.spec[key]) for key in spec if key not in (*IGNORED, *IDENTITY)]
+    differing = [(key, spec[key], run.spec[key]) for key in spec if key not in (*_IGNORED, *IDENTITY)]
     unofficial = [] if run.is_official else [("data", "official", run.content["data_source"].get("origin", "unknown"))]
     return tuple((key, str(a), str(b)) for key, a, b in (*differing, *unofficial) if a != b)
 

@@ -1,5 +1,7 @@
 """The whole pipeline on the embedded digits, by DVC, in a workspace of its own: tracked files stay as they are."""
 
+import collections
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from tabulate import tabulate
 
 from app_repro import presets
 from app_repro.errors import AppReproError, ParamsError
@@ -25,9 +28,20 @@ def show(folder: Path, settings: Sequence[str]) -> int:
     if code:
         return code if code == 130 else 3
     print("\n" + (folder / "data/report/tables/main.md").read_text(encoding="utf-8"))
-    print((folder / "data/report/verdicts.md").read_text(encoding="utf-8"))
-    print(f"figures: {folder}/data/report/figures; everything: {folder}/data/report")
+    print(_verdicts(folder / "data/report/verdicts/verdicts.json") + "\n")
+    print(f"figures and all tables: {folder}/data/report; a claim in full: app-repro verify --only CLAIM")
     return 0
+
+
+def _verdicts(path: Path) -> str:
+    """A line a verdict, those that were judged first, and how many there are of each kind."""
+    verdicts = json.loads(path.read_text(encoding="utf-8"))["verdicts"]
+    judged = [[item["claim"], item["protocol"], item["verdict"], item["reason"]] for item in verdicts if item["n"]]
+    counts = collections.Counter(item["verdict"] for item in verdicts)
+    total = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    missing = "\nnot_run: the claim is about runs of a data set or network that this demo does not train"
+    table = tabulate(judged, ["claim", "protocol", "verdict", "reason"], tablefmt="github") if judged else "none judged"
+    return f"{table}\n\n{len(verdicts)} verdicts: {total}" + (missing if counts["not_run"] else "")
 
 
 def prepare(folder: Path, settings: Sequence[str]) -> None:

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from app_repro import record
 from app_repro.errors import IntegrityError
 from app_repro.files import canonical, digest
+from app_repro.spec import PRUNING_ONLY
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,20 @@ class Run:
     def seed(self) -> int:
         """Its seed."""
         return self.spec["seed"]
+
+    @cached_property
+    def setting(self) -> str:
+        """What the runs of one cell share: every setting but seed and digest."""
+        return self.setting_without()
+
+    @cached_property
+    def paired_setting(self) -> str:
+        """What runs of different methods share: every setting but those of pruning."""
+        return self.setting_without("method", *PRUNING_ONLY)
+
+    def setting_without(self, *keys: str) -> str:
+        """Every setting but seed, digest and `keys`, as text."""
+        return repr([item for item in sorted(self.spec.items()) if item[0] not in ("seed", "data_digest", *keys)])
 
     @property
     def protocol(self) -> str:

@@ -80,18 +80,26 @@ def _density(axes: Any, lines: dict[str, list[dict[str, Any]]]) -> None:
         axes.plot(ks, effective, color=colour, linewidth=2)
         axes.plot(ks, nominal, color=colour, linewidth=4, alpha=0.35, linestyle=(0, (1, 1.5)))
         ends.append((effective[-1], _title(label), colour))
-    _label_ends(axes, ks[-1], ends)
     axes.set_ylim(0, 1.05)
+    _label_ends(axes, ks[-1], ends)
     axes.set_ylabel("density (full: effective, dotted: nominal)")
 
 
 def _label_ends(axes: Any, k: int, ends: list[tuple[float, str, str]]) -> None:
-    """Name each line at its right end, moved apart where they would overlap."""
+    """Name each line at its right end, moved apart where they would overlap, and inside the axes."""
     low, high = axes.get_ylim()
-    gap, placed = 0.06 * (high - low), float("-inf")
-    for y, text, colour in sorted(ends):
-        placed = max(y, placed + gap)
-        axes.annotate(text, (k, placed), (6, 0), textcoords="offset points", color=colour, va="center", fontsize=9)
+    gap = 0.06 * (high - low)
+    ends = sorted(ends)
+    places: list[float] = []
+    for y, _, _ in ends:
+        places.append(max(y, places[-1] + gap) if places else y)
+    # pushed apart upwards only: half of the excess goes back down, and none of it above the axes
+    excess = max((place - y for place, (y, _, _) in zip(places, ends, strict=True)), default=0.0)
+    down = max(excess / 2, places[-1] - high if places else 0.0)
+    for place, (_, text, colour) in zip(places, ends, strict=True):
+        axes.annotate(
+            text, (k, place - down), (6, 0), textcoords="offset points", color=colour, va="center", fontsize=9
+        )
     axes.set_xlabel("megabatch")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -8,15 +8,12 @@ import numpy as np
 
 from app_repro.evidence import Run
 from app_repro.judge import NOISELESS, Noise
-from app_repro.spec import PRUNING_ONLY
 
 DETERMINISTIC = ("density_nominal",)
 """Metrics that follow from the settings: no noise, and one seed says it all."""
 
 SAME_DATA = ("dataset", "image_size", "few_shot", "train_limit", "test_limit", "sb", "epochs")
 """Settings that make two cells' noise comparable: the data set, and what sets the size of its metrics."""
-
-_NO_CELL = ("seed", "data_digest")
 
 
 class Pool:
@@ -53,7 +50,7 @@ class Pool:
         if key not in self._known:
             groups: dict[str, list[Run]] = defaultdict(list)
             for run in self._by_data[key[1]]:
-                groups[_cell(run, (*PRUNING_ONLY, "method") if paired else ())].append(run)
+                groups[run.paired_setting if paired else run.setting].append(run)
             parts = [_two_way(group, metric) if paired else _within(group, metric) for group in groups.values()]
             dof = sum(part[1] for part in parts)
             self._known[key] = Noise(math.sqrt(math.fsum(p[0] for p in parts) / dof), dof, True) if dof else None
@@ -62,10 +59,6 @@ class Pool:
 
 def _data(run: Run) -> str:
     return repr([run.spec[key] for key in SAME_DATA] + [run.is_official])
-
-
-def _cell(run: Run, beside: tuple[str, ...]) -> str:
-    return repr([value for key, value in sorted(run.spec.items()) if key not in (*_NO_CELL, *beside)])
 
 
 def _within(runs: Sequence[Run], metric: str) -> tuple[float, int]:
@@ -77,10 +70,10 @@ def _within(runs: Sequence[Run], metric: str) -> tuple[float, int]:
 
 def _two_way(runs: Sequence[Run], metric: str) -> tuple[float, int]:
     """Sum of squared residuals of value = method's cell + seed, and their degrees of freedom; gaps allowed."""
-    names, seeds = sorted({_cell(run, ()) for run in runs}), sorted({run.seed for run in runs})
+    names, seeds = sorted({run.setting for run in runs}), sorted({run.seed for run in runs})
     design = np.zeros((len(runs), len(names) + len(seeds)))
     for row, run in zip(design, runs, strict=True):
-        row[names.index(_cell(run, ()))] = row[len(names) + seeds.index(run.seed)] = 1
+        row[names.index(run.setting)] = row[len(names) + seeds.index(run.seed)] = 1
     values = np.array([run.value(metric) for run in runs])
     dof = len(runs) - int(np.linalg.matrix_rank(design))
     if dof <= 0:

@@ -84,7 +84,7 @@ def ordering(pairs: Sequence[Pair]) -> Judgement:
     reversed_ = [bound.label for bound in back if bound.holds]
     open_ = [bound.label for bound in bounds if not bound.holds] + unknown
     reason = {
-        "reproduced": f"every one of {len(pairs)} pairs keeps its sign",
+        "reproduced": "its sign is kept" if len(pairs) == 1 else f"every one of {len(pairs)} pairs keeps its sign",
         "not_reproduced": f"reversed: {_few(reversed_)}",
         "inconclusive": f"not shown: {_few(open_)}",
     }[verdict]

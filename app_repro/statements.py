@@ -7,7 +7,7 @@ from typing import Any
 from app_repro import params, presets
 from app_repro.errors import ParamsError, nearest
 from app_repro.methods import METHODS
-from app_repro.spec import RunSpec, registry
+from app_repro.spec import PRUNING_ONLY, SWITCHES, RunSpec, registry
 
 OWN = "app-repro"
 """Source of our own statements; each says why it may fail."""
@@ -92,6 +92,17 @@ class Claim:
         """`settings` as keys and values of params.yaml."""
         return words([word for word in self.settings.split() if word != "*"])
 
+    @cached_property
+    def raw(self) -> dict[str, Any]:
+        """All settings, keys as in params.yaml: the preset's, then the row's; without its sides'."""
+        return presets.preset(self.preset) | {"device": "auto", "workers": None} | self.overrides
+
+    @cached_property
+    def grid(self) -> params.Params:
+        """Every run that the claim needs. Raises ParamsError."""
+        variants = [side_settings(side) for side in self.sides]
+        return params.parse(self.raw | {"variants": variants}, self.id)
+
     @property
     def scale(self) -> float:
         """Factor from a record's value to the claim's unit."""
@@ -133,27 +144,27 @@ def _scalar(text: str) -> Any:
 
 def claim_params(claim: Claim) -> params.Params:
     """The grid that the claim needs: its preset with its settings, once for each of its sides."""
-    return params.parse(_raw(claim) | {"variants": [side_settings(side) for side in claim.sides]}, claim.id)
-
-
-def side_specs(claim: Claim, side: str, protocol: str, seed: int) -> list[RunSpec]:
-    """One spec per cell of the claim for a side under a protocol, all with the same seed, in the order of the axes."""
-    raw = _raw(claim) | side_settings(side) | {"protocol": protocol, "seed": seed}
-    return list(params.parse(raw, claim.id).cells)
-
-
-def seeds(claim: Claim) -> tuple[int, ...]:
-    """The declared seeds."""
-    return tuple(_listed(_raw(claim)["seed"]))
+    return claim.grid
 
 
 def protocols(claim: Claim) -> tuple[str, ...]:
     """The protocols under which the claim is meant."""
-    return tuple(_listed(_raw(claim)["protocol"]))
+    return tuple(dict.fromkeys(spec.protocol[0] for spec in claim.grid.cells))
 
 
-def _raw(claim: Claim) -> dict[str, Any]:
-    return presets.preset(claim.preset) | {"device": "auto", "workers": None} | claim.overrides
+def seeds(claim: Claim) -> tuple[int, ...]:
+    """The declared seeds."""
+    return tuple(dict.fromkeys(spec.seed for spec in claim.grid.cells))
+
+
+def side_specs(claim: Claim, side: str, protocol: str, seed: int) -> list[RunSpec]:
+    """One spec per cell of the claim for a side under a protocol, all with the same seed, in the order of the axes."""
+    wanted = {key: _listed(value) for key, value in (claim.raw | side_settings(side)).items() if key in _OF_SIDES}
+    mine = [spec for spec in claim.grid.cells if spec.seed == seed and spec.protocol[0] == protocol]
+    return [spec for spec in mine if all(getattr(spec, key) in (None, *wanted[key]) for key in wanted)]
+
+
+_OF_SIDES = ("method", *(key for key in PRUNING_ONLY if key not in SWITCHES))
 
 
 def _listed(value: Any) -> list[Any]:

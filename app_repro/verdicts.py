@@ -10,7 +10,7 @@ HEADERS = (
     "seeds still needed",
 )  # fmt: skip
 
-_XML_UNFIT = {code: "?" for code in (*range(9), 11, 12, *range(14, 32))}
+_XML_UNFIT = dict.fromkeys((*range(9), 11, 12, *range(14, 32)), "?")
 
 
 def _number(value: float | None) -> str:
@@ -89,7 +89,7 @@ def junit(report: Report) -> str:
 
 
 def _xml(text: str) -> str:
-    return text.translate(_XML_UNFIT)
+    return text.translate(_XML_UNFIT).encode("utf-8", "replace").decode()
 
 
 def explain(report: Report, claim_id: str) -> str:

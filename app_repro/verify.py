@@ -7,9 +7,8 @@ from typing import Any
 
 from app_repro import claims as claims_file
 from app_repro import evidence
-from app_repro.cells import Cell, cells_of
+from app_repro.cells import Index, cells_of, index
 from app_repro.errors import AppReproError, nearest
-from app_repro.evidence import Run
 from app_repro.judge import Judgement
 from app_repro.noise import DETERMINISTIC, Pool
 from app_repro.rules import RULES
@@ -119,11 +118,11 @@ def verify(records: Sequence[Path], claims: Path, *, only: Sequence[str] = (), p
         raise VerifyError(f"--protocol: {protocol!r} is unknown{hint} known: {', '.join(PROTOCOLS)}")
     chosen = select(claims_file.load(claims), only)
     found = evidence.read_all(records)
-    pool = Pool(found.runs)
+    pool, runs = Pool(found.runs), index(found.runs)
     verdicts: list[Verdict] = []
     for claim in chosen:
         wanted = [name for name in protocols(claim) if protocol in (None, name)]
-        rows = [row for name in wanted if (row := judge_claim(claim, name, found.runs, pool))]
+        rows = [row for name in wanted if (row := judge_claim(claim, name, runs, pool))]
         none = Judgement("not_run", "no runs; `app-repro plan --claim " + claim.id + "` names those it needs", 0)
         verdicts += rows or [Verdict(claim, None, none)]
     return Report(tuple(verdicts), found.problems, found.notes)
@@ -137,13 +136,15 @@ def select(claims: Sequence[Claim], only: Sequence[str]) -> list[Claim]:
     return [claim for claim in claims if not only or claim.id in only]
 
 
-def judge_claim(claim: Claim, protocol: str, runs: Sequence[Run], pool: Pool) -> Verdict | None:
+def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict | None:
     """The verdict on a claim under a protocol; None if no run is about it there."""
     cells = cells_of(claim, protocol, runs)
     present = [cell for cell in cells if cell.runs]
     if not present:
         return None
-    missing = [f"{cell.label}: {text}" for cell in cells for text in cell.missing]
+    missing = [
+        f"{cell.label}: {', '.join(cell.missing) if cell.runs else 'every run'}" for cell in cells if cell.missing
+    ]
     deviations = tuple(dict.fromkeys(text for cell in present for text in cell.deviations))
     complete = [cell for cell in present if cell.seeds and (not cell.missing or claim.metric in DETERMINISTIC)]
     # an open claim asks for no cell in particular: the incomplete ones are named, and not judged
@@ -170,6 +171,3 @@ def _capped(judged: Judgement, missing: Sequence[str], deviations: Sequence[str]
 
 def _few(texts: Sequence[str]) -> str:
     return ", ".join(texts[:4]) + (f" and {len(texts) - 4} more" if len(texts) > 4 else "")
-
-
-__all__ = ["Cell", "Report", "Verdict", "VerifyError", "judge_claim", "select", "verify"]

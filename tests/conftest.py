@@ -1,0 +1,57 @@
+"""What several test files need: a tiny data set, edited copies of the package, repeatable property tests."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+import app_repro
+from app_repro.data import Augmentation, DataSet
+
+torch.set_num_threads(1)
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=50)
+settings.load_profile("repeatable")
+
+DataSets = Callable[..., DataSet]
+EditedPackage = Callable[[str, str, str, str], str]
+
+
+@pytest.fixture
+def tiny_data() -> DataSets:
+    """Makes a data set of `count` random images; label i belongs to image i, so that batches tell what they hold."""
+
+    def make(count: int = 10, size: int = 8, crop: str = "pad", padding: int = 2, flip: bool = True) -> DataSet:
+        images = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
+        labels = np.arange(count, dtype=np.int64)
+        mean, std = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+        augmentation = Augmentation(crop, padding, flip)
+        classes = tuple(map(str, labels))
+        return DataSet("tiny", images, labels, images, labels, classes, mean, std, augmentation, "", {})
+
+    return make
+
+
+@pytest.fixture
+def edited_package(tmp_path: Path) -> EditedPackage:
+    """Runs Python code on a copy of the package in which text of one module was replaced; what it prints."""
+
+    def run(module: str, old: str, new: str, code: str) -> str:
+        shutil.copytree(Path(app_repro.__file__).parent, tmp_path / "app_repro")
+        path = tmp_path / "app_repro" / f"{module}.py"
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        command = [sys.executable, "-c", code]
+        ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout.strip()
+
+    return run

@@ -1,0 +1,112 @@
+"""Records as a run leaves them, with numbers of one's choosing: no training, no torch."""
+
+import csv
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from app_repro import claims, files, methods, record
+from app_repro.spec import RunSpec
+from app_repro.statements import Claim, protocols, seeds, side_specs
+
+CLAIMS = Path(__file__).parents[1] / "data" / "claims.csv"
+LAYERS = {"conv1.weight": {"weights": 1000, "flops": 2000}, "layer1.0.conv1.weight": {"weights": 3000, "flops": 6000}}
+TESTED = 10_000
+
+
+def claim(claim_id: str, **replaced: Any) -> Claim:
+    """A claim of the committed file, some fields replaced."""
+    import dataclasses
+
+    return dataclasses.replace(next(c for c in claims.load(CLAIMS) if c.id == claim_id), **replaced)
+
+
+def specs(claim_: Claim, protocol: str | None = None, side: str | None = None) -> dict[str, dict[int, RunSpec]]:
+    """Side -> seed -> spec of a claim's first cell."""
+    name = protocol or protocols(claim_)[0]
+    sides = claim_.sides if side is None else (side,)
+    return {s: {seed: side_specs(claim_, s, name, seed)[0] for seed in seeds(claim_)} for s in sides}
+
+
+def make(
+    spec: RunSpec,
+    *,
+    accuracy: float = 0.5,
+    cer: int | None = None,
+    gap: float | list[float] = 0.2,
+    effective: float | list[float] | None = None,
+    kept: list[int] | None = None,
+    layers: dict[str, dict[str, int]] | None = None,
+    official: bool = True,
+    diverged: bool = False,
+) -> dict[str, Any]:
+    """A record: last accuracy, sum of errors, gap and density (last or per megabatch), weights kept per layer."""
+    layers, count = layers or LAYERS, spec.sb
+    last = round((1 - accuracy) * TESTED)
+    first = 0 if cer is None else cer - last
+    errors = [first // (count - 1)] * (count - 1) + [last] if count > 1 and cer is not None else [last] * count
+    if cer is not None:
+        errors[0] += cer - sum(errors)
+    megabatches = []
+    for k in range(1, count + 1):
+        nominal = methods.nominal_density(spec.method, k, spec.sb, spec.tau)
+        megabatches.append(
+            {
+                "megabatch": k,
+                "density_nominal": nominal,
+                "density_effective": nominal if effective is None else _at(effective, k),
+                "kept": kept or [round(nominal * layer["weights"]) for layer in layers.values()],
+                "train_samples": 5625 * k,
+                "val_samples": 625 * k,
+                "trained_samples": 5625 * k * spec.epochs,
+                "score_samples": 1125,
+                "best_epoch": 41,
+                "test_errors": errors[k - 1],
+                "test_samples": TESTED,
+                "test_loss": 1.25,
+                "train_accuracy": 0.9,
+                "val_accuracy": 0.7,
+                "val_accuracy_last": 0.7,
+                "generalisation_gap": _at(gap, k),
+                "gap_test": _at(gap, k),
+                "timing": {"wall_seconds": 12.5},
+            }
+        )
+    network = {"parameters": 5000, "layers": layers, "other_flops": 100}
+    with patch.object(record, "code_digest", lambda: "0" * 16):
+        return record.make(
+            spec,
+            megabatches,
+            network,
+            data_source={"origin": "archive.tar.gz", "digest": "md5:0", "official": official},
+            files={},
+            provenance={"device": {"name": "cpu"}},
+            diverged={"megabatch": 3, "epoch": 2} if diverged else None,
+        )
+
+
+def _at(value: float | list[float], k: int) -> float:
+    return value[k - 1] if isinstance(value, list) else value
+
+
+def write(folder: Path, *records: dict[str, Any]) -> Path:
+    """Each record as record.json in a folder of its own; the folder of them all."""
+    for content in records:
+        files.write_sealed(folder / content["run_id"] / "record.json", content)
+    return folder
+
+
+def claims_file(path: Path, *rows: dict[str, str]) -> Path:
+    """A claims file with these rows; columns left out are empty."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, claims.COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: row.get(name, "") for name in claims.COLUMNS} for row in rows)
+    return path
+
+
+def row(**fields: str) -> dict[str, str]:
+    """A valid row: the value of dense accuracy in the headline cell is 60 points within 2; fields replaced."""
+    base = {"id": "c1", "source": "poster", "quotation": "sixty", "metric": "test_accuracy", "kind": "value"}
+    numbers = {"value": "60", "unit": "points", "rounding": "0.01", "margin": "2", "margin_reason": "CIFAR-100"}
+    return base | numbers | {"method": "dense", "preset": "headline", "settings": "protocol=paper"} | fields

@@ -1,0 +1,62 @@
+"""When the three methods prune, and how far; what a fourth one costs."""
+
+import json
+
+import pytest
+
+from app_repro.methods import METHODS, nominal_density, prunes
+
+TAU = 4.5
+
+
+def schedule(method: str, megabatches: int, tau: float = TAU) -> list[float | None]:
+    return [METHODS[method](k, megabatches, tau) for k in range(1, megabatches + 1)]
+
+
+def test_app_falls_in_eight_steps_as_the_paper_has_it() -> None:
+    rounded = [round(density, 4) for density in schedule("app", 8) if density is not None]
+    assert rounded == [0.8000, 0.7155, 0.6400, 0.5724, 0.5120, 0.4579, 0.4096, 0.3664]
+
+
+@pytest.mark.parametrize("megabatches", [2, 8, 70, 100])
+def test_app_starts_at_one_step_and_ends_where_osp_begins(megabatches: int) -> None:
+    densities = schedule("app", megabatches)
+    assert densities[0] == 0.8 and densities[-1] == schedule("osp", megabatches)[0]
+    assert densities == sorted(densities, reverse=True)
+
+
+def test_osp_prunes_before_the_first_megabatch_only() -> None:
+    assert schedule("osp", 8) == [0.8**4.5] + [None] * 7
+
+
+def test_dense_never_prunes() -> None:
+    assert schedule("dense", 8) == [None] * 8
+
+
+def test_a_stream_of_one_megabatch() -> None:
+    assert schedule("app", 1) == [0.8] and schedule("osp", 1) == [0.8**4.5] and schedule("dense", 1) == [None]
+
+
+def test_nominal_density_is_the_last_one_asked_for() -> None:
+    assert [nominal_density("osp", k, 8, TAU) for k in (1, 2, 8)] == [0.8**4.5] * 3
+    assert [nominal_density("app", k, 8, TAU) for k in range(1, 9)] == schedule("app", 8)
+    assert nominal_density("dense", 8, 8, None) == 1.0
+
+
+def test_only_dense_does_not_prune() -> None:
+    assert {name: prunes(name, 8) for name in METHODS} == {"dense": False, "osp": True, "app": True}
+
+
+FOURTH = ("def halving(k, megabatches, tau):", "    return 0.5**k", '    "halving": halving,')
+
+
+def test_a_fourth_method_costs_three_lines(edited_package) -> None:
+    registry = "METHODS: dict[str, Method] = {"
+    code = (
+        "import json; from app_repro import params, presets; from app_repro.methods import nominal_density\n"
+        "raw = presets.preset('demo') | {'method': 'halving', 'seed': 1, 'device': 'cpu', 'workers': None}\n"
+        "spec, = params.parse(raw).cells\n"
+        "print(json.dumps([nominal_density(spec.method, k, 8, spec.tau) for k in (1, 2, 3)]))"
+    )
+    printed = edited_package("methods", registry, "\n".join([*FOURTH[:2], registry, FOURTH[2]]), code)
+    assert json.loads(printed) == [0.5, 0.25, 0.125]

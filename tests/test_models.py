@@ -1,0 +1,133 @@
+"""The networks: sizes, names, costs and the weights they start from."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from app_repro.errors import ParamsError
+from app_repro.models import ARCHITECTURES, build, cost, describe, prunable
+
+TABLE = {
+    # network: parameters at 10 classes, convolutions, prunable weights, features before the classifier
+    "resnet18": (11_173_962, 20, 11_159_232, 512),
+    "resnet50": (23_520_842, 53, 23_447_232, 2048),
+    "vgg16_bn": (14_728_266, 13, 14_710_464, 512),
+    "resnet20s": (269_722, 19, 267_696, 64),
+}
+
+
+def on_shapes_alone(arch: str, classes: int, image_size: int, channels: int = 3) -> nn.Module:
+    with torch.device("meta"):
+        return build(arch, classes, image_size, channels)
+
+
+@pytest.mark.parametrize("arch", TABLE)
+def test_parameters_convolutions_and_prunable_weights(arch: str) -> None:
+    parameters, convolutions, weights, features = TABLE[arch]
+    for classes in (10, 100):
+        network = describe(arch, classes, 32)
+        assert network["parameters"] == parameters + (classes - 10) * (features + 1)
+        assert len(network["layers"]) == convolutions
+        assert sum(layer["weights"] for layer in network["layers"].values()) == weights
+
+
+@pytest.mark.parametrize(
+    ("arch", "gmacs"), [("resnet18", 0.5554), ("resnet50", 1.2978), ("vgg16_bn", 0.3132), ("resnet20s", 0.0406)]
+)
+def test_multiply_adds_of_one_image(arch: str, gmacs: float) -> None:
+    counted = cost(arch, 10, 32)
+    assert round(counted.total / 2e9, 4) == gmacs
+    assert counted.other == 2 * 10 * TABLE[arch][3]
+    assert counted.layers["conv1.weight" if arch != "vgg16_bn" else "features.0.weight"] == 2 * 32 * 32 * 27 * (
+        16 if arch == "resnet20s" else 64
+    )
+
+
+def test_prunable_weights_are_the_convolutions_by_torchvisions_names_in_order_of_depth() -> None:
+    names = list(prunable(on_shapes_alone("resnet18", 10, 32)))
+    assert names[:3] == ["conv1.weight", "layer1.0.conv1.weight", "layer1.0.conv2.weight"]
+    assert names[5:8] == ["layer2.0.conv1.weight", "layer2.0.conv2.weight", "layer2.0.downsample.0.weight"]
+    assert names[-1] == "layer4.1.conv2.weight"
+    small = list(prunable(on_shapes_alone("resnet20s", 10, 32)))
+    assert small[:2] == ["conv1.weight", "layer1.0.conv1.weight"] and small[-1] == "layer3.2.conv2.weight"
+
+
+@pytest.mark.parametrize(
+    ("arch", "classifier"), [("resnet18", "fc"), ("resnet50", "fc"), ("resnet20s", "fc"), ("vgg16_bn", "classifier")]
+)
+def test_the_classifier_has_torchvisions_name_and_is_not_prunable(arch: str, classifier: str) -> None:
+    net = on_shapes_alone(arch, 7, 32)
+    assert net.get_submodule(classifier).out_features == 7
+    assert f"{classifier}.weight" not in prunable(net)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_every_network_takes_the_smallest_image_it_admits(arch: str) -> None:
+    smallest = ARCHITECTURES[arch][1]
+    with torch.device("meta"):
+        logits = build(arch, 5, smallest)(torch.empty(2, 3, smallest, smallest))
+    assert logits.shape == (2, 5)
+
+
+@pytest.mark.parametrize(("arch", "image_size", "channels"), [("resnet18", 8, 3), ("resnet8s", 8, 1)])
+def test_networks_compute_finite_logits_that_depend_on_the_image(arch: str, image_size: int, channels: int) -> None:
+    images = torch.randn(2, channels, image_size, image_size, generator=torch.Generator().manual_seed(0))
+    logits = build(arch, 5, image_size, channels).eval()(images)
+    assert logits.shape == (2, 5) and bool(torch.isfinite(logits).all()) and not torch.equal(logits[0], logits[1])
+
+
+@pytest.mark.parametrize(("arch", "image_size"), [("vgg16_bn", 8), ("resnet18", 7), ("resnet20s", 3)])
+def test_images_too_small_for_a_network_are_refused(arch: str, image_size: int) -> None:
+    with pytest.raises(ParamsError, match=f"^arch: {arch} needs images of at least .* have {image_size}$"):
+        build(arch, 10, image_size)
+
+
+def test_large_images_meet_torchvisions_own_stem_and_small_ones_the_cifar_stem() -> None:
+    small, large = on_shapes_alone("resnet18", 10, 32), on_shapes_alone("resnet18", 10, 224)
+    assert small.conv1.weight.shape == (64, 3, 3, 3) and small.conv1.stride == (1, 1)
+    assert large.conv1.weight.shape == (64, 3, 7, 7) and large.conv1.stride == (2, 2)
+    assert isinstance(small.maxpool, nn.Identity) and isinstance(large.maxpool, nn.MaxPool2d)
+    with pytest.raises(ParamsError, match="^arch: .* 1; use resnet20s"):
+        build("resnet18", 10, 224, channels=1)
+
+
+@pytest.mark.parametrize("arch", ["resnet18", "resnet20s"])
+def test_convolutions_start_kaiming_normal_by_fan_out(arch: str) -> None:
+    net = build(arch, 10, 32, seed=1)
+    for name, weight in prunable(net).items():
+        expected = math.sqrt(2 / (weight.shape[0] * weight[0, 0].numel()))
+        error_of_estimate = 1 / math.sqrt(2 * weight.numel())
+        assert weight.std().item() == pytest.approx(expected, rel=4 * error_of_estimate), name
+        assert abs(weight.mean().item()) < 4 * expected / math.sqrt(weight.numel()), name
+
+
+def test_vgg16_takes_one_channel_and_starts_like_the_others_with_biases_at_zero() -> None:
+    net = build("vgg16_bn", 5, 16, channels=1)
+    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    assert len(convolutions) == 13 and not any(module.bias.any() for module in convolutions)
+    for module in (convolutions[0], convolutions[-1]):
+        expected, error = math.sqrt(2 / (module.out_channels * 9)), 1 / math.sqrt(2 * module.weight.numel())
+        assert module.weight.std().item() == pytest.approx(expected, rel=4 * error)
+    assert bool(torch.isfinite(net.eval()(torch.ones(2, 1, 16, 16))).all())
+
+
+def test_weights_follow_from_the_seed_alone_and_leave_the_global_generator_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, again, other = (build("resnet8s", 10, 8, 1, seed).state_dict() for seed in (0, 0, 1))
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
+    assert not torch.equal(first["fc.weight"], other["fc.weight"])
+
+
+def test_the_small_networks_shortcut_subsamples_and_pads_with_zero_channels() -> None:
+    block = build("resnet8s", 10, 8, 3).layer2[0].eval()
+    nn.init.zeros_(block.bn2.weight)  # the two convolutions add nothing
+    images = torch.rand(1, 16, 4, 4)
+    out = block(images)
+    assert torch.equal(out[:, 8:24], images[:, :, ::2, ::2])
+    assert not out[:, :8].any() and not out[:, 24:].any()

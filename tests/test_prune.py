@@ -1,0 +1,252 @@
+"""Scores and masks of networks small enough to prune on paper; the released code's own counts; invariants."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn, tensor
+
+from app_repro import masks, models
+from app_repro.methods import METHODS
+from app_repro.prune import CRITERIA, PruningError, fresh_weights, prune, select
+from app_repro.seeds import seed_for
+
+GOLDEN = Path(__file__).parents[2] / "shared" / "golden" / "masks.json"
+
+
+def two_layers() -> nn.Module:
+    """A = identity, B = [[4, 1], [2, 2]], both 1x1 convolutions; the image (1, 2) of class 0 gives logits (6, 6)."""
+    net = nn.Sequential(nn.Conv2d(2, 2, 1, bias=False), nn.Conv2d(2, 2, 1, bias=False), nn.Flatten())
+    with torch.no_grad():
+        net[0].weight.copy_(tensor([[1.0, 0.0], [0.0, 1.0]]).view(2, 2, 1, 1))
+        net[1].weight.copy_(tensor([[4.0, 1.0], [2.0, 2.0]]).view(2, 2, 1, 1))
+    return net
+
+
+def sample(batches: int = 1):
+    image, label = tensor([1.0, 2.0]).view(1, 2, 1, 1), tensor([0])
+    return lambda: iter([(image, label)] * batches)
+
+
+def scores(net: nn.Module, criterion: str, batches: int = 1) -> dict[str, list[float]]:
+    weights = {name: weight.detach() for name, weight in models.prunable(net).items()}
+    return {
+        name: layer.flatten().tolist()
+        for name, layer in CRITERIA[criterion].score(net, weights, sample(batches), 0).items()
+    }
+
+
+def grid(mask: masks.Mask) -> dict[str, list[int]]:
+    return {name: layer.int().flatten().tolist() for name, layer in mask.items()}
+
+
+def pruned(asked: float, mask: dict[str, list[int]] | None = None, **settings) -> dict[str, list[int]]:
+    net = two_layers()
+    before = masks.full(models.prunable(net))
+    if mask:
+        before = {name: tensor(mask[name], dtype=torch.bool).view(layer.shape) for name, layer in before.items()}
+    return grid(prune(net, before, asked, sample(), **{"criterion": "magnitude", "scope": "global"} | settings))
+
+
+def test_snip_by_hand() -> None:
+    # softmax (1/2, 1/2) minus (1, 0): dL/dlogits = (-1/2, 1/2); dL/dB = its outer product with (1, 2); dL/dA = (-1, 1/2) x (1, 2)
+    assert scores(two_layers(), "snip") == {"0.weight": [1, 0, 0, 1], "1.weight": [2, 1, 1, 2]}
+
+
+def test_snip_sums_gradients_over_batches() -> None:
+    assert scores(two_layers(), "snip", batches=3) == {"0.weight": [3, 0, 0, 3], "1.weight": [6, 3, 3, 6]}
+
+
+def test_magnitude_by_hand() -> None:
+    net = two_layers()
+    net[1].weight.data.neg_()
+    assert scores(net, "magnitude") == {"0.weight": [1, 0, 0, 1], "1.weight": [4, 1, 2, 2]}
+
+
+def test_random_scores_are_uniform_and_follow_from_the_seed() -> None:
+    net = nn.Sequential(nn.Conv2d(10, 100, 3))
+    weights = models.prunable(net)
+    first, again, other = (CRITERIA["random"].score(net, weights, sample(), seed)["0.weight"] for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert first.min() >= 0 and first.max() < 1
+    assert abs(first.mean().item() - 0.5) < 4 / math.sqrt(12 * 9000)
+
+
+def test_a_global_mask_keeps_the_highest_scores_of_all_and_ties_by_index() -> None:
+    # snip scores: 1 0 0 1 | 2 1 1 2; four weights: both 2, then the first two of the four 1
+    assert pruned(0.5, criterion="snip") == {"0.weight": [1, 0, 0, 1], "1.weight": [1, 0, 0, 1]}
+    assert pruned(3 / 8, criterion="snip") == {"0.weight": [1, 0, 0, 0], "1.weight": [1, 0, 0, 1]}
+
+
+def test_a_local_mask_keeps_the_same_share_of_each_layer() -> None:
+    assert pruned(0.75) == {"0.weight": [1, 0, 0, 1], "1.weight": [1, 1, 1, 1]}
+    assert pruned(0.75, scope="local") == {"0.weight": [1, 1, 0, 1], "1.weight": [1, 0, 1, 1]}
+
+
+BEFORE = {"0.weight": [1, 0, 0, 1], "1.weight": [0, 1, 1, 0]}  # of 1 0 0 1 | 4 1 2 2
+
+
+def test_among_kept_candidates_a_pruned_weight_does_not_compete_however_large() -> None:
+    assert pruned(3 / 8, BEFORE) == {"0.weight": [1, 0, 0, 1], "1.weight": [0, 0, 1, 0]}
+
+
+def test_among_all_candidates_it_does_and_the_old_mask_then_takes_it_away() -> None:
+    assert pruned(3 / 8, BEFORE, candidates="all") == {"0.weight": [0, 0, 0, 0], "1.weight": [0, 0, 1, 0]}
+
+
+def test_snip_scores_a_pruned_weight_by_the_gradient_of_the_pruned_network() -> None:
+    # with B[0, 0] pruned the logits are (2, 6): scores, up to a factor, 2 0 0 2 | 4 2 2 4
+    before = {"0.weight": [1, 1, 1, 1], "1.weight": [0, 1, 1, 1]}
+    only_one_is_left = {"0.weight": [0, 0, 0, 0], "1.weight": [0, 0, 0, 1]}
+    assert pruned(2 / 8, before, criterion="snip", candidates="all") == only_one_is_left
+    assert pruned(1 / 8, before, criterion="snip") == only_one_is_left
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.floats(0, 1), st.sampled_from(["global", "local"]))
+def test_a_mask_keeps_exactly_the_count_asked_for_and_nothing_lower_than_what_it_drops(values, asked, scope) -> None:
+    layer = torch.tensor(values, dtype=torch.float64)
+    mask = select({"a": layer}, asked, scope)["a"]
+    assert int(mask.sum()) == round(asked * len(values))
+    assert not mask.any() or mask.all() or layer[mask].min() >= layer[~mask].max()
+
+
+def test_a_score_that_is_no_number_is_an_error() -> None:
+    with pytest.raises(PruningError, match="not a number"):
+        select({"a": tensor([1.0, torch.nan])}, 0.5, "global")
+
+
+@pytest.mark.parametrize("scope", ["global", "local"])
+def test_a_density_higher_than_the_present_one_is_an_error(scope: str) -> None:
+    with pytest.raises(PruningError, match="^asked for . of . weights, kept [24]$"):
+        pruned(1.0, BEFORE, scope=scope)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_pruning_leaves_the_network_as_it_was(criterion: str) -> None:
+    net = models.build("resnet8s", 10, 8, 1).eval()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    generator = torch.Generator().manual_seed(0)
+    images, labels = torch.randn(20, 1, 8, 8, generator=generator), torch.arange(20) % 10
+    mask = prune(
+        net,
+        masks.full(models.prunable(net)),
+        0.5,
+        lambda: iter([(images, labels)]),
+        criterion=criterion,
+        scope="global",
+        fresh=True,
+    )
+    assert masks.density(mask) == pytest.approx(0.5, abs=1e-4)
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+    assert all(parameter.grad is None for parameter in net.parameters()) and not net.training
+
+
+def test_fresh_weights_are_uniform_within_the_bound_of_torchs_convolutions_and_follow_from_the_seed() -> None:
+    net = models.build("resnet8s", 10, 8, 1)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, again, other = (fresh_weights(net, seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.rand(3), expected)  # torch's global generator is left alone
+    for name, weight in models.prunable(net).items():
+        bound = 1 / math.sqrt(weight[0].numel())
+        assert torch.equal(first[name], again[name]) and not torch.equal(first[name], other[name])
+        assert 0.9 * bound < first[name].abs().max() <= bound
+        assert abs(first[name].std().item() / bound - 1 / math.sqrt(3)) < 1 / math.sqrt(weight.numel())
+
+
+def test_fresh_scoring_ranks_the_drawn_weights_and_not_the_networks_own() -> None:
+    net = two_layers()
+    drawn = {name: layer.abs() for name, layer in fresh_weights(net, seed_for(7, "fresh")).items()}
+    mask = prune(
+        net,
+        masks.full(drawn),
+        0.5,
+        sample(),
+        criterion="magnitude",
+        scope="global",
+        fresh=True,
+        candidates="all",
+        seed=7,
+    )
+    assert grid(mask) == grid(select(drawn, 0.5, "global")) != pruned(0.5)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**62), st.floats(1, 12))
+@pytest.mark.parametrize("criterion", ["random", "magnitude"])
+@pytest.mark.parametrize("megabatches", [1, 2, 8, 100])
+def test_app_reaches_its_density_to_one_weight_through_nested_masks(megabatches, criterion, seed, tau) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3))
+    mask = masks.full(models.prunable(net))
+    for k in range(1, megabatches + 1):
+        asked = METHODS["app"](k, megabatches, tau)
+        assert asked is not None
+        before, mask = mask, prune(net, mask, asked, sample(), criterion=criterion, scope="global", seed=seed + k)
+        assert masks.is_nested(mask, before)
+        assert abs(sum(masks.kept(mask).values()) - asked * masks.size(mask)) <= 1
+
+
+def test_a_fourth_criterion_is_validated_by_name_without_importing_torch(edited_package) -> None:
+    registry = "CRITERIA: dict[str, Criterion] = {"
+    added = ("def oldest(net, weights, sample, seed):", "    return weights", '    "oldest": Criterion(oldest),')
+    code = (
+        "import sys; from app_repro import params, presets\n"
+        "raw = presets.preset('demo') | {'criterion': 'oldest', 'device': 'cpu', 'workers': None}\n"
+        "print(params.parse(raw).cells[-1].criterion, 'torch' in sys.modules)"
+    )
+    assert edited_package("prune", registry, "\n".join([*added[:2], registry, added[2]]), code) == "oldest False"
+
+
+def golden_network() -> nn.Module:
+    """resnet20s with the weights that the released code's counts were measured with."""
+    net = models.build("resnet20s", 10, 32)
+    state = net.state_dict()
+    for i, name in enumerate(sorted([*state, "normalize.mean", "normalize.std"])):
+        if name in state and not name.endswith("num_batches_tracked"):
+            state[name].copy_(torch.from_numpy(golden_values(name, tuple(state[name].shape), i)))
+    return net
+
+
+def golden_values(name: str, shape: tuple[int, ...], i: int) -> np.ndarray:
+    drawn = np.random.RandomState(7000 + i).randn(*shape)
+    if len(shape) == 4:
+        return drawn * np.sqrt(2 / (shape[0] * shape[2] * shape[3]))
+    if len(shape) == 2:
+        return drawn * 0.02
+    return (
+        np.ones(shape)
+        if name.endswith("running_var") or ("bn" in name and name.endswith("weight"))
+        else np.zeros(shape)
+    )
+
+
+def golden_sample():
+    random = np.random.RandomState(123)
+    images = torch.from_numpy(random.rand(200, 3, 32, 32)).float()
+    labels = torch.from_numpy(random.randint(0, 10, 200))
+    mean, std = (tensor(values).view(3, 1, 1) for values in ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)))
+    return lambda: zip(((images - mean) / std).split(100), labels.split(100), strict=True)
+
+
+@pytest.mark.skipif(not GOLDEN.exists(), reason="the counts measured on the released code are not beside this checkout")
+@pytest.mark.parametrize(("theirs", "ours"), [("snip", "snip"), ("mag", "magnitude")])
+@pytest.mark.parametrize("asked", ["0.800000", "0.366357"])
+def test_masks_have_the_layer_counts_of_the_released_code(theirs: str, ours: str, asked: str) -> None:
+    measured = json.loads(GOLDEN.read_text())
+    expected, sizes = measured[f"resnet20s/{theirs}/{asked}/global"], measured["resnet20s/total"]
+    net = golden_network()
+    density = 0.8 if asked == "0.800000" else 0.8**4.5
+    mask = prune(net, masks.full(models.prunable(net)), density, golden_sample(), criterion=ours, scope="global")
+    got = {f"{name}_mask": count for name, count in masks.kept(mask).items()}
+    assert list(got) == list(expected)
+    assert {name: abs(got[name] - expected[name]) for name in got if off(got[name], expected[name], sizes[name])} == {}
+
+
+def off(got: int, expected: int, size: int) -> bool:
+    return abs(got - expected) > max(2, 0.0005 * size)
