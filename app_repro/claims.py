@@ -110,7 +110,7 @@ _TEXTS = tuple(name for name in COLUMNS if name not in _NUMBERS)
 
 
 def _check_words(cells: dict[str, str], where: str) -> None:
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cells["id"]) or len(cells["id"]) > 60:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cells["id"]) or len(cells["id"]) > 100:
         raise ClaimsError(f"{where}: id: {cells['id'][:60]!r} is not lower-case words with hyphens")
     for name in ("source", "quotation", "method"):
         if not cells[name]:

@@ -106,7 +106,7 @@ def _receive(
         _discard(part)  # more is held than the server has: start again
         return _receive(opener, url, part, digest_known, max_bytes, timeout, on_progress)
     with contextlib.closing(response):
-        kept = held if response.status == 206 and _starts_at(response, held) else 0
+        kept = held if held and _starts_at(response, held) else 0
         length = response.headers.get("Content-Length", "")
         total = kept + int(length) if length.isdigit() else 0
         if total > max_bytes:

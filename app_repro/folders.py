@@ -16,8 +16,8 @@ from app_repro.errors import DataError
 from app_repro.files import canonical, digest
 
 MAX_PIXELS = 1 << 26  # of one image; a larger one is a bomb or a mistake
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # no format that runs a program (EPS) or nests files
-_DEEP = re.compile(r"\b(?!BGR)[A-Z]+;(16|32)")  # Pillow's raw modes of 16 and 32 bits a channel (BGR;16 is 5-6-5)
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # none that runs a program (EPS) or hides its depth (PPM)
+_DEEP = re.compile(r"\b(?!BGR)[A-Z]+;(16|32|64)")  # Pillow's raw modes of 16 bits a channel and more (BGR;16 is 5-6-5)
 _BLOCK_BYTES = 1 << 24  # decoded images handed on at once
 
 
@@ -94,7 +94,7 @@ def decode(path: Path, size: int | None = None) -> np.ndarray:
         with Image.open(path, formats=_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS} are not admitted")
-            if image.mode.startswith(("I", "F")) or _DEEP.search(str(image.tile)):
+            if _DEEP.search(str(image.tile)):
                 raise DataError("more than 8 bits a channel; convert it to 8")
             if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
                 raise DataError("animated; keep one frame of it")

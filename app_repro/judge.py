@@ -216,12 +216,12 @@ def upper_bound(values: Sequence[float], noise: Noise | None, limit: float) -> J
 
 def seeds_needed(n: int, decided: Callable[[int], bool]) -> int | None:
     """Smallest number of seeds above `n` for which `decided` holds, None if none up to MAX_SEEDS does."""
-    top = n + 1
-    while top < MAX_SEEDS and not decided(top):
-        top *= 2
-    if top >= MAX_SEEDS:
-        return None
-    low = max(n, top // 2)  # a hard verdict stays one as the interval shrinks about the same mean
+    low, top = n, n + 1
+    while not decided(top):
+        if top >= MAX_SEEDS:
+            return None
+        low, top = top, min(2 * top, MAX_SEEDS)
+    # a hard verdict stays one as the interval shrinks about the same mean
     while top - low > 1:
         middle = (low + top) // 2
         low, top = (low, middle) if decided(middle) else (middle, top)

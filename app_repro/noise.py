@@ -69,15 +69,20 @@ def _within(runs: Sequence[Run], metric: str) -> tuple[float, int]:
 
 
 def _two_way(runs: Sequence[Run], metric: str) -> tuple[float, int]:
-    """Sum of squared residuals of value = method's cell + seed, and their degrees of freedom; gaps allowed."""
-    names, seeds = sorted({run.setting for run in runs}), sorted({run.seed for run in runs})
-    design = np.zeros((len(runs), len(names) + len(seeds)))
-    for row, run in zip(design, runs, strict=True):
-        row[names.index(run.setting)] = row[len(names) + seeds.index(run.seed)] = 1
-    values = np.array([run.value(metric) for run in runs])
-    dof = len(runs) - int(np.linalg.matrix_rank(design))
-    if dof <= 0:
-        return 0.0, 0
-    values = values - values.mean()  # large equal parts cost digits
-    fitted = design @ np.linalg.lstsq(design, values, rcond=None)[0]
-    return float(((values - fitted) ** 2).sum()), dof
+    return two_way([run.setting for run in runs], [run.seed for run in runs], [run.value(metric) for run in runs])
+
+
+def two_way(cells: Sequence[str], seeds: Sequence[int], values: Sequence[float]) -> tuple[float, int]:
+    """Sum of squared residuals of value = cell + seed by least squares, and degrees of freedom; gaps are allowed.
+
+    `cells`, `seeds`, `values`: one item a run.
+    """
+    names, numbers = sorted(set(cells)), sorted(set(seeds))
+    rows = np.arange(len(values))
+    design = np.zeros((len(values), len(names) + len(numbers)))
+    design[rows, [names.index(cell) for cell in cells]] = 1
+    design[rows, [len(names) + numbers.index(seed) for seed in seeds]] = 1
+    centred = np.asarray(values) - np.mean(values)  # large equal parts cost digits
+    solution, _, rank, _ = np.linalg.lstsq(design, centred, rcond=None)
+    dof = len(values) - int(rank)
+    return (float(((centred - design @ solution) ** 2).sum()), dof) if dof > 0 else (0.0, 0)

@@ -1,6 +1,7 @@
 """Rules about curves and layers: is a curve shown to be non-monotone, are early layers pruned harder."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ LEAST_POINTS = 1.0
 """Points under which a retracement, or a difference between layers, does not count."""
 LEAST_SHARE = 0.1
 """Share of the curve's range under which a retracement does not count."""
+
+DIRECTIONS = {"only rises": 1.0, "only falls": -1.0}
+"""What each direction would say, and the sign under which it is a fall that refutes it."""
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -69,37 +73,58 @@ def is_monotone(smoothed: Array, least: float) -> bool:
     return float(falls.mean()) + quantile(HARD, n - 1) * spread / math.sqrt(n) < least
 
 
+@dataclass(frozen=True)
+class Curve:
+    """What the curve rule finds in (n, T) curves."""
+
+    verdict: str
+    least: float
+    """Points from which a retracement counts."""
+    falls: dict[str, Array]
+    """Direction to refute -> (n,) falls of the seeds left out."""
+    places: dict[str, list[tuple[int, int]]]
+    """Direction -> windows a -> b of each of them."""
+    monotone: list[str]
+    """Directions in which the curve is shown not to turn back."""
+
+
+def judge_curves(curves: Array) -> Curve:
+    """The rule on (n, T) curves in points, n >= MIN_SEEDS: both directions refuted, one of them shown, or neither."""
+    smoothed = smooth(curves)
+    least = max(LEAST_POINTS, LEAST_SHARE * float(np.ptp(smoothed.mean(axis=0))))
+    found = {name: left_out(sign * smoothed) for name, sign in DIRECTIONS.items()}
+    falls = {name: values for name, (values, _) in found.items()}
+    monotone = [name for name, sign in DIRECTIONS.items() if is_monotone(sign * smoothed, least)]
+    if all(is_refuted(values, least) for values in falls.values()):
+        verdict = "reproduced"
+    else:
+        verdict = "not_reproduced" if monotone else "inconclusive"
+    return Curve(verdict, least, falls, {name: places for name, (_, places) in found.items()}, monotone)
+
+
 def shape(curves: Array) -> Judgement:
     """Whether (n, T) curves in points are non-monotone: both "only rises" and "only falls" refuted."""
     n = len(curves)
     if n < MIN_SEEDS:
         return Judgement("inconclusive", f"{n} seeds, {MIN_SEEDS} are needed to leave one out", n, seeds_needed=3)
-    smoothed = smooth(curves)
-    mean = smoothed.mean(axis=0)
-    least = max(LEAST_POINTS, LEAST_SHARE * float(np.ptp(mean)))
-    steps = [f"running median of {WINDOW}; range {np.ptp(mean):.6g}, a retracement counts from {least:.6g} points on"]
-    falls: dict[str, Array] = {}
-    for name, sign in (("only rises", 1.0), ("only falls", -1.0)):
-        falls[name], places = left_out(sign * smoothed)
-        where = ", ".join(f"{a + WINDOW // 2 + 1}->{b + WINDOW // 2 + 1}" for a, b in places)
+    found = judge_curves(curves)
+    steps = [f"running median of {WINDOW}; a retracement counts from {found.least:.6g} points on"]
+    for name, falls in found.falls.items():
+        where = ", ".join(f"{a + WINDOW // 2 + 1}->{b + WINDOW // 2 + 1}" for a, b in found.places[name])
+        numbers = ", ".join(f"{fall:.4g}" for fall in falls)
         steps.append(
-            f'against "{name}": megabatches {where}; falls {np.array2string(falls[name], precision=4)}, '
-            f"mean {falls[name].mean():.6g}, lower {CURVE_LEVEL:.1%} bound {lower_bound(falls[name], CURVE_LEVEL):.6g}"
+            f'against "{name}": megabatches {where}; each left-out seed {numbers}; mean {falls.mean():.6g}, '
+            f"lower {CURVE_LEVEL:.1%} bound {lower_bound(falls, CURVE_LEVEL):.6g}"
         )
-    refuted = [name for name in falls if is_refuted(falls[name], least)]
-    monotone = [n_ for n_, sign in (("rises", 1.0), ("falls", -1.0)) if is_monotone(sign * smoothed, least)]
-    if len(refuted) == 2:
-        verdict, reason = "reproduced", "neither only rising nor only falling"
-    elif monotone:
-        verdict, reason = "not_reproduced", f"it only {' and '.join(monotone)}: any retracement is below {least:.3g}"
-    else:
-        left = [f'"{name}"' for name in falls if name not in refuted]
-        verdict, reason = "inconclusive", f"not refuted: {' and '.join(left)}"
-    weakest = min(falls.values(), key=lambda values: lower_bound(values, CURVE_LEVEL))
-    low, middle = lower_bound(weakest, CURVE_LEVEL), float(weakest.mean())
-    return Judgement(
-        verdict, reason, n, middle, float(weakest.std(ddof=1)), low, 2 * middle - low, least, steps=tuple(steps)
-    )
+    left = [f'"{name}"' for name, falls in found.falls.items() if not is_refuted(falls, found.least)]
+    reason = {
+        "reproduced": "neither only rising nor only falling",
+        "not_reproduced": f"it {' and '.join(found.monotone)}: any retracement is below {found.least:.3g} points",
+        "inconclusive": f"not refuted: {' and '.join(left)}",
+    }[found.verdict]
+    weakest = min(found.falls.values(), key=lambda falls: lower_bound(falls, CURVE_LEVEL))
+    low, mean, sd = lower_bound(weakest, CURVE_LEVEL), float(weakest.mean()), float(weakest.std(ddof=1))
+    return Judgement(found.verdict, reason, n, mean, sd, low, 2 * mean - low, found.least, steps=tuple(steps))
 
 
 def layer_ordering(differences: Array) -> Judgement:

@@ -129,11 +129,12 @@ BAD_IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
     "truncated png": (lambda: encoded(Image.effect_noise((99, 99), 50), "PNG")[:-900], "cannot be used"),
     "16 bit": (lambda: encoded(Image.new("I;16", (4, 4)), "PNG"), "more than 8 bits"),
     "16 bit colour": (png_16_bit_rgb, "more than 8 bits"),
+    "16 bit pgm": (lambda: encoded(Image.new("I", (4, 4)), "PPM"), "not an image"),
     "float": (lambda: encoded(Image.new("F", (4, 4)), "TIFF"), "more than 8 bits"),
     "animated gif": (lambda: frames("GIF"), "animated"),
     "animated png": (lambda: frames("PNG"), "animated"),
     "bomb": (lambda: encoded(Image.new("1", (20_000, 20_000)), "PNG"), "bomb"),
-    "large": (lambda: encoded(Image.new("1", (9_000, 9_000)), "PNG"), "9000x9000"),
+    "large": (lambda: encoded(Image.new("1", (9_000, 9_000)), "PNG"), "9000x9000 pixels, more than"),
     "between": (lambda: encoded(Image.new("1", (10_000, 10_000)), "PNG"), "bomb"),
     "text": (lambda: b"<html>", "not an image"),
     "program": (lambda: encoded(Image.new("RGB", (4, 4)), "EPS"), "not an image"),
@@ -234,14 +235,15 @@ def test_damage_is_found_named_and_repaired(name: str, own: Path, tmp_path: Path
     path.write_bytes(content)
     with pytest.raises(IntegrityError, match=name):
         data.check(path.parent)
-    path.write_bytes(content[:-1])
-    with pytest.raises(IntegrityError, match=name):
-        data.load(path.parent)
+    fetch(own, tmp_path)
+    data.check(path.parent)
+    for damage in (content[:-1], content + b"x", b""):
+        path.write_bytes(damage)
+        with pytest.raises(IntegrityError, match=name):
+            data.load(path.parent)
     path.unlink()
     with pytest.raises(IntegrityError, match=name):
         data.load(path.parent)
-    fetch(own, tmp_path)
-    data.check(path.parent)
 
 
 def test_no_foreign_folder_is_overwritten_and_none_is_loaded(own: Path, tmp_path: Path) -> None:
@@ -302,7 +304,8 @@ def official(folder: Path, dataset: str = "cifar10", rows: int = 2) -> tuple[Rec
     for index, name in enumerate(names):
         pixels = np.full((rows, 3072), index, np.uint8)
         pixels[:, 1024:2048] += 100  # the green plane
-        files[name] = {b"data": pixels, labels_key: [0, 1][:rows], b"coarse_labels": [9] * rows}  # type: ignore[dict-item]
+        pixels[:, 1] = 200  # red of row 0, column 1
+        files[name] = {b"data": pixels, labels_key: [0, 1][:rows], b"coarse_labels": [9] * rows}  # type: ignore[dict-item,list-item]
     archive = folder / Path(sources.CIFAR10.url if ten else sources.CIFAR100.url).name
     with tarfile.open(archive, "w:gz") as tar:
         for name, content in files.items():
@@ -328,6 +331,7 @@ def test_an_official_archive_is_read_in_its_order(dataset: str, tmp_path: Path) 
     batches = 5 if dataset == "cifar10" else 1
     assert got.train_images[:, 3, 4, 0].tolist() == sorted([*range(batches)] * 2)
     assert got.train_images[-1, 0, 0].tolist() == [batches - 1, batches + 99, batches - 1]
+    assert got.train_images[0, 0, 1, 0] == 200 and got.train_images[0, 1, 0, 0] == 0
     assert got.train_labels.tolist() == [0, 1] * batches and got.test_labels.tolist() == [0, 1]
     assert got.source == {"origin": archive.name, "digest": recipe.source.digest, "official": True}
 
@@ -408,6 +412,8 @@ def test_few_shot_is_the_first_in_file_order_or_a_fixed_draw(imagenet: Path) -> 
 
     assert names("file") == ["n00000010_1", "n00000010_2", "n00000011_1"]
     assert names("permuted") == ["n00000010_1", "n00000013_2", "n00000014_2"]
+    turtles = [path.parent.name for path, label in synset_folders(imagenet, 0, "file").test if label == 1]
+    assert turtles == [f"n{index:08d}" for index in range(33, 38)]
     with pytest.raises(DataError, match="'monkeys' has 8 training images, few_shot asks for 9"):
         synset_folders(imagenet, 9, "file")
 

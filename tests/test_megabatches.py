@@ -111,7 +111,9 @@ def test_a_buffer_keeps_every_earlier_example_equally_often() -> None:
     assert np.abs(counts - expected).max() < 4 * deviation
 
 
-@pytest.mark.parametrize(("replay", "sizes"), [("full", [20, 40, 60, 80]), ("none", [20] * 4), ("last", [20] + [40] * 3)])
+@pytest.mark.parametrize(
+    ("replay", "sizes"), [("full", [20, 40, 60, 80]), ("none", [20] * 4), ("last", [20] + [40] * 3)]
+)
 def test_a_scoring_sample_is_a_fifth_of_all_that_is_seen(replay: str, sizes: list[int]) -> None:
     parts = cut(400, 4)
     for now, size in zip(phases(parts, replay=replay, score_sample="replay", score_fraction=0.2), sizes, strict=True):

@@ -245,8 +245,5 @@ def test_masks_have_the_layer_counts_of_the_released_code(theirs: str, ours: str
     mask = prune(net, masks.full(models.prunable(net)), density, golden_sample(), criterion=ours, scope="global")
     got = {f"{name}_mask": count for name, count in masks.kept(mask).items()}
     assert list(got) == list(expected)
-    assert {name: abs(got[name] - expected[name]) for name in got if off(got[name], expected[name], sizes[name])} == {}
-
-
-def off(got: int, expected: int, size: int) -> bool:
-    return abs(got - expected) > max(2, 0.0005 * size)
+    limits = {name: max(2, 0.0005 * size) for name, size in sizes.items()}
+    assert {name for name in got if abs(got[name] - expected[name]) > limits[name]} == set()

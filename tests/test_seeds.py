@@ -19,7 +19,9 @@ def test_three_seeds_are_pinned() -> None:
 
 
 def test_roles_positions_and_run_seeds_are_told_apart() -> None:
-    roles = [(seed, role, k, epoch) for seed in (0, 1) for role in ("shuffle", "score") for k in (1, 11) for epoch in (1, 11)]
+    roles = [
+        (seed, role, k, epoch) for seed in (0, 1) for role in ("shuffle", "score") for k in (1, 11) for epoch in (1, 11)
+    ]
     assert len({seed_for(*role) for role in roles}) == len(roles) == 16
 
 

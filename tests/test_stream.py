@@ -39,7 +39,9 @@ def reference(images: Images, index: int, row: int, column: int, flip: bool, pad
 
 
 def same(a: list, b: list) -> bool:
-    return len(a) == len(b) and all(torch.equal(x, u) and torch.equal(y, v) for (x, y), (u, v) in zip(a, b, strict=True))
+    return len(a) == len(b) and all(
+        torch.equal(x, u) and torch.equal(y, v) for (x, y), (u, v) in zip(a, b, strict=True)
+    )
 
 
 def labels(batches) -> list[int]:
@@ -68,7 +70,7 @@ def test_a_data_set_without_flips_is_never_flipped(tiny_data) -> None:
 
 def test_draws_of_one_epoch_reach_every_offset_and_no_other(tiny_data) -> None:
     _, draws = draw(1000, seed=1)
-    assert 0 <= draws.min() and draws.max() < 1
+    assert draws.min() >= 0 and draws.max() < 1
     images = images_of(tiny_data, count=1)
     edge = torch.tensor([[1 - 2**-24, 1 - 2**-24, 0.75, 0.0, 0.0]])  # the largest number torch.rand returns
     assert torch.equal(images.augmented(torch.tensor([0]), edge)[0][0], reference(images, 0, 4, 4, False))

@@ -1,0 +1,109 @@
+"""How many seeds a hard verdict needs with the noise measured so far, and what they cost."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from app_repro import claims as claims_file
+from app_repro import evidence
+from app_repro.cells import Cell, cells_of, index
+from app_repro.evidence import Run
+from app_repro.judge import HARD, LEVEL, MIN_SEEDS, Noise, choose_noise, quantile
+from app_repro.noise import Pool
+from app_repro.rules import values
+from app_repro.statements import Claim, protocols
+from app_repro.verify import select
+
+SIZES = (3, 4, 5, 6, 8, 10, 15, 20, 30)
+TARGETS = (0.8, 0.95)
+
+
+def power(records: Sequence[Path], claims: Path, claim_id: str) -> str:
+    """Text: per protocol the noise, the chance of a hard verdict by number of seeds, and what a seed costs.
+
+    The chance is that of `reproduced` if the claim is exactly true (value, difference, ratio), or if the differences
+    measured so far are true (ordering). Raises ClaimsError, VerifyError.
+    """
+    claim = select(claims_file.load(claims), [claim_id])[0]
+    found = evidence.read_all(records)
+    runs, pool = index(found.runs), Pool(found.runs)
+    lines = [f"{claim.id}: {claim.kind} of {claim.metric}, {' against '.join(claim.sides)}"]
+    for protocol in protocols(claim):
+        lines += [f"under {protocol}:"]
+        cells = [cell for cell in cells_of(claim, protocol, runs) if cell.seeds]
+        lines += [f"  {line}" for cell in cells for line in _of_cell(claim, cell, pool)]
+        lines += [] if cells else [f"  no runs; `app-repro plan --claim {claim.id}` names those it needs"]
+    return "\n".join(lines)
+
+
+def chance(claim: Claim, noise: Noise, n: int, effect: float) -> float:
+    """Chance of `reproduced` with `n` seeds; the noise, in the claim's unit, taken as known. 0..1."""
+    from scipy.special import ndtr
+
+    known = noise.at(n)
+    alone = known.sd / math.sqrt(n)
+    if claim.kind == "ordering":
+        return 1.0 if alone == 0 else float(ndtr(effect / alone - quantile(LEVEL, known.dof)))
+    error = known.sd * math.sqrt(1 / n + 1 / (claim.n_reported or 1))
+    room = (claim.margin or 0.0) - quantile(LEVEL, known.dof) * error - claim.rounding / 2
+    if room <= 0:
+        return 0.0
+    return 1.0 if error == 0 else float(2 * ndtr(room / error) - 1)
+
+
+def seeds_for(claim: Claim, noise: Noise, target: float, effect: float) -> int | None:
+    """Smallest number of seeds with this chance; None if 200 do not suffice: the reported number is noisy itself."""
+    return next((n for n in range(MIN_SEEDS, 201) if chance(claim, noise, n, effect) >= target), None)
+
+
+def _of_cell(claim: Claim, cell: Cell, pool: Pool) -> list[str]:
+    seconds = [run.content["summary"]["wall_seconds"] for run in cell.runs if run.is_finished]
+    cost = sum(_mean_seconds(side.values()) for side in cell.sides.values())
+    if claim.kind not in ("value", "difference", "ratio", "ordering"):
+        return [f"{cell.label}: {claim.kind} has no formula for its power; docs name simulated figures", _cost(cost)]
+    mine, noise = _measured(claim, cell, pool)
+    if noise is None:
+        return [f"{cell.label}: {len(mine)} seeds and no pooled noise: run {MIN_SEEDS} seeds first", _cost(cost)]
+    effect = abs(math.fsum(mine) / len(mine))
+    chances = ", ".join(f"{n}: {chance(claim, noise, n, effect):.0%}" for n in SIZES)
+    lines = [
+        f"{cell.label}: noise {noise.sd:.4g} {claim.unit} a seed, {noise.dof:g} degrees of freedom, "
+        f"{'pooled' if noise.pooled else 'its own'}; {len(mine)} seeds and {len(seconds)} runs so far",
+        f"chance of reproduced by seeds: {chances}",
+    ]
+    for target in TARGETS:
+        needed = seeds_for(claim, noise, target, effect)
+        more = max(0, (needed or 0) - len(mine))
+        what = f"{needed} seeds, {more} more: {_hours(more * cost)}" if needed else "no number of seeds up to 200"
+        lines.append(f"{target:.0%}: {what}")
+    hard = quantile(HARD, noise.at(len(mine)).dof) * noise.sd / math.sqrt(len(mine))
+    return [*lines, f"now the mean is known to +- {hard:.4g} {claim.unit} (one-sided {HARD:.0%})", _cost(cost)]
+
+
+def _measured(claim: Claim, cell: Cell, pool: Pool) -> tuple[list[float], Noise | None]:
+    """What the claim averages, seed by seed, and its noise, in the claim's unit."""
+    mine = values(claim, cell, claim.method)
+    weights = [1.0]
+    if claim.against:
+        other = values(claim, cell, claim.against[0])
+        pairs = list(zip(mine, other, strict=True))
+        mine = [a / b if claim.kind == "ratio" else a - b for a, b in pairs]
+        weights = [1.0, -1.0]
+    if claim.kind == "ratio":
+        return mine, choose_noise(None, mine)
+    like = cell.runs[0]
+    pooled = pool.of_contrast(claim.metric, like, weights) if claim.against else pool.of_values(claim.metric, like)
+    return mine, choose_noise(pooled and Noise(pooled.sd * claim.scale, pooled.dof, True), mine)
+
+
+def _mean_seconds(runs: Iterable[Run]) -> float:
+    seconds = [run.content["summary"]["wall_seconds"] for run in runs if run.is_finished]
+    return math.fsum(seconds) / len(seconds) if seconds else 0.0
+
+
+def _cost(seconds: float) -> str:
+    return f"a further seed of every side costs {_hours(seconds)} (mean of the runs so far)"
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds:.0f} s"

@@ -1,0 +1,176 @@
+"""Reported values from the authors' runs, in wandb or exported from it, as rows for the claims file."""
+
+import csv
+import io
+import json
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from app_repro.claims import COLUMNS
+from app_repro.errors import AppReproError
+
+CONFIG = ("dataset", "arch", "meta_batch_number", "sparsity_level", "pruner")
+"""Config keys of the released scripts that make a cell; runs that differ in the seed alone are averaged."""
+
+SUMMARY = {
+    "Test/test_acc": ("test_accuracy", "points", 0.01),
+    "Test/CER": ("cer", "errors", 1.0),
+    "gen_gap": ("generalisation_gap", "points", 0.01),
+}
+"""Summary key -> metric, unit, rounding. The scripts log accuracies in percent."""
+
+MARGINS = {"cifar10": 1.0, "cifar100": 2.0, "restricted_imagenet": 1.0}
+CER_MARGIN = 0.05
+
+_PRUNERS = {"snip": "snip", "mag": "magnitude", "GraSP": "grasp", "SynFlow": "synflow"}
+_SCRIPTS = {"main_anytime_train": "app", "main_anytime_one": "osp", "main_anytime_baseline": "dense"}
+
+
+class ReportedError(AppReproError):
+    """Runs that cannot be had."""
+
+    exit_code = 3
+
+
+def from_wandb(project: str, api: Any = None) -> list[dict[str, Any]]:
+    """Runs of a wandb project "entity/name" as plain values; `api` stands in for wandb.Api() in tests.
+
+    Raises ReportedError, one line, without a key, network or such a project.
+    """
+    try:
+        if api is None:
+            import wandb
+
+            api = wandb.Api(timeout=20)
+        return [
+            {"id": run.id, "name": run.name, "config": dict(run.config), "summary": _plain(run.summary)}
+            | {"program": str((getattr(run, "metadata", None) or {}).get("program", ""))}
+            for run in api.runs(project)
+        ]
+    except Exception as error:  # wandb has no common base: usage, communication, requests' and gql's errors
+        what = " ".join(str(error).split())[:160] or type(error).__name__
+        raise ReportedError(
+            f"wandb {project}: {what}; log in with `wandb login`, or export the runs to a file"
+        ) from None
+
+
+def _plain(summary: Any) -> dict[str, Any]:
+    """wandb's summary object, or a mapping, as a dict."""
+    held = getattr(summary, "_json_dict", summary)
+    return dict(held) if isinstance(held, Mapping) else {key: summary[key] for key in SUMMARY if key in summary}
+
+
+def from_file(path: Path) -> list[dict[str, Any]]:
+    """Runs of an exported file: JSON (a list of {id, name, config, summary}) or CSV as the dashboard exports it."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        found = json.loads(text) if path.suffix == ".json" else [_from_row(row) for row in _rows(text)]
+    except (OSError, ValueError, csv.Error) as error:
+        what = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
+        raise ReportedError(f"{path}: {what}; export the runs as CSV or JSON") from None
+    if not isinstance(found, list) or not all(isinstance(run, dict) and _is_run(run) for run in found):
+        raise ReportedError(f"{path}: not a list of runs with id, config and summary; export the runs as CSV or JSON")
+    return found
+
+
+def _is_run(run: dict[str, Any]) -> bool:
+    return bool(run.get("id")) and isinstance(run.get("config"), dict) and isinstance(run.get("summary"), dict)
+
+
+def _rows(text: str) -> Iterable[dict[str, str]]:
+    return csv.DictReader(io.StringIO(text, newline=""), strict=True)
+
+
+def _from_row(row: Mapping[str, str]) -> dict[str, Any]:
+    """A row of the dashboard's CSV: config and summary keys stand side by side."""
+    run_id = row.get("ID") or row.get("id") or row.get("Name") or ""
+    return {"id": run_id, "name": row.get("Name", ""), "config": dict(row), "summary": dict(row)}
+
+
+def claim_rows(runs: Iterable[Mapping[str, Any]], source: str) -> list[dict[str, str]]:
+    """Rows for the claims file, one per cell and metric: the mean over its runs, their number and ids.
+
+    Runs without a result, of an unknown method or a data set without a margin are left out.
+    """
+    cells: dict[tuple[str, ...], list[Mapping[str, Any]]] = defaultdict(list)
+    for run in runs:
+        config = run["config"]
+        method = _method(run)
+        if (
+            method
+            and str(config.get("dataset")) in MARGINS
+            and all(config.get(key) not in (None, "") for key in CONFIG)
+        ):
+            shots = str(config.get("n_shots", "")) if str(config.get("few_shot")).lower() == "true" else ""
+            cells[method, *(str(config[key]) for key in CONFIG), shots].append(run)
+    rows = []
+    for cell, members in sorted(cells.items()):
+        for key, (metric, unit, rounding) in SUMMARY.items():
+            known = [
+                (str(run["id"]), value) for run in members if (value := _number(run["summary"].get(key))) is not None
+            ]
+            if known:
+                rows.append(_claim_row(cell, metric, unit, rounding, known, source))
+    return rows
+
+
+def as_csv(rows: Iterable[Mapping[str, str]]) -> str:
+    """The rows as text with the claims file's header."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _method(run: Mapping[str, Any]) -> str | None:
+    """The method by the script that ran, else by a word in the run's name; None if neither says."""
+    stem = Path(str(run.get("program", ""))).stem
+    words = re.split(r"[^a-z0-9]+", str(run.get("name", "")).lower())
+    named = {"app": "app", "osp": "osp", "one": "osp", "dense": "dense", "baseline": "dense"}
+    return _SCRIPTS.get(stem) or next((named[word] for word in words if word in named), None)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _claim_row(
+    cell: tuple[str, ...], metric: str, unit: str, rounding: float, known: list[tuple[str, float]], source: str
+) -> dict[str, str]:
+    method, dataset, arch, megabatches, tau, pruner, shots = cell
+    mean = math.fsum(value for _, value in known) / len(known)
+    margin = CER_MARGIN * abs(mean) if metric == "cer" else MARGINS[dataset]
+    reason = "5 % of the reported CER" if metric == "cer" else f"the margin of {dataset}"
+    setting = {"dataset": dataset, "arch": arch, "sb": str(int(float(megabatches)))}
+    if method != "dense":
+        setting |= {"tau": f"{float(tau):g}", "criterion": _PRUNERS.get(pruner, pruner)}
+    if dataset == "restricted_imagenet":
+        setting |= {"few_shot": shots or "null"}
+    name = "-".join(("reported", method, *setting.values(), metric)).lower()
+    ids = " ".join(run_id for run_id, _ in known)
+    return {
+        "id": re.sub(r"[^a-z0-9]+", "-", name).strip("-"),
+        "source": source,
+        "quotation": f"runs {ids}",
+        "metric": metric,
+        "kind": "value",
+        "method": method,
+        "value": f"{mean:.8g}",
+        "unit": unit,
+        "rounding": f"{rounding:g}",
+        "margin": f"{margin:.6g}",
+        "margin_reason": reason,
+        "n_reported": str(len(known)),
+        "preset": "fewshot" if dataset == "restricted_imagenet" else "headline",
+        "settings": " ".join(["protocol=paper|released", *(f"{key}={value}" for key, value in setting.items())]),
+        "note": "the released protocol is the one the authors ran",
+    }

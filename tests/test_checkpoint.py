@@ -1,0 +1,101 @@
+"""A state goes out as bytes and comes back bit for bit."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load
+from torch import nn
+
+from app_repro import checkpoint, masks, models
+from app_repro.train import Progress, Recipe, momentum_of, optimizer_for
+
+RECIPE = Recipe(5, 4, 0.1, 0.9, 1e-4, (2,), 0.1, True, "fp32")
+POSITION = {"run_id": "0123456789ab", "finished": 3, "scored": {"seconds": 0.1 + 0.2, "samples": 7}}
+
+
+def built(seed: int) -> tuple[nn.Module, torch.optim.SGD]:
+    net = models.build("resnet8s", 10, 8, 1, seed).to(memory_format=torch.channels_last)
+    return net, optimizer_for(net, RECIPE)
+
+
+def step(net: nn.Module, sgd: torch.optim.SGD) -> None:
+    images = torch.linspace(-1, 1, 4 * 64).view(4, 1, 8, 8)
+    sgd.zero_grad()
+    F.cross_entropy(net(images), torch.arange(4)).backward()
+    sgd.step()
+
+
+@pytest.fixture(scope="module")
+def saved() -> tuple[nn.Module, torch.optim.SGD, masks.Mask, Progress, bytes]:
+    """A network three steps on its way, and its state."""
+    net, sgd = built(seed=1)
+    for _ in range(3):
+        step(net, sgd)
+    net.conv1.weight.data.view(-1)[:2] = torch.tensor([-0.0, 1e-45])  # bits that a conversion would lose
+    generator = torch.Generator().manual_seed(0)
+    mask = {name: torch.rand(w.shape, generator=generator) < 0.3 for name, w in models.prunable(net).items()}
+    best = {name: tensor.clone() for name, tensor in built(seed=2)[0].state_dict().items()}
+    progress = Progress(3, 17, 0.1 + 0.2, 5, 40, 2, best, [1 / 3, 1e-300], [2 / 3], [0.7], [0.1], [12.5])
+    return net, sgd, mask, progress, checkpoint.encode(net, sgd, mask, progress, POSITION)
+
+
+def bits(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[torch.dtype, torch.Size, bytes]]:
+    return {name: (t.dtype, t.shape, t.detach().contiguous().numpy().tobytes()) for name, t in tensors.items()}
+
+
+def test_weights_statistics_momentum_best_epoch_and_mask_come_back_bit_for_bit(saved) -> None:
+    net, sgd, mask, progress, content = saved
+    other, other_sgd = built(seed=3)
+    other_mask, other_progress = checkpoint.restore(content, other, other_sgd)
+    assert bits(other.state_dict()) == bits(net.state_dict())
+    assert bits(momentum_of(other, other_sgd)) == bits(momentum_of(net, sgd))
+    assert bits(other_progress.best) == bits(progress.best)
+    assert list(other_mask) == list(mask) and bits(other_mask) == bits(mask)
+    assert any(buffer.any() for buffer in momentum_of(other, other_sgd).values())
+
+
+def test_progress_comes_back_with_every_digit(saved) -> None:
+    *_, progress, content = saved
+    back = checkpoint.restore(content, *built(seed=3))[1]
+    assert {**vars(back), "best": None} == {**vars(progress), "best": None}
+
+
+def test_training_goes_on_from_a_state_as_if_it_had_never_stopped(saved) -> None:
+    *_, content = saved
+    first, second = built(seed=3), built(seed=4)
+    for net, sgd in (first, second):
+        checkpoint.restore(content, net, sgd)
+        step(net, sgd)
+    straight, straight_sgd = built(seed=1)
+    for _ in range(3):
+        step(straight, straight_sgd)
+    straight.conv1.weight.data.view(-1)[:2] = torch.tensor([-0.0, 1e-45])
+    step(straight, straight_sgd)
+    assert bits(first[0].state_dict()) == bits(second[0].state_dict()) == bits(straight.state_dict())
+    assert bits(momentum_of(*first)) == bits(momentum_of(straight, straight_sgd))
+
+
+def test_the_position_is_read_from_the_header_alone(saved) -> None:
+    *_, content = saved
+    header = content[: 8 + int.from_bytes(content[:8], "little")]
+    assert checkpoint.position_of(header) == POSITION
+
+
+def test_a_fresh_state_has_no_best_epoch_and_comes_back_so() -> None:
+    net, sgd = built(seed=1)
+    content = checkpoint.encode(net, sgd, masks.full(models.prunable(net)), Progress(), {})
+    mask, progress = checkpoint.restore(content, *built(seed=2))
+    assert progress == Progress() and masks.density(mask) == 1
+
+
+def test_an_infinite_loss_comes_back() -> None:
+    net, sgd = built(seed=1)
+    content = checkpoint.encode(net, sgd, masks.full(models.prunable(net)), Progress(loss_sum=float("inf")), {})
+    assert checkpoint.restore(content, net, sgd)[1].loss_sum == float("inf")
+
+
+def test_weights_and_masks_of_a_finished_run_are_plain_safetensors(saved) -> None:
+    net, _, mask, *_ = saved
+    assert bits(load(checkpoint.encode_weights(net))) == bits(net.state_dict())
+    packed = load(checkpoint.encode_mask(mask))
+    assert bits(masks.unpack(packed, models.prunable(net))) == bits(mask)

@@ -1,0 +1,155 @@
+"""Files are whole or not there; sealed ones notice every changed byte."""
+
+import errno
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app_repro import files
+from app_repro.errors import DiskFullError, IntegrityError
+
+CONTENT = {"name": "é", "errors": [1, 20], "nested": {"b": 0.1, "a": None}, "text": 'a "b"\n'}
+
+
+def fail(code: int):
+    def raiser(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return raiser
+
+
+def test_a_file_is_written_with_its_folders_and_leaves_nothing_beside_it(tmp_path) -> None:
+    target = tmp_path / "a" / "b.bin"
+    files.write_bytes(target, b"one")
+    files.write_bytes(target, b"two")
+    assert target.read_bytes() == b"two" and list(target.parent.iterdir()) == [target]
+
+
+def test_the_file_has_the_permissions_of_the_users_mask(tmp_path) -> None:
+    before = os.umask(0o027)
+    try:
+        files.write_text(tmp_path / "x", "é")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640 and (tmp_path / "x").read_bytes() == "é".encode()
+
+
+@pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace"])
+def test_a_write_that_fails_leaves_the_old_file_and_no_scraps(tmp_path, monkeypatch, call) -> None:
+    files.write_bytes(tmp_path / "x", b"old")
+    monkeypatch.setattr(call, fail(errno.EIO))
+    with pytest.raises(OSError, match="Input/output error"):
+        files.write_bytes(tmp_path / "x", b"new")
+    assert (tmp_path / "x").read_bytes() == b"old" and os.listdir(tmp_path) == ["x"]  # noqa: PTH208
+
+
+def test_an_error_in_the_block_leaves_no_file(tmp_path) -> None:
+    with pytest.raises(KeyError), files.atomic_open(tmp_path / "x") as file:
+        file.write(b"half")
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path) -> None:
+    files.write_bytes(tmp_path / "x", b"old")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from app_repro import files\n"
+        "with files.atomic_open(Path(sys.argv[1])) as file:\n"
+        "    file.write(b'new' * 10000); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x")], timeout=60)
+    assert killed.returncode == -signal.SIGKILL and (tmp_path / "x").read_bytes() == b"old"
+
+
+def test_content_is_on_disk_before_the_file_has_its_name(tmp_path, monkeypatch) -> None:
+    calls, fsync, replace = [], os.fsync, Path.replace
+    monkeypatch.setattr("os.fsync", lambda number: (calls.append("fsync"), fsync(number))[1])
+    monkeypatch.setattr("pathlib.Path.replace", lambda *a: (calls.append("replace"), replace(*a))[1])
+    files.write_bytes(tmp_path / "x", b"new")
+    assert calls == ["fsync", "replace", "fsync"]  # the file, its name, the folder
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_one_line_that_names_the_file_and_its_size(tmp_path, monkeypatch, code) -> None:
+    monkeypatch.setattr("os.fsync", fail(code))
+    with pytest.raises(DiskFullError) as caught:
+        files.write_bytes(tmp_path / "new" / "x", bytes(2_500_000))
+    text = str(caught.value)
+    assert text.startswith(f"disk full: {tmp_path / 'new' / 'x'}: needs 2.5 MB, ") and "\n" not in text
+    assert caught.value.exit_code == 3
+
+
+def test_sealed_content_comes_back_without_its_checksum(tmp_path) -> None:
+    files.write_sealed(tmp_path / "x.json", CONTENT)
+    raw = json.loads((tmp_path / "x.json").read_text())
+    assert files.read_sealed(tmp_path / "x.json") == CONTENT
+    body = json.dumps(CONTENT, sort_keys=True, separators=(",", ":"))
+    assert raw == CONTENT | {"checksum": hashlib.sha256(body.encode()).hexdigest()}
+    assert files.sealed(raw) == files.sealed(CONTENT)  # an old checksum is replaced, never counted in
+
+
+def refused(path: Path, raw: bytes) -> bool:
+    path.write_bytes(raw)
+    try:
+        files.read_sealed(path)
+    except IntegrityError as error:
+        return str(error).startswith(f"{path}: damaged") and "\n" not in str(error)
+    return False
+
+
+def test_every_single_changed_byte_is_noticed(tmp_path) -> None:
+    good, path = files.sealed(CONTENT).encode(), tmp_path / "x.json"
+    assert not refused(path, good)
+    for i, byte in enumerate(good):
+        for other in (byte ^ 1, byte ^ 0x20, byte ^ 0x80):
+            assert refused(path, good[:i] + bytes([other]) + good[i + 1 :]), (i, other)
+        assert refused(path, good[:i] + good[i + 1 :]), f"byte {i} dropped"
+        assert refused(path, good[:i] + b" " + good[i:]), f"a space before byte {i}"
+        assert refused(path, good[:i]), f"cut at {i}"
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"3", b"null", b"{}", b"\xff\xfe", b"[" * 100_000, b'{"checksum": 1e999}'])
+def test_what_is_no_sealed_file_is_damaged(tmp_path, raw) -> None:
+    assert refused(tmp_path / "x.json", raw)
+
+
+def test_a_missing_sealed_file_is_missing_and_not_damaged(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError):
+        files.read_sealed(tmp_path / "x.json")
+
+
+def test_no_number_outside_json_is_ever_written(tmp_path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        files.write_sealed(tmp_path / "x.json", {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.integers() | st.booleans() | st.none() | st.floats(-9, 9)))
+def test_canonical_json_does_not_depend_on_the_order_of_keys(content: dict) -> None:
+    shuffled = dict(reversed(content.items()))
+    assert files.canonical(shuffled) == files.canonical(content) and " " not in files.canonical(content)
+    assert json.loads(files.canonical(content)) == content
+
+
+def test_digests_of_bytes_and_files_agree(tmp_path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert files.digest(b"abc") == files.file_digest(tmp_path / "x") == hashlib.sha256(b"abc").hexdigest()
+    assert files.file_digest(tmp_path / "x", "md5") == hashlib.md5(b"abc").hexdigest()
+
+
+def test_a_link_is_the_same_file_and_where_links_fail_a_copy(tmp_path, monkeypatch) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"abc")
+    files.link_or_copy(source, tmp_path / "a" / "linked")
+    monkeypatch.setattr("os.link", fail(errno.EXDEV))
+    files.link_or_copy(source, tmp_path / "a" / "copied")
+    assert (tmp_path / "a" / "linked").samefile(source) and not (tmp_path / "a" / "copied").samefile(source)
+    assert (tmp_path / "a" / "copied").read_bytes() == b"abc"

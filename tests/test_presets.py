@@ -1,0 +1,62 @@
+"""Named grids: each is valid, has the size it says, and survives being written as flags."""
+
+import shlex
+
+import pytest
+import yaml
+
+from app_repro import params, presets
+from app_repro.errors import ParamsError
+from app_repro.spec import RunSpec
+
+OUTSIDE = {"device": "auto", "workers": None}
+RUNS = {"short": 54, "demo": 9, "headline": 18, "cifar-small": 3, "long": 9, "fewshot": 9, "pruners": 9}
+
+
+def cells(name: str) -> tuple[RunSpec, ...]:
+    return params.parse(presets.preset(name) | OUTSIDE).cells
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_every_preset_is_valid_and_sets_every_key_of_a_run(name: str) -> None:
+    assert cells(name)
+    assert set(presets.preset(name)) == set(params.known_keys()) - set(OUTSIDE)
+
+
+@pytest.mark.parametrize(("name", "runs"), RUNS.items())
+def test_presets_have_the_runs_they_promise(name: str, runs: int) -> None:
+    assert len(cells(name)) == runs
+
+
+def test_what_the_presets_are_about() -> None:
+    assert {(cell.dataset, cell.arch) for cell in cells("headline")} == {("cifar100", "resnet50")}
+    assert {cell.protocol[0] for cell in cells("headline")} == {"paper", "released"}
+    assert {cell.sb for cell in cells("long")} == {100} and {cell.sb for cell in cells("fewshot")} == {10}
+    assert {cell.few_shot for cell in cells("fewshot")} == {540}
+    assert {cell.dataset for cell in cells("demo")} == {"digits"}
+    assert {cell.method for cell in cells("pruners")} == {"app"}
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_flags_survive_the_shell_and_yaml(name: str) -> None:
+    words = presets.flags(name).split(" ")
+    assert words[::2] == ["-S"] * (len(words) // 2)
+    assert shlex.split(presets.flags(name)) == words  # nothing that a shell would quote
+    pairs = dict(word.split("=", 1) for word in words[1::2])
+    assert {key: yaml.safe_load(value) for key, value in pairs.items()} == presets.preset(name)
+
+
+def test_lists_and_nested_settings_are_written_without_spaces() -> None:
+    assert presets._override([{"method": "osp", "tau": 17.5}, None, True]) == "[{method:osp,tau:17.5},null,true]"
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ParamsError, match=r"^no preset 'headlines'; did you mean 'headline'\? known: short, [^\n]*$"):
+        presets.preset("headlines")
+
+
+def test_the_listing_has_a_line_a_preset_and_a_preset_is_a_copy() -> None:
+    lines = presets.listing().splitlines()
+    assert [line.split()[0] for line in lines] == list(presets.PRESETS)
+    presets.preset("demo")["seed"] = 99
+    assert presets.preset("demo")["seed"] == [1, 2, 3]

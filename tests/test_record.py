@@ -1,0 +1,124 @@
+import ast
+import shutil
+
+import pytest
+
+from app_repro import files, params, presets, record
+from app_repro.errors import IntegrityError
+
+SPEC = params.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "method": "app", "seed": 1}).cells[0]
+NETWORK = {
+    "parameters": 130,
+    "layers": {"a.weight": {"weights": 100, "flops": 1000}, "b.weight": {"weights": 20, "flops": 400}},
+    "other_flops": 50,
+}
+
+
+def megabatch(k: int, errors: int, kept: list[int]) -> dict:
+    return {
+        "megabatch": k,
+        "test_errors": errors,
+        "test_samples": 200,
+        "kept": kept,
+        "density_nominal": 0.5,
+        "density_effective": sum(kept) / 120,
+        "generalisation_gap": 0.1 * k,
+        "gap_test": 0.2,
+        "trained_samples": 10 * k,
+        "train_samples": 5 * k,
+        "history": {"train_loss": [1.0]},
+        "timing": {"wall_seconds": 2.0},
+    }
+
+
+RESULTS = [megabatch(1, 100, [100, 20]), megabatch(2, 60, [50, 10])]
+
+
+def made(**changes) -> dict:
+    arguments = {"data_source": {}, "files": {}, "provenance": {}} | changes
+    return record.make(SPEC, RESULTS, NETWORK, **arguments)
+
+
+def test_metrics_are_those_of_the_paper_by_hand() -> None:
+    summary = record.summary(RESULTS, NETWORK)
+    assert summary["cer"] == 160 and summary["mean_error"] == 160 / 400
+    assert summary["test_accuracy"] == 0.7 and summary["are"] == [-0.2]
+    assert summary["generalisation_gap"] == 0.2 and summary["density_effective"] == 0.5
+
+
+def test_parameters_and_flops_count_the_layers_by_their_density() -> None:
+    summary = record.summary(RESULTS, NETWORK)
+    assert summary["parameters_kept"] == 130 - 120 + 60
+    assert summary["inference_flops"] == 1450 and summary["inference_flops_at_density"] == 50 + 500 + 200
+    assert summary["train_flops"] == 3 * 30 * 1450
+    assert summary["train_flops_at_density"] == 3 * (10 * 1450 + 20 * 750)
+    assert summary["emptied_layers"] == []
+
+
+def test_an_emptied_layer_is_flagged() -> None:
+    assert record.summary([megabatch(1, 1, [5, 0])], NETWORK)["emptied_layers"] == ["b.weight"]
+
+
+def test_a_record_survives_the_disk_and_names_its_protocol(tmp_path) -> None:
+    files.write_sealed(tmp_path / "record.json", made())
+    content = record.read(tmp_path / "record.json")
+    assert content == made() and content["protocol"] == {"name": "paper", "departures": {}}
+    assert "history" not in content["megabatches"][0] and content["status"] == "finished"
+
+
+def test_a_diverged_record_has_no_summary() -> None:
+    content = made(diverged={"megabatch": 2, "epoch": 1})
+    assert content["status"] == "diverged" and content["summary"] is None
+
+
+def test_a_record_whose_id_is_not_that_of_its_settings_is_refused(tmp_path) -> None:
+    files.write_sealed(tmp_path / "record.json", made() | {"run_id": "0" * 12})
+    with pytest.raises(IntegrityError, match=r"record\.json: run id 000000000000 does not belong"):
+        record.read(tmp_path / "record.json")
+
+
+def test_a_record_of_another_schema_is_refused(tmp_path) -> None:
+    files.write_sealed(tmp_path / "record.json", made() | {"schema": 99})
+    with pytest.raises(IntegrityError, match="schema 99"):
+        record.read(tmp_path / "record.json")
+
+
+def test_numbers_leave_times_and_provenance_out_at_any_depth() -> None:
+    content = {"a": [{"timing": {"wall_seconds": 1}, "b": 2}], "provenance": {}, "wall_seconds": 3, "files": {}}
+    assert record.numbers(content) == {"a": [{"b": 2}]}
+
+
+@pytest.fixture
+def package(tmp_path):
+    return shutil.copytree(record.Path(record.__file__).parent, tmp_path / "app_repro")
+
+
+def test_comments_docstrings_and_layout_do_not_change_the_code_digest(package) -> None:
+    before = record.code_digest(package)
+    path = package / "train.py"
+    path.write_text(
+        path.read_text().replace("    count = len(phase.train)\n", "    count = len(  # why\n        phase.train)\n")
+    )
+    path.write_text(path.read_text().replace('"""Enter the epoch', '"""Put the epoch'))
+    assert record.code_digest(package) == before == record.code_digest()
+
+
+@pytest.mark.parametrize("module", record.LEARNING_CODE)
+def test_any_statement_of_the_learning_code_changes_its_digest(package, module) -> None:
+    before = record.code_digest(package)
+    with (package / f"{module}.py").open("a") as file:
+        file.write("\nx = 1\n")
+    assert record.code_digest(package) != before
+
+
+def test_the_learning_code_holds_all_that_a_run_imports_but_data_and_plumbing() -> None:
+    from test_pipeline import imports
+
+    seen, todo = set(), {"anytime"}
+    while todo:
+        module = todo.pop()
+        seen.add(module)
+        todo |= imports(ast.parse((record.Path(record.__file__).parent / f"{module}.py").read_text())) - seen
+    # data: its digest and augmentation are in the spec; the others move bytes and words
+    data = {"data", "arrays", "archives", "downloads", "folders", "imagenet", "parts", "sources"}
+    assert seen - data - {"errors", "files", "spec"} == set(record.LEARNING_CODE)

@@ -1,0 +1,165 @@
+"""The identity of a run, and the protocol it is nearest to."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from app_repro import params, presets
+from app_repro.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec, registry
+
+OUTSIDE = {"device": "cpu", "workers": None}
+
+
+def spec_of(**changes: object) -> RunSpec:
+    return params.parse(presets.preset("demo") | OUTSIDE | {"method": "app", "seed": 1} | changes).cells[0]
+
+
+OTHER = {
+    "dataset": "cifar10",
+    "data_digest": "0" * 64,
+    "augmentation": "pad 4, flip",
+    "image_size": 32,
+    "few_shot": 540,
+    "arch": "resnet20s",
+    "method": "osp",
+    "seed": 0,
+    "sb": 9,
+    "tau": 4.500001,
+    "criterion": "magnitude",
+    "scope": "local",
+    "replay": "none",
+    "buffer_size": 100,
+    "scored_weights": "fresh",
+    "candidates": "all",
+    "score_sample": "head",
+    "validation_images": "augmented",
+    "order": "file",
+    "lr_restart": False,
+    "split_seed": 1,
+    "epochs": 11,
+    "batch_size": 65,
+    "lr": 0.2,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "milestones": (5,),
+    "gamma": 0.2,
+    "score_fraction": 0.3,
+    "val_fraction": 0.2,
+    "train_limit": 1000,
+    "test_limit": 100,
+    "precision": "bf16",
+    "engine": "another",
+}
+"""Another value than in `spec_of()` for every field there is."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "run_id"),
+    [
+        ({}, "1b17f8f37fac"),
+        ({"seed": 2**63 - 1, "milestones": ()}, "6dacba8bdde1"),
+        (dict.fromkeys(PRUNING_ONLY) | {"method": "dense"}, "39f5eb284094"),
+    ],
+)
+def test_three_run_ids_are_pinned(changes: dict, run_id: str) -> None:
+    assert RunSpec(**OTHER | {"engine": "eager"} | changes).run_id == run_id
+
+
+def test_a_change_of_any_one_field_changes_the_id() -> None:
+    spec = spec_of()
+    assert set(OTHER) == set(RunSpec.model_fields)
+    ids = {name: spec.model_copy(update={name: value}).run_id for name, value in OTHER.items()}
+    assert len({spec.run_id, *ids.values()}) == len(OTHER) + 1
+    assert all(len(run_id) == 12 and int(run_id, 16) >= 0 for run_id in ids.values())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("tau", 17.5),
+        ("tau", None),
+        ("criterion", "random"),
+        ("scope", "local"),
+        ("score_fraction", 0.5),
+        ("scored_weights", "fresh"),
+        ("candidates", "all"),
+        ("score_sample", "head"),
+    ],
+)
+def test_a_dense_run_does_not_depend_on_how_others_are_pruned(key: str, value: object) -> None:
+    assert key in PRUNING_ONLY
+    assert spec_of(method="dense", **{key: value}).run_id == spec_of(method="dense").run_id
+    if value is not None:
+        assert spec_of(**{key: value}).run_id != spec_of().run_id
+
+
+def test_settings_that_do_not_apply_do_not_change_the_id() -> None:
+    assert spec_of(buffer_size=7, image_size=32, few_shot=5).run_id == spec_of().run_id
+    assert spec_of(replay="buffer", buffer_size=7).run_id != spec_of(replay="buffer", buffer_size=8).run_id
+
+
+def test_an_integer_and_the_same_number_as_a_float_are_one_run() -> None:
+    assert spec_of(tau=3, lr=1).run_id == spec_of(tau=3.0, lr=1.0).run_id
+    assert spec_of(tau=3).run_id != spec_of(tau=3.5).run_id
+
+
+def test_a_spec_comes_back_from_the_values_in_its_record() -> None:
+    spec = spec_of()
+    assert RunSpec.model_validate(spec.model_dump(mode="json")) == spec
+
+
+def test_a_spec_is_frozen_and_closed() -> None:
+    spec = spec_of()
+    with pytest.raises(ValidationError, match="frozen"):
+        spec.seed = 2
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        RunSpec.model_validate(spec.model_dump() | {"colour": "red"})
+
+
+VALUES = {name: sorted({bundle[name] for bundle in PROTOCOLS.values()}) for name in SWITCHES}
+
+
+@given(
+    st.fixed_dictionaries(
+        {name: st.sampled_from([*values, False] if name == "lr_restart" else values) for name, values in VALUES.items()}
+    )
+)
+def test_the_protocol_and_its_departures_name_every_switch(switches: dict) -> None:
+    name, departures = spec_of(**switches).protocol
+    assert PROTOCOLS[name] | departures == switches
+    assert not set(departures.items()) & set(PROTOCOLS[name].items())
+    (other,) = set(PROTOCOLS) - {name}
+    assert len(departures) <= sum(PROTOCOLS[other][key] != value for key, value in switches.items())
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_bundle_has_no_departures_and_a_switch_set_apart_is_one(name: str) -> None:
+    assert spec_of(protocol=name).protocol == (name, {})
+    assert spec_of(protocol=name, lr_restart=False).protocol == (name, {"lr_restart": False})
+
+
+def test_a_tie_goes_to_the_paper_and_null_is_no_departure() -> None:
+    assert spec_of(method="dense", protocol="released").protocol == ("released", {})
+    assert spec_of(method="dense", order="file").protocol == ("paper", {"order": "file"})
+
+
+def test_the_two_protocols_are_those_of_the_paper_and_the_released_code() -> None:
+    released = spec_of(protocol="released")
+    assert [getattr(released, name) for name in SWITCHES] == ["fresh", "all", "head", "augmented", "file", True]
+    assert [getattr(spec_of(), name) for name in SWITCHES] == ["trained", "kept", "replay", "clean", "permuted", True]
+
+
+def test_registries_are_read_without_importing_their_modules() -> None:
+    assert registry("methods", "METHODS") == ["dense", "osp", "app"]
+    assert {"snip", "magnitude", "random"} <= set(registry("prune", "CRITERIA"))
+    with pytest.raises(LookupError, match=r"prune\.py has no dict literal OTHERS"):
+        registry("prune", "OTHERS")
+
+
+def test_specs_of_a_grid_are_told_apart_by_id() -> None:
+    grid = {"method": ["osp", "app"], "seed": [0, 1], "tau": [3, 4.5], "protocol": ["paper", "released"]}
+    cells = params.parse(presets.preset("demo") | OUTSIDE | grid).cells
+    assert len({cell.run_id for cell in cells}) == len(cells) == len(list(itertools.product(*grid.values())))

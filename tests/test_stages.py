@@ -1,0 +1,75 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from workbench import prepared, settings
+
+from app_repro import stages
+from app_repro.errors import ParamsError
+from app_repro.store import Places
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("APP_REPRO_STORE", raising=False)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(method="dense")))
+    return tmp_path
+
+
+def fetch(*names: str, origin: str | None = None) -> None:
+    stages.fetch(Path("params.yaml"), Path("data/raw"), stages.store_at(None), names, origin)
+
+
+def test_data_sets_live_in_the_store_and_are_laid_out_again_without_work(here, capsys) -> None:
+    fetch()
+    made = (here / ".store/datasets/digits/meta.json").stat()
+    for path in (here / "data/raw/digits").iterdir():
+        path.unlink()  # as DVC does before it runs the stage
+    fetch()
+    assert (here / ".store/datasets/digits/meta.json").stat().st_mtime_ns == made.st_mtime_ns
+    assert os.path.samefile(here / ".store/datasets/digits/meta.json", here / "data/raw/digits/meta.json")
+    assert "digits: 1,497 + 300 images" in capsys.readouterr().out
+
+
+def test_from_goes_with_one_data_set(here) -> None:
+    (here / "params.yaml").write_text(yaml.safe_dump(settings(dataset=["digits", "cifar10"])))
+    with pytest.raises(ParamsError, match=r"--from goes with one data set"):
+        fetch(origin="somewhere.tar.gz")
+
+
+def test_the_pipeline_in_one_process_and_a_summary(here, capsys) -> None:
+    fetch()
+    stages.split(Path("params.yaml"), Path("data/raw"), Path("data/splits"))
+    places = Places(Path("data/raw"), Path("data/splits"), stages.store_at(None))
+    code = stages.run(Path("params.yaml"), places, Path("data/runs"), workers=1, anyway=False, accept_code=False)
+    out = capsys.readouterr().out
+    assert code == 0 and "3 megabatches of 90 + 10 images, 100 to test" in out
+    assert out.splitlines()[-1] == "1 of 1 runs finished"
+    assert [path.name for path in Path("data/runs").iterdir()] == ["digits-resnet8s-dense-sb3-s1"]
+    assert "finished" in stages.runs(stages.store_at(None))
+
+
+def test_a_damaged_record_is_listed_as_damaged(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method="dense")
+    folder = places.store / "runs" / specs[0].run_id
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_text("{}")
+    assert " damaged" in stages.runs(places.store)
+
+
+def test_a_preset_is_planned_without_its_data(here) -> None:
+    text = stages.plan(Path("params.yaml"), Path("data/raw"), Path(".store"), "headline")
+    assert "18 of 18 to run" in text and "cifar100-resnet50-app-sb8-s3-protocol-released" in text
+
+
+def test_verify_as_a_stage_writes_verdicts_and_exits_0(here, capsys) -> None:
+    claims = Path(stages.__file__).parent.parent / "data/claims.csv"
+    (here / "data/runs").mkdir(parents=True)
+    assert stages.verify([here / "data/runs"], claims, [], [], False, here / "out") == 0
+    written = json.loads((here / "out/verdicts.json").read_text())
+    assert {item["verdict"] for item in written["verdicts"]} == {"not_run"}
+    assert (here / "out/verdicts.md").stat().st_size > 0
+    assert stages.verify([here / "data/runs"], claims, [], [], False, None) == written["exit_code"] == 5

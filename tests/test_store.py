@@ -1,0 +1,226 @@
+"""The store: states that survive damage, a lock that dies with its owner, the place where everything lies."""
+
+import errno
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app_repro import files, params, presets, record
+from app_repro.errors import DiskFullError, IntegrityError
+from app_repro.spec import RunSpec
+from app_repro.store import RunFolder, Store, label, lay_out, locate
+
+HOLDER = """
+import sys, time; from pathlib import Path; from app_repro.store import RunFolder
+print("asks", flush=True)
+with RunFolder(Path(sys.argv[1])).lock():
+    print("holds", flush=True)
+    time.sleep(60)
+"""
+
+
+def cells(**changes: object) -> params.Params:
+    return params.parse(
+        presets.preset("demo") | {"device": "cpu", "workers": None, "seed": 1, "method": "app"} | changes
+    )
+
+
+def spec_of(**changes: object) -> RunSpec:
+    return cells(**changes).cells[0]
+
+
+def a_record(spec: RunSpec) -> dict:
+    result = {"run_id": spec.run_id, "megabatch": 1, "history": {}}
+    network = {"parameters": 2, "layers": {}, "other_flops": 1}
+    return record.make(spec, [result], network, data_source={}, files={}, provenance={}, diverged={"epoch": 1})
+
+
+def states(folder: RunFolder) -> list[Path]:
+    return sorted(folder.path.glob("state-*"))
+
+
+def test_the_two_newest_states_are_kept_newest_first(tmp_path) -> None:
+    folder = RunFolder(tmp_path)
+    for content in (b"one", b"two", b"three", b"four"):
+        folder.save_state(content)
+        assert len(states(folder)) <= 2
+    assert list(folder.load_states()) == [b"four", b"three"]
+    assert [path.name for path in states(folder)] == [
+        f"state-{number:09d}-{files.digest(content)[:16]}.safetensors"
+        for number, content in ((3, b"three"), (4, b"four"))
+    ]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:-1], lambda raw: raw[:3] + bytes([raw[3] ^ 1]) + raw[4:], lambda raw: b""]
+)
+def test_a_damaged_state_is_passed_over_and_the_one_before_used(tmp_path, damage) -> None:
+    folder = RunFolder(tmp_path)
+    folder.save_state(b"older state")
+    folder.save_state(b"newer state")
+    states(folder)[-1].write_bytes(damage(b"newer state"))
+    assert list(folder.load_states()) == [b"older state"]
+    folder.save_state(b"newest state")
+    assert next(iter(folder.load_states())) == b"newest state"
+
+
+def test_scraps_and_strangers_are_no_states(tmp_path) -> None:
+    for name in (".state-000000009-x.partial", "state-9-0123456789abcdef.safetensors", "state-x.safetensors"):
+        (tmp_path / name).write_bytes(b"")
+    assert list(RunFolder(tmp_path).load_states()) == []
+
+
+def test_a_full_disk_is_one_line_with_the_path_and_the_states_before_stay(tmp_path, monkeypatch) -> None:
+    folder = RunFolder(tmp_path)
+    folder.save_state(b"one")
+    folder.save_state(b"two")
+
+    def full(number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DiskFullError) as caught:
+        folder.save_state(b"three")
+    assert str(tmp_path / "state-000000003") in str(caught.value) and "\n" not in str(caught.value)
+    assert list(folder.load_states()) == [b"two", b"one"] and len(os.listdir(tmp_path)) == 2  # noqa: PTH208
+
+
+def test_results_count_only_while_all_of_them_are_intact(tmp_path) -> None:
+    folder = RunFolder(tmp_path)
+    for k in (1, 2):
+        folder.write_megabatch({"megabatch": k})
+    assert folder.megabatches(0) == [] and folder.megabatches(2) == [{"megabatch": 1}, {"megabatch": 2}]
+    assert folder.megabatches(3) is None
+    (tmp_path / "megabatch-001.json").write_text("{}")
+    assert folder.megabatches(2) is None
+
+
+def test_a_finished_run_counts_under_its_own_code_and_under_code_accepted_for_it(tmp_path) -> None:
+    folder, content = RunFolder(tmp_path), a_record(spec_of())
+    assert folder.finished(record.code_digest()) is None
+    folder.save_state(b"state")
+    folder.write_record(content)
+    assert folder.finished(record.code_digest()) == content and not states(folder)
+    assert folder.finished("another code") is None
+    folder.accept("another code")
+    accepted = folder.finished("another code")
+    assert accepted == content | {"accepted_code": ["another code"]}
+
+
+def test_a_damaged_record_is_neither_reused_nor_taken_for_missing(tmp_path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_record(a_record(spec_of()))
+    raw = (tmp_path / "record.json").read_text()
+    (tmp_path / "record.json").write_text(raw.replace('"status": "diverged"', '"status": "finished"'))
+    with pytest.raises(IntegrityError, match=r"record\.json: damaged"):
+        folder.finished(record.code_digest())
+
+
+def test_a_restart_leaves_the_lock_and_nothing_of_the_run_before(tmp_path) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.lock():
+        folder.write_megabatch({"megabatch": 1})
+        folder.save_state(b"state")
+        (tmp_path / ".state-1.partial").touch()
+        folder.restart()
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+def test_tensors_are_written_under_their_name_and_digest(tmp_path) -> None:
+    assert RunFolder(tmp_path).write_tensors("masks.safetensors", b"abc") == files.digest(b"abc")
+    assert (tmp_path / "masks.safetensors").read_bytes() == b"abc"
+
+
+def line(process: "subprocess.Popen[str]", seconds: float) -> str:
+    """The next line that the process prints, or "" if none comes in time."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip() if select.select([process.stdout], [], [], seconds)[0] else ""
+
+
+def test_a_second_process_waits_for_the_lock_and_has_it_when_the_first_is_killed(tmp_path) -> None:
+    command = [sys.executable, "-u", "-c", HOLDER, str(tmp_path / "run")]
+    folder, processes = RunFolder(tmp_path / "run"), []
+    assert not folder.is_locked()
+    try:
+        for _ in range(2):
+            processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=0))
+            assert line(processes[-1], 30) == "asks"
+            if len(processes) == 1:
+                assert line(processes[0], 30) == "holds"
+        assert line(processes[1], 0.5) == "" and folder.is_locked()
+        os.kill(processes[0].pid, signal.SIGKILL)
+        assert line(processes[1], 30) == "holds" and folder.is_locked()
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    assert not folder.is_locked()
+
+
+def test_the_store_is_where_the_variable_says_else_here(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("APP_REPRO_STORE", raising=False)
+    assert locate() == tmp_path / ".store"
+    monkeypatch.setenv("APP_REPRO_STORE", "/elsewhere/runs")
+    assert locate() == Path("/elsewhere/runs")
+
+
+@pytest.mark.parametrize("below", ["tmpab12", "tmpab12/sub/folder", "standalone/tmpab12"])
+def test_a_temporary_workspace_of_dvc_uses_the_store_of_the_main_checkout(tmp_path, monkeypatch, below) -> None:
+    workspace = tmp_path / ".dvc" / "tmp" / "exps" / below
+    workspace.mkdir(parents=True)
+    monkeypatch.chdir(workspace)
+    monkeypatch.delenv("APP_REPRO_STORE", raising=False)
+    assert locate() == tmp_path / ".store"
+
+
+def test_a_run_lies_under_its_id_and_runs_are_listed_by_id(tmp_path) -> None:
+    store, specs = Store(tmp_path), [spec_of(seed=seed) for seed in (1, 2, 3)]
+    for spec in specs:
+        store.folder(spec).path.mkdir(parents=True)
+    assert store.folder(specs[0]).path == tmp_path / "runs" / specs[0].run_id
+    assert [folder.path.name for folder in store.folders()] == sorted(spec.run_id for spec in specs)
+    assert Store(tmp_path / "none").folders() == []
+
+
+def test_a_label_names_the_run_and_every_further_axis_of_the_grid() -> None:
+    assert label(spec_of(), ()) == label(spec_of(), ("seed", "sb")) == "digits-resnet8s-app-sb8-s1"
+    assert label(spec_of(dataset="folder:/my pictures/é"), ()) == "folder_my_pictures_-resnet8s-app-sb8-s1"
+    assert label(spec_of(tau=3), ("tau", "milestones")) == "digits-resnet8s-app-sb8-s1-tau-3.0-milestones-_5_8_"
+    assert label(spec_of(method="dense"), ("tau",)) == "digits-resnet8s-dense-sb8-s1"
+    assert label(spec_of(protocol="released"), ("protocol",)).endswith("-s1-protocol-released")
+
+
+def test_labels_of_a_grid_are_distinct() -> None:
+    grid = cells(method=["dense", "osp", "app"], tau=[3, 4.5], protocol=["paper", "released"], seed=[1, 2])
+    assert len({label(spec, grid.axes) for spec in grid.cells}) == len(grid.cells) == 20
+
+
+def test_records_results_and_masks_are_laid_out_and_weights_stay(tmp_path) -> None:
+    folder = RunFolder(tmp_path / "store")
+    folder.write_megabatch({"megabatch": 1})
+    folder.write_record(a_record(spec_of()))
+    for name in ("masks.safetensors", "model.safetensors"):
+        folder.write_tensors(name, b"abc")
+    lay_out({"a run": folder}, tmp_path / "runs")
+    laid = {path.name: path for path in (tmp_path / "runs" / "a run").iterdir()}
+    assert sorted(laid) == ["masks.safetensors", "megabatch-001.json", "record.json"]
+    assert all(path.read_bytes() == (folder.path / name).read_bytes() for name, path in laid.items())
+
+
+def test_laying_out_again_leaves_exactly_these_runs_and_the_store_untouched(tmp_path) -> None:
+    folders = {name: RunFolder(tmp_path / name) for name in ("first", "second")}
+    for seed, folder in enumerate(folders.values()):
+        folder.write_record(a_record(spec_of(seed=seed)))
+    before = {name: (folder.path / "record.json").read_bytes() for name, folder in folders.items()}
+    lay_out({"same label": folders["first"], "gone": folders["first"]}, tmp_path / "runs")
+    lay_out({"same label": folders["second"]}, tmp_path / "runs")
+    lay_out({"same label": folders["second"]}, tmp_path / "runs")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["same label"]
+    assert (tmp_path / "runs" / "same label" / "record.json").read_bytes() == before["second"]
+    assert {name: (folder.path / "record.json").read_bytes() for name, folder in folders.items()} == before
