@@ -24,7 +24,7 @@ class GridDisplay:
         self.at_work: dict[str, dict[str, Any]] = {}
         self.ended: dict[str, str] = {}
         self.start = time.monotonic()
-        self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self.console = Console(file=sys.stdout, highlight=False)
         self.live = Live(console=self.console, refresh_per_second=4) if self.console.is_terminal else None
 
     def __enter__(self) -> "GridDisplay":
@@ -51,7 +51,8 @@ class GridDisplay:
             self.console.print(
                 f"{self._done()} runs | {self.names[run]} | megabatch {event['megabatch']}/{self.megabatches[run]} "
                 f"epoch {event['epoch']} | val {100 * event['val_accuracy']:.1f} % | "
-                f"{event['samples_per_second']:,.0f} samples/s | ETA {self._eta()}"
+                f"{event['samples_per_second']:,.0f} samples/s | ETA {self._eta()}",
+                soft_wrap=True,
             )
 
     def end(self, run_id: str, status: str, message: str) -> None:
@@ -66,7 +67,7 @@ class GridDisplay:
 
     def say(self, line: str) -> None:
         """One line for people, above whatever is live."""
-        self.console.print(line, markup=False)
+        self.console.print(line, markup=False, soft_wrap=True)
 
     def _done(self) -> str:
         return f"{len(self.ended)}/{len(self.names)}"
@@ -81,8 +82,9 @@ class GridDisplay:
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
     def _screen(self) -> Group:
-        total = sum(self.samples.values())
-        head = Text(f"{self._done()} runs, ETA {self._eta()}")
+        bar = ProgressBar(total=sum(self.samples.values()), completed=sum(self.seen.values()), width=40)
+        head = Table.grid(padding=(0, 2))
+        head.add_row(Text(f"{self._done()} runs"), bar, Text(f"ETA {self._eta()}"))
         table = Table("run", "megabatch", "epoch", "val accuracy", "samples/s", box=None)
         for run, event in self.at_work.items():
             table.add_row(
@@ -92,4 +94,4 @@ class GridDisplay:
                 f"{100 * event['val_accuracy']:.1f} %",
                 f"{event['samples_per_second']:,.0f}",
             )
-        return Group(head, ProgressBar(total=total, completed=sum(self.seen.values()), width=60), table)
+        return Group(head, table)

@@ -101,6 +101,7 @@ def with_bytes(change: Callable[[bytes], bytes]) -> Callable[[Path], Path]:
 OWN = {"source": "app-repro"}
 SHAPE = {"kind": "shape", "value": "", "margin": "", "margin_reason": "", "method": "app"}
 LAYERS = SHAPE | {"kind": "layer_ordering", "metric": "layer_density", "method": "magnitude", "against": "snip"}
+LAYERS |= {"settings": "method=app protocol=paper"}
 
 MALFORMED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing": (lambda path: path, "No such file"),

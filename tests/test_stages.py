@@ -1,5 +1,4 @@
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,7 @@ def test_data_sets_live_in_the_store_and_are_laid_out_again_without_work(here, c
         path.unlink()  # as DVC does before it runs the stage
     fetch()
     assert (here / ".store/datasets/digits/meta.json").stat().st_mtime_ns == made.st_mtime_ns
-    assert os.path.samefile(here / ".store/datasets/digits/meta.json", here / "data/raw/digits/meta.json")
+    assert (here / ".store/datasets/digits/meta.json").samefile(here / "data/raw/digits/meta.json")
     assert "digits: 1,497 + 300 images" in capsys.readouterr().out
 
 

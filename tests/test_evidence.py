@@ -1,0 +1,80 @@
+"""Records found and checked."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+import synthetic
+
+from app_repro import evidence, files
+from app_repro.spec import RunSpec
+
+
+@pytest.fixture(scope="module")
+def specs() -> dict[int, RunSpec]:
+    return synthetic.specs(synthetic.claim("c100-r50-acc-vs-dense"), "paper", "app")["app"]
+
+
+def test_runs_and_published_records_are_found_once(tmp_path: Path, specs: dict[int, RunSpec]) -> None:
+    first, second = synthetic.make(specs[1]), synthetic.make(specs[2])
+    synthetic.write(tmp_path / "runs", first)
+    files.write_sealed(tmp_path / "runs" / first["run_id"] / "megabatch-001.json", {"megabatch": 1})
+    for name, content in (("one", first), ("deep/two", second)):
+        files.write_sealed(tmp_path / "published" / f"{name}.json", content)
+    found = evidence.read_all([tmp_path / "runs", tmp_path / "published"])
+    assert [run.seed for run in found.runs] in ([1, 2], [2, 1]) and not found.problems and not found.notes
+
+
+def test_a_folder_that_is_not_there_is_a_note(tmp_path: Path) -> None:
+    found = evidence.read_all([tmp_path / "nowhere"])
+    assert found == evidence.Records((), (), (f"{tmp_path / 'nowhere'}: no such folder",))
+
+
+def test_one_s_own_run_goes_before_a_published_one(tmp_path: Path, specs: dict[int, RunSpec]) -> None:
+    own, theirs = synthetic.make(specs[1], accuracy=0.6), synthetic.make(specs[1], accuracy=0.7)
+    synthetic.write(tmp_path / "a", own)
+    files.write_sealed(tmp_path / "b.json", theirs)
+    for roots in ([tmp_path / "a", tmp_path / "b.json"], [tmp_path / "b.json", tmp_path / "a"]):
+        found = evidence.read_all(roots)
+        assert found.runs[0].value("test_accuracy") == pytest.approx(0.6)
+        assert "b.json" in found.notes[0] and "other numbers" in found.notes[0]
+
+
+def test_a_diverged_run_is_a_problem_and_never_hidden(tmp_path: Path, specs: dict[int, RunSpec]) -> None:
+    synthetic.write(tmp_path / "a", synthetic.make(specs[1]))
+    files.write_sealed(tmp_path / "b.json", synthetic.make(specs[1], diverged=True))
+    found = evidence.read_all([tmp_path])
+    assert "b.json: diverged" in found.problems[0] and not found.runs[0].is_finished
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"schema": 1}, {"schema": 99}, {"schema": 1, "spec": {}, "run_id": "x"}, {"schema": 1, "spec": 7}]
+)
+def test_a_sealed_file_that_is_no_record_is_a_problem(tmp_path: Path, content: dict[str, object]) -> None:
+    files.write_sealed(tmp_path / "x.json", content)
+    problems = evidence.read_all([tmp_path]).problems
+    assert len(problems) == 1 and "x.json" in problems[0] and "\n" not in problems[0]
+
+
+def test_a_record_of_other_settings_than_its_id_is_a_problem(tmp_path: Path, specs: dict[int, RunSpec]) -> None:
+    content = synthetic.make(specs[1])
+    content["spec"]["epochs"] = 49
+    files.write_sealed(tmp_path / "x.json", content)
+    assert "does not belong" in evidence.read_all([tmp_path]).problems[0]
+
+
+def test_each_of_a_hundred_changed_bytes_is_noticed(tmp_path: Path, specs: dict[int, RunSpec]) -> None:
+    path = tmp_path / "x.json"
+    files.write_sealed(path, synthetic.make(specs[1]))
+    whole = path.read_bytes()
+    rng = random.Random(4)
+    for place in [0, len(whole) - 1, *rng.sample(range(1, len(whole) - 1), 98)]:
+        changed = bytearray(whole)
+        changed[place] ^= 1 << rng.randrange(8)
+        path.write_bytes(changed)
+        found = evidence.read_all([tmp_path])
+        assert len(found.problems) == 1 and str(path) in found.problems[0] and not found.runs
+    path.write_bytes(whole)
+    assert not evidence.read_all([tmp_path]).problems
+    assert json.loads(whole)["checksum"]

@@ -1,0 +1,86 @@
+"""Pooled noise against closed forms."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import synthetic
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app_repro.evidence import Run
+from app_repro.noise import Pool, two_way
+from app_repro.spec import RunSpec
+from app_repro.statements import Claim
+
+
+@pytest.fixture(scope="module")
+def claim() -> Claim:
+    return synthetic.claim("c100-r50-acc-vs-osp")
+
+
+def runs(claim: Claim, table: dict[str, list[float]], protocol: str = "paper", **options: Any) -> list[Run]:
+    """Runs of these accuracies by side and seed (1, 2, 3)."""
+    specs: dict[str, dict[int, RunSpec]] = synthetic.specs(claim, protocol)
+    return [
+        Run(synthetic.CLAIMS, synthetic.make(specs[side][seed], accuracy=accuracy, **options))
+        for side, accuracies in table.items()
+        for seed, accuracy in enumerate(accuracies, 1)
+    ]
+
+
+def test_values_are_pooled_within_cells(claim: Claim) -> None:
+    """Squares about the means .60 and .70: 2 x .01^2 and 2 x .02^2, over 2 + 2 degrees."""
+    found = runs(claim, {"app": [0.59, 0.60, 0.61], "osp": [0.68, 0.70, 0.72]})
+    noise = Pool(found).of_values("test_accuracy", found[0])
+    assert noise and noise.dof == 4 and noise.pooled
+    assert noise.sd == pytest.approx(math.sqrt((2 * 0.01**2 + 2 * 0.02**2) / 4))
+
+
+def test_other_data_and_diverged_runs_do_not_count(claim: Claim) -> None:
+    mine = runs(claim, {"app": [0.59, 0.60, 0.61]})
+    others = runs(claim, {"osp": [0.1, 0.5, 0.9]}, official=False) + runs(claim, {"osp": [0.1, 0.9]}, diverged=True)
+    noise = Pool(mine + others).of_values("test_accuracy", mine[0])
+    assert noise and noise.dof == 2 and noise.sd == pytest.approx(0.01)
+
+
+def test_both_protocols_are_pooled(claim: Claim) -> None:
+    found = runs(claim, {"app": [0.59, 0.60, 0.61]}) + runs(claim, {"app": [0.3, 0.3, 0.3]}, "released")
+    noise = Pool(found).of_values("test_accuracy", found[0])
+    assert noise and noise.dof == 4
+
+
+def test_what_methods_share_at_a_seed_cancels_in_a_contrast(claim: Claim) -> None:
+    found = runs(claim, {"app": [0.50, 0.60, 0.70], "osp": [0.40, 0.50, 0.60]})
+    noise = Pool(found).of_contrast("test_accuracy", found[0], (1, -1))
+    assert noise and noise.dof == 2 and noise.sd == pytest.approx(0, abs=1e-12)
+
+
+def test_two_methods_give_the_deviation_of_their_differences(claim: Claim) -> None:
+    """Differences .10, .12, .08: s = .02, two degrees: the paired t test's."""
+    found = runs(claim, {"app": [0.50, 0.62, 0.68], "osp": [0.40, 0.50, 0.60]})
+    noise = Pool(found).of_contrast("test_accuracy", found[0], (1, -1))
+    assert noise and noise.dof == 2 and noise.sd == pytest.approx(0.02)
+
+
+def test_a_lone_seed_gives_no_noise_and_a_nominal_density_has_none(claim: Claim) -> None:
+    found = runs(claim, {"app": [0.5]})
+    assert Pool(found).of_values("test_accuracy", found[0]) is None
+    noise = Pool(found).of_values("density_nominal", found[0])
+    assert noise and noise.sd == 0 and math.isinf(noise.dof)
+
+
+@given(st.integers(2, 5), st.integers(2, 6), st.integers(0, 2**32 - 1))
+def test_two_way_is_the_textbook_s_when_complete(methods: int, seeds: int, key: int) -> None:
+    table = np.random.default_rng(key).standard_normal((methods, seeds)) + 60
+    residual = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
+    cells = [str(m) for m in range(methods) for _ in range(seeds)]
+    squares, dof = two_way(cells, list(range(seeds)) * methods, table.ravel().tolist())
+    assert dof == (methods - 1) * (seeds - 1)
+    assert squares == pytest.approx(float((residual**2).sum()), rel=1e-8, abs=1e-10)
+
+
+def test_two_way_with_gaps_loses_a_degree_a_run() -> None:
+    squares, dof = two_way(["a", "a", "a", "b", "b"], [1, 2, 3, 1, 2], [1.0, 2.0, 9.0, 2.0, 5.0])
+    assert dof == 1 and squares == pytest.approx(2.0**2 / 4)  # differences 1 and 3: interaction 2, over 4
