@@ -23,8 +23,13 @@ RawFolder = Annotated[Path, typer.Option("--raw", help="Decoded data sets, as fe
 StoreFolder = Annotated[
     Path | None, typer.Option("--store", help="Every run ever started; $APP_REPRO_STORE, else .store.")
 ]
+Records = Annotated[
+    list[Path] | None, typer.Option(help="Folder of records; again for more. [default: data/runs, data/published]")
+]
+ClaimsFile = Annotated[Path, typer.Option(help="The reported numbers.")]
 PARAMS, RAW, SPLITS = Path("params.yaml"), Path("data/raw"), Path("data/splits")
-RUNS, REPORT, CLAIMS = Path("data/runs"), Path("data/report"), Path("data/claims.csv")
+RUNS, REPORT, PUBLISHED = Path("data/runs"), Path("data/report"), Path("data/published")
+CLAIMS = Path("data/claims.csv")
 
 
 @app.command()
@@ -90,19 +95,58 @@ def report(
 
 @app.command()
 def verify(
-    records: Annotated[
-        list[Path] | None, typer.Option(help="Folder of records; again for more. [default: data/runs, data/published]")
-    ] = None,
-    claims: Annotated[Path, typer.Option(help="The reported numbers.")] = CLAIMS,
+    records: Records = None,
+    claims: ClaimsFile = CLAIMS,
     only: Annotated[list[str] | None, typer.Option(help="Judge this claim; again for more.")] = None,
-    allow: Annotated[str, typer.Option(help="Verdicts that count as success: inconclusive,not_run,...")] = "",
+    protocol: Annotated[str | None, typer.Option(help="Judge under this protocol alone: paper or released.")] = None,
+    allow: Annotated[str, typer.Option(help="Verdicts that count as success: partial,inconclusive,not_run.")] = "",
+    explain: Annotated[str | None, typer.Option(help="Every step of one claim's judgement, with its numbers.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write the verdicts there as JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the verdicts there as Markdown.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write verdicts.json and verdicts.md there, and exit 0.")] = None,
 ) -> None:
     """Judge every claim of the paper on the records there are; the exit code speaks."""
-    from app_repro import stages
+    from app_repro import judging
 
-    raise typer.Exit(stages.verify(records or [], claims, only or [], allow.split(","), as_json, out))
+    chosen = judging.Question(claims, tuple(records or []), tuple(only or []), protocol, tuple(allow.split(",")))
+    forms = judging.Forms(as_json, explain, junit, markdown, out)
+    raise typer.Exit(judging.verify(chosen, forms))
+
+
+@app.command()
+def publish(
+    names: Annotated[list[str] | None, typer.Argument(help="Runs by folder or id; all of them if none.")] = None,
+    runs: Annotated[Path, typer.Option(help="Runs, as run lays them out.")] = RUNS,
+    out: Annotated[Path, typer.Option(help="Where records go, without weights.")] = PUBLISHED,
+) -> None:
+    """Copy finished runs' records, checked and small, to data/published."""
+    from app_repro.publish import publish as copy
+
+    typer.echo("\n".join(map(str, copy(runs, out, names or []))))
+
+
+@app.command()
+def power(
+    claim: Annotated[str, typer.Option(help="The claim's id.")],
+    records: Records = None,
+    claims: ClaimsFile = CLAIMS,
+) -> None:
+    """How many seeds a hard verdict needs, with the noise measured so far, and what they cost."""
+    from app_repro import judging
+
+    typer.echo(judging.power(tuple(records or []), claims, claim))
+
+
+@app.command()
+def reported(
+    origin: Annotated[str, typer.Option("--from", help="`wandb`, or an exported CSV or JSON file.")],
+    project: Annotated[str | None, typer.Argument(help="With --from wandb: ENTITY/PROJECT.")] = None,
+) -> None:
+    """Read the authors' dashboard, or its export, into rows for the claims file, printed as CSV."""
+    from app_repro import judging
+
+    typer.echo(judging.reported(origin, project), nl=False)
 
 
 @app.command()
@@ -135,11 +179,13 @@ def plan(
     raw: RawFolder = RAW,
     store: StoreFolder = None,
     preset: Annotated[str | None, typer.Option(help="Plan a preset instead of the params file.")] = None,
+    claim: Annotated[str | None, typer.Option(help="Plan the runs that this claim needs.")] = None,
+    claims: ClaimsFile = CLAIMS,
 ) -> None:
     """Print the grid without running it: what is done, samples, FLOPs, disk."""
     from app_repro import stages
 
-    typer.echo(stages.plan(params, raw, stages.store_at(store), preset))
+    typer.echo(stages.plan(params, raw, stages.store_at(store), preset, (claims, claim) if claim else None))
 
 
 @app.command()

@@ -158,6 +158,7 @@ class Cost:
 
     @property
     def total(self) -> int:
+        """All layers together."""
         return sum(self.layers.values()) + self.other
 
 

@@ -22,7 +22,7 @@ def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], or
     from app_repro.params import load
 
     specs = {splits.data_folder(spec): spec for spec in load(params_file).cells}
-    wanted = {
+    wanted: dict[str, tuple[str, int, int, str]] = {
         folder: (spec.dataset, spec.image_size or 32, spec.few_shot or 0, spec.order) for folder, spec in specs.items()
     }
     if names:
@@ -99,32 +99,24 @@ def _sum_up(ended: dict[str, tuple[str, str]], names: dict[str, str]) -> None:
         print(f"app-repro: {names[run_id]} ({run_id}): {status}: {message}", file=sys.stderr)
 
 
-def verify(
-    records: Sequence[Path], claims: Path, only: Sequence[str], allow: Sequence[str], as_json: bool, out: Path | None
-) -> int:
-    """Judge the claims; print or write the verdicts; the exit code (0 when writing, as a pipeline stage)."""
-    from app_repro import files, verdicts
-    from app_repro.verify import verify as judge
-
-    known = [Path("data/runs"), Path("data/published")]
-    result = judge(records or [folder for folder in known if folder.exists()], claims, only=only)
-    text = files.json.dumps(result.as_dict(), indent=1)
-    print(text if as_json else verdicts.table(result))
-    if out is None:
-        return result.exit_code([name for name in allow if name])
-    files.write_text(out / "verdicts.json", text + "\n")
-    files.write_text(out / "verdicts.md", verdicts.markdown(result) + "\n")
-    return 0
-
-
-def plan(params_file: Path, raw: Path, store: Path, preset: str | None) -> str:
-    """The grid as a table."""
+def plan(
+    params_file: Path, raw: Path, store: Path, preset: str | None = None, claim: tuple[Path, str] | None = None
+) -> str:
+    """A grid as a table: that of the params file, of a preset, or of a claim (claims file, id)."""
     from app_repro import plan as planning
     from app_repro import presets
     from app_repro.params import load, parse
 
-    outside = {"device": "auto", "workers": None}
-    params = parse(presets.preset(preset) | outside, f"preset {preset}") if preset else load(params_file)
+    if claim:
+        from app_repro.claims import claim_params
+        from app_repro.claims import load as load_claims
+        from app_repro.verify import select
+
+        params = claim_params(select(load_claims(claim[0]), [claim[1]])[0])
+    elif preset:
+        params = parse(presets.preset(preset) | {"device": "auto", "workers": None}, f"preset {preset}")
+    else:
+        params = load(params_file)
     return planning.as_table(planning.rows(params, raw, Store(store)))
 
 

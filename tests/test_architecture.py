@@ -15,7 +15,7 @@ LEVELS = [
     ["files", "methods"],
     ["spec"],
     ["params", "presets", "record"],
-    ["arrays", "archives", "downloads", "folders", "imagenet", "parts", "sources", "data", "megabatches"],
+    ["arrays", "archives", "downloads", "folders", "imagenet", "sources", "parts", "data", "megabatches"],
     ["stream", "models", "masks"],
     ["evaluate", "prune"],
     ["train"],
@@ -24,13 +24,14 @@ LEVELS = [
     ["worker"],
     ["plan", "display", "execute"],
     ["figures", "report"],
-    ["claims", "judge", "shapes", "verify", "verdicts", "publish", "power", "reported"],
-    ["demo", "stages", "readme"],
+    ["judge", "shapes", "orderings", "statements", "claims", "evidence", "cells", "noise", "rules", "verify"],
+    ["verdicts", "publish", "power", "reported"],
+    ["demo", "stages", "judging", "readme"],
     ["cli"],
 ]
 """From the ground up: a module imports modules of lower levels, or earlier ones of its own."""
 
-TORCH_FREE = ["params", "record", "methods", "megabatches", "report", "verify", "presets", "splits", "store", "cli"]
+TORCH_FREE = ["params", "record", "methods", "megabatches", "report", "verify", "presets", "splits", "store", "publish", "power", "cli"]
 LIGHT = {"torch", "torchvision"}
 
 

@@ -18,23 +18,19 @@ README = (ROOT / "README.md").read_text()
 def test_every_public_function_and_class_has_a_docstring(module: str) -> None:
     tree = ast.parse((PACKAGE / f"{module}.py").read_text())
     assert ast.get_docstring(tree)
-    public = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
-    ]
-    nested = {inner for node in public for inner in ast.walk(node) if inner is not node and _is_function(node)}
-    protocols = {inner for node in public if _is_protocol(node) for inner in ast.walk(node) if inner is not node}
-    bare = [node.name for node in public if node not in nested | protocols and not ast.get_docstring(node)]
+    bare = [node.name for node in public(tree) if not ast.get_docstring(node)]
     assert not bare
 
 
-def _is_function(node: ast.AST) -> bool:
-    return isinstance(node, ast.FunctionDef)
-
-
-def _is_protocol(node: ast.AST) -> bool:
-    return isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Protocol" for base in node.bases)
+def public(node: ast.Module | ast.ClassDef) -> list[ast.FunctionDef | ast.ClassDef]:
+    """Functions and classes without a leading underscore, and the methods of such classes but protocols."""
+    found: list[ast.FunctionDef | ast.ClassDef] = []
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef | ast.ClassDef) and not item.name.startswith("_"):
+            found.append(item)
+            if isinstance(item, ast.ClassDef) and not any(ast.unparse(base) == "Protocol" for base in item.bases):
+                found += public(item)
+    return found
 
 
 def test_the_tree_in_the_readme_is_the_package() -> None:

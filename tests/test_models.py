@@ -89,7 +89,7 @@ def test_large_images_meet_torchvisions_own_stem_and_small_ones_the_cifar_stem()
     assert small.conv1.weight.shape == (64, 3, 3, 3) and small.conv1.stride == (1, 1)
     assert large.conv1.weight.shape == (64, 3, 7, 7) and large.conv1.stride == (2, 2)
     assert isinstance(small.maxpool, nn.Identity) and isinstance(large.maxpool, nn.MaxPool2d)
-    with pytest.raises(ParamsError, match="^arch: .* 1; use resnet20s"):
+    with pytest.raises(ParamsError, match=r"^arch: .* 1; use resnet20s"):
         build("resnet18", 10, 224, channels=1)
 
 

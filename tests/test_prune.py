@@ -54,7 +54,7 @@ def pruned(asked: float, mask: dict[str, list[int]] | None = None, **settings) -
 
 
 def test_snip_by_hand() -> None:
-    # softmax (1/2, 1/2) minus (1, 0): dL/dlogits = (-1/2, 1/2); dL/dB = its outer product with (1, 2); dL/dA = (-1, 1/2) x (1, 2)
+    # dL/dlogits = softmax - target = (-1/2, 1/2); dL/dB = (-1/2, 1/2) x (1, 2); dL/dA = (-1, 1/2) x (1, 2)
     assert scores(two_layers(), "snip") == {"0.weight": [1, 0, 0, 1], "1.weight": [2, 1, 1, 2]}
 
 
@@ -122,7 +122,7 @@ def test_a_score_that_is_no_number_is_an_error() -> None:
 
 @pytest.mark.parametrize("scope", ["global", "local"])
 def test_a_density_higher_than_the_present_one_is_an_error(scope: str) -> None:
-    with pytest.raises(PruningError, match="^asked for . of . weights, kept [24]$"):
+    with pytest.raises(PruningError, match=r"^asked for . of . weights, kept [24]$"):
         pruned(1.0, BEFORE, scope=scope)
 
 

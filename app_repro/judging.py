@@ -1,0 +1,79 @@
+"""What the commands about claims do, from their paths: judge, plan for more seeds, import reported numbers."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from app_repro import files
+from app_repro.errors import ParamsError
+
+KNOWN = (Path("data/runs"), Path("data/published"))
+"""Where records are looked for if no folder is named."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be judged."""
+
+    claims: Path
+    records: tuple[Path, ...] = ()
+    only: tuple[str, ...] = ()
+    protocol: str | None = None
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Forms:
+    """How the verdicts are given: printed (a table, JSON, one explained), and written to files."""
+
+    as_json: bool = False
+    explain: str | None = None
+    junit: Path | None = None
+    markdown: Path | None = None
+    folder: Path | None = None
+
+
+def verify(question: Question, forms: Forms) -> int:
+    """Judge, print and write; the exit code: 0 where a folder is written, as a pipeline stage, else what it says."""
+    from app_repro import verdicts
+    from app_repro.verify import verify as judge
+
+    allow = [name for name in question.allow if name]
+    only = [*question.only, *([forms.explain] if forms.explain else [])]
+    result = judge(_folders(question.records), question.claims, only=only, protocol=question.protocol)
+    content = json.dumps(result.as_dict(), indent=1)
+    if forms.explain:
+        print(verdicts.explain(result, forms.explain))
+    else:
+        print(content if forms.as_json else verdicts.table(result))
+    folder = forms.folder
+    wanted = [(forms.junit, verdicts.junit), (forms.markdown, verdicts.markdown)]
+    for path, form in [*wanted, (folder / "verdicts.md" if folder else None, verdicts.markdown)]:
+        if path:
+            files.write_text(path, form(result) + "\n")
+    if folder is None:
+        return result.exit_code(allow)
+    files.write_text(folder / "verdicts.json", content + "\n")
+    return 0
+
+
+def power(records: tuple[Path, ...], claims: Path, claim: str) -> str:
+    """Seeds and cost of a hard verdict on `claim`, as text."""
+    from app_repro.power import power as of_claim
+
+    return of_claim(_folders(records), claims, claim)
+
+
+def reported(origin: str, project: str | None) -> str:
+    """Reported numbers as rows of a claims file: from the dashboard's API (`wandb`) or an exported file."""
+    from app_repro import reported as importer
+
+    if origin != "wandb":
+        return importer.as_csv(importer.claim_rows(importer.from_file(Path(origin)), Path(origin).name))
+    if not project:
+        raise ParamsError("reported --from wandb needs a project: app-repro reported --from wandb ENTITY/PROJECT")
+    return importer.as_csv(importer.claim_rows(importer.from_wandb(project), f"wandb:{project}"))
+
+
+def _folders(named: tuple[Path, ...]) -> list[Path]:
+    return list(named) or [folder for folder in KNOWN if folder.exists()]

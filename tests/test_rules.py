@@ -1,0 +1,121 @@
+"""From records to the numbers of each kind of claim."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import synthetic
+
+from app_repro.cells import cells_of, index
+from app_repro.evidence import Run
+from app_repro.judge import Judgement
+from app_repro.noise import Pool
+from app_repro.rules import RULES
+from app_repro.statements import Claim
+
+
+def judged(claim: Claim, sides: dict[str, dict[str, Any]], spread: float = 0.001, protocol: str = "paper") -> Judgement:
+    """The rule on three seeds a side; `accuracy` of seeds 1, 2, 3 differs by -spread, 0, spread."""
+    runs = []
+    for side, numbers in sides.items():
+        for seed, spec in synthetic.specs(claim, protocol)[side].items():
+            accuracy = numbers.get("accuracy", 0.5) + (seed - 2) * spread * (1 if side == claim.method else -1)
+            runs.append(Run(synthetic.CLAIMS, synthetic.make(spec, **numbers | {"accuracy": accuracy})))
+    return RULES[claim.kind](claim, cells_of(claim, protocol, index(runs)), Pool(runs))
+
+
+def test_value_is_in_the_claim_s_unit() -> None:
+    claim = synthetic.claim(
+        "c100-r50-acc-vs-dense", kind="value", against=(), value=61.0, margin=2.0, settings="protocol=paper method=app"
+    )
+    found = judged(claim, {"app": {"accuracy": 0.608}})
+    assert found.verdict == "reproduced" and found.mean == pytest.approx(60.8)
+
+
+def test_difference_of_errors_is_a_count_and_may_be_negative() -> None:
+    claim = synthetic.claim("c100-r50-cer-vs-osp")
+    found = judged(claim, {"app": {"cer": 30_000}, "osp": {"cer": 35_533}}, spread=0)
+    assert found.mean == -5533 and found.verdict == "reproduced"
+
+
+def test_ratio_of_nominal_densities_needs_one_cell_and_no_noise() -> None:
+    found = judged(synthetic.claim("size-third"), {"app tau=4.5": {}, "dense": {}})
+    assert found.verdict == "reproduced" and found.mean == pytest.approx(0.8**4.5) and found.sd == 0
+
+
+def test_ratio_of_measured_values_has_the_cell_s_own_noise() -> None:
+    claim = synthetic.claim("size-third", metric="test_accuracy", value=2.0)
+    found = judged(claim, {"app tau=4.5": {"accuracy": 0.8}, "dense": {"accuracy": 0.4}}, spread=0.0001)
+    assert found.verdict == "reproduced" and found.sd and found.mean == pytest.approx(2.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("metric", "app", "osp", "verdict"),
+    [
+        ("test_accuracy", {"accuracy": 0.6}, {"accuracy": 0.5}, "reproduced"),
+        ("test_accuracy", {"accuracy": 0.5}, {"accuracy": 0.6}, "not_reproduced"),
+        ("generalisation_gap", {"gap": 0.1}, {"gap": 0.2}, "reproduced"),
+        ("generalisation_gap", {"gap": 0.2}, {"gap": 0.1}, "not_reproduced"),
+    ],
+)
+def test_ahead_is_more_accuracy_and_less_of_all_else(
+    metric: str, app: dict[str, float], osp: dict[str, float], verdict: str
+) -> None:
+    claim = synthetic.claim("own-paper-app-beats-osp", metric=metric)
+    assert judged(claim, {"app": app, "osp": osp}).verdict == verdict
+
+
+@pytest.mark.parametrize(("anchor", "verdict"), [(0.42, "reproduced"), (0.58, "not_reproduced")])
+def test_closer_to_the_first_than_to_the_second(anchor: float, verdict: str) -> None:
+    claim = synthetic.claim("own-osp-sparse-closer-accuracy")
+    sides = {"app": {"accuracy": anchor}, "osp tau=17.5": {"accuracy": 0.4}, "osp tau=4.5": {"accuracy": 0.6}}
+    assert judged(claim, sides, protocol="released").verdict == verdict
+
+
+@pytest.mark.parametrize(("effective", "verdict"), [(0.02, "reproduced"), (0.06, "not_reproduced")])
+def test_upper_bound_of_the_effective_density(effective: float, verdict: str) -> None:
+    claim = synthetic.claim("own-released-density")
+    found = judged(claim, {"app tau=4.5": {"effective": effective}}, protocol="released")
+    assert found.verdict == verdict and found.mean == pytest.approx(100 * effective)
+
+
+def test_shape_is_judged_on_the_curve_over_megabatches() -> None:
+    claim = synthetic.claim("gap-nonmonotone-100")
+    turning = np.interp(np.arange(100), [0, 25, 60, 99], [0.1, 0.4, 0.2, 0.35]).tolist()
+    assert judged(claim, {"app": {"gap": turning}}).verdict == "reproduced"
+    assert judged(claim, {"app": {"gap": sorted(turning)}}).verdict == "not_reproduced"
+
+
+FOUR = {f"{name}.weight": {"weights": 1000, "flops": 1} for name in ("conv1", "conv2", "conv3", "conv4")}
+
+
+def layers(magnitude: list[int], snip: list[int], effective: Any = None) -> Judgement:
+    claim = synthetic.claim("magnitude-early-layers", layers=("conv1", "conv2"), megabatches=(1, 2))
+    both = {"magnitude": {"kept": magnitude, "effective": effective}, "snip": {"kept": snip}}
+    return judged(claim, {side: numbers | {"layers": FOUR} for side, numbers in both.items()})
+
+
+def test_layer_ordering_compares_the_early_layers_alone() -> None:
+    found = layers([700, 750, 900, 850], [800, 800, 800, 800])
+    assert found.verdict == "reproduced" and found.mean == pytest.approx(7.5)  # 10 and 5 points
+    assert layers([900, 850, 700, 750], [800, 800, 800, 800]).verdict == "not_reproduced"
+
+
+def test_layers_are_not_compared_at_unequal_density() -> None:
+    kept = [700, 750, 900, 850], [800, 800, 800, 800]
+    found = layers(*kept, effective=[0.8, 0.72, *[0.5] * 6])
+    assert found.verdict == "partial" and "megabatch 2" in found.reason
+    nowhere = layers(*kept, effective=0.5)
+    assert nowhere.verdict == "inconclusive" and "densities differ" in nowhere.reason
+
+
+def test_several_cells_speak_by_the_weakest() -> None:
+    claim = synthetic.claim("own-released-density")
+    specs = synthetic.specs(claim, "released")["app tau=4.5"]
+    runs = []
+    for seed, spec in specs.items():
+        for arch, density in (("resnet18", 0.02), ("resnet20s", 0.02 + 0.05 * (seed > 0))):
+            spec = spec.model_copy(update={"arch": arch})
+            runs.append(Run(synthetic.CLAIMS, synthetic.make(spec, effective=density)))
+    found = RULES[claim.kind](claim, cells_of(claim, "released", index(runs)), Pool(runs))
+    assert found.verdict == "not_reproduced" and "digits/resnet20s, the weakest of 2 cells" in found.reason

@@ -1,0 +1,236 @@
+"""The gates, the exit codes one by one, and what verify must withstand."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import synthetic
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app_repro import claims, params, presets
+from app_repro.errors import AppReproError
+from app_repro.judge import Judgement
+from app_repro.verify import Report, Verdict, verify
+
+DIFFERENCE = "c100-r50-acc-vs-dense"
+
+
+@pytest.fixture(scope="module")
+def one_claim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A claims file with the difference of 17.97 points, under paper and released."""
+    fields = synthetic.row(
+        id="d", kind="difference", method="app", against="dense", value="17.97", margin="4.5", settings=""
+    )
+    return synthetic.claims_file(tmp_path_factory.mktemp("claims") / "claims.csv", fields)
+
+
+def records(folder: Path, app: float, dense: float = 0.45, protocol: str = "paper", **options: Any) -> Path:
+    """Three seeds of app and dense with these accuracies."""
+    changed = options.pop("changed", {})
+    for side, by_seed in synthetic.specs(synthetic.claim(DIFFERENCE), protocol).items():
+        for seed, spec in by_seed.items():
+            accuracy = (app if side == "app" else dense) + (seed - 2) * 0.001
+            spec = spec.model_copy(update=changed)
+            synthetic.write(folder, synthetic.make(spec, accuracy=accuracy, **options))
+    return folder
+
+
+def test_reproduced_is_0(tmp_path: Path, one_claim: Path) -> None:
+    assert verify([records(tmp_path, 0.63)], one_claim).exit_code() == 0
+
+
+def test_not_reproduced_is_1(tmp_path: Path, one_claim: Path) -> None:
+    assert verify([records(tmp_path, 0.46)], one_claim).exit_code() == 1
+
+
+def test_a_malformed_claims_file_is_2(tmp_path: Path) -> None:
+    (tmp_path / "claims.csv").write_text("id\n")
+    with pytest.raises(claims.ClaimsError) as error:
+        verify([tmp_path], tmp_path / "claims.csv")
+    assert error.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"only": ["dd"]}, "no claim 'dd'"), ({"protocol": "papr"}, "did you mean 'paper'")],
+)
+def test_a_question_that_cannot_be_asked_is_2(
+    tmp_path: Path, one_claim: Path, options: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(AppReproError, match=named) as error:
+        verify([tmp_path], one_claim, **options)
+    assert error.value.exit_code == 2
+
+
+def test_one_changed_byte_is_3_and_names_the_file(tmp_path: Path, one_claim: Path) -> None:
+    path = sorted(records(tmp_path, 0.63).glob("*/record.json"))[0]
+    raw = bytearray(path.read_bytes())
+    raw[700] ^= 1
+    path.write_bytes(raw)
+    report = verify([tmp_path], one_claim)
+    assert report.exit_code() == 3 and str(path) in report.problems[0]
+
+
+def test_a_diverged_run_is_an_error_and_3(tmp_path: Path, one_claim: Path) -> None:
+    records(tmp_path, 0.63)
+    spec = synthetic.specs(synthetic.claim(DIFFERENCE), "paper")["app"][2]
+    synthetic.write(tmp_path, synthetic.make(spec, diverged=True))
+    report = verify([tmp_path], one_claim)
+    assert report.exit_code() == 3 and report.verdicts[0].verdict == "error"
+
+
+def test_partial_and_inconclusive_are_4_unless_allowed(tmp_path: Path, one_claim: Path) -> None:
+    partial = verify([records(tmp_path / "a", 0.55)], one_claim)
+    assert [v.verdict for v in partial.verdicts] == ["partial"]
+    assert partial.exit_code() == 4 and partial.exit_code({"inconclusive"}) == 4 and partial.exit_code({"partial"}) == 0
+    (sorted((tmp_path / "a").glob("*/record.json"))[0]).unlink()
+    open_ = verify([tmp_path / "a"], one_claim)
+    assert [v.verdict for v in open_.verdicts] == ["inconclusive"] and "seed" in open_.verdicts[0].judgement.reason
+    assert open_.exit_code() == 4 and open_.exit_code(["inconclusive", "not_run"]) == 0
+
+
+def test_nothing_to_judge_is_5(tmp_path: Path, one_claim: Path) -> None:
+    report = verify([tmp_path, tmp_path / "nowhere"], one_claim)
+    assert [v.verdict for v in report.verdicts] == ["not_run"] and report.verdicts[0].protocol is None
+    assert report.exit_code() == 5 and report.exit_code(["not_run"]) == 5
+
+
+def test_only_what_may_be_allowed_is() -> None:
+    for name in ("not_reproduced", "error", "inconclusiv"):
+        with pytest.raises(AppReproError, match="cannot be allowed"):
+            report_of("reproduced").exit_code([name])
+
+
+def report_of(*verdicts: str, problems: tuple[str, ...] = ()) -> Report:
+    claim = synthetic.claim(DIFFERENCE)
+    return Report(tuple(Verdict(claim, "paper", Judgement(v, "", 3)) for v in verdicts), problems)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "problems", "code"),
+    [
+        (("not_reproduced", "not_run", "partial"), ("x",), 3),
+        (("error", "not_reproduced"), (), 3),
+        (("not_reproduced", "not_run", "reproduced"), (), 1),
+        (("not_run",), ("x",), 3),
+        (("not_run", "not_run"), (), 5),
+        ((), (), 5),
+        (("not_run", "reproduced"), (), 4),
+        (("reproduced", "inconclusive"), (), 4),
+        (("reproduced", "reproduced"), (), 0),
+    ],
+)
+def test_3_goes_before_1_before_5_before_4(verdicts: tuple[str, ...], problems: tuple[str, ...], code: int) -> None:
+    assert report_of(*verdicts, problems=problems).exit_code() == code
+
+
+def test_one_verdict_per_protocol_with_runs(tmp_path: Path, one_claim: Path) -> None:
+    records(tmp_path, 0.63, protocol="released")
+    assert [v.protocol for v in verify([tmp_path], one_claim).verdicts] == ["released"]
+    records(tmp_path, 0.46)
+    report = verify([tmp_path], one_claim)
+    assert [(v.protocol, v.verdict) for v in report.verdicts] == [
+        ("paper", "not_reproduced"),
+        ("released", "reproduced"),
+    ]
+    only = verify([tmp_path], one_claim, protocol="released")
+    assert [v.protocol for v in only.verdicts] == ["released"] and only.exit_code() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"changed": {"precision": "bf16"}}, "precision bf16"),
+        ({"changed": {"epochs": 6}}, "epochs 6"),
+        ({"changed": {"lr_restart": False}}, "lr_restart"),
+        ({"official": False}, "data archive.tar.gz"),
+    ],
+)
+def test_deviating_runs_are_at_best_partial_and_say_why(
+    tmp_path: Path, one_claim: Path, options: dict[str, Any], named: str
+) -> None:
+    verdict = verify([records(tmp_path, 0.63, **options)], one_claim).verdicts[0]
+    assert verdict.verdict == "partial" and named in verdict.judgement.reason and named in verdict.deviations[0]
+
+
+def test_a_claim_that_names_the_switch_does_not_find_it_deviating(tmp_path: Path) -> None:
+    fields = {"kind": "difference", "method": "app", "against": "dense", "value": "17.97", "margin": "4.5"}
+    path = synthetic.claims_file(
+        tmp_path / "c.csv", synthetic.row(**fields, settings="protocol=paper lr_restart=false")
+    )
+    report = verify([records(tmp_path / "runs", 0.63, changed={"lr_restart": False})], path)
+    assert [v.verdict for v in report.verdicts] == ["reproduced"]
+
+
+def test_an_ordering_with_missing_cells_is_at_best_partial(tmp_path: Path) -> None:
+    records(tmp_path, 0.63)
+    spec_by_seed = synthetic.specs(synthetic.claim("c100-r50-acc-vs-osp"), "paper")["osp"]
+    for spec in spec_by_seed.values():
+        synthetic.write(tmp_path, synthetic.make(spec, accuracy=0.5))
+    verdict = verify([tmp_path], synthetic.CLAIMS, only=["app-beats-both-short"]).verdicts[0]
+    assert verdict.verdict == "partial" and "cifar10/resnet18: every run" in verdict.judgement.reason
+
+
+def test_json_names_its_schema_and_shows_every_number(tmp_path: Path, one_claim: Path) -> None:
+    content = verify([records(tmp_path, 0.63)], one_claim).as_dict()
+    assert content["schema"] == 1 and content["exit_code"] == 0
+    verdict = content["verdicts"][0]
+    assert verdict["n"] == 3 and verdict["margin"] == 4.5 and verdict["mean"] == pytest.approx(18.0)
+    assert verdict["interval"][0] < 18 < verdict["interval"][1] and verdict["sd"] is not None
+
+
+ACCURACIES = st.lists(st.floats(0.3, 0.7), min_size=6, max_size=6)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ACCURACIES, st.randoms())
+def test_order_of_records_and_rows_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, accuracies: list[float], rng: random.Random
+) -> None:
+    folder = tmp_path_factory.mktemp("permuted")
+    by_side = synthetic.specs(synthetic.claim(DIFFERENCE), "paper")
+    specs = [spec for side in by_side.values() for spec in side.values()]
+    contents = [synthetic.make(spec, accuracy=accuracy) for spec, accuracy in zip(specs, accuracies, strict=True)]
+    fields = {"kind": "difference", "method": "app", "against": "dense"}
+    rows = [synthetic.row(id=f"c{value}", value=value, **fields) for value in ("1", "5", "-20")]
+
+    def verdicts(name: str) -> dict[str, tuple[Any, ...]]:
+        roots = [synthetic.write(folder / name / str(i), content) for i, content in enumerate(contents)]
+        report = verify(roots, synthetic.claims_file(folder / f"{name}.csv", *rows))
+        return {v.claim.id: (v.verdict, v.judgement.mean, v.judgement.low) for v in report.verdicts}
+
+    before = verdicts("before")
+    rng.shuffle(contents)
+    rng.shuffle(rows)
+    assert verdicts("after") == before
+
+
+@pytest.fixture(scope="module")
+def four_hundred(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("many")
+    layers = {f"layer{i}.weight": {"weights": 400_000 + i, "flops": 100_000} for i in range(53)}
+    raw = presets.preset("short") | {"device": "auto", "workers": None, "protocol": ["paper", "released"]}
+    grid = params.parse(raw | {"seed": list(range(1, 13))}).cells[:400]
+    assert len(grid) == 400
+    return synthetic.write(folder, *(synthetic.make(spec, layers=layers) for spec in grid))
+
+
+def test_four_hundred_records_take_less_than_a_second(four_hundred: Path) -> None:
+    took = []
+    for _ in range(3):
+        start = time.process_time()
+        report = verify([four_hundred], synthetic.CLAIMS)
+        took.append(time.process_time() - start)
+    assert not report.problems and min(took) < 1.0
+
+
+def test_neither_torch_nor_pandas_is_imported() -> None:
+    code = "import sys; from app_repro import power, publish, reported, verdicts, verify; "
+    code += "print([m for m in ('torch', 'pandas', 'wandb', 'scipy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
