@@ -9,7 +9,7 @@ from torch import nn
 
 from app_repro import checkpoint, masks, models
 from app_repro.data import DataSet
-from app_repro.errors import AppReproError
+from app_repro.errors import AppReproError, Stopped
 from app_repro.evaluate import evaluate
 from app_repro.megabatches import Split, phase
 from app_repro.methods import METHODS, nominal_density
@@ -31,12 +31,6 @@ class Keeper(Protocol):
     def save_state(self, content: bytes) -> None: ...
     def load_states(self) -> Iterable[bytes]: ...
     def restart(self) -> None: ...
-
-
-class Stopped(AppReproError):
-    """The run was asked to stop; its state is saved."""
-
-    exit_code = 130
 
 
 def recipe_of(spec: RunSpec) -> Recipe:

@@ -44,6 +44,12 @@ class DiskFullError(AppReproError):
     exit_code = 3
 
 
+class Stopped(AppReproError):
+    """The run was asked to stop; its state is saved."""
+
+    exit_code = 130
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the known name nearest to `word`, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)

@@ -187,13 +187,15 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _environment(device: str) -> Iterator[None]:
-    """Variables that must be set before a worker imports torch."""
+    """What a worker inherits: variables that must be set before it imports torch, and deafness to Ctrl-C from birth."""
     wanted = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} | ({"OMP_NUM_THREADS": "1"} if device == "cpu" else {})
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
+    deaf = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
+        signal.signal(signal.SIGINT, deaf)
         for name, value in before.items():
             if value is None:
                 del os.environ[name]

@@ -1,7 +1,8 @@
 """What a grid costs before it is run: samples, FLOPs, disk; and on a machine without a GPU, hours."""
 
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,11 +85,13 @@ def workload(spec: RunSpec, shape: Shape) -> tuple[int, int]:
 
 def rows(params: Params, raw: Path, store: Store) -> list[Row]:
     """A row a run, in the order of the grid."""
-    code = record.code_digest()
-    return [_row(spec, params.axes, raw, store, code) for spec in params.cells]
+    code, describe = record.code_digest(), functools.cache(models.describe)
+    return [_row(spec, params.axes, raw, store, code, describe) for spec in params.cells]
 
 
-def _row(spec: RunSpec, axes: tuple[str, ...], raw: Path, store: Store, code: str) -> Row:
+def _row(
+    spec: RunSpec, axes: tuple[str, ...], raw: Path, store: Store, code: str, describe: Callable[..., dict[str, Any]]
+) -> Row:
     shape = shape_of(spec, raw)
     try:
         known = with_digest(spec, raw)
@@ -96,7 +99,7 @@ def _row(spec: RunSpec, axes: tuple[str, ...], raw: Path, store: Store, code: st
     except DataError:
         run_id, state = "", "to do"  # no id before the data set's digest is known
     trained, evaluated = workload(spec, shape)
-    network = models.describe(spec.arch, shape.classes, shape.size, shape.channels)
+    network = describe(spec.arch, shape.classes, shape.size, shape.channels)
     forward = network["other_flops"] + sum(layer["flops"] for layer in network["layers"].values())
     # weights and their mask stay; the weights, momentum and best epoch of two states lie there while it runs
     disk = 4 * network["parameters"] * (1 + 2 * 3)

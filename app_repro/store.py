@@ -5,16 +5,18 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from app_repro import files, record
-from app_repro.errors import IntegrityError
+from app_repro.errors import IntegrityError, Stopped
 from app_repro.spec import RunSpec
 
 STATES_KEPT = 2
+LOOK_EVERY_SECONDS = 0.2
 _STATE = re.compile(r"state-(\d{9})-([0-9a-f]{16})\.safetensors")
 
 
@@ -107,11 +109,17 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the run alone; waits for another process that holds it. Freed by the system when its owner dies."""
+    def lock(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """Hold the run alone; waits for another process that holds it. Freed by the system when its owner dies.
+
+        Raises Stopped if `should_stop` says so while it waits.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            while not _taken(file):
+                if should_stop():
+                    raise Stopped(f"{self.path.name}: stopped while another process was training it")
+                time.sleep(LOOK_EVERY_SECONDS)
             yield
 
     def is_locked(self) -> bool:
@@ -119,11 +127,7 @@ class RunFolder:
         if not (self.path / "lock").exists():
             return False
         with (self.path / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+            return not _taken(file)
 
     def _megabatch(self, k: int) -> Path:
         return self.path / f"megabatch-{k:03d}.json"
@@ -131,6 +135,15 @@ class RunFolder:
     def _states(self) -> list[Path]:
         found = [path for path in self.path.glob("state-*.safetensors") if _STATE.fullmatch(path.name)]
         return sorted(found, key=_number, reverse=True)
+
+
+def _taken(file: IO[str]) -> bool:
+    """Whether the lock of an open file could be taken at once."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _number(state: Path) -> str:

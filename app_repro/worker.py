@@ -68,8 +68,7 @@ def attempt(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[str, str]:
     """Train one run unless it is finished: its status (finished, diverged, stopped, failed), and a line why."""
-    from app_repro.anytime import Stopped
-    from app_repro.errors import AppReproError
+    from app_repro.errors import AppReproError, Stopped
 
     try:
         return train(spec, places, device, report, should_stop)
@@ -96,7 +95,7 @@ def train(
     from app_repro.errors import DivergedError
 
     folder, code = Store(places.store).folder(spec), record.code_digest()
-    with folder.lock():
+    with folder.lock(should_stop):
         if done := folder.finished(code):
             return done["status"], str(done["diverged"] or "")
         images, split = data.load(places.raw / splits.data_folder(spec)), splits.load(spec, places.splits)

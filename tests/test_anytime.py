@@ -6,8 +6,8 @@ import torch
 from workbench import prepared
 
 from app_repro import anytime, data, record, splits
-from app_repro.anytime import Run, Stopped
-from app_repro.errors import AppReproError
+from app_repro.anytime import Run
+from app_repro.errors import AppReproError, Stopped
 from app_repro.store import Store
 
 PRUNABLE = 73_872

@@ -126,6 +126,13 @@ def test_difference_without_direction_is_inconclusive_and_says_how_many_seeds() 
     assert judge.difference([1.0] * 6, Noise(5.0, 12, True), 18.0, 4.5).verdict == "inconclusive"
 
 
+def test_noise_beyond_the_difference_does_not_contradict_it_by_chance() -> None:
+    """s = 6, n = 5: the upper 95 % bound of -10 is -5.2, yet one reported run of 1 is not excluded at 99 % above -16.6."""
+    noise = Noise(6.0, 12, True)
+    assert judge.difference([-10.0] * 5, noise, 1.0, 2.83).verdict == "inconclusive"
+    assert judge.difference([-17.0] * 5, noise, 1.0, 2.83).verdict == "not_reproduced"
+
+
 def test_a_wide_margin_does_not_reproduce_what_more_seeds_refute() -> None:
     """r = 3, margin 2.83: 0.7 lies inside r +- 2.83, yet under a quarter of r."""
     noise = Noise(0.1, 12, True)

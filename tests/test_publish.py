@@ -1,0 +1,85 @@
+"""What goes to data/published, and what does not."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import synthetic
+
+from app_repro import evidence, files, publish
+from app_repro.errors import AppReproError
+
+
+def run(folder: Path, name: str, **options: Any) -> dict[str, Any]:
+    """A run's folder with record and weights."""
+    changed = options.pop("changed", {})
+    spec = synthetic.specs(synthetic.claim("c100-r50-acc-vs-osp"), "paper")["app"][1].model_copy(update=changed)
+    content = synthetic.make(spec, **options)
+    (folder / name).mkdir(parents=True)
+    (folder / name / "masks.safetensors").write_bytes(b"masks")
+    content["files"] = {"masks.safetensors": files.digest(b"masks"), "model.safetensors": "0" * 64}
+    files.write_sealed(folder / name / "record.json", content)
+    return content
+
+
+def test_records_alone_are_copied_and_can_be_judged(tmp_path: Path) -> None:
+    content = run(tmp_path / "runs", "a")
+    written = publish.publish(tmp_path / "runs", tmp_path / "published")
+    assert written == [tmp_path / "published" / "a.json"] == list((tmp_path / "published").iterdir())
+    assert files.read_sealed(written[0]) == content
+    assert len(evidence.read_all([tmp_path / "published"]).runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"diverged": True}, "diverged"),
+        ({"changed": {"lr_restart": False}}, "lr_restart=False"),
+        ({"official": False}, "not the publisher's"),
+    ],
+)
+def test_what_diverged_or_deviates_is_published_only_by_name(tmp_path: Path, options: dict[str, Any], why: str) -> None:
+    run(tmp_path / "runs", "good", changed={"seed": 2})
+    run(tmp_path / "runs", "odd", **options)
+    with pytest.raises(publish.PublishError, match=why) as error:
+        publish.publish(tmp_path / "runs", tmp_path / "published")
+    assert "odd" in str(error.value) and not (tmp_path / "published").exists() and error.value.exit_code == 3
+    assert [path.name for path in publish.publish(tmp_path / "runs", tmp_path / "published", ["odd"])] == ["odd.json"]
+
+
+def test_a_run_is_named_by_folder_or_id(tmp_path: Path) -> None:
+    content = run(tmp_path / "runs", "a")
+    assert publish.publish(tmp_path / "runs", tmp_path / "out", [content["run_id"], "a"]) == [
+        tmp_path / "out" / "a.json"
+    ]
+    with pytest.raises(AppReproError, match="no run 'b'"):
+        publish.publish(tmp_path / "runs", tmp_path / "out", ["b"])
+
+
+@pytest.mark.parametrize("name", ["record.json", "masks.safetensors"])
+def test_a_changed_byte_stops_it(tmp_path: Path, name: str) -> None:
+    run(tmp_path / "runs", "a")
+    path = tmp_path / "runs" / "a" / name
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(AppReproError, match=name) as error:
+        publish.publish(tmp_path / "runs", tmp_path / "published")
+    assert error.value.exit_code == 3 and not (tmp_path / "published").exists()
+
+
+def test_no_run_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(AppReproError, match="no finished run"):
+        publish.publish(tmp_path, tmp_path / "published")
+
+
+def test_a_long_run_is_thinned_below_the_limit(tmp_path: Path) -> None:
+    layers = {f"layer{i}.conv1.weight": {"weights": 1_000_000, "flops": 1} for i in range(53)}
+    content = run(tmp_path / "runs", "long", changed={"sb": 100}, layers=layers, kept=[654_321] * 53)
+    assert len(files.sealed(content)) > publish.MAX_BYTES
+    path = publish.publish(tmp_path / "runs", tmp_path / "published")[0]
+    assert path.stat().st_size < 64_000
+    thin = files.read_sealed(path)
+    assert thin["summary"] == content["summary"] and thin["thinned"] == ["timing", "kept"]
+    kept = [item["megabatch"] for item in thin["megabatches"] if item["kept"]]
+    assert kept == [1, 2, *range(10, 101, 10)]
+    assert [m["test_errors"] for m in thin["megabatches"]] == [m["test_errors"] for m in content["megabatches"]]
+    assert not evidence.read_all([tmp_path / "published"]).problems

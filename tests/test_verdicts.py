@@ -1,0 +1,81 @@
+"""The forms that verdicts come in."""
+
+import json
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+import synthetic
+
+from app_repro import verdicts
+from app_repro.errors import AppReproError
+from app_repro.judge import VERDICTS, Judgement
+from app_repro.verify import Report, Verdict
+
+
+def verdict(name: str, protocol: str | None = "paper", claim_id: str = "c100-r50-acc-vs-dense") -> Verdict:
+    judged = Judgement(name, "because <&> |", 3, 17.5, 0.4, 16.9, 18.1, 4.4925, 7, ("first step", "second step"))
+    return Verdict(synthetic.claim(claim_id), protocol, judged, ("cifar100/resnet50",), (), ("epochs 6 instead of 50",))
+
+
+@pytest.fixture
+def report() -> Report:
+    rows = [verdict(name) for name in VERDICTS if name != "reproduced"]
+    return Report((*rows, verdict("reproduced", "released")), ("x/record.json: damaged",), ("a note",))
+
+
+def test_the_table_shows_numbers_for_every_verdict(report: Report) -> None:
+    text = verdicts.table(report)
+    for shown in ("17.5 +- 0.4", "[16.9, 18.1]", "4.4925", "17.97 points", "because <&> |", *VERDICTS):
+        assert shown in text
+    assert "problem: x/record.json: damaged" in text and "note: a note" in text
+    assert (
+        *("claim", "quotation", "protocol", "reported", "measured mean +- sd", "n", "interval", "margin"),
+        *("verdict", "reason", "seeds still needed"),
+    ) == verdicts.HEADERS
+
+
+def test_seeds_still_needed_are_those_beyond_the_present_ones() -> None:
+    row = verdicts.markdown(Report((verdict("inconclusive"),), ())).splitlines()[4]
+    assert row.endswith("| 4 |")
+
+
+def test_a_claim_that_one_protocol_alone_reproduces_says_which() -> None:
+    both = Report((verdict("not_reproduced"), verdict("reproduced", "released")), ())
+    assert "reproduced under released, not under paper (not_reproduced)" in verdicts.table(both)
+    same = Report((verdict("reproduced"), verdict("reproduced", "released")), ())
+    assert "reproduced under" not in verdicts.table(same)
+
+
+def test_markdown_keeps_its_columns(report: Report) -> None:
+    rows = [line for line in verdicts.markdown(report).splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(VERDICTS)
+    assert {line.replace("\\|", "").count("|") for line in rows} == {len(verdicts.HEADERS) + 1}
+
+
+def test_junit_counts_failures_errors_and_skipped(report: Report) -> None:
+    suite = ElementTree.fromstring(verdicts.junit(report))
+    counts = {name: int(suite.get(name, "")) for name in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": 7, "failures": 1, "errors": 2, "skipped": 3}
+    failure = suite.find("testcase/failure")
+    assert failure is not None and "because <&> |" in failure.get("message", "")
+
+
+def test_junit_is_xml_whatever_a_file_is_called() -> None:
+    ElementTree.fromstring(verdicts.junit(Report((), ("a\x01b<&\udc80: damaged",))))
+
+
+def test_explain_gives_every_step_with_its_numbers(report: Report) -> None:
+    text = verdicts.explain(report, "c100-r50-acc-vs-dense")
+    for shown in ("17.97", "unknown, counted as 1", "preset headline", "margin: 4.4925: max(sqrt(2)", "first step"):
+        assert shown in text
+    assert "gate: deviations epochs 6 instead of 50" in text and "under released:" in text
+    with pytest.raises(AppReproError, match="no claim"):
+        verdicts.explain(report, "nothing")
+
+
+def test_what_was_not_run_has_no_numbers() -> None:
+    nothing = replace(verdict("not_run", None), judgement=Judgement("not_run", "no runs", 0))
+    text = verdicts.markdown(Report((nothing,), ()))
+    assert "| 17.97 points |  | 0 |  | 4.4925 | not_run |" in text
+    assert json.loads(json.dumps(Report((nothing,), ()).as_dict()))["verdicts"][0]["interval"] is None
