@@ -1,6 +1,7 @@
 """RunSpec: everything that can change a number of one run, its run_id, and the two protocols' bundles of switches."""
 
 import ast
+import functools
 import hashlib
 import itertools
 from pathlib import Path
@@ -38,6 +39,7 @@ PRUNING_ONLY = ("tau", "criterion", "scope", "score_fraction", "scored_weights",
 """Settings that cannot change a run that never prunes: null in its spec, so that equal runs have equal ids."""
 
 
+@functools.cache  # asked at every validation of a spec; the files do not change while this process lives
 def registry(module: str, name: str) -> list[str]:
     """Keys of the dict literal `name` in app_repro/<module>.py, read from its syntax tree: an import may need torch."""
     tree = ast.parse((Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8"))

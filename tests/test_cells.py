@@ -90,6 +90,11 @@ def test_exact_runs_go_before_deviating_ones(claim: Claim, specs: dict[str, dict
     assert found.deviations == () and {r.spec["epochs"] for r in found.runs} == {50}
 
 
+def test_runs_of_one_deviation_go_before_those_of_two(claim: Claim, specs: dict[str, dict[int, RunSpec]]) -> None:
+    found = cell(claim, every(specs, epochs=6, precision="tf32") + every(specs, precision="tf32"))
+    assert found.deviations == ("precision tf32 instead of fp32",)
+
+
 def test_complete_deviating_runs_go_before_a_few_exact_ones(claim: Claim, specs: dict[str, dict[int, RunSpec]]) -> None:
     found = cell(claim, [*every(specs, precision="tf32"), run(specs["app"][1])])
     assert not found.missing and {r.spec["precision"] for r in found.runs} == {"tf32"}

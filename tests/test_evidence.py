@@ -31,14 +31,21 @@ def test_a_folder_that_is_not_there_is_a_note(tmp_path: Path) -> None:
     assert found == evidence.Records((), (), (f"{tmp_path / 'nowhere'}: no such folder",))
 
 
-def test_one_s_own_run_goes_before_a_published_one(tmp_path: Path, specs: dict[int, RunSpec]) -> None:
-    own, theirs = synthetic.make(specs[1], accuracy=0.6), synthetic.make(specs[1], accuracy=0.7)
-    synthetic.write(tmp_path / "a", own)
-    files.write_sealed(tmp_path / "b.json", theirs)
+@pytest.mark.parametrize(("mine", "published"), [(0.6, 0.7), (0.7, 0.6)])
+def test_one_s_own_run_goes_before_a_published_one(
+    tmp_path: Path, specs: dict[int, RunSpec], mine: float, published: float
+) -> None:
+    synthetic.write(tmp_path / "a", synthetic.make(specs[1], accuracy=mine))
+    files.write_sealed(tmp_path / "b.json", synthetic.make(specs[1], accuracy=published))
     for roots in ([tmp_path / "a", tmp_path / "b.json"], [tmp_path / "b.json", tmp_path / "a"]):
         found = evidence.read_all(roots)
-        assert found.runs[0].value("test_accuracy") == pytest.approx(0.6)
+        assert found.runs[0].value("test_accuracy") == pytest.approx(mine)
         assert "b.json" in found.notes[0] and "other numbers" in found.notes[0]
+
+
+def test_an_unfinished_run_is_no_record(tmp_path: Path) -> None:
+    files.write_sealed(tmp_path / "run" / "megabatch-001.json", {"megabatch": 1})
+    assert evidence.read_all([tmp_path]) == evidence.Records((), (), ())
 
 
 def test_a_diverged_run_is_a_problem_and_never_hidden(tmp_path: Path, specs: dict[int, RunSpec]) -> None:

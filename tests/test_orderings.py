@@ -81,4 +81,4 @@ def test_closer_is_the_side_of_the_midpoint(anchor: float, verdict: str) -> None
 
 
 def test_closer_is_open_where_near_and_far_cannot_be_told_apart() -> None:
-    assert judged(3.0, near=0.0, far=0.1) == "inconclusive"
+    assert {judged(anchor, near=0.0, far=0.1) for anchor in (-3.0, 3.0)} == {"inconclusive"}

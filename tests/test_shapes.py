@@ -48,7 +48,7 @@ def test_a_clearly_monotone_curve_is_not_reproduced(curve: np.ndarray) -> None:
 
 
 def test_a_retracement_under_a_tenth_of_the_range_does_not_count() -> None:
-    small = np.interp(K, [0, 50, 70, 99], [0, 40, 37, 60])  # falls 3 of a range of 60
+    small = np.interp(K, [0, 50, 70, 99], [0, 40, 35, 60])  # falls 5 of a range of 60
     large = np.interp(K, [0, 50, 70, 99], [0, 40, 32, 60])  # falls 8
     assert shapes.shape(small + WIGGLES).verdict == "not_reproduced"
     assert shapes.shape(large + WIGGLES).verdict == "reproduced"
@@ -59,6 +59,11 @@ def test_one_seed_that_does_not_turn_keeps_the_verdict_open() -> None:
     curves = curve + WIGGLES
     curves[2] = np.minimum(K, 20.0)
     assert shapes.shape(curves).verdict == "inconclusive"
+
+
+def test_every_seed_must_turn_back_by_itself() -> None:
+    assert shapes.is_refuted(np.array([5.0] * 9 + [0.1]), 1.0)
+    assert not shapes.is_refuted(np.array([5.0] * 9 + [-0.1]), 1.0)
 
 
 def test_two_seeds_are_too_few() -> None:
@@ -76,7 +81,7 @@ def test_layers_that_agree_are_reproduced() -> None:
 @pytest.mark.parametrize(
     ("table", "verdict"),
     [
-        (LAYERS * [1, -0.1, 1], "inconclusive"),  # one of three layers agrees
+        (LAYERS * [4, -0.1, 1], "inconclusive"),  # mean 4.3, but one of three layers agrees
         (LAYERS / 2, "inconclusive"),  # mean 0.83, under one point
         (LAYERS / 100, "not_reproduced"),
         (-LAYERS, "not_reproduced"),
