@@ -1,3 +1,5 @@
+import itertools
+
 import pandas as pd
 import pytest
 from test_report import a_record
@@ -43,5 +45,5 @@ def test_labels_do_not_overlap_and_stay_inside_the_axes() -> None:
     axes.set_ylim(0, 1)
     figures._label_ends(axes, 8, [(1.0, "a", "k"), (1.0, "b", "k"), (0.99, "c", "k")])
     heights = sorted(text.xy[1] for text in axes.texts)
-    assert all(b - a >= 0.0599 for a, b in zip(heights, heights[1:], strict=False)) and heights[-1] <= 1
+    assert all(b - a >= 0.0599 for a, b in itertools.pairwise(heights)) and heights[-1] <= 1
     plt.close()

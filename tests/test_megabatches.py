@@ -150,6 +150,7 @@ def test_a_training_limit_takes_the_first_of_the_permuted_order() -> None:
 def test_a_test_limit_draws_and_no_limit_takes_all_in_order() -> None:
     drawn = cut(40, 1, test_limit=10).test.tolist()
     assert len(set(drawn)) == 10 and drawn == sorted(drawn) and drawn != list(range(10))
+    assert drawn != cut(40, 1, test_limit=10, split_seed=1).test.tolist()
     assert cut(40, 1).test.tolist() == list(range(100))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app_repro import files, params, presets, record
-from app_repro.errors import DiskFullError, IntegrityError
+from app_repro.errors import DiskFullError, IntegrityError, Stopped
 from app_repro.spec import RunSpec
 from app_repro.store import RunFolder, Store, label, lay_out, locate
 
@@ -160,6 +160,15 @@ def test_a_second_process_waits_for_the_lock_and_has_it_when_the_first_is_killed
             process.kill()
             process.communicate()
     assert not folder.is_locked()
+
+
+def test_whoever_waits_for_a_lock_can_be_stopped(tmp_path) -> None:
+    folder, answers = RunFolder(tmp_path), iter([False, True])
+    with folder.lock(), pytest.raises(Stopped, match=tmp_path.name), folder.lock(lambda: next(answers)):
+        pass
+    assert list(answers) == []
+    with folder.lock(lambda: True):
+        assert folder.is_locked()
 
 
 def test_the_store_is_where_the_variable_says_else_here(tmp_path, monkeypatch) -> None:
