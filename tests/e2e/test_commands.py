@@ -114,3 +114,33 @@ def test_days_on_a_cpu_are_refused_with_the_way_out(tmp_path) -> None:
     assert result.returncode == 2 and len(result.stderr.strip().splitlines()) == 1
     assert "make demo" in result.stderr and "--anyway" in result.stderr
     assert not (folder / ".store/runs").exists()
+
+
+def _damaged_archive(folder, kind: str):
+    """An archive of class folders that is truncated, hostile, of another digest, or not there at all."""
+    import io
+    import tarfile
+
+    path = folder / f"{kind}.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        name = "../escaped.png" if kind == "hostile" else "train/cat/0.png"
+        member = tarfile.TarInfo(name)
+        member.size = 20_000
+        archive.addfile(member, io.BytesIO(bytes(range(200)) * 100))
+    if kind == "truncated":
+        path.write_bytes(path.read_bytes()[:60])
+    if kind == "missing":
+        path.unlink()
+    return path
+
+
+@pytest.mark.parametrize("kind", ["truncated", "hostile", "not-official", "missing"])
+def test_a_bad_archive_is_one_line_and_leaves_nothing_behind(tmp_path, kind) -> None:
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(dataset="cifar10", arch="resnet20s")))
+    archive = _damaged_archive(tmp_path, kind)
+    result = app_repro(tmp_path, "fetch", "--from", str(archive))
+    assert result.returncode in (2, 3) and len(result.stderr.strip().splitlines()) == 1, result.stderr
+    assert archive.name in result.stderr and "Traceback" not in result.stderr
+    assert not (tmp_path / "data/raw/cifar10").exists() and not (tmp_path.parent / "escaped.png").exists()
+    left = [path for path in (tmp_path / ".store").rglob("*") if path.is_file()]
+    assert not left, left
