@@ -70,8 +70,16 @@ def test_a_worker_that_dies_costs_its_run_alone(tmp_path) -> None:
     assert execute.run_grid(specs, places, ["cpu"], Recorder()).exit_code == 0
 
 
+@pytest.fixture
+def hears_ctrl_c():
+    """A background job is deaf to SIGINT from birth, and so would be this process."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_all_with_their_states_saved(tmp_path, sent) -> None:
+def test_a_signal_stops_all_with_their_states_saved(tmp_path, hears_ctrl_c, sent) -> None:
     specs, places = prepared(tmp_path, method=["dense", "app"], epochs=40)
     shown = Recorder()
     at_work: set[str] = set()
