@@ -159,7 +159,7 @@ def audit(
     settings: Annotated[
         list[str] | None, typer.Option("--set", "-S", help="key=value, as in params.yaml; again for more.")
     ] = None,
-    images: Annotated[int, typer.Option(min=1, help="Images scored a megabatch, at most.")] = 1250,
+    images: Annotated[int, typer.Option(min=1, help="Images scored a megabatch, at most.")] = 1000,
     out: Annotated[Path | None, typer.Option(help="Write table, JSON and figure there.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     differences: Annotated[bool, typer.Option(help="What each switch does to results, from records alone.")] = False,

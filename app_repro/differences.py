@@ -50,7 +50,7 @@ def rows(runs: Sequence[Run]) -> list[Row]:
     for switch in (*SWITCHES, "all of them"):
         for bundle in PROTOCOLS:
             turned = turns(bundle)[switch]
-            head = {"switch": switch, "bundle": bundle, "turned": turned}
+            head: Row = {"switch": switch, "bundle": bundle, "turned": turned}
             head |= {name: PROTOCOLS[name].get(switch) for name in PROTOCOLS}
             cells = list(_effects(app, bundle, turned))
             found += [head | cell for cell in cells] or [head | {"setting": None, "n": 0, "effects": {}}]

@@ -1,6 +1,6 @@
 """Figures from rows per megabatch: matplotlib, colour-blind safe, PNG and SVG, the data beside each as CSV."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ def _save(name: str, panels: Panels, draw: Any, target: Path) -> list[Path]:
     return _picture(name, drawings, rows, target)
 
 
-def _picture(name: str, drawings: dict[str, Callable[[Any], None]], rows: list[Any], target: Path) -> list[Path]:
+def _picture(name: str, drawings: Mapping[str, Callable[[Any], None]], rows: list[Any], target: Path) -> list[Path]:
     """One picture, a panel a title: `name`.png and .svg, and `rows` as .csv; the files written."""
     import io
 
