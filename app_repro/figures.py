@@ -92,9 +92,9 @@ def _label_ends(axes: Any, k: int, ends: list[tuple[float, str, str]]) -> None:
     places: list[float] = []
     for y, _, _ in ends:
         places.append(max(y, places[-1] + gap) if places else y)
-    # pushed apart upwards only: half of the excess goes back down, and none of it above the axes
+    # pushed apart upwards only: half of the excess goes back down, but no label leaves the axes, where none is drawn
     excess = max((place - y for place, (y, _, _) in zip(places, ends, strict=True)), default=0.0)
-    down = max(excess / 2, places[-1] - high if places else 0.0)
+    down = max(min(excess / 2, places[0] - low), places[-1] - high) if places else 0.0
     for place, (_, text, colour) in zip(places, ends, strict=True):
         axes.annotate(
             text, (k, place - down), (6, 0), textcoords="offset points", color=colour, va="center", fontsize=9
@@ -192,6 +192,7 @@ def _by_layer(axes: Any, walked: dict[str, Any], setting: dict[str, Any]) -> Non
         axes.plot(empty, [0] * len(empty), "x", color=colour)
     axes.set_ylim(0, 1.05)
     axes.set_xlabel(f"layer of {setting['arch']}, by depth")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylabel("density")
     axes.legend(frameon=False, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)

@@ -111,6 +111,21 @@ def test_files_agree_with_what_is_printed(tmp_path) -> None:
     assert set(rows.columns) == {"protocol", "megabatch", "density_nominal", "density_effective", "layer", "density"}
 
 
+def test_every_line_of_the_figure_has_its_name_inside_the_axes() -> None:
+    """Two labels at 0.37 are moved apart, and the one at 0.01 stays above 0: what lies outside is not drawn."""
+    import matplotlib.pyplot as plt
+
+    from app_repro import figures
+
+    _, axes = plt.subplots()
+    walks = by_hand([[0.8, 0.8], [0.0, 0.02]])["walks"] + by_hand([[0.8, 0.8], [0.8, 0.8]], "paper")["walks"]
+    figures._walked(axes, walks)
+    low, high = axes.get_ylim()
+    assert {text.get_text() for text in axes.texts} == {"nominal", "released", "paper"}
+    assert all(low <= text.xy[1] <= high for text in axes.texts)
+    plt.close()
+
+
 def test_the_command_walks_both_protocols_in_processes_of_their_own(tmp_path) -> None:
     folder = workspace(tmp_path / "work")
     words = ["audit", "--arch", "resnet8s", "--criterion", "magnitude", "--sb", "2", "--out", "out", "--json"]
