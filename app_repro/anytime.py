@@ -5,19 +5,17 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import torch
-from torch import nn
 
 from app_repro import checkpoint, masks, models
 from app_repro.data import DataSet
 from app_repro.errors import AppReproError, Stopped
 from app_repro.evaluate import evaluate
-from app_repro.megabatches import Split, phase
-from app_repro.methods import METHODS, nominal_density
-from app_repro.prune import prune
-from app_repro.seeds import seed_for
+from app_repro.megabatches import Split
+from app_repro.methods import nominal_density
 from app_repro.spec import RunSpec
 from app_repro.stream import Images, Phase, in_order
 from app_repro.train import Progress, Recipe, Sums, fit, momentum_of, optimizer_for
+from app_repro.walk import network_of, next_mask, phase_of
 
 SAVE_EVERY_SECONDS = 30.0
 HISTORY = ("train_loss", "train_accuracy", "val_accuracy", "lr")
@@ -59,9 +57,7 @@ class Run:
         self.train_images = Images.load(data, "train", device)
         self.test_images = Images.load(data, "test", device)
         self.test = torch.from_numpy(split.test).to(device)
-        _, height, _, channels = data.train_images.shape
-        net = models.build(spec.arch, len(data.classes), height, channels, spec.seed)
-        self.net: nn.Module = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = network_of(spec, data, device)
         self.recipe = recipe_of(spec)
         self.sgd = optimizer_for(self.net, self.recipe)
         self.mask = masks.full(models.prunable(self.net))
@@ -89,7 +85,7 @@ class Run:
         return self.results
 
     def _one_megabatch(self) -> None:
-        self.current = current = self._phase()
+        self.current = current = phase_of(self.spec, self.split, self.train_images, self.megabatch)
         if self.progress.epoch == 0 and self.progress.step == 0:
             self._prune(current)
         fit(self.net, current, self.mask, self.recipe, self.sgd, self.progress, self._hook)
@@ -102,46 +98,14 @@ class Run:
         self.started, self.wall_before = time.perf_counter(), 0.0
         self._save()
 
-    def _phase(self) -> Phase:
-        spec = self.spec
-        indices = phase(
-            self.split,
-            self.megabatch,
-            replay=spec.replay,
-            seed=spec.seed,
-            val_fraction=spec.val_fraction,
-            buffer_size=spec.buffer_size,
-            score_sample=spec.score_sample,
-            score_fraction=spec.score_fraction,
-        )
-        return Phase.of(
-            self.megabatch,
-            self.train_images,
-            indices,
-            seed=spec.seed,
-            validation_augmented=spec.validation_images == "augmented",
-            score_augmented=spec.score_sample == "head",
-        )
-
     def _prune(self, current: Phase) -> None:
         """Step 1 of algorithm.md section 3, if the method asks for it."""
-        spec, start = self.spec, time.perf_counter()
-        asked = METHODS[spec.method](self.megabatch, spec.sb, spec.tau or 0.0)
-        if asked is None:
+        start = time.perf_counter()
+        mask = next_mask(self.spec, self.net, self.mask, current)
+        if mask is None:
             self.scored = {"seconds": 0.0, "samples": 0}
             return
-        assert spec.criterion is not None and spec.scope is not None and spec.candidates is not None
-        self.mask = prune(
-            self.net,
-            self.mask,
-            asked,
-            current.score_batches,
-            criterion=spec.criterion,
-            scope=spec.scope,
-            candidates=spec.candidates,
-            fresh=spec.scored_weights == "fresh" and self.megabatch > 1,
-            seed=seed_for(spec.seed, "prune", self.megabatch),
-        )
+        self.mask = mask
         for tensors in (models.prunable(self.net), momentum_of(self.net, self.sgd)):
             masks.zero_pruned(tensors, self.mask)
         self.scored = {"seconds": time.perf_counter() - start, "samples": len(current.score)}

@@ -150,6 +150,37 @@ def reported(
 
 
 @app.command()
+def audit(
+    arch: Annotated[str, typer.Option(help="Network.")] = "resnet20s",
+    sb: Annotated[int | None, typer.Option(help="Number of megabatches; that of the params file if not given.")] = None,
+    criterion: Annotated[str | None, typer.Option(help="How weights are scored.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Data set; the params file's first if not given.")] = None,
+    protocol: Annotated[list[str] | None, typer.Option(help="paper, released; both if not given.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", "-S", help="key=value, as in params.yaml; again for more.")
+    ] = None,
+    images: Annotated[int, typer.Option(min=1, help="Images scored a megabatch, at most.")] = 1000,
+    out: Annotated[Path | None, typer.Option(help="Write table, JSON and figure there.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    differences: Annotated[bool, typer.Option(help="What each switch does to results, from records alone.")] = False,
+    records: Annotated[
+        list[Path] | None, typer.Option(help="With --differences: folder of records. [default: store, runs, published]")
+    ] = None,
+    params: ParamsFile = PARAMS,
+    raw: RawFolder = RAW,
+    store: StoreFolder = None,
+) -> None:
+    """Show what each protocol does to masks, megabatch by megabatch and layer by layer, without training."""
+    from app_repro import stages
+
+    if differences:
+        typer.echo(stages.differences(records or [stages.store_at(store) / "runs", RUNS, PUBLISHED], out, as_json))
+        return
+    given = {"arch": arch, "sb": sb, "criterion": criterion, "dataset": dataset}
+    typer.echo(stages.audit(params, raw, given, settings or [], protocol or [], images, out, as_json))
+
+
+@app.command()
 def demo(
     settings: Annotated[
         list[str] | None, typer.Option("--set", "-S", help="key=value, as in params.yaml; again for more.")

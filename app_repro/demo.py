@@ -13,7 +13,7 @@ import yaml
 from tabulate import tabulate
 
 from app_repro import presets
-from app_repro.errors import AppReproError, ParamsError
+from app_repro.errors import AppReproError
 
 NEEDED = ("dvc.yaml", "data/claims.csv", "data/digits.npz")
 
@@ -46,14 +46,9 @@ def _verdicts(path: Path) -> str:
 
 def prepare(folder: Path, settings: Sequence[str]) -> None:
     """A workspace in `folder`: package sources, pipeline, claims, the demo's params.yaml, DVC without git."""
-    from app_repro.params import parse
+    from app_repro.params import given, parse
 
-    params = presets.preset("demo") | {"device": "auto", "workers": None}
-    for item in settings:
-        key, equals, value = item.partition("=")
-        if not equals:
-            raise ParamsError(f"--set {item}: not key=value, as in --set epochs=1")
-        params[key] = yaml.safe_load(value)
+    params = presets.preset("demo") | {"device": "auto", "workers": None} | given(settings)
     parse(params, "demo")
     project = _project()
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Figures from rows per megabatch: matplotlib, colour-blind safe, PNG and SVG, the data beside each as CSV."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,12 @@ from app_repro import files
 # Okabe and Ito 2008, distinguishable to the colour-blind; the first three for the paper's three methods
 COLOURS = {"dense": "#0072B2", "osp": "#D55E00", "app": "#009E73"}
 SPARE = ("#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_DENSITIES = ("density_nominal", "density_effective")
 TITLES = {"dense": "dense baseline", "osp": "Anytime OSP", "app": "APP"}
 
 
 def write(rows: Sequence[dict[str, Any]], target: Path) -> list[Path]:
     """Both figures of `rows` (report.megabatch_rows) into `target`; the files written."""
-    import matplotlib
-
-    matplotlib.use("Agg")
     panels = _panels(rows)
     written = []
     for name, draw in FIGURES.items():
@@ -93,9 +92,9 @@ def _label_ends(axes: Any, k: int, ends: list[tuple[float, str, str]]) -> None:
     places: list[float] = []
     for y, _, _ in ends:
         places.append(max(y, places[-1] + gap) if places else y)
-    # pushed apart upwards only: half of the excess goes back down, and none of it above the axes
+    # pushed apart upwards only: half of the excess goes back down, but no label leaves the axes, where none is drawn
     excess = max((place - y for place, (y, _, _) in zip(places, ends, strict=True)), default=0.0)
-    down = max(excess / 2, places[-1] - high if places else 0.0)
+    down = max(min(excess / 2, places[0] - low), places[-1] - high) if places else 0.0
     for place, (_, text, colour) in zip(places, ends, strict=True):
         axes.annotate(
             text, (k, place - down), (6, 0), textcoords="offset points", color=colour, va="center", fontsize=9
@@ -116,19 +115,29 @@ def _title(label: str) -> str:
 
 def _save(name: str, panels: Panels, draw: Any, target: Path) -> list[Path]:
     """One picture with a panel each, as PNG and SVG, and its rows as CSV."""
+    drawings = {title: partial(draw, lines=lines) for title, lines in panels.items()}
+    rows = [row | {"panel": title} for title, lines in panels.items() for part in lines.values() for row in part]
+    return _picture(name, drawings, rows, target)
+
+
+def _picture(name: str, drawings: Mapping[str, Callable[[Any], None]], rows: list[Any], target: Path) -> list[Path]:
+    """One picture, a panel a title: `name`.png and .svg, and `rows` as .csv; the files written."""
     import io
 
+    import matplotlib
+
+    matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     import pandas as pd
 
-    columns = min(3, len(panels))
-    height = -(-len(panels) // columns)
+    columns = min(3, len(drawings))
+    height = -(-len(drawings) // columns)
     plt.rcParams["svg.hashsalt"] = name  # the same ids in the file each time
     figure, grid = plt.subplots(height, columns, figsize=(5.2 * columns, 3.6 * height), squeeze=False)
-    for axes, (title, lines) in zip(grid.flat, panels.items(), strict=False):
-        draw(axes, lines)
+    for axes, (title, draw) in zip(grid.flat, drawings.items(), strict=False):
+        draw(axes)
         axes.set_title(title, fontsize=10, loc="left")
-    for axes in list(grid.flat)[len(panels) :]:
+    for axes in list(grid.flat)[len(drawings) :]:
         axes.axis("off")
     figure.tight_layout()
     written = []
@@ -138,9 +147,55 @@ def _save(name: str, panels: Panels, draw: Any, target: Path) -> list[Path]:
         files.write_bytes(target / f"{name}.{kind}", buffer.getvalue())
         written.append(target / f"{name}.{kind}")
     plt.close(figure)
-    rows = [row | {"panel": title} for title, lines in panels.items() for part in lines.values() for row in part]
     files.write_text(target / f"{name}.csv", pd.DataFrame(rows).to_csv(index=False))
     return [*written, target / f"{name}.csv"]
+
+
+def write_audit(found: dict[str, Any], target: Path) -> list[Path]:
+    """audit.png, .svg and .csv of audit.audit's result: density over the stream, then each protocol's by layer."""
+    drawings: dict[str, Callable[[Any], None]] = {"density": partial(_walked, walks=found["walks"])}
+    rows = []
+    for walked in found["walks"]:
+        drawings[f"{walked['protocol']}: layers"] = partial(_by_layer, walked=walked, setting=found["setting"])
+        for row in walked["megabatches"]:
+            same = {"protocol": walked["protocol"]} | {key: row[key] for key in ("megabatch", *_DENSITIES)}
+            rows += [same | {"layer": name, "density": value} for name, value in row["density_layers"].items()]
+    return _picture("audit", drawings, rows, target)
+
+
+def _walked(axes: Any, walks: Sequence[dict[str, Any]]) -> None:
+    """Effective density (full) of each walk over the megabatches, and the nominal one (dotted)."""
+    rows = walks[0]["megabatches"]
+    ks = [row["megabatch"] for row in rows]
+    nominal = [row["density_nominal"] for row in rows]
+    axes.plot(ks, nominal, color="#000000", linewidth=4, alpha=0.35, linestyle=(0, (1, 1.5)))
+    ends = [(nominal[-1], "nominal", "#666666")]
+    for index, walked in enumerate(walks):
+        colour = _colour(walked["protocol"], index)
+        effective = [row["density_effective"] for row in walked["megabatches"]]
+        axes.plot(ks, effective, color=colour, linewidth=2)
+        ends.append((effective[-1], walked["protocol"], colour))
+    axes.set_ylim(0, 1.05)
+    _label_ends(axes, ks[-1], ends)
+    axes.set_ylabel("density (full: effective, dotted: nominal)")
+
+
+def _by_layer(axes: Any, walked: dict[str, Any], setting: dict[str, Any]) -> None:
+    """Density of each layer, in order of depth, at up to four megabatches; an empty layer is a cross at 0."""
+    rows = walked["megabatches"]
+    places = sorted({round(i * (len(rows) - 1) / 3) for i in range(4)})
+    for index, row in enumerate(rows[place] for place in places):
+        values = list(row["density_layers"].values())
+        colour = [*COLOURS.values(), *SPARE][index]
+        axes.plot(range(1, len(values) + 1), values, ".-", color=colour, label=f"k = {row['megabatch']}")
+        empty = [place for place, value in enumerate(values, 1) if value == 0]
+        axes.plot(empty, [0] * len(empty), "x", color=colour)
+    axes.set_ylim(0, 1.05)
+    axes.set_xlabel(f"layer of {setting['arch']}, by depth")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_ylabel("density")
+    axes.legend(frameon=False, fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 FIGURES = {

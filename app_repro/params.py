@@ -1,7 +1,7 @@
 """params.yaml -> validated settings -> the grid: one RunSpec per cell."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -50,7 +50,21 @@ def known_keys() -> list[str]:
 
 def load(path: Path) -> Params:
     """Read and validate a params file. Raises ParamsError: one line with key, value, what is allowed, nearest name."""
-    return parse(_read_yaml(path), str(path))
+    return parse(read(path), str(path))
+
+
+def given(items: Iterable[str]) -> dict[str, Any]:
+    """Settings of the command line, "key=value" with a value as in params.yaml. Raises ParamsError for another form."""
+    settings: dict[str, Any] = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        if not equals:
+            raise ParamsError(f"--set {item}: not key=value, as in --set epochs=1")
+        try:
+            settings[key] = yaml.load(text, _StrictLoader)  # noqa: S506 (a SafeLoader)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            raise ParamsError(f"--set {key}: {_short(text)} is not readable as YAML") from None
+    return settings
 
 
 def parse(raw: Mapping[str, Any], where: str = "params") -> Params:
@@ -152,7 +166,8 @@ class _StrictLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """Settings of a params file as they stand, not validated. Raises ParamsError where it is not readable."""
     try:
         if path.stat().st_size > MAX_PARAMS_BYTES:
             raise ParamsError(f"{path}: larger than {MAX_PARAMS_BYTES} bytes: not a params file")

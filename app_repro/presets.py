@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from app_repro.errors import ParamsError, nearest
+from app_repro.spec import PROTOCOLS
 
 SHORT: dict[str, Any] = {
     "dataset": ["cifar10", "cifar100"],
@@ -53,6 +54,20 @@ _SMALL: dict[str, Any] = {
     "milestones": [3, 5],
 }
 
+_AUDIT: list[dict[str, Any]] = [
+    {"method": "dense"},
+    {"method": "osp"},
+    {"method": "osp", "tau": 17.5},
+    {"protocol": "paper"},
+    {"protocol": "released"},
+    *(
+        {"protocol": "released", switch: value}
+        for switch, value in PROTOCOLS["paper"].items()
+        if value != PROTOCOLS["released"][switch]
+    ),
+]
+"""Dense, once, once as far as the released APP ends, APP under both protocols, and with each switch turned back."""
+
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "short": ("the paper's short sequences: 2 data sets, 3 networks, 3 methods, 3 seeds (params.yaml)", {}),
     "demo": ("the embedded digits, 8 megabatches, 3 methods, 3 seeds: minutes on a CPU", _DIGITS),
@@ -61,6 +76,10 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
         {"dataset": "cifar100", "arch": "resnet50", "protocol": ["paper", "released"]},
     ),
     "cifar-small": ("8,000 CIFAR-10 images, ResNet-20, one seed: real images without a GPU", _SMALL | {"seed": 1}),
+    "audit": (
+        "what the protocols differ in: dense, osp (tau 4.5, 17.5), app under both, and with each switch turned back",
+        _SMALL | {"method": "app", "variants": _AUDIT},
+    ),
     "long": ("100 megabatches: the gap over a long sequence", _R50 | {"sb": 100}),
     "fewshot": (
         "540 images a class of Restricted ImageNet in 10 megabatches",

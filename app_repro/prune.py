@@ -1,58 +1,20 @@
-"""Criteria (weights, sample -> scores), and scores -> a mask at a density. What scores highest is kept."""
+"""Scores -> a mask at a density. What scores highest is kept."""
 
 import copy
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from app_repro.criteria import CRITERIA, Sample, Scores, Weights
 from app_repro.errors import RunError
 from app_repro.masks import Mask, density, full, intersect, is_nested, kept, size
 from app_repro.models import prunable
 from app_repro.seeds import seed_for
-from app_repro.stream import Batches
-
-Scores = dict[str, Tensor]
-"""Weight name -> scores of the weight's shape."""
-Weights = Mapping[str, Tensor]
-"""Weight name -> the weight that is scored, not masked: the network itself computes with weight * mask."""
-Sample = Callable[[], Batches]
-"""The scoring sample pi_k, anew at each call."""
 
 
 class PruningError(RunError):
     """A mask that is not what was asked for."""
-
-
-def gradients(net: nn.Module, sample: Sample) -> Scores:
-    """dL/dw at the weights in force: gradients of the mean cross-entropy, summed over the batches of the sample."""
-    net.zero_grad()
-    for images, labels in sample():
-        F.cross_entropy(net(images), labels).backward()
-    return {name: torch.zeros_like(w) if w.grad is None else w.grad for name, w in prunable(net).items()}
-
-
-def snip(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Scores:
-    """|w . dL/dw|. Source: Lee et al. 2019 (SNIP), eq. 6, without its normalisation, which changes no rank."""
-    gradient = gradients(net, sample)
-    return {name: (weight * gradient[name]).abs() for name, weight in weights.items()}
-
-
-def magnitude(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Scores:
-    """|w|. Source: Han et al. 2015."""
-    return {name: weight.abs() for name, weight in weights.items()}
-
-
-def random(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Scores:
-    """Uniform numbers, drawn on the CPU: the same mask on every device."""
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        name: torch.rand(weight.shape, generator=generator, dtype=torch.float64).to(weight.device)
-        for name, weight in weights.items()
-    }
 
 
 def select(scores: Scores, asked: float, scope: str) -> Mask:
@@ -112,19 +74,25 @@ def prune(
     scored = copy.deepcopy(net).train()  # scoring moves BatchNorm's statistics and fills gradients: not in the net
     own = {name: weight.detach().clone() for name, weight in prunable(scored).items()}
     weights = fresh_weights(net, seed_for(seed, "fresh")) if fresh else own
-    nested = candidates == "kept"
-    begin = density(mask) if nested else 1.0
-    current = mask if nested else full(weights)
-    for step in range(1, chosen.steps + 1):
+    current = mask if candidates == "kept" else full(weights)
+    for step, target in enumerate(targets(density(current), asked, chosen.steps), 1):
         _load(scored, weights, intersect(current, mask))
         scores = chosen.score(scored, weights, sample, seed_for(seed, "criterion", step))
-        if nested:
-            scores = {name: layer.masked_fill(~current[name], -math.inf) for name, layer in scores.items()}
-        current = select(scores, begin * (asked / begin) ** (step / chosen.steps), scope)
+        scores = {name: layer.masked_fill(~current[name], -math.inf) for name, layer in scores.items()}
+        current = intersect(select(scores, target, scope), current)
     result = intersect(current, mask)
-    if nested:
+    if candidates == "kept":
         _check(result, mask, asked, scope)
     return result
+
+
+def targets(begin: float, asked: float, steps: int) -> list[float]:
+    """Densities on the way from `begin` to `asked`, exponential in the step; none below `asked`, the last one exact.
+
+    A layer of a local mask may lie above the mean density `begin`, which rounding can bring below `asked`.
+    """
+    ratio = asked / begin if begin > 0 else 1.0
+    return [*(max(asked, begin * ratio ** (step / steps)) for step in range(1, steps)), asked]
 
 
 @torch.no_grad()
@@ -142,19 +110,3 @@ def _check(mask: Mask, before: Mask, asked: float, scope: str) -> None:
         got, want = sum(kept(part).values()), round(asked * size(part))
         if abs(got - want) > 1:
             raise PruningError(f"asked for {want} of {size(part)} weights, kept {got}")
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """How weights are scored, and in how many exponential steps a density is reached."""
-
-    score: Callable[[nn.Module, Weights, Sample, int], Scores]
-    """(a copy of the network in train mode, the weights to score, the sample, seed) -> scores"""
-    steps: int = 1
-
-
-CRITERIA: dict[str, Criterion] = {
-    "snip": Criterion(snip),
-    "magnitude": Criterion(magnitude),
-    "random": Criterion(random),
-}

@@ -18,6 +18,7 @@ SCHEMA = 1
 LEARNING_CODE = (
     "anytime",
     "checkpoint",
+    "criteria",
     "evaluate",
     "masks",
     "megabatches",
@@ -27,6 +28,7 @@ LEARNING_CODE = (
     "seeds",
     "stream",
     "train",
+    "walk",
 )
 """Modules whose code can change a number of a run."""
 

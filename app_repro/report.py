@@ -51,8 +51,12 @@ def read_histories(runs: Path) -> dict[str, list[dict[str, Any]]]:
 
 def protocol_name(content: dict[str, Any]) -> str:
     """The protocol of a record with its departures: `paper`, `released, order=permuted`."""
-    departures = content["protocol"]["departures"]
-    return ", ".join([content["protocol"]["name"], *(f"{key}={value}" for key, value in sorted(departures.items()))])
+    return protocol_title(content["protocol"]["name"], content["protocol"]["departures"])
+
+
+def protocol_title(name: str, departures: dict[str, Any]) -> str:
+    """A bundle's name, and the switches that depart from it."""
+    return ", ".join([name, *(f"{key}={value}" for key, value in sorted(departures.items()))])
 
 
 def cell_of(content: dict[str, Any]) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from app_repro.errors import AppReproError
 from app_repro.store import Places, Store, locate
@@ -145,6 +146,33 @@ def runs(store: Path) -> str:
         )
         rows.append([folder.path.name, setting, state_of(folder, code), *numbers])
     return tabulate(rows, ["id", "setting", "state", "test accuracy", "wall time"], disable_numparse=True)
+
+
+def audit(
+    params_file: Path,
+    raw: Path,
+    given: dict[str, Any],
+    settings: Sequence[str],
+    protocols: Sequence[str],
+    images: int,
+    out: Path | None,
+    as_json: bool,
+) -> str:
+    """Masks without training, as a table or JSON; with `out`, files too."""
+    from app_repro import audit as room
+    from app_repro import files, params
+
+    found = room.show(params_file, raw, given | params.given(settings), protocols, images, out)
+    return files.json.dumps(found, indent=1) if as_json else room.as_table(found)
+
+
+def differences(folders: Sequence[Path], out: Path | None, as_json: bool) -> str:
+    """What each switch does to APP, from records alone, as a table or JSON."""
+    from app_repro import differences as room
+    from app_repro import files
+
+    rows, table = room.show(folders, out)
+    return files.json.dumps(rows, indent=1) if as_json else table
 
 
 class _Progress:

@@ -18,21 +18,23 @@ LEVELS = [
     ["params", "presets", "record"],
     ["arrays", "archives", "downloads", "folders", "imagenet", "sources", "parts", "data", "megabatches"],
     ["stream", "models", "masks"],
-    ["evaluate", "prune"],
+    ["evaluate", "criteria", "prune"],
     ["train"],
     ["checkpoint", "splits", "store"],
+    ["walk"],
     ["anytime"],
     ["worker"],
     ["plan", "display", "execute"],
     ["figures", "report"],
     ["judge", "shapes", "orderings", "statements", "claims", "evidence", "cells", "noise", "rules", "verify"],
-    ["verdicts", "publish", "power", "reported"],
+    ["verdicts", "publish", "power", "reported", "differences", "audit"],
     ["demo", "stages", "judging", "readme"],
     ["cli"],
 ]
 """From the ground up: a module imports modules of lower levels, or earlier ones of its own."""
 
 TORCH_FREE = [
+    "differences",
     "params",
     "record",
     "methods",

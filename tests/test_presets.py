@@ -3,14 +3,14 @@
 import shlex
 
 import pytest
-import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from app_repro import params, presets
 from app_repro.errors import ParamsError
 from app_repro.spec import RunSpec
 
 OUTSIDE = {"device": "auto", "workers": None}
-RUNS = {"short": 54, "demo": 9, "headline": 18, "cifar-small": 3, "long": 9, "fewshot": 9, "pruners": 9}
+RUNS = {"short": 54, "demo": 9, "headline": 18, "cifar-small": 3, "long": 9, "fewshot": 9, "pruners": 9, "audit": 30}
 
 
 def cells(name: str) -> tuple[RunSpec, ...]:
@@ -38,12 +38,12 @@ def test_what_the_presets_are_about() -> None:
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
-def test_flags_survive_the_shell_and_yaml(name: str) -> None:
+def test_flags_survive_the_shell_and_hydra(name: str) -> None:
     words = presets.flags(name).split(" ")
     assert words[::2] == ["-S"] * (len(words) // 2)
     assert shlex.split(presets.flags(name)) == words  # nothing that a shell would quote
-    pairs = dict(word.split("=", 1) for word in words[1::2])
-    assert {key: yaml.safe_load(value) for key, value in pairs.items()} == presets.preset(name)
+    parsed = OverridesParser.create().parse_overrides(words[1::2])  # what `dvc exp run -S` reads them with
+    assert {override.key_or_group: override.value() for override in parsed} == presets.preset(name)
 
 
 def test_lists_and_nested_settings_are_written_without_spaces() -> None:

@@ -200,7 +200,7 @@ def test_a_fourth_criterion_is_validated_by_name_without_importing_torch(edited_
         "raw = presets.preset('demo') | {'criterion': 'oldest', 'device': 'cpu', 'workers': None}\n"
         "print(params.parse(raw).cells[-1].criterion, 'torch' in sys.modules)"
     )
-    assert edited_package("prune", registry, "\n".join([*added[:2], registry, added[2]]), code) == "oldest False"
+    assert edited_package("criteria", registry, "\n".join([*added[:2], registry, added[2]]), code) == "oldest False"
 
 
 def golden_network() -> nn.Module:

@@ -1,0 +1,141 @@
+"""What a protocol does to masks, seen in seconds: streams walked without training, under one protocol after another."""
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from tabulate import tabulate
+
+from app_repro import data, figures, files, masks, params, presets, splits
+from app_repro.execute import devices
+from app_repro.methods import nominal_density
+from app_repro.report import protocol_title
+from app_repro.spec import PROTOCOLS, SWITCHES, RunSpec
+from app_repro.walk import walk
+
+IMAGES = 1000
+"""Images scored a megabatch, at most: T = 8 takes a minute then, and T = 100 minutes, on two cores."""
+
+COLUMNS = 8
+"""Megabatches shown in the table of layers, at most; files have all."""
+
+Audit = dict[str, Any]
+"""`setting`: what all walks share; `layers`: weights a layer; `walks`: protocol, switches, a row per megabatch."""
+
+
+def specs(raw: dict[str, Any], protocols: Sequence[str], where: str = "params") -> list[RunSpec]:
+    """The settings to walk, one a protocol: of each axis of `raw` (keys as in params.yaml) the first value.
+
+    A switch given in `raw` overrides the bundle, as everywhere. Raises ParamsError for what cannot be used.
+    """
+    single = {key: value[0] if isinstance(value, list) and value else value for key, value in raw.items()}
+    single |= {"milestones": presets.SHORT["milestones"], "variants": None}
+    found = [params.parse(single | {"protocol": name}, where).cells[0] for name in protocols]
+    return list({spec.run_id: spec for spec in found}.values())
+
+
+def audit(chosen: Sequence[RunSpec], raw: Path, device: str = "cpu", images: int = IMAGES) -> Audit:
+    """Walk each spec's stream on the data sets in `raw`. Raises DataError for one that is not there."""
+    found = [splits.with_digest(spec, raw) for spec in chosen]
+    one = partial(_walked, raw=raw, device=device, images=images)
+    if device == "cpu" and len(found) > 1:  # a process each: threads of one walk wait for each other
+        cores = len(os.sched_getaffinity(0))
+        start, share = multiprocessing.get_context("spawn"), max(1, cores // len(found))
+        with ProcessPoolExecutor(min(cores, len(found)), start, _use_threads, (share,)) as pool:
+            walks = list(pool.map(one, found))
+    else:
+        walks = [one(spec) for spec in found]
+    keys = ("dataset", "arch", "method", "sb", "tau", "criterion", "scope", "replay", "seed", "train_limit")
+    setting = {key: getattr(chosen[0], key) for key in keys} | {"score_limit": images}
+    layers = {name: size for walked in walks for name, size in walked.pop("layers").items()}
+    return {"setting": setting, "layers": layers, "walks": walks}
+
+
+def _use_threads(count: int) -> None:
+    torch.set_num_threads(count)
+
+
+def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any]:
+    """One walk as plain values."""
+    start, rows, sizes = time.perf_counter(), [], {}
+    found = data.load(raw / splits.data_folder(spec))
+    for stop in walk(spec, found, splits.cut(spec, raw), torch.device(device), images):
+        kept, sizes = masks.kept(stop.mask), {name: layer.numel() for name, layer in stop.mask.items()}
+        rows.append(
+            {
+                "megabatch": stop.megabatch,
+                "density_nominal": nominal_density(spec.method, stop.megabatch, spec.sb, spec.tau),
+                "density_effective": masks.density(stop.mask),
+                "density_layers": {name: kept[name] / sizes[name] for name in kept},
+                "kept": list(kept.values()),
+                "emptied_layers": [name for name, count in kept.items() if count == 0],
+                "score_samples": stop.score_samples,
+            }
+        )
+    return {
+        "protocol": protocol_title(*spec.protocol),
+        "switches": {switch: getattr(spec, switch) for switch in SWITCHES},
+        "layers": sizes,
+        "wall_seconds": time.perf_counter() - start,
+        "megabatches": rows,
+    }
+
+
+def as_table(found: Audit) -> str:
+    """The audit for people: a row a megabatch with the protocols side by side, then each protocol's layers."""
+    setting = " ".join(f"{key}={value}" for key, value in found["setting"].items() if value is not None)
+    parts = [f"masks without training: {setting}", _densities(found["walks"])]
+    return "\n\n".join([*parts, *(_layers(walked, found["layers"]) for walked in found["walks"])])
+
+
+def _densities(walks: Sequence[dict[str, Any]]) -> str:
+    """Nominal density, then of each walk the effective one, the sparsest layer's, and how many layers are empty."""
+    head = ["megabatch", "nominal"]
+    for walked in walks:
+        head += [f"effective, {walked['protocol']}", "sparsest layer", "emptied"]
+    body = []
+    for rows in zip(*(walked["megabatches"] for walked in walks), strict=True):
+        line = [str(rows[0]["megabatch"]), f"{rows[0]['density_nominal']:.4f}"]
+        for row in rows:
+            lowest = min(row["density_layers"].values())
+            line += [f"{row['density_effective']:.4f}", f"{lowest:.4f}", str(len(row["emptied_layers"]))]
+        body.append(line)
+    return tabulate(body, head, tablefmt="github", disable_numparse=True, colalign=["right"] * len(head))
+
+
+def _layers(walked: dict[str, Any], layers: dict[str, int]) -> str:
+    """Density of each layer at up to COLUMNS megabatches, evenly spaced, the first and the last among them."""
+    rows = walked["megabatches"]
+    count = min(COLUMNS, len(rows))
+    places = sorted({round(i * (len(rows) - 1) / max(count - 1, 1)) for i in range(count)})
+    chosen = [rows[place] for place in places]
+    head = [f"layer, {walked['protocol']}", "weights", *(f"k = {row['megabatch']}" for row in chosen)]
+    body = [[name, f"{size:,}", *(_density(row, name) for row in chosen)] for name, size in layers.items()]
+    align = ["left"] + ["right"] * (len(head) - 1)
+    return tabulate(body, head, tablefmt="github", disable_numparse=True, colalign=align)
+
+
+def _density(row: dict[str, Any], layer: str) -> str:
+    return "empty" if layer in row["emptied_layers"] else f"{row['density_layers'][layer]:.4f}"
+
+
+def show(
+    params_file: Path, raw: Path, settings: dict[str, Any], protocols: Sequence[str], images: int, out: Path | None
+) -> Audit:
+    """Audit the params file's first setting with `settings` replaced; files into `out` (table, JSON, figure)."""
+    given = {key: value for key, value in settings.items() if value is not None}
+    content = params.read(params_file) | {"method": "app"} | given
+    chosen = specs(content, protocols or list(PROTOCOLS), str(params_file))
+    found = audit(chosen, raw, devices(str(content.get("device")), 1)[0], images)
+    if out is not None:
+        files.write_text(out / "audit.json", json.dumps(found, indent=1) + "\n")
+        files.write_text(out / "audit.md", as_table(found) + "\n")
+        figures.write_audit(found, out)
+    return found

@@ -1,0 +1,93 @@
+"""How a stream is walked: the network it starts with, what is seen at megabatch k, the mask it is learned with."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from app_repro import masks, models
+from app_repro.data import DataSet
+from app_repro.masks import Mask
+from app_repro.megabatches import Split, phase
+from app_repro.methods import METHODS
+from app_repro.prune import prune
+from app_repro.seeds import seed_for
+from app_repro.spec import RunSpec
+from app_repro.stream import Images, Phase
+
+
+def network_of(spec: RunSpec, data: DataSet, device: torch.device) -> nn.Module:
+    """The network of a run as it is before the first megabatch."""
+    _, height, _, channels = data.train_images.shape
+    net = models.build(spec.arch, len(data.classes), height, channels, spec.seed)
+    return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def phase_of(spec: RunSpec, split: Split, images: Images, k: int) -> Phase:
+    """Megabatch k (1-based) of a run: what is trained on, validated and scored under its replay policy and switches."""
+    indices = phase(
+        split,
+        k,
+        replay=spec.replay,
+        seed=spec.seed,
+        val_fraction=spec.val_fraction,
+        buffer_size=spec.buffer_size,
+        score_sample=spec.score_sample,
+        score_fraction=spec.score_fraction,
+    )
+    return Phase.of(
+        k,
+        images,
+        indices,
+        seed=spec.seed,
+        validation_augmented=spec.validation_images == "augmented",
+        score_augmented=spec.score_sample == "head",
+    )
+
+
+def next_mask(spec: RunSpec, net: nn.Module, mask: Mask, current: Phase) -> Mask | None:
+    """The mask with which a run learns the megabatch of `current`; None where its method leaves `mask` as it is."""
+    asked = METHODS[spec.method](current.megabatch, spec.sb, spec.tau or 0.0)
+    if asked is None:
+        return None
+    assert spec.criterion is not None and spec.scope is not None and spec.candidates is not None
+    return prune(
+        net,
+        mask,
+        asked,
+        current.score_batches,
+        criterion=spec.criterion,
+        scope=spec.scope,
+        candidates=spec.candidates,
+        fresh=spec.scored_weights == "fresh" and current.megabatch > 1,
+        seed=seed_for(spec.seed, "prune", current.megabatch),
+    )
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a walk stands before megabatch k would be trained."""
+
+    megabatch: int
+    mask: Mask
+    score_samples: int
+    """Images that were scored, 0 where nothing was pruned."""
+
+
+def walk(spec: RunSpec, data: DataSet, split: Split, device: torch.device, score_limit: int) -> Iterator[Stop]:
+    """The masks of a run, megabatch by megabatch, as if training changed nothing: weights stay the initial ones.
+
+    Of each scoring sample the first `score_limit` images are looked at. What a run's masks owe to training is left
+    out; what they owe to the protocol is all there.
+    """
+    images, net = Images.load(data, "train", device), network_of(spec, data, device)
+    mask = masks.full(models.prunable(net))
+    for k in range(1, spec.sb + 1):
+        current = phase_of(spec, split, images, k)
+        current = replace(current, score=current.score[:score_limit])
+        found = next_mask(spec, net, mask, current)
+        if found is not None:
+            mask = found
+            masks.zero_pruned(models.prunable(net), mask)
+        yield Stop(k, mask, 0 if found is None else len(current.score))

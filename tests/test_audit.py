@@ -1,0 +1,169 @@
+"""Masks without training: the same ones as a run's where training changes nothing, shown as table, JSON and figure."""
+
+import json
+
+import pytest
+import torch
+import yaml
+from workbench import app_repro, prepared, settings, workspace
+
+from app_repro import audit, data, params, presets, splits
+from app_repro.anytime import Run
+from app_repro.errors import DataError, ParamsError
+from app_repro.store import Store
+
+BOTH = ["paper", "released"]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return prepared(tmp_path_factory.mktemp("bench"))[1]
+
+
+def specs(protocols=("paper",), **changes):
+    return audit.specs(settings(method="app", sb=3) | changes, protocols)
+
+
+def test_a_list_stands_for_its_first_value_and_a_switch_overrides_each_bundle() -> None:
+    found = specs(BOTH, seed=[4, 5], tau=[3.0, 4.5], order="file", variants=[{"tau": 9.0}])
+    assert [(spec.seed, spec.tau, spec.protocol) for spec in found] == [
+        (4, 3.0, ("paper", {"order": "file"})),
+        (4, 3.0, ("released", {})),
+    ]
+    with pytest.raises(ParamsError, match="protocol: 'papper' is not allowed"):
+        specs(["papper"])
+
+
+@pytest.mark.parametrize("protocol", BOTH)
+@pytest.mark.parametrize("scope", ["global", "local"])
+def test_where_training_changes_no_score_the_walk_has_the_masks_of_the_run(bench, tmp_path, protocol, scope) -> None:
+    """Random scores depend on neither weights nor images."""
+    [spec] = specs([protocol], criterion="random", scope=scope, epochs=1)
+    spec = splits.with_digest(spec, bench.raw)
+    images, cut = data.load(bench.raw / "digits"), splits.cut(spec, bench.raw)
+    run = Run(spec, images, cut, torch.device("cpu"), Store(tmp_path).folder(spec))
+    [walked] = audit.audit([spec], bench.raw)["walks"]
+    keys = ("megabatch", "density_nominal", "density_effective", "kept")
+    assert [{key: row[key] for key in keys} for row in walked["megabatches"]] == [
+        {key: row[key] for key in keys} for row in run.go()
+    ]
+
+
+def test_paper_keeps_what_it_asks_for_and_released_loses_more(bench) -> None:
+    found = audit.audit(specs(BOTH, criterion="magnitude"), bench.raw)
+    paper, released = (walked["megabatches"] for walked in found["walks"])
+    assert [walked["protocol"] for walked in found["walks"]] == BOTH
+    for row in paper:
+        assert row["density_effective"] == pytest.approx(row["density_nominal"], abs=1e-5)
+    assert released[0]["density_effective"] == pytest.approx(0.8, abs=1e-5)
+    assert released[-1]["density_effective"] < 0.7 * released[-1]["density_nominal"]
+    for row in (*paper, *released):
+        assert sum(row["kept"]) == pytest.approx(row["density_effective"] * sum(found["layers"].values()))
+        assert row["density_layers"] == {
+            name: kept / size for (name, size), kept in zip(found["layers"].items(), row["kept"], strict=True)
+        }
+
+
+def by_hand(densities: list[list[float]], protocol: str = "released") -> dict:
+    """A walk of two layers of 10 weights, densities of both at each megabatch."""
+    rows = [
+        {
+            "megabatch": k,
+            "density_nominal": 0.8,
+            "density_effective": sum(pair) / 2,
+            "density_layers": dict(zip(["a", "b"], pair, strict=True)),
+            "kept": [round(10 * value) for value in pair],
+            "emptied_layers": [name for name, value in zip(["a", "b"], pair, strict=True) if value == 0],
+            "score_samples": 5,
+        }
+        for k, pair in enumerate(densities, 1)
+    ]
+    setting = {"dataset": "digits", "arch": "resnet8s", "sb": len(rows), "train_limit": None}
+    walks = [{"protocol": protocol, "switches": {}, "wall_seconds": 1.0, "megabatches": rows}]
+    return {"setting": setting, "layers": {"a": 10, "b": 10}, "walks": walks}
+
+
+def test_the_table_shows_densities_the_sparsest_layer_and_what_is_empty() -> None:
+    text = audit.as_table(by_hand([[0.8, 0.8], [0.5, 0.0]]))
+    lines = text.splitlines()
+    assert lines[0] == "masks without training: dataset=digits arch=resnet8s sb=2"
+    assert [cell.strip() for cell in lines[5].split("|")[1:-1]] == ["2", "0.8000", "0.2500", "0.0000", "1"]
+    assert [cell.strip() for cell in lines[-1].split("|")[1:-1]] == ["b", "10", "0.8000", "empty"]
+
+
+def test_a_long_stream_shows_some_megabatches_by_layer_first_and_last_among_them() -> None:
+    head = next(line for line in audit.as_table(by_hand([[0.5, 0.5]] * 100)).splitlines() if "layer, " in line)
+    shown = [cell.strip() for cell in head.split("|")[3:-1]]
+    assert shown == [f"k = {k}" for k in (1, 15, 29, 43, 58, 72, 86, 100)]
+
+
+def test_files_agree_with_what_is_printed(tmp_path) -> None:
+    import pandas as pd
+
+    from app_repro import figures
+
+    found = by_hand([[0.8, 0.8], [0.5, 0.0]])
+    written = figures.write_audit(found, tmp_path)
+    assert [path.name for path in written] == ["audit.png", "audit.svg", "audit.csv"]
+    assert all(path.stat().st_size > 0 for path in written)
+    rows = pd.read_csv(tmp_path / "audit.csv")
+    assert len(rows) == 4 and rows[rows.layer == "b"].density.tolist() == [0.8, 0.0]
+    assert set(rows.columns) == {"protocol", "megabatch", "density_nominal", "density_effective", "layer", "density"}
+
+
+def test_every_line_of_the_figure_has_its_name_inside_the_axes() -> None:
+    """Two labels at 0.37 are moved apart, and the one at 0.01 stays above 0: what lies outside is not drawn."""
+    import matplotlib.pyplot as plt
+
+    from app_repro import figures
+
+    _, axes = plt.subplots()
+    walks = by_hand([[0.8, 0.8], [0.0, 0.02]])["walks"] + by_hand([[0.8, 0.8], [0.8, 0.8]], "paper")["walks"]
+    figures._walked(axes, walks)
+    low, high = axes.get_ylim()
+    assert {text.get_text() for text in axes.texts} == {"nominal", "released", "paper"}
+    assert all(low <= text.xy[1] <= high for text in axes.texts)
+    plt.close()
+
+
+def test_the_command_walks_both_protocols_in_processes_of_their_own(tmp_path) -> None:
+    folder = workspace(tmp_path / "work")
+    words = ["audit", "--arch", "resnet8s", "--criterion", "magnitude", "--sb", "2", "--out", "out", "--json"]
+    result = app_repro(folder, *words, "-S", "candidates=kept")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found == json.loads((folder / "out/audit.json").read_text())
+    assert [walked["protocol"] for walked in found["walks"]] == ["paper", "released, candidates=kept"]
+    for walked in found["walks"]:
+        assert [row["density_effective"] for row in walked["megabatches"]] == pytest.approx([0.8, 0.8**4.5], abs=1e-4)
+    kinds = ["csv", "json", "md", "png", "svg"]
+    assert sorted(path.name for path in (folder / "out").iterdir()) == [f"audit.{kind}" for kind in kinds]
+    refused = app_repro(folder, "audit", "-S", "tua=3")
+    assert refused.returncode == 2 and "'tua'; did you mean 'tau'?" in refused.stderr
+    text = app_repro(folder, "audit", "--differences", "--store", "store").stdout
+    assert text.count("not run") == 5 * 14 and "torch" not in text
+
+
+def test_a_data_set_that_is_not_there_is_named(tmp_path) -> None:
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings()))
+    with pytest.raises(DataError, match="cifar10"):
+        audit.show(tmp_path / "params.yaml", tmp_path, {"dataset": "cifar10"}, [], 10, None)
+
+
+def test_the_preset_has_exactly_the_runs_of_its_table() -> None:
+    """dense, osp, osp(17.5), APP under both protocols, and under released with each switch turned back; three seeds."""
+    cells = params.parse(presets.preset("audit") | {"device": "cpu", "workers": None}).cells
+    assert len(cells) == 30 and {cell.seed for cell in cells} == {1, 2, 3}
+    common = {(cell.dataset, cell.arch, cell.train_limit, cell.epochs, cell.milestones) for cell in cells}
+    assert common == {("cifar10", "resnet20s", 8000, 6, (3, 5))}
+    first = [(cell.method, cell.tau, *cell.protocol) for cell in cells if cell.seed == 1]
+    turned = ("scored_weights", "candidates", "score_sample", "validation_images", "order")
+    back = ("trained", "kept", "replay", "clean", "permuted")
+    assert first == [
+        ("dense", None, "paper", {}),
+        ("osp", 4.5, "paper", {}),
+        ("osp", 17.5, "paper", {}),
+        ("app", 4.5, "paper", {}),
+        ("app", 4.5, "released", {}),
+        *(("app", 4.5, "released", {switch: value}) for switch, value in zip(turned, back, strict=True)),
+    ]

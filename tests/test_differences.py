@@ -1,0 +1,119 @@
+"""The table of section 6, with what each switch did: from records alone, by hand."""
+
+import json
+from typing import Any
+
+import pytest
+import synthetic
+from workbench import settings as tiny
+
+from app_repro import differences, params, presets
+from app_repro.evidence import read_all
+from app_repro.spec import PROTOCOLS, SWITCHES
+
+
+def specs(**changes: Any):
+    outside = {"device": "cpu", "workers": None}
+    return params.parse(presets.preset("audit") | outside | changes).cells
+
+
+def departures(spec) -> dict[str, Any]:
+    return spec.protocol[1]
+
+
+@pytest.fixture
+def records(tmp_path):
+    """The audit's runs: APP under paper has 70 % and density .3664; under released 60 % and .0181; see the test."""
+    made = []
+    for spec in specs():
+        name, turned = spec.protocol
+        accuracy, effective = (0.7, 0.3664) if name == "paper" else (0.6, 0.0181)
+        if turned == {"candidates": "kept"}:
+            accuracy, effective = 0.6 + 0.01 * spec.seed, 0.3664
+        made.append(synthetic.make(spec, accuracy=accuracy, effective=effective, gap=0.2))
+    return synthetic.write(tmp_path / "runs", *made)
+
+
+def rows(folder, switch: str, bundle: str) -> list[dict[str, Any]]:
+    found = differences.rows(read_all([folder]).runs)
+    return [row for row in found if (row["switch"], row["bundle"]) == (switch, bundle)]
+
+
+def test_a_switch_turned_back_is_paired_by_seed_with_its_bundle(records) -> None:
+    """Accuracies .61 .62 .63 against .6: +.02 on average, sd .01; density .0181 -> .3664."""
+    [row] = rows(records, "candidates", "released")
+    assert (row["paper"], row["released"], row["turned"], row["n"]) == ("kept", "all", {"candidates": "kept"}, 3)
+    accuracy = row["effects"]["test_accuracy"]
+    assert (accuracy["before"], accuracy["after"]) == pytest.approx((0.6, 0.62))
+    assert (accuracy["change"], accuracy["sd"]) == pytest.approx((0.02, 0.01))
+    assert row["effects"]["density_effective"]["change"] == pytest.approx(0.3483)
+    assert row["effects"]["cer"]["change"] == pytest.approx(8 * -200)
+
+
+def test_a_switch_turned_in_the_other_bundle_only_is_not_run_in_this_one(records) -> None:
+    [row] = rows(records, "candidates", "paper")
+    assert row["n"] == 0 and row["effects"] == {} and row["setting"] is None
+    text = differences.as_table([row])
+    assert "not run" in text and "| candidates | kept" in text
+
+
+def test_both_bundles_are_compared_as_a_whole(records) -> None:
+    [row] = rows(records, "all of them", "paper")
+    assert row["effects"]["test_accuracy"]["change"] == pytest.approx(-0.1)
+    assert row["turned"].keys() == set(SWITCHES) - {"lr_restart"}
+
+
+def test_every_switch_has_a_row_a_bundle_and_a_meaning() -> None:
+    found = differences.rows([])
+    assert [(row["switch"], row["bundle"]) for row in found] == [
+        (switch, bundle) for switch in (*SWITCHES, "all of them") for bundle in PROTOCOLS
+    ]
+    assert list(differences.MEANING) == [*SWITCHES, "all of them"]
+    assert all(row["turned"] == {"lr_restart": False} for row in found if row["switch"] == "lr_restart")
+
+
+@pytest.mark.parametrize("change", [{"epochs": 7}, {"criterion": "magnitude"}, {"sb": 4}, {"seed": 9}])
+def test_runs_that_differ_in_anything_else_are_no_pair(tmp_path, change) -> None:
+    bundle = next(spec for spec in specs() if spec.protocol == ("released", {}))
+    turned = next(spec for spec in specs(**change) if departures(spec) == {"order": "permuted"})
+    folder = synthetic.write(tmp_path, synthetic.make(bundle), synthetic.make(turned))
+    assert rows(folder, "order", "released")[0]["n"] == 0
+
+
+def test_runs_of_other_code_are_no_pair(tmp_path) -> None:
+    bundle, turned = (
+        next(spec for spec in specs() if spec.protocol == ("released", d)) for d in ({}, {"order": "permuted"})
+    )
+    other = synthetic.make(turned) | {"code_digest": "1" * 16}
+    assert rows(synthetic.write(tmp_path, synthetic.make(bundle), other), "order", "released")[0]["n"] == 0
+
+
+def test_a_data_set_made_in_file_order_may_have_another_digest_only_where_the_order_is_turned(tmp_path) -> None:
+    for switch in ("order", "candidates"):
+        value = PROTOCOLS["paper"][switch]
+        bundle, turned = (
+            next(spec for spec in specs() if spec.protocol == ("released", d)) for d in ({}, {switch: value})
+        )
+        made = synthetic.make(turned.model_copy(update={"data_digest": "f" * 64}))
+        folder = synthetic.write(tmp_path / switch, synthetic.make(bundle), made)
+        assert rows(folder, switch, "released")[0]["n"] == (1 if switch == "order" else 0)
+
+
+def test_it_is_written_as_json_and_markdown(records, tmp_path) -> None:
+    found, text = differences.show([records, tmp_path / "absent"], tmp_path / "out")
+    assert json.loads((tmp_path / "out/differences.json").read_text()) == json.loads(json.dumps(found))
+    assert (tmp_path / "out/differences.md").read_text() == text + "\n"
+    assert "60.00 → 62.00 (+2.00 ± 1.00)" in text and "0.0181 → 0.3664 (+0.3483 ± 0.0000)" in text
+
+
+def test_a_damaged_record_is_named_and_not_counted(records) -> None:
+    kept = next(path for path in records.glob("*/record.json") if '"departures": {"candidates"' in path.read_text())
+    kept.write_text(kept.read_text().replace("0.2", "0.3", 1))
+    found, text = differences.show([records], None)
+    assert f"{kept}: damaged" in text and [row["n"] for row in found if row["switch"] == "candidates"] == [0, 2]
+
+
+def test_dense_and_osp_are_not_taken_for_app(tmp_path) -> None:
+    cells = params.parse(tiny(method=["dense", "osp"], protocol=["paper", "released"])).cells
+    folder = synthetic.write(tmp_path, *(synthetic.make(spec) for spec in cells))
+    assert all(row["n"] == 0 for row in differences.rows(read_all([folder]).runs))

@@ -1,0 +1,125 @@
+"""The paper's protocol to the letter: at every megabatch exactly the density asked for, through nested masks."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from workbench import settings as tiny
+
+from app_repro import masks, models, params, prune
+from app_repro.criteria import CRITERIA
+from app_repro.data import Augmentation, DataSet
+from app_repro.megabatches import split
+from app_repro.methods import METHODS
+from app_repro.spec import RunSpec
+from app_repro.stream import Images
+from app_repro.walk import next_mask, phase_of, walk
+
+CPU = torch.device("cpu")
+REPLAY = ["full", "none", "last", "buffer"]
+STEPS = {1: 100, 2: 100, 8: 10, 100: 2}
+"""SynFlow's steps by T: a hundred walks of a hundred are shown nowhere; the steps themselves are in test_criteria."""
+
+
+def dataset(count: int) -> DataSet:
+    images = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 1), np.uint8)
+    labels = np.arange(count, dtype=np.int64) % 10
+    return DataSet(
+        "tiny",
+        images,
+        labels,
+        images,
+        labels,
+        tuple("0123456789"),
+        (0.5,),
+        (0.3,),
+        Augmentation("pad", 1, True),
+        "",
+        {},
+    )
+
+
+def network(seed: int) -> nn.Module:
+    """324 prunable weights in two convolutions, one of them 36 small."""
+    torch.manual_seed(seed % 2**31)
+    layers = [nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 8, 3, stride=2)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+
+
+def spec_of(**changes) -> RunSpec:
+    given_ = {"method": "app", "buffer_size": 20, "train_limit": None} | changes
+    return params.parse(tiny(**given_)).cells[0]
+
+
+@pytest.mark.parametrize("megabatches", STEPS)
+@pytest.mark.parametrize("replay", REPLAY)
+@pytest.mark.parametrize("scope", ["global", "local"])
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_each_mask_is_nested_and_has_the_density_asked_for_to_one_weight(
+    monkeypatch, criterion, scope, replay, megabatches
+) -> None:
+    few = replace(CRITERIA[criterion], steps=min(CRITERIA[criterion].steps, STEPS[megabatches]))
+    monkeypatch.setitem(CRITERIA, criterion, few)
+    data = dataset(10 * megabatches)
+    images = Images.load(data, "train", CPU)
+    cut = split(10 * megabatches, 10, megabatches, order="permuted", val_fraction=0.1, split_seed=0)
+
+    @settings(max_examples=1 if megabatches == 100 or few.steps > 1 else 2)
+    @given(st.integers(0, 2**62), st.floats(1, 12))
+    def holds(seed: int, tau: float) -> None:
+        spec = spec_of(criterion=criterion, scope=scope, replay=replay, sb=megabatches, seed=seed, tau=tau)
+        net = network(seed)
+        mask = masks.full(models.prunable(net))
+        for k in range(1, megabatches + 1):
+            asked = METHODS["app"](k, megabatches, tau)
+            before, mask = mask, next_mask(spec, net, mask, phase_of(spec, cut, images, k))
+            assert mask is not None and asked is not None and masks.is_nested(mask, before)
+            for part in [{n: layer} for n, layer in mask.items()] if scope == "local" else [mask]:
+                assert abs(sum(masks.kept(part).values()) - asked * masks.size(part)) <= 1
+            masks.zero_pruned(models.prunable(net), mask)
+
+    holds()
+
+
+@pytest.mark.parametrize("scope", ["global", "local"])
+@pytest.mark.parametrize("criterion", [name for name, criterion in CRITERIA.items() if criterion.steps == 1])
+def test_the_released_protocol_loses_more_than_it_asks_for(criterion: str, scope: str) -> None:
+    """Fresh scores ANDed with the old mask: nested too, never denser than asked, and from megabatch 2 on sparser."""
+    data = dataset(80)
+    cut = split(80, 80, 4, order="file", val_fraction=0.1, split_seed=0)
+    spec = spec_of(criterion=criterion, scope=scope, protocol="released", sb=4, tau=4.5, arch="resnet8s")
+    stops = list(walk(spec, data, cut, CPU, 5))
+    densities = [masks.density(stop.mask) for stop in stops]
+    assert densities[0] == pytest.approx(0.8, abs=1e-3) and densities[-1] < 0.8 * 0.8**4.5
+    assert all(masks.is_nested(b.mask, a.mask) for a, b in pairwise(stops))
+
+
+def test_a_walk_scores_at_most_the_images_it_is_given_and_prunes_its_own_network_alone() -> None:
+    data, cut = dataset(80), split(80, 80, 4, order="permuted", val_fraction=0.1, split_seed=0)
+    stops = list(walk(spec_of(sb=4), data, cut, CPU, 5))
+    assert [stop.score_samples for stop in stops] == [4, 5, 5, 5]  # floor(0.2 * 20), then more than 5
+    again = list(walk(spec_of(sb=4), data, cut, CPU, 5))
+    assert all(torch.equal(a.mask[n], b.mask[n]) for a, b in zip(stops, again, strict=True) for n in a.mask)
+
+
+def test_a_walk_of_osp_prunes_once_and_of_dense_never() -> None:
+    data, cut = dataset(80), split(80, 80, 4, order="permuted", val_fraction=0.1, split_seed=0)
+    osp = list(walk(spec_of(sb=4, method="osp", criterion="magnitude", tau=17.5), data, cut, CPU, 5))
+    assert [stop.score_samples for stop in osp] == [4, 0, 0, 0]
+    assert [round(masks.density(stop.mask), 4) for stop in osp] == [round(0.8**17.5, 4)] * 4
+    dense = list(walk(spec_of(sb=4, method="dense"), data, cut, CPU, 5))
+    assert [masks.density(stop.mask) for stop in dense] == [1.0] * 4
+
+
+def test_a_density_that_keeps_nothing_is_reached_and_stays() -> None:
+    """round(0.001 . 324) = 0 weights: nothing is left, and pruning nothing further is no division by 0."""
+    net = network(0)
+    empty = {name: torch.zeros_like(layer) for name, layer in masks.full(models.prunable(net)).items()}
+    batch = torch.zeros(2, 1, 8, 8), torch.tensor([0, 1])
+    found = prune.prune(net, empty, 0.001, lambda: iter([batch]), criterion="synflow", scope="global")
+    assert masks.density(found) == 0
