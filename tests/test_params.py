@@ -203,6 +203,20 @@ def test_aliases_that_would_expand_without_bound_are_refused_before_they_do(tmp_
     assert refusal_of_file(tmp_path / "p", "\n".join(levels).encode()).startswith("aliases are not allowed")
 
 
+def test_settings_of_the_command_line_are_read_as_in_the_file() -> None:
+    found = params.given(["method=[osp, app]", "tau=3", "order=null", "dataset=folder:/a=b"])
+    assert found == {"method": ["osp", "app"], "tau": 3, "order": None, "dataset": "folder:/a=b"}
+
+
+@pytest.mark.parametrize(
+    ("item", "named"),
+    [("epochs", "--set epochs: not key=value"), ("seed=[1", "--set seed: "), ("seed=2020-13-45", "--set seed: ")],
+)
+def test_a_setting_of_the_command_line_that_is_none_is_one_line(item: str, named: str) -> None:
+    with pytest.raises(ParamsError, match=f"^{named}[^\n]*$"):
+        params.given([item])
+
+
 def test_a_missing_file_and_a_folder_are_one_line_each(tmp_path) -> None:
     with pytest.raises(ParamsError, match=r"none: no such file; [^\n]*$"):
         params.load(tmp_path / "none")

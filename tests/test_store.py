@@ -136,10 +136,10 @@ def test_tensors_are_written_under_their_name_and_digest(tmp_path) -> None:
     assert (tmp_path / "masks.safetensors").read_bytes() == b"abc"
 
 
-def line(process: "subprocess.Popen[str]", seconds: float) -> str:
-    """The next line that the process prints, or "" if none comes in time."""
+def line(process: "subprocess.Popen[bytes]", seconds: float) -> str:
+    """The next line that the process prints, or "" if none comes in time; an unbuffered pipe hides none."""
     assert process.stdout is not None
-    return process.stdout.readline().strip() if select.select([process.stdout], [], [], seconds)[0] else ""
+    return process.stdout.readline().decode().strip() if select.select([process.stdout], [], [], seconds)[0] else ""
 
 
 def test_a_second_process_waits_for_the_lock_and_has_it_when_the_first_is_killed(tmp_path) -> None:
@@ -148,7 +148,7 @@ def test_a_second_process_waits_for_the_lock_and_has_it_when_the_first_is_killed
     assert not folder.is_locked()
     try:
         for _ in range(2):
-            processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=0))
+            processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0))
             assert line(processes[-1], 30) == "asks"
             if len(processes) == 1:
                 assert line(processes[0], 30) == "holds"
