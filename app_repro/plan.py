@@ -77,7 +77,9 @@ def workload(spec: RunSpec, shape: Shape) -> tuple[int, int]:
     )
     trained = evaluated = 0
     for k in range(1, spec.sb + 1):
-        seen = phase(cut, k, replay=spec.replay, seed=spec.seed, buffer_size=spec.buffer_size)
+        seen = phase(
+            cut, k, replay=spec.replay, seed=spec.seed, val_fraction=spec.val_fraction, buffer_size=spec.buffer_size
+        )
         trained += spec.epochs * len(seen.train)
         evaluated += spec.epochs * len(seen.validation) + len(seen.train) + len(cut.test)
     return trained, evaluated

@@ -34,6 +34,15 @@ def test_a_list_stands_for_its_first_value_and_a_switch_overrides_each_bundle() 
         specs(["papper"])
 
 
+def test_settings_of_the_command_line_are_read_as_in_the_params_file() -> None:
+    given = params.given(["tau=17.5", "order=file", "lr_restart=false", "buffer_size=null", "seed=[1, 2]"])
+    assert given == {"tau": 17.5, "order": "file", "lr_restart": False, "buffer_size": None, "seed": [1, 2]}
+    with pytest.raises(ParamsError, match="^--set tau: not key=value"):
+        params.given(["tau"])
+    with pytest.raises(ParamsError, match="^--set tau: .* is not readable as YAML$"):
+        params.given(["tau=[1"])
+
+
 @pytest.mark.parametrize("protocol", BOTH)
 @pytest.mark.parametrize("scope", ["global", "local"])
 def test_where_training_changes_no_score_the_walk_has_the_masks_of_the_run(bench, tmp_path, protocol, scope) -> None:
@@ -62,6 +71,14 @@ def test_paper_keeps_what_it_asks_for_and_released_loses_more(bench) -> None:
         assert row["density_layers"] == {
             name: kept / size for (name, size), kept in zip(found["layers"].items(), row["kept"], strict=True)
         }
+
+
+def test_empty_layers_are_those_that_keep_nothing(bench) -> None:
+    """tau = 40 leaves 0.8 ** 40 of 73,872 weights, ten: in most layers none."""
+    found = audit.audit(specs(method="osp", criterion="magnitude", tau=40.0, sb=1), bench.raw)
+    [row] = found["walks"][0]["megabatches"]
+    empty = [name for name, kept in zip(found["layers"], row["kept"], strict=True) if not kept]
+    assert row["emptied_layers"] == empty and 0 < len(empty) < len(found["layers"])
 
 
 def by_hand(densities: list[list[float]], protocol: str = "released") -> dict:

@@ -87,7 +87,7 @@ def test_taylor_by_hand() -> None:
 def test_taylor_does_not_underflow() -> None:
     """Weights of 1e-30 on a pixel of 1: logits 0, |dL/dw| = 1/2, so (w . dL/dw)^2 = 2.5e-61, less than float32 has."""
     net = convolutions([[1e-30], [2e-30]])
-    assert scored("taylor", net, images(([1.0], 0)))["0.weight"] == pytest.approx([2.5e-61, 1e-60], rel=1e-6)
+    assert scored("taylor", net, images(([1.0], 0)))["0.weight"] == pytest.approx([2.5e-61, 1e-60], rel=1e-6, abs=0)
 
 
 def test_synflow_by_hand() -> None:
@@ -195,7 +195,7 @@ def test_synflow_is_computed_in_float64_without_looking_at_images() -> None:
 
 
 def test_synflow_sends_flow_through_batch_normalisation_whatever_its_mean_and_signs() -> None:
-    """Running means count as 0, and |gamma| / sqrt(variance) scales: twice gamma is twice the flow behind it."""
+    """Running means count as 0, |gamma| / sqrt(variance) scales: gamma twice, or variance a quarter, is double."""
     net, sample = network(), lambda: iter([batch(2, 2)])
     net[0].bias.data.zero_()
     plain = scored("synflow", net, sample)
@@ -204,6 +204,8 @@ def test_synflow_sends_flow_through_batch_normalisation_whatever_its_mean_and_si
     assert scored("synflow", net, sample) == plain
     net[1].weight.data.mul_(2)
     assert scored("synflow", net, sample)["0.weight"] == pytest.approx([2 * value for value in plain["0.weight"]])
+    net[1].running_var.mul_(0.25)
+    assert scored("synflow", net, sample)["0.weight"] == pytest.approx([4 * v for v in plain["0.weight"]], rel=1e-4)
 
 
 def test_synflow_of_a_deep_network_neither_overflows_nor_vanishes() -> None:

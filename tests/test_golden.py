@@ -14,10 +14,12 @@ import torch
 from torch import nn, tensor
 
 from app_repro import masks, models, params, presets
-from app_repro.data import Augmentation, DataSet
+from app_repro.anytime import Run
+from app_repro.data import Augmentation, DataSet, load
 from app_repro.megabatches import split
 from app_repro.prune import prune
 from app_repro.spec import RunSpec
+from app_repro.store import Store
 from app_repro.walk import walk
 
 HERE = Path(__file__).parent
@@ -97,16 +99,22 @@ def released(arch: str, criterion: str, sb: int = 8) -> RunSpec:
     return params.parse(presets.preset("short") | outside | changes).cells[0]
 
 
+def departures(got: dict[int, float], expected: dict[int, float]) -> dict[int, tuple[float, float]]:
+    """Megabatches whose density is further than 15 % from the one measured."""
+    return {k: (got[k], expected[k]) for k in expected if abs(got[k] / expected[k] - 1) > 0.15}
+
+
 @needs_golden
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arch", "criterion", "megabatch"),
-    [("resnet20s", "snip", 500), ("resnet20s", "magnitude", 500), ("resnet18", "snip", 100)],
+    ("arch", "criterion", "megabatch", "until"),
+    [("resnet20s", "snip", 500, 4), ("resnet20s", "magnitude", 500, 8), ("resnet18", "snip", 100, 8)],
 )
-def test_the_released_protocol_loses_density_as_the_released_code_does(arch, criterion, megabatch) -> None:
-    """Each value within 15 %, at their megabatch sizes, without training: what is scored is drawn anew anyway.
+def test_density_falls_as_under_the_released_code_even_without_training(arch, criterion, megabatch, until) -> None:
+    """At their megabatch sizes, on noise, untrained: what is scored is drawn anew from megabatch 2 on anyway.
 
-    Images are noise. On CIFAR-10, trained as they were, the same was measured by hand (see the issue's report).
+    Only resnet20s under snip depends on what BatchNorm has learned later in the stream: a third denser by megabatch 8
+    without it, and therefore held until megabatch 4 here and to the end by the test below.
     """
     data = noise(8 * megabatch)
     cut = split(8 * megabatch, 100, 8, order="file", val_fraction=0.1, split_seed=0)
@@ -114,4 +122,25 @@ def test_the_released_protocol_loses_density_as_the_released_code_does(arch, cri
     got = {stop.megabatch: masks.density(stop.mask) for stop in stops}
     expected = measured(arch, criterion, 8)
     assert got.keys() == expected.keys()
-    assert {k: (got[k], expected[k]) for k in got if abs(got[k] / expected[k] - 1) > 0.15} == {}
+    assert departures(got, {k: value for k, value in expected.items() if k <= until}) == {}
+
+
+@needs_golden
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not os.environ.get("APP_REPRO_CIFAR10"), reason="minutes: set APP_REPRO_CIFAR10 to a fetched folder"
+)
+@pytest.mark.parametrize(
+    ("arch", "criterion", "megabatch", "epochs"),
+    [("resnet20s", "snip", 500, 2), ("resnet20s", "magnitude", 500, 2), ("resnet18", "snip", 100, 1)],
+)
+def test_density_falls_as_under_the_released_code_at_its_own_settings(
+    tmp_path, arch, criterion, megabatch, epochs
+) -> None:
+    """Trained on CIFAR-10 as theirs was: short megabatches, full replay."""
+    found = load(Path(os.environ["APP_REPRO_CIFAR10"]))
+    spec = released(arch, criterion).model_copy(update={"epochs": epochs})
+    cut = split(8 * megabatch, 100, 8, order="file", val_fraction=0.1, split_seed=0)
+    results = Run(spec, found, cut, torch.device("cpu"), Store(tmp_path).folder(spec)).go()
+    got = {result["megabatch"]: result["density_effective"] for result in results}
+    assert departures(got, measured(arch, criterion, 8)) == {}

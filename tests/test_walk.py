@@ -99,6 +99,16 @@ def test_the_released_protocol_loses_more_than_it_asks_for(criterion: str, scope
     assert all(masks.is_nested(b.mask, a.mask) for a, b in pairwise(stops))
 
 
+def test_independent_masks_multiply() -> None:
+    """Random scores, drawn anew each time and ANDed under released: .8, .8 x .624, .8 x .624 x .487, ... for T = 4."""
+    data, cut = dataset(80), split(80, 80, 4, order="file", val_fraction=0.1, split_seed=0)
+    spec = spec_of(criterion="random", protocol="released", sb=4, tau=4.5, arch="resnet8s")
+    nominal = [METHODS["app"](k, 4, 4.5) for k in range(1, 5)]
+    product = np.cumprod(np.array(nominal, float))
+    assert [masks.density(stop.mask) for stop in walk(spec, data, cut, CPU, 5)] == pytest.approx(product, rel=0.03)
+    assert product[-1] == pytest.approx(0.8 * 0.6167 * 0.4755 * 0.3664, rel=1e-3)
+
+
 def test_a_walk_scores_at_most_the_images_it_is_given_and_prunes_its_own_network_alone() -> None:
     data, cut = dataset(80), split(80, 80, 4, order="permuted", val_fraction=0.1, split_seed=0)
     stops = list(walk(spec_of(sb=4), data, cut, CPU, 5))
