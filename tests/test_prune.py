@@ -41,16 +41,16 @@ def scores(net: nn.Module, criterion: str, batches: int = 1) -> dict[str, list[f
     }
 
 
-def grid(mask: masks.Mask) -> dict[str, list[int]]:
-    return {name: layer.int().flatten().tolist() for name, layer in mask.items()}
+def grid(mask: masks.Mask) -> str:
+    """A mask of two layers as "1001 0110"."""
+    return " ".join("".join(map(str, layer.flatten().int().tolist())) for layer in mask.values())
 
 
-def pruned(asked: float, mask: dict[str, list[int]] | None = None, **settings) -> dict[str, list[int]]:
+def pruned(asked: float, before: str = "1111 1111", **settings) -> str:
     net = two_layers()
-    before = masks.full(models.prunable(net))
-    if mask:
-        before = {name: tensor(mask[name], dtype=torch.bool).view(layer.shape) for name, layer in before.items()}
-    return grid(prune(net, before, asked, sample(), **{"criterion": "magnitude", "scope": "global"} | settings))
+    bits = tensor([bit == "1" for bit in before.replace(" ", "")]).view(2, 2, 2, 1, 1)
+    mask = dict(zip(models.prunable(net), bits, strict=True))
+    return grid(prune(net, mask, asked, sample(), **{"criterion": "magnitude", "scope": "global"} | settings))
 
 
 def test_snip_by_hand() -> None:
@@ -79,32 +79,36 @@ def test_random_scores_are_uniform_and_follow_from_the_seed() -> None:
 
 def test_a_global_mask_keeps_the_highest_scores_of_all_and_ties_by_index() -> None:
     # snip scores: 1 0 0 1 | 2 1 1 2; four weights: both 2, then the first two of the four 1
-    assert pruned(0.5, criterion="snip") == {"0.weight": [1, 0, 0, 1], "1.weight": [1, 0, 0, 1]}
-    assert pruned(3 / 8, criterion="snip") == {"0.weight": [1, 0, 0, 0], "1.weight": [1, 0, 0, 1]}
+    assert pruned(0.5, criterion="snip") == "1001 1001"
+    assert pruned(3 / 8, criterion="snip") == "1000 1001"
 
 
 def test_a_local_mask_keeps_the_same_share_of_each_layer() -> None:
-    assert pruned(0.75) == {"0.weight": [1, 0, 0, 1], "1.weight": [1, 1, 1, 1]}
-    assert pruned(0.75, scope="local") == {"0.weight": [1, 1, 0, 1], "1.weight": [1, 0, 1, 1]}
+    assert pruned(0.75) == "1001 1111"
+    assert pruned(0.75, scope="local") == "1101 1011"
 
 
-BEFORE = {"0.weight": [1, 0, 0, 1], "1.weight": [0, 1, 1, 0]}  # of 1 0 0 1 | 4 1 2 2
+BEFORE = "1001 0110"  # of 1 0 0 1 | 4 1 2 2
 
 
 def test_among_kept_candidates_a_pruned_weight_does_not_compete_however_large() -> None:
-    assert pruned(3 / 8, BEFORE) == {"0.weight": [1, 0, 0, 1], "1.weight": [0, 0, 1, 0]}
+    assert pruned(3 / 8, BEFORE) == "1001 0010"
 
 
 def test_among_all_candidates_it_does_and_the_old_mask_then_takes_it_away() -> None:
-    assert pruned(3 / 8, BEFORE, candidates="all") == {"0.weight": [0, 0, 0, 0], "1.weight": [0, 0, 1, 0]}
+    assert pruned(3 / 8, BEFORE, candidates="all") == "0000 0010"
 
 
-def test_snip_scores_a_pruned_weight_by_the_gradient_of_the_pruned_network() -> None:
+def test_snip_takes_the_gradient_of_the_pruned_network() -> None:
+    # with B[0, 1] pruned the logits are (4, 6): scores, up to a factor, 2 0 0 4 | 4 2 2 4; unpruned 2 0 0 2 | 4 2 2 4
+    for candidates in ("kept", "all"):
+        assert pruned(3 / 8, "1111 1011", criterion="snip", candidates=candidates) == "0001 1001"
+
+
+def test_snip_among_all_candidates_scores_a_pruned_weight_too() -> None:
     # with B[0, 0] pruned the logits are (2, 6): scores, up to a factor, 2 0 0 2 | 4 2 2 4
-    before = {"0.weight": [1, 1, 1, 1], "1.weight": [0, 1, 1, 1]}
-    only_one_is_left = {"0.weight": [0, 0, 0, 0], "1.weight": [0, 0, 0, 1]}
-    assert pruned(2 / 8, before, criterion="snip", candidates="all") == only_one_is_left
-    assert pruned(1 / 8, before, criterion="snip") == only_one_is_left
+    assert pruned(1 / 8, "1111 0111", criterion="snip") == "0000 0001"
+    assert pruned(2 / 8, "1111 0111", criterion="snip", candidates="all") == "0000 0001"
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.floats(0, 1), st.sampled_from(["global", "local"]))
