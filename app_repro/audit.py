@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -48,7 +49,7 @@ def audit(chosen: Sequence[RunSpec], raw: Path, device: str = "cpu", images: int
     if device == "cpu" and len(found) > 1:  # a process each: threads of one walk wait for each other
         cores = len(os.sched_getaffinity(0))
         start, share = multiprocessing.get_context("spawn"), max(1, cores // len(found))
-        with ProcessPoolExecutor(min(cores, len(found)), start, _use_threads, (share,)) as pool:
+        with ProcessPoolExecutor(min(cores, len(found)), start, _begin, (share,)) as pool:
             walks = list(pool.map(one, found))
     else:
         walks = [one(spec) for spec in found]
@@ -58,8 +59,16 @@ def audit(chosen: Sequence[RunSpec], raw: Path, device: str = "cpu", images: int
     return {"setting": setting, "layers": layers, "walks": walks}
 
 
-def _use_threads(count: int) -> None:
-    torch.set_num_threads(count)
+def _begin(threads: int) -> None:
+    """A process of the pool: so many threads, and no life of its own when the command is killed."""
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any]:

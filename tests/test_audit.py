@@ -1,6 +1,10 @@
 """Masks without training: the same ones as a run's where training changes nothing, shown as table, JSON and figure."""
 
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -159,6 +163,27 @@ def test_the_command_walks_both_protocols_in_processes_of_their_own(tmp_path) ->
     assert refused.returncode == 2 and "'tua'; did you mean 'tau'?" in refused.stderr
     text = app_repro(folder, "audit", "--differences", "--store", "store").stdout
     assert text.count("not run") == 5 * 14 and "torch" not in text
+
+
+def children(pid: int) -> set[str]:
+    return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+@pytest.mark.slow
+def test_no_process_outlives_a_command_that_is_killed(tmp_path) -> None:
+    folder = workspace(tmp_path / "work")
+    words = ["audit", "--arch", "resnet8s", "--criterion", "synflow", "-S", "sb=60"]
+    command = subprocess.Popen([sys.executable, "-m", "app_repro", *words], cwd=folder, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(started := children(command.pid)) < 3 and time.monotonic() < deadline:  # two walks and their tracker
+        time.sleep(0.1)
+    time.sleep(5)
+    assert len(started) == 3 and command.poll() is None
+    command.kill()
+    command.wait()
+    while any(Path(f"/proc/{pid}").exists() for pid in started) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
 
 
 def test_a_data_set_that_is_not_there_is_named(tmp_path) -> None:

@@ -22,8 +22,8 @@ from app_repro.walk import next_mask, phase_of, walk
 
 CPU = torch.device("cpu")
 REPLAY = ["full", "none", "last", "buffer"]
-STEPS = {1: 100, 2: 100, 8: 10, 100: 2}
-"""SynFlow's steps by T: a hundred walks of a hundred are shown nowhere; the steps themselves are in test_criteria."""
+STEPS = {1: 20, 2: 10, 8: 3, 100: 2}
+"""SynFlow's steps by T, fewer than its 100: walks of a hundred times a hundred would take too long here."""
 
 
 def dataset(count: int) -> DataSet:
@@ -69,10 +69,12 @@ def test_each_mask_is_nested_and_has_the_density_asked_for_to_one_weight(
     images = Images.load(data, "train", CPU)
     cut = split(10 * megabatches, 10, megabatches, order="permuted", val_fraction=0.1, split_seed=0)
 
-    @settings(max_examples=1 if megabatches == 100 or few.steps > 1 else 2)
-    @given(st.integers(0, 2**62), st.floats(1, 12))
+    @settings(max_examples=1 if megabatches == 100 else 2)
+    @given(st.integers(0, 2**62), st.sampled_from([4.5, 17.5, 1.5, 9.0]))
     def holds(seed: int, tau: float) -> None:
-        spec = spec_of(criterion=criterion, scope=scope, replay=replay, sb=megabatches, seed=seed, tau=tau)
+        share = 0.2 if megabatches < 100 else 0.05
+        of_run = {"sb": megabatches, "seed": seed, "tau": tau, "score_fraction": share}
+        spec = spec_of(criterion=criterion, scope=scope, replay=replay, **of_run)
         net = network(seed)
         mask = masks.full(models.prunable(net))
         for k in range(1, megabatches + 1):
