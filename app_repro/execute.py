@@ -16,7 +16,7 @@ from app_repro import record
 from app_repro.errors import ParamsError
 from app_repro.params import Params
 from app_repro.spec import RunSpec
-from app_repro.store import Places, Store, label, lay_out
+from app_repro.store import Places, Store, labels, lay_out
 from app_repro.worker import serve
 
 GRACE_SECONDS = 60.0
@@ -217,5 +217,5 @@ def accept_code(specs: Sequence[RunSpec], store: Store) -> int:
 def lay_out_grid(specs: Sequence[RunSpec], params: Params, store: Store, target: Path) -> None:
     """Make data/runs exactly the ended runs of the grid."""
     code = record.code_digest()
-    ended = {label(spec, params.axes): store.folder(spec) for spec in specs if store.folder(spec).finished(code)}
-    lay_out(ended, target)
+    folders = zip(labels(specs, params.axes), map(store.folder, specs), strict=True)
+    lay_out({name: folder for name, folder in folders if folder.finished(code)}, target)

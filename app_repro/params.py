@@ -1,6 +1,7 @@
 """params.yaml -> validated settings -> the grid: one RunSpec per cell."""
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app_repro.errors import ParamsError, nearest
-from app_repro.methods import prunes
+from app_repro.methods import nominal_density, prunes
 from app_repro.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec
 
 MAX_PARAMS_BYTES = 100_000
+MAX_CELLS = 100_000
+_UNREADABLE = (yaml.YAMLError, ValueError, RecursionError, TypeError, LookupError, AttributeError)
+"""What PyYAML raises at text that is no YAML, or at a tag or key that its constructors do not expect."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def given(items: Iterable[str]) -> dict[str, Any]:
             raise ParamsError(f"--set {item}: not key=value, as in --set epochs=1")
         try:
             settings[key] = yaml.load(text, _StrictLoader)  # noqa: S506 (a SafeLoader)
-        except (yaml.YAMLError, ValueError, RecursionError):
+        except _UNREADABLE:
             raise ParamsError(f"--set {key}: {_short(text)} is not readable as YAML") from None
     return settings
 
@@ -77,9 +81,12 @@ def parse(raw: Mapping[str, Any], where: str = "params") -> Params:
     for variant in variants:
         unknown = [key for key in variant if key not in raw or key in _SINGLE]
         if unknown:
-            raise ParamsError(f"{where}: variants: unknown key {unknown[0]!r}{nearest(unknown[0], list(raw))}")
+            why = "cannot vary" if unknown[0] in _SINGLE else f"is an unknown key{nearest(str(unknown[0]), list(raw))}"
+            raise ParamsError(f"{where}: variants: {str(unknown[0])[:80]!r} {why}")
         merged = settings | {key: _values(key, value, where) for key, value in variant.items()}
         axes |= set(variant)
+        if math.prod(map(len, merged.values())) > MAX_CELLS:
+            raise ParamsError(f"{where}: the axes make more than {MAX_CELLS:,} runs; shorten a list")
         for combination in itertools.product(*merged.values()):
             spec = _resolve(dict(zip(merged, combination, strict=True)), where)
             cells.setdefault(spec.run_id, spec)
@@ -95,6 +102,11 @@ def _resolve(cell: dict[str, Any], where: str) -> RunSpec:
     if prunes(fields["method"], fields["sb"]):
         if missing := [key for key in PRUNING_ONLY if fields[key] is None]:
             raise ParamsError(f"{where}: {missing[0]}: null is not allowed for method {fields['method']!r}: it prunes")
+        densities = [nominal_density(fields["method"], k, fields["sb"], fields["tau"]) for k in (1, fields["sb"])]
+        if densities[1] > densities[0]:
+            raise ParamsError(
+                f"{where}: tau: {fields['tau']} lets {fields['method']!r} ask for more weights in the end"
+            )
     else:
         fields |= dict.fromkeys(PRUNING_ONLY)
     if fields["dataset"] != "restricted_imagenet":
@@ -176,7 +188,7 @@ def read(path: Path) -> dict[str, Any]:
         raise ParamsError(f"{path}: no such file; run from the project's folder, or name one with --params") from None
     except ParamsError as error:
         raise ParamsError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError, ValueError, RecursionError) as error:
+    except (*_UNREADABLE, OSError) as error:
         raise ParamsError(f"{path}: not readable as YAML: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: no settings in it; `app-repro preset short` shows every key")

@@ -16,7 +16,7 @@ from app_repro.megabatches import phase, split
 from app_repro.params import Params
 from app_repro.spec import RunSpec
 from app_repro.splits import data_folder, with_digest
-from app_repro.store import RunFolder, Store, label
+from app_repro.store import RunFolder, Store, labels
 
 CPU_LIMIT_HOURS = 12.0
 """A grid predicted to take longer on a CPU is not started unless asked twice."""
@@ -88,12 +88,11 @@ def workload(spec: RunSpec, shape: Shape) -> tuple[int, int]:
 def rows(params: Params, raw: Path, store: Store) -> list[Row]:
     """A row a run, in the order of the grid."""
     code, describe = record.code_digest(), functools.cache(models.describe)
-    return [_row(spec, params.axes, raw, store, code, describe) for spec in params.cells]
+    names = labels(params.cells, params.axes)
+    return [_row(spec, name, raw, store, code, describe) for spec, name in zip(params.cells, names, strict=True)]
 
 
-def _row(
-    spec: RunSpec, axes: tuple[str, ...], raw: Path, store: Store, code: str, describe: Callable[..., dict[str, Any]]
-) -> Row:
+def _row(spec: RunSpec, name: str, raw: Path, store: Store, code: str, describe: Callable[..., dict[str, Any]]) -> Row:
     shape = shape_of(spec, raw)
     try:
         known = with_digest(spec, raw)
@@ -105,7 +104,7 @@ def _row(
     forward = network["other_flops"] + sum(layer["flops"] for layer in network["layers"].values())
     # weights and their mask stay; the weights, momentum and best epoch of two states lie there while it runs
     disk = 4 * network["parameters"] * (1 + 2 * 3)
-    return Row(label(spec, axes), run_id, state, trained, evaluated, 3 * forward * trained, disk)
+    return Row(name, run_id, state, trained, evaluated, 3 * forward * trained, disk)
 
 
 def state_of(folder: RunFolder, code: str) -> str:

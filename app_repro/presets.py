@@ -1,5 +1,6 @@
 """Named grids: each is the paper's short-sequence grid with a few settings replaced."""
 
+import copy
 import json
 from typing import Any
 
@@ -93,7 +94,7 @@ def preset(name: str) -> dict[str, Any]:
     """All settings of the named grid, keys as in params.yaml. Raises ParamsError naming the known ones."""
     if name not in PRESETS:
         raise ParamsError(f"no preset {name!r}{nearest(name, PRESETS)} known: {', '.join(PRESETS)}")
-    return SHORT | PRESETS[name][1]
+    return copy.deepcopy(SHORT | PRESETS[name][1])
 
 
 def flags(name: str) -> str:

@@ -150,8 +150,11 @@ def read(path: Path) -> dict[str, Any]:
     content = read_sealed(path)
     if content.get("schema") != SCHEMA:
         raise IntegrityError(f"{path}: schema {content.get('schema')!r}, this version reads {SCHEMA}; run it again")
-    spec = RunSpec.model_validate(content["spec"])
-    if spec.run_id != content["run_id"]:
+    try:
+        spec, run_id = RunSpec.model_validate(content["spec"]), content["run_id"]
+    except (KeyError, ValueError):
+        raise IntegrityError(f"{path}: its settings are not those of a run of this version; run it again") from None
+    if spec.run_id != run_id:
         raise IntegrityError(f"{path}: run id {content['run_id']} does not belong to its settings ({spec.run_id})")
     return content
 

@@ -90,7 +90,7 @@ class RunSpec(BaseModel):
     arch: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("models", "ARCHITECTURES")))]
     method: Annotated[str, AfterValidator(lambda value: _one_of(value, list(METHODS)))]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
-    sb: Positive
+    sb: Annotated[int, Field(ge=1, le=100_000)]
     """|S_B|: number of megabatches T in the stream."""
     tau: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None
     """Final density is 0.8 ** tau (4.5 keeps 36.6 %)."""

@@ -70,7 +70,7 @@ def run(
     from app_repro import execute, plan, splits
     from app_repro.display import GridDisplay
     from app_repro.params import load
-    from app_repro.store import label
+    from app_repro.store import labels
 
     params = load(params_file)
     specs, store = splits.grid(params, places.raw), Store(places.store)
@@ -79,7 +79,7 @@ def run(
     slots = execute.devices(params.device, workers or params.workers)
     if slots[0] == "cpu" and not anyway:
         plan.check_cpu_time(specs, places.raw, store, len(slots))
-    names = {spec.run_id: label(spec, params.axes) for spec in specs}
+    names = dict(zip([spec.run_id for spec in specs], labels(specs, params.axes), strict=True))
     samples = {spec.run_id: plan.workload(spec, plan.shape_of(spec, places.raw))[0] for spec in specs}
     with GridDisplay(names, samples, {spec.run_id: spec.sb for spec in specs}) as display:
         outcome = execute.run_grid(specs, places, slots, display)

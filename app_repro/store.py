@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -177,6 +178,13 @@ def label(spec: RunSpec, axes: tuple[str, ...]) -> str:
         if value is not None:
             name += f"-{axis}-{re.sub(r'[^A-Za-z0-9.]+', '_', str(value))}"
     return name
+
+
+def labels(specs: Sequence[RunSpec], axes: tuple[str, ...]) -> list[str]:
+    """The label of each run; those that would share one are told apart by their ids."""
+    names = [label(spec, axes) for spec in specs]
+    count = Counter(names)
+    return [name if count[name] == 1 else f"{name}-{spec.run_id}" for name, spec in zip(names, specs, strict=True)]
 
 
 def lay_out(finished: dict[str, RunFolder], target: Path) -> None:

@@ -71,10 +71,10 @@ def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path) -> None:
 
 def test_content_is_on_disk_before_the_file_has_its_name(tmp_path, monkeypatch) -> None:
     calls, fsync, replace = [], os.fsync, Path.replace
-    monkeypatch.setattr("os.fsync", lambda number: (calls.append("fsync"), fsync(number))[1])
+    monkeypatch.setattr("os.fsync", lambda number: (calls.append(os.fstat(number).st_size), fsync(number))[1])
     monkeypatch.setattr("pathlib.Path.replace", lambda *a: (calls.append("replace"), replace(*a))[1])
     files.write_bytes(tmp_path / "x", b"new")
-    assert calls == ["fsync", "replace", "fsync"]  # the file, its name, the folder
+    assert calls[:2] == [3, "replace"] and calls[2:] == [tmp_path.stat().st_size]  # the file, its name, the folder
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

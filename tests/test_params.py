@@ -143,7 +143,7 @@ def test_where_to_compute_is_no_part_of_a_run() -> None:
         ({"workers": 0}, "workers: 0"),
         ({"replay": "buffer"}, "buffer_size: null is not allowed with replay: buffer"),
         ({"dataset": "restricted_imagenet"}, "image_size: null is not allowed for restricted_imagenet"),
-        ({"variants": [{"methd": "app"}]}, "variants: unknown key 'methd'; did you mean 'method'?"),
+        ({"variants": [{"methd": "app"}]}, "variants: 'methd' is an unknown key; did you mean 'method'?"),
         ({"variants": [{"device": "cpu"}]}, "variants: "),
         ({"variants": [3]}, "variants: [3]"),
         ({"variants": {"method": "app"}}, "variants: {'method': 'app'}"),
@@ -233,3 +233,29 @@ def test_settings_and_records_are_read_without_torch() -> None:
     )
     command = [sys.executable, "-c", code, str(COMMITTED)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("text", ["? [a, b]\n: 1", "{[a]: 1}: 2", "x: !!bool x", "x: !!timestamp 5", 'x: !!int ""'])
+def test_yaml_that_breaks_its_own_reader_is_one_line_too(tmp_path, text) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=r"params\.yaml: ") as caught:
+        params.load(tmp_path / "params.yaml")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_schedule_that_would_let_weights_grow_back_is_refused() -> None:
+    outside = {"device": "cpu", "workers": None}
+    with pytest.raises(ParamsError, match=r"tau: 0\.5 lets 'app' ask for more"):
+        params.parse(presets.preset("demo") | outside | {"tau": 0.5})
+    assert params.parse(presets.preset("demo") | outside | {"tau": 0.5, "method": "osp"}).cells
+
+
+def test_a_grid_without_end_is_refused_at_once() -> None:
+    outside = {"device": "cpu", "workers": None}
+    with pytest.raises(ParamsError, match="more than 100,000 runs"):
+        params.parse(presets.preset("demo") | outside | {"seed": list(range(400)), "split_seed": list(range(400))})
+
+
+def test_where_a_run_is_computed_cannot_vary() -> None:
+    with pytest.raises(ParamsError, match=r"variants: 'device' cannot vary$"):
+        params.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "variants": [{"device": "cpu"}]})

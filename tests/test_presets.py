@@ -60,3 +60,8 @@ def test_the_listing_has_a_line_a_preset_and_a_preset_is_a_copy() -> None:
     assert [line.split()[0] for line in lines] == list(presets.PRESETS)
     presets.preset("demo")["seed"] = 99
     assert presets.preset("demo")["seed"] == [1, 2, 3]
+
+
+def test_a_preset_that_is_changed_changes_no_other() -> None:
+    presets.preset("demo")["seed"].append(4)
+    assert presets.preset("demo")["seed"] == [1, 2, 3]

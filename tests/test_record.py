@@ -122,3 +122,12 @@ def test_the_learning_code_holds_all_that_a_run_imports_but_data_and_plumbing() 
     # data: its digest and augmentation are in the spec; the others move bytes and words
     data = {"data", "arrays", "archives", "downloads", "folders", "imagenet", "parts", "sources"}
     assert seen - data - {"errors", "files", "spec"} == set(record.LEARNING_CODE)
+
+
+@pytest.mark.parametrize("change", [{"spec": {"sb": 8}}, {"spec": None}, {"run_id": None}])
+def test_a_record_of_other_settings_than_this_version_knows_is_named(tmp_path, change) -> None:
+    content = {key: value for key, value in (made() | change).items() if value is not None}
+    files.write_sealed(tmp_path / "record.json", content)
+    with pytest.raises(IntegrityError, match=r"record\.json: its settings are not those") as caught:
+        record.read(tmp_path / "record.json")
+    assert len(str(caught.value).splitlines()) == 1

@@ -61,3 +61,14 @@ def test_a_damaged_record_is_listed_as_damaged(tmp_path) -> None:
 def test_a_preset_is_planned_without_its_data(here) -> None:
     text = stages.plan(Path("params.yaml"), Path("data/raw"), Path(".store"), "headline")
     assert "18 of 18 to run" in text and "cifar100-resnet50-app-sb8-s3-protocol-released" in text
+
+
+def test_runs_that_would_share_a_folder_are_told_apart(here) -> None:
+    from app_repro import params
+    from app_repro.store import label, labels
+
+    turned = {"scored_weights": "trained", "candidates": "kept", "validation_images": "clean", "sb": 8}
+    parsed = params.parse(settings(method="app", protocol=["paper", "released"], **turned))
+    same = {label(spec, parsed.axes) for spec in parsed.cells}
+    assert len(parsed.cells) == 2 and len(same) == 1
+    assert labels(parsed.cells, parsed.axes) == [f"{next(iter(same))}-{spec.run_id}" for spec in parsed.cells]
