@@ -10,6 +10,8 @@ HEADERS = (
     "seeds still needed",
 )  # fmt: skip
 
+VERDICT, REASON = HEADERS.index("verdict"), HEADERS.index("reason")
+
 _XML_UNFIT = dict.fromkeys((*range(9), 11, 12, *range(14, 32)), "?")
 
 
@@ -35,9 +37,14 @@ def table(report: Report) -> str:
     from tabulate import tabulate
 
     rows = [_row(verdict) for verdict in report.verdicts]
+    for row in rows:
+        if row[VERDICT] == "not_run":  # said once, below
+            row[REASON] = row[REASON].partition(";")[0]
+    missing = any(row[VERDICT] == "not_run" for row in rows)
+    hint = ["the runs a claim needs, and their cost: app-repro plan --claim ID"] if missing else []
     widths = [None, 30, None, None, 22, None, 24, None, None, 40, None]
     grid = tabulate(rows, HEADERS, tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
-    return "\n".join([grid, "", *_remarks(report)])
+    return "\n".join([grid, "", *hint, *_remarks(report)])
 
 
 def markdown(report: Report) -> str:

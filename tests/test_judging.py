@@ -1,4 +1,5 @@
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -58,3 +59,12 @@ def test_reported_numbers_need_a_project_or_a_file(tmp_path) -> None:
 
 def test_power_names_what_is_missing(records) -> None:
     assert "no runs" in judging.power((records,), CLAIMS, "app-beats-both-short")
+
+
+def test_what_missing_runs_need_is_said_once_in_the_table_and_in_full_elsewhere(records, capsys) -> None:
+    judging.verify(Question(CLAIMS, (records,)), Forms())
+    shown = capsys.readouterr().out
+    assert shown.count("plan --claim") == 1
+    assert re.search(r" not_run +no runs *$", shown, re.MULTILINE)
+    judging.verify(Question(CLAIMS, (records,)), Forms(as_json=True))
+    assert capsys.readouterr().out.count("plan --claim") > 10
