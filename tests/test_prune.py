@@ -1,10 +1,7 @@
-"""Scores and masks of networks small enough to prune on paper; the released code's own counts; invariants."""
+"""Scores and masks of networks small enough to prune on paper; invariants. The released code's counts: test_golden."""
 
-import json
 import math
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,8 +12,6 @@ from app_repro import masks, models
 from app_repro.methods import METHODS
 from app_repro.prune import CRITERIA, PruningError, fresh_weights, prune, select
 from app_repro.seeds import seed_for
-
-GOLDEN = Path(__file__).parents[2] / "shared" / "golden" / "masks.json"
 
 
 def two_layers() -> nn.Module:
@@ -202,48 +197,3 @@ def test_a_fourth_criterion_is_validated_by_name_without_importing_torch(edited_
         "print(params.parse(raw).cells[-1].criterion, 'torch' in sys.modules)"
     )
     assert edited_package("criteria", registry, "\n".join([*added[:2], registry, added[2]]), code) == "oldest False"
-
-
-def golden_network() -> nn.Module:
-    """resnet20s with the weights that the released code's counts were measured with."""
-    net = models.build("resnet20s", 10, 32)
-    state = net.state_dict()
-    for i, name in enumerate(sorted([*state, "normalize.mean", "normalize.std"])):
-        if name in state and not name.endswith("num_batches_tracked"):
-            state[name].copy_(torch.from_numpy(golden_values(name, tuple(state[name].shape), i)))
-    return net
-
-
-def golden_values(name: str, shape: tuple[int, ...], i: int) -> np.ndarray:
-    drawn = np.random.RandomState(7000 + i).randn(*shape)
-    if len(shape) == 4:
-        return drawn * np.sqrt(2 / (shape[0] * shape[2] * shape[3]))
-    if len(shape) == 2:
-        return drawn * 0.02
-    return (
-        np.ones(shape)
-        if name.endswith("running_var") or ("bn" in name and name.endswith("weight"))
-        else np.zeros(shape)
-    )
-
-
-def golden_sample():
-    random = np.random.RandomState(123)
-    images = torch.from_numpy(random.rand(200, 3, 32, 32)).float()
-    labels = torch.from_numpy(random.randint(0, 10, 200))
-    mean, std = (tensor(values).view(3, 1, 1) for values in ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)))
-    return lambda: zip(((images - mean) / std).split(100), labels.split(100), strict=True)
-
-
-@pytest.mark.skipif(not GOLDEN.exists(), reason="the counts measured on the released code are not beside this checkout")
-@pytest.mark.parametrize(("theirs", "ours"), [("snip", "snip"), ("mag", "magnitude")])
-@pytest.mark.parametrize("asked", ["0.800000", "0.366357"])
-def test_masks_have_the_layer_counts_of_the_released_code(theirs: str, ours: str, asked: str) -> None:
-    measured = json.loads(GOLDEN.read_text())
-    expected, sizes = measured[f"resnet20s/{theirs}/{asked}/global"], measured["resnet20s/total"]
-    net = golden_network()
-    density = 0.8 if asked == "0.800000" else 0.8**4.5
-    mask = prune(net, masks.full(models.prunable(net)), density, golden_sample(), criterion=ours, scope="global")
-    got = {f"{name}_mask": count for name, count in masks.kept(mask).items()}
-    assert list(got) == list(expected)
-    assert {name for name in got if abs(got[name] - expected[name]) > max(2, 0.0005 * sizes[name])} == set()

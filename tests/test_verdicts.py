@@ -62,7 +62,8 @@ def test_junit_counts_failures_errors_and_skipped(report: Report) -> None:
 
 
 def test_junit_is_xml_whatever_a_file_is_called() -> None:
-    ElementTree.fromstring(verdicts.junit(Report((), ("a\x01b<&\udc80: damaged",))))
+    suite = ElementTree.fromstring(verdicts.junit(Report((), ("a\x01b<&\udc80: damaged",))))
+    assert "damaged" in ElementTree.tostring(suite, encoding="unicode")
 
 
 def test_explain_gives_every_step_with_its_numbers(report: Report) -> None:
