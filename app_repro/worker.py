@@ -55,6 +55,8 @@ def configure(device: str) -> None:
     import torch
 
     torch.use_deterministic_algorithms(True)
+    # Else each new tensor is first filled with NaN: a tenth of a step on a CPU, for operators that read none of it.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
     if device == "cpu":
         torch.set_num_threads(1)
