@@ -38,7 +38,7 @@ readme: setup ## the generated parts of README.md, from the records of `make dem
 
 lock: ## both lock files anew (needs uv)
 	$(UV_COMPILE) --upgrade -o requirements.lock
-	$(UV_COMPILE) --extra test -c requirements.lock --no-emit-package torch $$(sed -n 's/^\(nvidia[^=]*\|cuda[^=]*\|triton\)==.*/--no-emit-package \1/p' requirements.lock) -o requirements-cpu.lock
+	$(UV_COMPILE) --extra test --extra ray --extra slurm -c requirements.lock --no-emit-package torch $$(sed -n 's/^\(nvidia[^=]*\|cuda[^=]*\|triton\)==.*/--no-emit-package \1/p' requirements.lock) -o requirements-cpu.lock
 
 clean: ## what make made, not the store
 	rm -rf .venv data/demo .mypy_cache .ruff_cache .pytest_cache .coverage
