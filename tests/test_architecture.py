@@ -25,11 +25,11 @@ LEVELS = [
     ["anytime"],
     ["worker"],
     ["plan", "display", "execute"],
-    ["figures", "report"],
+    ["tables", "charts", "figures", "report"],
     ["judge", "shapes", "orderings", "statements", "claims", "evidence", "cells", "noise", "rules", "verify"],
     ["verdicts", "publish", "power", "reported", "differences", "audit"],
     ["demo", "stages", "judging", "readme"],
-    ["cli"],
+    ["options", "cli_claims", "cli"],
 ]
 """From the ground up: a module imports modules of lower levels, or earlier ones of its own."""
 
@@ -46,6 +46,8 @@ TORCH_FREE = [
     "store",
     "publish",
     "power",
+    "options",
+    "cli_claims",
     "cli",
 ]
 LIGHT = {"torch", "torchvision"}

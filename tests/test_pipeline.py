@@ -31,7 +31,7 @@ def of_command(module: str, command: str) -> set[str]:
 
 
 def closure(command: str) -> set[str]:
-    """Every module that the command can import: cli, stages and judging through their own function alone."""
+    """Every module that the command can import: cli, cli_*, stages and judging through their own function alone."""
     seen: set[str] = {"cli"}
     todo = of_command("cli", command)
     while todo:
@@ -40,7 +40,8 @@ def closure(command: str) -> set[str]:
             continue
         seen.add(module)
         here = ast.parse((PACKAGE / f"{module}.py").read_text())
-        todo |= of_command(module, command) if module in ("stages", "judging") else imports(here)
+        seam = module in ("stages", "judging") or module.startswith("cli_")
+        todo |= of_command(module, command) if seam else imports(here)
     return seen
 
 

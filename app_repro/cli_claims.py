@@ -1,0 +1,108 @@
+"""Commands about claims: verify, publish, power, reported, audit."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app_repro.options import (
+    CLAIMS,
+    PARAMS,
+    PUBLISHED,
+    RAW,
+    RUNS,
+    ClaimsFile,
+    ParamsFile,
+    RawFolder,
+    Records,
+    StoreFolder,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def verify(
+    records: Records = None,
+    claims: ClaimsFile = CLAIMS,
+    only: Annotated[list[str] | None, typer.Option(help="Judge this claim; again for more.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Judge under this protocol alone: paper or released.")] = None,
+    allow: Annotated[str, typer.Option(help="Verdicts that count as success: partial,inconclusive,not_run.")] = "",
+    explain: Annotated[str | None, typer.Option(help="Every step of one claim's judgement, with its numbers.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write the verdicts there as JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the verdicts there as Markdown.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write verdicts.json and verdicts.md there, and exit 0.")] = None,
+) -> None:
+    """Judge every claim of the paper on the records there are; the exit code speaks."""
+    from app_repro import judging
+
+    chosen = judging.Question(claims, tuple(records or []), tuple(only or []), protocol, tuple(allow.split(",")))
+    forms = judging.Forms(as_json, explain, junit, markdown, out)
+    raise typer.Exit(judging.verify(chosen, forms))
+
+
+@app.command()
+def publish(
+    names: Annotated[list[str] | None, typer.Argument(help="Runs by folder or id; all of them if none.")] = None,
+    runs: Annotated[Path, typer.Option(help="Runs, as run lays them out.")] = RUNS,
+    out: Annotated[Path, typer.Option(help="Where records go, without weights.")] = PUBLISHED,
+) -> None:
+    """Copy finished runs' records, checked and small, to data/published."""
+    from app_repro.publish import publish as copy
+
+    typer.echo("\n".join(map(str, copy(runs, out, names or []))))
+
+
+@app.command()
+def power(
+    claim: Annotated[str, typer.Option(help="The claim's id.")],
+    records: Records = None,
+    claims: ClaimsFile = CLAIMS,
+) -> None:
+    """How many seeds a hard verdict needs, with the noise measured so far, and what they cost."""
+    from app_repro import judging
+
+    typer.echo(judging.power(tuple(records or []), claims, claim))
+
+
+@app.command()
+def reported(
+    origin: Annotated[str, typer.Option("--from", help="`wandb`, or an exported CSV or JSON file.")],
+    project: Annotated[str | None, typer.Argument(help="With --from wandb: ENTITY/PROJECT.")] = None,
+) -> None:
+    """Read the authors' dashboard, or its export, into rows for the claims file, printed as CSV."""
+    from app_repro import judging
+
+    typer.echo(judging.reported(origin, project), nl=False)
+
+
+@app.command()
+def audit(
+    arch: Annotated[str, typer.Option(help="Network.")] = "resnet20s",
+    sb: Annotated[int | None, typer.Option(help="Number of megabatches; that of the params file if not given.")] = None,
+    criterion: Annotated[str | None, typer.Option(help="How weights are scored.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Data set; the params file's first if not given.")] = None,
+    protocol: Annotated[list[str] | None, typer.Option(help="paper, released; both if not given.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", "-S", help="key=value, as in params.yaml; again for more.")
+    ] = None,
+    images: Annotated[int, typer.Option(min=1, help="Images scored a megabatch, at most.")] = 1000,
+    out: Annotated[Path | None, typer.Option(help="Write table, JSON and figure there.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    differences: Annotated[bool, typer.Option(help="What each switch does to results, from records alone.")] = False,
+    records: Annotated[
+        list[Path] | None, typer.Option(help="With --differences: folder of records. [default: store, runs, published]")
+    ] = None,
+    params: ParamsFile = PARAMS,
+    raw: RawFolder = RAW,
+    store: StoreFolder = None,
+) -> None:
+    """Show what each protocol does to masks, megabatch by megabatch and layer by layer, without training."""
+    from app_repro import stages
+
+    if differences:
+        typer.echo(stages.differences(records or [stages.store_at(store) / "runs", RUNS, PUBLISHED], out, as_json))
+        return
+    given = {"arch": arch, "sb": sb, "criterion": criterion, "dataset": dataset}
+    typer.echo(stages.audit(params, raw, given, settings or [], protocol or [], images, out, as_json))

@@ -1,0 +1,19 @@
+"""Options that several commands share, and the paths that they stand for by default."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ParamsFile = Annotated[Path, typer.Option("--params", help="The experiments.")]
+RawFolder = Annotated[Path, typer.Option("--raw", help="Decoded data sets, as fetch leaves them.")]
+StoreFolder = Annotated[
+    Path | None, typer.Option("--store", help="Every run ever started; $APP_REPRO_STORE, else .store.")
+]
+Records = Annotated[
+    list[Path] | None, typer.Option(help="Folder of records; again for more. [default: data/runs, data/published]")
+]
+ClaimsFile = Annotated[Path, typer.Option(help="The reported numbers.")]
+PARAMS, RAW, SPLITS = Path("params.yaml"), Path("data/raw"), Path("data/splits")
+RUNS, REPORT, PUBLISHED = Path("data/runs"), Path("data/report"), Path("data/published")
+CLAIMS = Path("data/claims.csv")
