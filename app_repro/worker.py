@@ -56,7 +56,7 @@ def configure(device: str) -> None:
 
     torch.use_deterministic_algorithms(True)
     # Else each new tensor is first filled with NaN: a tenth of a step on a CPU, for operators that read none of it.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     if device == "cpu":
         torch.set_num_threads(1)
