@@ -26,6 +26,8 @@ class Cell:
     """Best of its comparison, with an interval that supports it."""
     sd: float | None = None
     """Standard deviation over seeds, in the unit of `value`; None for one seed or a label."""
+    n: int | None = None
+    """Seeds behind `value`; None for a label."""
 
 
 @dataclass(frozen=True)
