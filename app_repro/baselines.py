@@ -35,7 +35,9 @@ Pairing = tuple[str, str, str]
 def differences(made: Sequence[Group], claims: Sequence[Claim], runs: Index, pool: Pool) -> Table:
     """A row a group that prunes, baseline and metric; last, a row a reported difference without runs."""
     reported, rest = _reported(claims, runs)
-    absent = [(claim, side_specs(claim, claim.method, name, seeds(claim)[0])[0], remark) for claim, name, remark in rest]
+    absent = [
+        (claim, side_specs(claim, claim.method, name, seeds(claim)[0])[0], remark) for claim, name, remark in rest
+    ]
     keys = groups.varying([*(one.settings for one in made), *(groups.planned(spec) for _, spec, _ in absent)])
     rows = [row for one in made for other in _baselines(one, made) for row in _rows(one, other, keys, reported, pool)]
     for claim, spec, remark in absent:

@@ -11,7 +11,7 @@ from app_repro.maintable import device
 from app_repro.spec import RunSpec
 from app_repro.statements import Claim
 from app_repro.tables import NOTHING, Cell, Column, Scale, Table
-from app_repro.workload import Network, Shape, network, published_shape, workload
+from app_repro.workload import network, published_shape, workload
 
 KINDS = {"cuda": "GPU", "cpu": "CPU"}
 """Kind of a device in a record -> as it is called here."""
@@ -21,12 +21,12 @@ SAMPLES, FLOPS, BYTES = Scale("millions", 1e-6, 3), Scale("PFLOPs", 1e-15, 3), S
 
 NOTE = (
     "Each claim needs these runs under this protocol; claims share runs, the last row counts each run once. Samples "
-    "and FLOPs (unpruned; three forward passes a sample) are those of all runs needed, counted from the settings and the sizes of published data "
-    "sets (Restricted ImageNet's: about); "
-    "bytes: 4 a parameter and the last mask of each run, what stays on disk. Taken: wall time of finished runs that have "
-    "exactly the claim's setting, each run in full, though several may have shared a device. To go: training samples of "
-    "the missing runs, times the measured seconds a sample of finished runs with the same network, data set, "
-    "precision and engine on such a device; `-` where there are none."
+    "and FLOPs (unpruned; three forward passes a sample) are those of all runs needed, counted from the settings and "
+    "the sizes of published data sets (Restricted ImageNet's: about); bytes: 4 a parameter and the last mask of each "
+    "run, what stays on disk. Taken: wall time of finished runs that have exactly the claim's setting, each run in "
+    "full, though several may have shared a device. To go: planned, not measured: training samples of the missing "
+    "runs, times the measured seconds a sample of finished runs with the same network, data set, precision and engine "
+    "on such a device; `-` where there are none."
 )
 
 COLUMNS = (
@@ -148,9 +148,7 @@ def _to_go(missing: Sequence[RunSpec], kind: str, known: _Known) -> tuple[float 
 
 def _counted(spec: RunSpec) -> tuple[int, int, int] | None:
     """Training samples, training FLOPs and bytes kept of a run; None for a data set or network of unknown size."""
-    shape: Shape | None = published_shape(spec)
-    sizes: Network | None = shape and network(spec.arch, shape)
-    if shape is None or sizes is None:
+    if (shape := published_shape(spec)) is None or (sizes := network(spec.arch, shape)) is None:
         return None
     try:
         trained, _ = workload(spec, shape)

@@ -60,7 +60,14 @@ def latex(table: Table) -> str:
         opening = ["% needs booktabs and longtable", rf"\begin{{longtable}}{{{layout}}}", rf"{caption} \\", r"\toprule"]
         closing = [r"\bottomrule", r"\end{longtable}", ""]
         return "\n".join([*opening, head, r"\midrule", r"\endhead", *body, *closing])
-    opening = ["% needs booktabs", r"\begin{table}", r"\centering", caption, rf"\begin{{tabular}}{{{layout}}}", r"\toprule"]
+    opening = [
+        "% needs booktabs",
+        r"\begin{table}",
+        r"\centering",
+        caption,
+        rf"\begin{{tabular}}{{{layout}}}",
+        r"\toprule",
+    ]
     return "\n".join([*opening, head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
 

@@ -94,7 +94,9 @@ def _rank(one: Group) -> tuple[Any, ...]:
     dataset, arch, method, *rest = one.settings.values()
     methods = list(METHODS)
     place = methods.index(method) if method in methods else len(methods)
-    ordered = ((isinstance(value, int | float), f"{value:024.9f}" if _is_number(value) else str(value)) for value in rest)
+    ordered = (
+        (isinstance(value, int | float), f"{value:024.9f}" if _is_number(value) else str(value)) for value in rest
+    )
     return (dataset, arch, place, *ordered)
 
 

@@ -11,9 +11,9 @@ from app_repro.noise import Pool
 from app_repro.tables import Cell, Column, Scale, Table
 
 SCALES = {
-    "test_accuracy": Scale("test accuracy, %", 100, 2),
-    "cer": Scale("CER, errors"),
-    "mean_error": Scale("mean error, %", 100, 2),
+    "test_accuracy": Scale("test accuracy %", 100, 2),
+    "cer": Scale("CER"),
+    "mean_error": Scale("mean error %", 100, 2),
     "generalisation_gap": Scale("gap, points", 100, 2),
     "gap_test": Scale("gap to test, points", 100, 2),
     "density_nominal": Scale("nominal density", 1, 4),
@@ -31,12 +31,12 @@ SCALES = {
 
 NOTE = (
     "Mean ± sd over seeds (n). CER: test errors summed over the megabatches; mean error: their share of all tests. "
-    "Gap: training minus validation accuracy, gap to test: accuracy on training images as they are minus test "
-    "accuracy; both and test accuracy and densities after the last megabatch. FLOPs: two a multiply-add of convolutions "
-    "and linear layers, one image for inference, the whole run for training (three forward passes a sample); at layer "
-    "density: each layer's times the share of its weights that is kept. Samples/s: training samples over wall time, "
-    "pruning and evaluation included. Bold: ahead of every run that shares all but the pruning, each by a "
-    "Holm-corrected one-sided 95 % bound of the difference paired by seed."
+    "Gap: training minus validation accuracy at the last epoch; gap to test: accuracy on training images as they are "
+    "minus test accuracy; both, test accuracy and densities after the last megabatch. FLOPs: two a multiply-add of "
+    "convolutions and linear layers, one image for inference, the whole run for training (three forward passes a "
+    "sample); at layer density: each layer's times the share of its weights that is kept. Samples/s: training samples "
+    "over wall time, pruning and evaluation included. Bold: ahead of every run that shares all but the pruning, each "
+    "by a Holm-corrected one-sided 95 % bound of the difference paired by seed."
 )
 
 _COMPUTED: dict[str, Callable[[dict[str, Any]], float | None]] = {
@@ -52,7 +52,9 @@ def main_table(made: Sequence[Group], pool: Pool) -> Table:
         key for key in SCALES if key != "energy_joules" or any(_measured(r.content, key) for g in made for r in g.runs)
     ]
     ahead = _ahead(made, pool)
-    rows = tuple((*groups.labels(one.settings, keys), *(_cell(one, metric, ahead) for metric in metrics)) for one in made)
+    rows = tuple(
+        (*groups.labels(one.settings, keys), *(_cell(one, metric, ahead) for metric in metrics)) for one in made
+    )
     columns = (*groups.columns(keys), *(Column(metric, SCALES[metric].heading, True) for metric in metrics))
     silent = ["Energy was not measured."] if "energy_joules" not in metrics else []
     note = " ".join([NOTE, *silent, *groups.gaps(made), *_devices(made), *_departures(made)])

@@ -1,11 +1,11 @@
-"""A model card: one run for people who meet its network elsewhere. What it is, how it came to be, what it is good for."""
+"""A model card: what one run is, how it came to be, what it is good for and how to make it again."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro import files, groups
+from app_repro import files
 from app_repro.errors import DataError, ParamsError, nearest
 from app_repro.evidence import Run
 from app_repro.maintable import SCALES
@@ -26,16 +26,17 @@ def find(runs: Sequence[Run], name: str) -> Run:
 
     Raises DataError naming those it might be.
     """
-    names = {run: (run.content["run_id"], folder_name(run)) for run in runs}
-    exact = [run for run, known in names.items() if name in known]
-    found = exact or [run for run, known in names.items() if name and any(text.startswith(name) for text in known)]
+    names = [(run.content["run_id"], folder_name(run)) for run in runs]
+    exact = [place for place, known in enumerate(names) if name in known]
+    begun = [place for place, known in enumerate(names) if name and any(text.startswith(name) for text in known)]
+    found = exact or begun
     if len(found) == 1:
-        return found[0]
-    texts = [f"{folder} ({run_id})" for run_id, folder in (names[run] for run in (found or runs))]
+        return runs[found[0]]
+    texts = [f"{folder} ({run_id})" for run_id, folder in ([names[place] for place in found] or names)]
     few = ", ".join(sorted(texts)[:8]) + (f" and {len(texts) - 8} more" if len(texts) > 8 else "")
     if found:
         raise DataError(f"--card: {name!r} fits {len(found)} runs: {few}; give more of one's name, or its id")
-    every = [text for known in names.values() for text in known]
+    every = [text for known in names for text in known]
     raise DataError(f"--card: no run {name!r}{nearest(name, every)} known: {few}")
 
 

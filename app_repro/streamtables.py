@@ -9,7 +9,7 @@ from app_repro.groups import Group
 from app_repro.tables import Cell, Column, Scale, Table
 
 PER_MEGABATCH = {
-    "test_accuracy": Scale("test accuracy, %", 100, 2),
+    "test_accuracy": Scale("test accuracy %", 100, 2),
     "cer": Scale("CER so far, errors"),
     "generalisation_gap": Scale("gap, points", 100, 2),
     "gap_test": Scale("gap to test, points", 100, 2),
@@ -90,7 +90,11 @@ def _layers(one: Group, keys: Sequence[str]) -> list[tuple[Cell, ...]]:
     kept = [[_stream(run)[k]["kept"] for k in at] for run, at in zip(one.runs, places, strict=True)]
     rows = []
     for index, (name, layer) in enumerate(one.runs[0].content["network"]["layers"].items()):
-        size = (tables.label(index + 1), tables.label(name.removesuffix(".weight")), tables.number(layer["weights"], COUNT))
+        size = (
+            tables.label(index + 1),
+            tables.label(name.removesuffix(".weight")),
+            tables.number(layer["weights"], COUNT),
+        )
         flops = tables.number(layer["flops"], MFLOPS)
         shares = (
             tables.mean([counts[place][index] / layer["weights"] for counts in kept], DENSITY, ids)

@@ -46,7 +46,9 @@ def test_a_network_of_a_demo_record_has_the_sizes_kept() -> None:
 
 def test_what_is_not_known_is_none() -> None:
     assert workload.network("resnet8s", Shape(1, 1, 3, 17, 3)) is None
-    (spec,) = params.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "seed": 1, "method": "app"}).cells
+    (spec,) = params.parse(
+        presets.preset("demo") | {"device": "cpu", "workers": None, "seed": 1, "method": "app"}
+    ).cells
     assert workload.published_shape(spec.model_copy(update={"dataset": "folder:x"})) is None
 
 
