@@ -51,16 +51,16 @@ def _plain(text: str) -> str:
 
 
 def latex(table: Table) -> str:
-    """A booktabs table to \\input, with caption and label; from LONG rows on a longtable, which breaks over pages."""
+    """A booktabs table to \\input, its note below; from LONG rows on a longtable, which breaks over pages."""
     layout = "".join("r" if column.number else "l" for column in table.columns)
     head = " & ".join(escape(column.heading) for column in table.columns) + r" \\"
     body = [" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in table.rows]
-    caption = rf"\caption{{{escape(f'{table.title}. {table.note}')}}}\label{{tab:{table.name}}}"
+    caption = rf"\caption{{{escape(table.title)}}}\label{{tab:{table.name}}}"
+    note = rf"{{\footnotesize {escape(table.note)}\par}}"
     if len(table.rows) >= LONG:
-        opening = ["% needs booktabs and longtable", rf"\begin{{longtable}}{{{layout}}}", rf"{caption} \\", r"\toprule"]
-        closing = [r"\bottomrule", r"\end{longtable}", ""]
-        return "\n".join([*opening, head, r"\midrule", r"\endhead", *body, *closing])
-    opening = [
+        start = ["% needs booktabs and longtable", rf"\begin{{longtable}}{{{layout}}}", rf"{caption} \\", r"\toprule"]
+        return "\n".join([*start, head, r"\midrule", r"\endhead", *body, r"\bottomrule", r"\end{longtable}", note, ""])
+    start = [
         "% needs booktabs",
         r"\begin{table}",
         r"\centering",
@@ -68,7 +68,9 @@ def latex(table: Table) -> str:
         rf"\begin{{tabular}}{{{layout}}}",
         r"\toprule",
     ]
-    return "\n".join([*opening, head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+    return "\n".join(
+        [*start, head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\par", note, r"\end{table}", ""]
+    )
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -22,6 +22,9 @@ SETTINGS = (*_FIRST, *(key for key in RunSpec.model_fields if key not in (*_FIRS
 _OF_DATA = ("data_digest", "augmentation")
 """Settings that follow from the data set (and its order): worth a column only where one name stands for two."""
 
+_NULL_IS_ALL = ("train_limit", "test_limit", "few_shot")
+"""Settings whose null says something; that of any other says that it does not apply, or is not known yet."""
+
 HEADINGS = {"dataset": "data set", "arch": "network", "sb": "T"}
 _NUMBERS = ("sb", "tau", "epochs", "batch_size", "lr", "momentum", "weight_decay", "train_limit", "test_limit")
 
@@ -108,7 +111,7 @@ def varying(settings: Sequence[dict[str, Any]]) -> list[str]:
     """Settings worth a column: those of ALWAYS, and the others where settings to which they apply differ in them."""
 
     def differ(key: str, among: Sequence[dict[str, Any]]) -> bool:
-        return len({repr(one[key]) for one in among if one[key] is not None}) > 1
+        return len({repr(one[key]) for one in among if one[key] is not None or key in _NULL_IS_ALL}) > 1
 
     by_data: dict[Any, list[dict[str, Any]]] = {}
     for one in settings:
