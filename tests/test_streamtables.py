@@ -42,6 +42,15 @@ def test_records_without_times_and_best_epochs_have_none_there() -> None:
     assert len(per_megabatch(grouped(synthetic.make(spec("app"), diverged=True))).rows) == 0
 
 
+def test_a_record_shorter_than_others_of_its_setting_counts_as_far_as_it_goes() -> None:
+    short = synthetic.make(spec("app", 2))
+    short["megabatches"] = short["megabatches"][:3]
+    made = per_megabatch(grouped(synthetic.make(spec("app", 1)), short))
+    place = [column.key for column in made.columns].index("cer")
+    assert [row[place].n for row in made.rows] == [2, 2, 2, 1, 1, 1, 1, 1]
+    assert len(per_layer(grouped(synthetic.make(spec("app", 1)), short)).rows) == 2
+
+
 def test_layers_of_runs_that_prune_at_five_places() -> None:
     content = synthetic.make(spec("app"))
     for k, item in enumerate(content["megabatches"], 1):
