@@ -48,6 +48,8 @@ def test_a_record_shorter_than_others_of_its_setting_counts_as_far_as_it_goes() 
     made = per_megabatch(grouped(synthetic.make(spec("app", 1)), short))
     place = [column.key for column in made.columns].index("cer")
     assert [row[place].n for row in made.rows] == [2, 2, 2, 1, 1, 1, 1, 1]
+    assert made.rows[2][place].runs == (spec("app", 1).run_id, short["run_id"])
+    assert made.rows[3][place].runs == (spec("app", 1).run_id,)
     assert len(per_layer(grouped(synthetic.make(spec("app", 1)), short)).rows) == 2
 
 
