@@ -116,22 +116,23 @@ def as_csv(table: Table) -> str:
 
 
 def as_json(table: Table) -> str:
-    """Columns, and each row as {key: cell}: value, text shown, sd, n, best, and the ids of the runs behind it."""
+    """Columns, rows as {key: cell}, and `runs`: the lists of run ids that cells name by their place in it.
+
+    A cell: value, text shown, sd, n, best, runs; a label has the first two alone.
+    """
     keys = [column.key for column in table.columns]
-    content = {
-        "name": table.name,
-        "title": table.title,
-        "note": table.note,
-        "columns": [vars(column) for column in table.columns],
-    }
-    rows = (json.dumps({key: _cell(cell) for key, cell in zip(keys, row, strict=True)}) for row in table.rows)
-    return json.dumps(content, indent=1)[:-2] + ',\n "rows": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n"
+    behind: dict[tuple[str, ...], int] = {}
+    rows = [json.dumps({key: _cell(cell, behind) for key, cell in zip(keys, row, strict=True)}) for row in table.rows]
+    head = {"name": table.name, "title": table.title, "note": table.note}
+    content = head | {"columns": [vars(column) for column in table.columns], "runs": list(behind)}
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
+    return "{\n" + ",\n".join([*lines, '"rows": [\n' + ",\n".join(rows) + "\n]"]) + "\n}\n"
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
-    """What is said of the cell; a label has no sd, n and runs."""
+def _cell(cell: Cell, behind: dict[tuple[str, ...], int]) -> dict[str, Any]:
+    """What is said of the cell; its runs as a place in `behind`, to which they are added."""
     found: dict[str, Any] = {"value": cell.value, "shown": cell.shown}
-    found |= {"runs": list(cell.runs)} if cell.runs else {}
+    found |= {"runs": behind.setdefault(cell.runs, len(behind))} if cell.runs else {}
     found |= {"sd": cell.sd, "n": cell.n} if cell.n is not None else {}
     return found | ({"best": True} if cell.best else {})
 

@@ -70,8 +70,9 @@ def test_json_says_which_runs_stand_behind_a_number() -> None:
     content = json.loads(formats.as_json(TABLE))
     assert [column["key"] for column in content["columns"]] == ["name", "accuracy", "from"]
     assert content["rows"][0]["accuracy"] == {
-        "value": BEST.value, "shown": BEST.shown, "runs": ["r1", "r2"], "sd": 0.02, "n": 3, "best": True,
+        "value": BEST.value, "shown": BEST.shown, "runs": 0, "sd": 0.02, "n": 3, "best": True,
     }  # fmt: skip
+    assert content["runs"] == [["r1", "r2"], ["r3"]] and content["rows"][1]["accuracy"]["runs"] == 1
     assert content["rows"][1]["from"] == {"value": None, "shown": "-"}
 
 
