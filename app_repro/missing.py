@@ -1,4 +1,4 @@
-"""What the records do not hold: protocols and methods without runs, cells of one seed, diverged runs. A sentence each."""
+"""What the records do not hold, a sentence each: protocols, methods and seeds without runs, and diverged runs."""
 
 from collections import defaultdict
 from collections.abc import Sequence
