@@ -184,7 +184,7 @@ def _bundle() -> str:
     """Vega, Vega-Lite, vega-embed and the expression interpreter as one script, from vl-convert."""
     import vl_convert
 
-    script = vl_convert.javascript_bundle(None).replace("\r\n", "\n")
+    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r\n", "\n")
     if re.search(r"</script|<!--", script, re.IGNORECASE):
         raise ValueError("the Vega bundle cannot stand in an HTML script; use another vl-convert-python")
     return script

@@ -1,5 +1,6 @@
 """The page in a browser: one file, served on the loopback address until Ctrl-C."""
 
+import contextlib
 import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,15 +19,12 @@ def show(folder: Path, *, browser: bool = True) -> None:
 
     Raises NoPageError, one line with what to run, where there is no page.
     """
-    with server(folder) as serving:
+    with server(folder) as serving, contextlib.suppress(KeyboardInterrupt):
         address = f"http://{HOST}:{serving.server_port}/"
         print(f"{folder / 'index.html'} at {address} until Ctrl-C", flush=True)
         if browser and not webbrowser.open(address):
             print("no browser found here: open that address in one", flush=True)
-        try:
-            serving.serve_forever(poll_interval=0.2)
-        except KeyboardInterrupt:
-            print()
+        serving.serve_forever(poll_interval=0.2)
 
 
 def server(folder: Path) -> ThreadingHTTPServer:
