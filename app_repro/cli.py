@@ -74,13 +74,26 @@ def run(
 
 @app.command()
 def report(
-    runs: Annotated[Path, typer.Option(help="Runs, as run lays them out.")] = RUNS,
-    out: Annotated[Path, typer.Option(help="Where tables and figures go.")] = REPORT,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of records; again for more. [default: data/runs, data/published where it is empty]"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where tables and figures go. [default: data/report]")] = None,
+    claims: ClaimsFile = CLAIMS,
+    card: Annotated[
+        str | None, typer.Option(help="Print one run's model card; by id, folder or what either begins with.")
+    ] = None,
+    opened: Annotated[bool, typer.Option("--open", help="Write nothing: show the page there is in a browser.")] = False,
 ) -> None:
-    """Tables, figures and metrics from records alone."""
-    from app_repro.report import write
+    """Tables, figures, metrics and a page to read (index.html) from records alone; or the model card of one run."""
+    from app_repro import judging
+    from app_repro import report as room
 
-    typer.echo(write(runs, out))
+    known = claims if claims != CLAIMS or claims.exists() else None
+    if card is not None:
+        typer.echo(room.card(runs or [], card, out))
+    else:
+        typer.echo(judging.report(runs or [], known, out or REPORT, opened))
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """What the records do not hold, a sentence each: protocols, methods and seeds without runs, and diverged runs."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,8 +37,8 @@ def _methods(records: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _seeds(records: Sequence[dict[str, Any]]) -> list[str]:
-    found = report.cells(records).values()
-    single = sum(len(members) == 1 for members in found)
+    found = Counter(report.cell_of(content) for content in records if content["status"] == "finished")
+    single = sum(count == 1 for count in found.values())
     if not single:
         return []
     which = "The only setting has" if len(found) == 1 else f"{single} of {len(found)} settings have"

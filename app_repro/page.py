@@ -14,11 +14,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from app_repro import files, findings, missing, report
+from app_repro import files, findings, missing, record
 from app_repro.charts import Chart
 from app_repro.judge import VERDICTS
 from app_repro.spec import PROTOCOLS
-from app_repro.tables import Cell, Column, Table
+from app_repro.tables import Cell, Column, Table, label
 from app_repro.verify import Report
 
 MAX_CELLS = 12_000
@@ -121,19 +121,15 @@ def _run_row(content: dict[str, Any]) -> tuple[Cell, ...]:
     seconds = content["summary"]["wall_seconds"] if content["summary"] else None
     texts = [spec[key] for key in RUN_SETTINGS]
     return (
-        _label(content["run_id"]),
-        *(_label(value) for value in texts),
+        label(content["run_id"]),
+        *(label(value) for value in texts),
         Cell(spec["seed"], str(spec["seed"])),
-        _label(report.protocol_name(content)),
-        _label(status),
-        _label(commit),
-        _label(device.get("name") or device.get("kind")),
+        label(record.protocol_name(content)),
+        label(status),
+        label(commit),
+        label(device.get("name") or device.get("kind")),
         Cell(seconds, "-" if seconds is None else f"{seconds:,.1f}"),
     )
-
-
-def _label(value: Any) -> Cell:
-    return Cell(value, "-" if value in (None, "") else str(value))
 
 
 def _parts(tables: Sequence[Table]) -> list[Part]:

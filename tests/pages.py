@@ -46,7 +46,9 @@ def main_table(found: list[dict[str, Any]]) -> Table:
         Column("cer", "CER", True),
     )
     rows = []
-    for cell, members in report.cells(found).items():
+    finished = [content for content in found if content["status"] == "finished"]
+    for cell in dict.fromkeys(map(report.cell_of, finished)):
+        members = [content for content in finished if report.cell_of(content) == cell]
         named = dict(zip(report.CELL, cell, strict=True))
         runs = tuple(content["run_id"] for content in members)
         accuracy = sum(content["summary"]["test_accuracy"] for content in members) / len(members)

@@ -51,7 +51,7 @@ def test_departures_from_a_protocol_make_another_cell(runs) -> None:
 def test_a_diverged_run_is_left_out_and_named(runs, tmp_path) -> None:
     bad = a_record(4) | {"status": "diverged", "summary": None}
     files.write_sealed(runs / "bad/record.json", bad)
-    text = report.write(runs, tmp_path / "out")
+    text = report.write(report.make([runs]), tmp_path / "out")
     assert f"not in the table, diverged: {bad['run_id']}" in text
 
 
@@ -72,10 +72,12 @@ def test_no_record_is_one_line_and_a_damaged_one_is_named(runs, tmp_path) -> Non
 def test_files_agree_with_each_other(runs, tmp_path) -> None:
     import pandas as pd
 
-    text = report.write(runs, tmp_path / "out")
-    assert (tmp_path / "out/tables/main.md").read_text() == text + "\n"
+    text = report.write(report.make([runs]), tmp_path / "out")
+    assert (tmp_path / "out/tables/overview.md").read_text() == text + "\n"
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert metrics["digits/resnet8s/app/paper"]["cer"] == 164.0
     table = pd.read_csv(tmp_path / "out/tables/main.csv")
-    assert table["cer_mean"].tolist() == [150.0, 164.0]
-    assert len(pd.read_csv(tmp_path / "out/tables/megabatches.csv")) == 8
+    assert table["cer"].tolist() == [150.0, 164.0] and table["cer_n"].tolist() == [1, 3]
+    assert len(pd.read_csv(tmp_path / "out/tables/per-megabatch.csv")) == 4
+    final = pd.read_csv(tmp_path / "out/plots/final.csv")
+    assert final["test_accuracy"].tolist() == table["test_accuracy"].tolist() == pytest.approx([0.75, 0.68])
