@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from app_repro import files, findings, missing, record
+from app_repro import files, findings, groups, missing, record
 from app_repro.charts import Chart
 from app_repro.judge import VERDICTS
 from app_repro.spec import PROTOCOLS
@@ -95,7 +95,7 @@ def runs_table(records: Sequence[dict[str, Any]]) -> Table:
     """Every run with its setting and provenance: what a number's dialog shows, and what is read without scripts."""
     columns = (
         Column("run", "run"),
-        *(Column(key, key) for key in RUN_SETTINGS),
+        *groups.columns(RUN_SETTINGS),
         Column("seed", "seed", number=True),
         Column("protocol", "protocol"),
         Column("status", "status"),
@@ -119,10 +119,9 @@ def _run_row(content: dict[str, Any]) -> tuple[Cell, ...]:
     status = "finished" if finished else f"{content['status']} at {missing.where(content)}"
     status += ", other code accepted" if content["accepted_code"] else ""
     seconds = content["summary"]["wall_seconds"] if content["summary"] else None
-    texts = [spec[key] for key in RUN_SETTINGS]
     return (
         label(content["run_id"]),
-        *(label(value) for value in texts),
+        *groups.labels(spec, RUN_SETTINGS),
         Cell(spec["seed"], str(spec["seed"])),
         label(record.protocol_name(content)),
         label(status),

@@ -158,7 +158,7 @@ const draw = async (figure, specs) => {
   const protocols = figure.dataset.protocols.split(" ").filter(Boolean);
   const about = !protocols.length || protocols.some(fits);
   const [note, box] = [one(".nothing", figure), plot.closest(".scroll")];
-  box.hidden = !about;
+  box.hidden = one(".binds", figure).hidden = !about;
   note.hidden = about;
   note.textContent = about ? "" : `No run of this figure follows the ${chosen()} protocol.`;
   const state = protocols.length > 1 ? chosen() : "both";
@@ -166,7 +166,7 @@ const draw = async (figure, specs) => {
   const spec = state === "both" ? specs[plot.dataset.chart] : narrowed(specs[plot.dataset.chart]);
   drawn.get(figure)?.view.finalize();
   drawn.set(figure, { state, view: { finalize() {} } });
-  const options = { ast: true, actions: false, renderer: "svg", defaultStyle: false, config: look,
+  const options = { ast: true, actions: false, renderer: "svg", defaultStyle: false, config: look, bind: one(".binds", figure),
     tooltip: { disableDefaultStyle: true, theme: "page" } };
   try {
     drawn.set(figure, { state, view: await vegaEmbed(plot, spec, options) });
