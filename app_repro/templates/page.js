@@ -160,13 +160,15 @@ const draw = async (figure, specs) => {
   const [note, box] = [one(".nothing", figure), plot.closest(".scroll")];
   box.hidden = one(".binds", figure).hidden = !about;
   note.hidden = about;
+  const twin = chosen() === "both" ? figure.id : figure.id.replace(/-(paper|released)$/, `-${chosen()}`);
+  figure.hidden = twin !== figure.id && document.getElementById(twin) !== null; // its other protocol's figure stands for it
   note.textContent = about ? "" : `No run of this figure follows the ${chosen()} protocol.`;
   const state = protocols.length > 1 ? chosen() : "both";
   if (!about || drawn.get(figure)?.state === state) return;
   const spec = state === "both" ? specs[plot.dataset.chart] : narrowed(specs[plot.dataset.chart]);
   drawn.get(figure)?.view.finalize();
   drawn.set(figure, { state, view: { finalize() {} } });
-  const options = { ast: true, actions: false, renderer: "svg", defaultStyle: false, config: look, bind: one(".binds", figure),
+  const options = { ast: true, actions: false, renderer: "svg", logLevel: 1, defaultStyle: false, config: look, bind: one(".binds", figure),
     tooltip: { disableDefaultStyle: true, theme: "page" } };
   try {
     drawn.set(figure, { state, view: await vegaEmbed(plot, spec, options) });
