@@ -122,12 +122,17 @@ def _reported(
             absent += [] if cells else [(claim, protocol, "not run")]
             for cell in cells:
                 sides = [_finished(cell.sides[side].values()) for side in claim.sides]
-                remark = "; ".join([*cell.deviations, *(f"missing: {text}" for text in cell.missing)])
+                lost = [f"diverged: {s} seed {n}" for s in claim.sides for n, run in _diverged(cell.sides[s])]
+                remark = "; ".join([*cell.deviations, *lost, *(f"missing: {text}" for text in cell.missing)])
                 if all(sides) and claim.against[0] in BASELINES and claim.metric in SCALES:
                     found[claim.metric, sides[0][0].setting, sides[1][0].setting] = (claim, remark)
                 else:
                     absent.append((claim, protocol, remark or "no finished pair"))
     return found, absent
+
+
+def _diverged(runs: dict[int, Run]) -> list[tuple[int, Run]]:
+    return [(seed, run) for seed, run in sorted(runs.items()) if not run.is_finished]
 
 
 def _finished(runs: Any) -> list[Run]:

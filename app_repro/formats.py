@@ -51,16 +51,16 @@ def _plain(text: str) -> str:
 
 
 def latex(table: Table) -> str:
-    """A booktabs table to \\input, with caption and label; from LONG rows on a longtable, which breaks over pages."""
+    """A booktabs table to \\input, its note below; from LONG rows on a longtable, which breaks over pages."""
     layout = "".join("r" if column.number else "l" for column in table.columns)
     head = " & ".join(escape(column.heading) for column in table.columns) + r" \\"
     body = [" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in table.rows]
-    caption = rf"\caption{{{escape(f'{table.title}. {table.note}')}}}\label{{tab:{table.name}}}"
+    caption = rf"\caption{{{escape(table.title)}}}\label{{tab:{table.name}}}"
+    note = rf"{{\footnotesize {escape(table.note)}\par}}"
     if len(table.rows) >= LONG:
-        opening = ["% needs booktabs and longtable", rf"\begin{{longtable}}{{{layout}}}", rf"{caption} \\", r"\toprule"]
-        closing = [r"\bottomrule", r"\end{longtable}", ""]
-        return "\n".join([*opening, head, r"\midrule", r"\endhead", *body, *closing])
-    opening = [
+        start = ["% needs booktabs and longtable", rf"\begin{{longtable}}{{{layout}}}", rf"{caption} \\", r"\toprule"]
+        return "\n".join([*start, head, r"\midrule", r"\endhead", *body, r"\bottomrule", r"\end{longtable}", note, ""])
+    start = [
         "% needs booktabs",
         r"\begin{table}",
         r"\centering",
@@ -68,7 +68,9 @@ def latex(table: Table) -> str:
         rf"\begin{{tabular}}{{{layout}}}",
         r"\toprule",
     ]
-    return "\n".join([*opening, head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+    return "\n".join(
+        [*start, head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\par", note, r"\end{table}", ""]
+    )
 
 
 def _latex_cell(cell: Cell) -> str:
@@ -114,22 +116,23 @@ def as_csv(table: Table) -> str:
 
 
 def as_json(table: Table) -> str:
-    """Columns, and each row as {key: cell}: value, text shown, sd, n, best, and the ids of the runs behind it."""
+    """Columns, rows as {key: cell}, and `runs`: the lists of run ids that cells name by their place in it.
+
+    A cell: value, text shown, sd, n, best, runs; a label has the first two alone.
+    """
     keys = [column.key for column in table.columns]
-    content = {
-        "name": table.name,
-        "title": table.title,
-        "note": table.note,
-        "columns": [vars(column) for column in table.columns],
-    }
-    rows = (json.dumps({key: _cell(cell) for key, cell in zip(keys, row, strict=True)}) for row in table.rows)
-    return json.dumps(content, indent=1)[:-2] + ',\n "rows": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n"
+    behind: dict[tuple[str, ...], int] = {}
+    rows = [json.dumps({key: _cell(cell, behind) for key, cell in zip(keys, row, strict=True)}) for row in table.rows]
+    head = {"name": table.name, "title": table.title, "note": table.note}
+    content = head | {"columns": [vars(column) for column in table.columns], "runs": list(behind)}
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
+    return "{\n" + ",\n".join([*lines, '"rows": [\n' + ",\n".join(rows) + "\n]"]) + "\n}\n"
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
-    """What is said of the cell; a label has no sd, n and runs."""
+def _cell(cell: Cell, behind: dict[tuple[str, ...], int]) -> dict[str, Any]:
+    """What is said of the cell; its runs as a place in `behind`, to which they are added."""
     found: dict[str, Any] = {"value": cell.value, "shown": cell.shown}
-    found |= {"runs": list(cell.runs)} if cell.runs else {}
+    found |= {"runs": behind.setdefault(cell.runs, len(behind))} if cell.runs else {}
     found |= {"sd": cell.sd, "n": cell.n} if cell.n is not None else {}
     return found | ({"best": True} if cell.best else {})
 

@@ -22,8 +22,11 @@ SETTINGS = (*_FIRST, *(key for key in RunSpec.model_fields if key not in (*_FIRS
 _OF_DATA = ("data_digest", "augmentation")
 """Settings that follow from the data set (and its order): worth a column only where one name stands for two."""
 
+_NULL_IS_ALL = ("train_limit", "test_limit", "few_shot")
+"""Settings whose null says something; that of any other says that it does not apply, or is not known yet."""
+
 HEADINGS = {"dataset": "data set", "arch": "network", "sb": "T"}
-_NUMBERS = ("sb", "tau", "epochs", "batch_size", "lr", "momentum", "weight_decay", "train_limit", "test_limit")
+_TEXTS = (*ALWAYS, "criterion", "scope", "replay", "precision", "milestones", "engine", *_OF_DATA)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +67,7 @@ class Group:
 
 
 def group(runs: Sequence[Run]) -> list[Group]:
-    """The groups of `runs`, by data set and network, methods in the order of METHODS."""
+    """The groups of `runs`, by data set, network and protocol, methods in the order of METHODS."""
     found: dict[tuple[str, ...], list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.seed):
         found.setdefault(tuple(map(repr, _settings(run).values())), []).append(run)
@@ -91,13 +94,13 @@ def planned(spec: RunSpec) -> dict[str, Any]:
 
 
 def _rank(one: Group) -> tuple[Any, ...]:
-    dataset, arch, method, *rest = one.settings.values()
+    dataset, arch, method, protocol, *rest = one.settings.values()
     methods = list(METHODS)
     place = methods.index(method) if method in methods else len(methods)
     ordered = (
         (isinstance(value, int | float), f"{value:024.9f}" if _is_number(value) else str(value)) for value in rest
     )
-    return (dataset, arch, place, *ordered)
+    return (dataset, arch, protocol, place, *ordered)
 
 
 def _is_number(value: Any) -> bool:
@@ -108,7 +111,7 @@ def varying(settings: Sequence[dict[str, Any]]) -> list[str]:
     """Settings worth a column: those of ALWAYS, and the others where settings to which they apply differ in them."""
 
     def differ(key: str, among: Sequence[dict[str, Any]]) -> bool:
-        return len({repr(one[key]) for one in among if one[key] is not None}) > 1
+        return len({repr(one[key]) for one in among if one[key] is not None or key in _NULL_IS_ALL}) > 1
 
     by_data: dict[Any, list[dict[str, Any]]] = {}
     for one in settings:
@@ -123,7 +126,7 @@ def varying(settings: Sequence[dict[str, Any]]) -> list[str]:
 
 def columns(keys: Sequence[str]) -> tuple[Column, ...]:
     """A column a setting."""
-    return tuple(Column(key, HEADINGS.get(key, key.replace("_", " ")), key in _NUMBERS) for key in keys)
+    return tuple(Column(key, HEADINGS.get(key, key.replace("_", " ")), key not in _TEXTS) for key in keys)
 
 
 def labels(settings: dict[str, Any], keys: Sequence[str]) -> tuple[Cell, ...]:

@@ -90,15 +90,20 @@ def facts(run: Run, same: Sequence[Run]) -> dict[str, Any]:
         "seeds": sorted(other.seed for other in same if other.is_finished),
         "layers": _layers(content),
         "tested": content["megabatches"][-1]["test_samples"] if content["megabatches"] else None,
-        "source": content["data_source"],
-        "git": provenance.get("git") or {},
+        "source": _filled(content["data_source"], "origin", "digest"),
+        "git": _filled(provenance.get("git"), "commit", "dirty"),
         "versions": provenance.get("versions") or {},
-        "device": provenance.get("device") or {},
+        "device": _filled(provenance.get("device"), "name", "threads", "peak_bytes"),
         "platform": provenance.get("platform"),
         "python": provenance.get("python"),
         "command": command(spec),
         "own_images": spec["dataset"].startswith("folder:"),
     }
+
+
+def _filled(known: dict[str, Any] | None, *keys: str) -> dict[str, Any]:
+    """`known`, and None for each of `keys` that it lacks."""
+    return dict.fromkeys(keys) | (known or {})
 
 
 def _metrics(content: dict[str, Any], same: Sequence[Run]) -> list[tuple[str, str, str]]:

@@ -31,11 +31,12 @@ def per_megabatch(made: Sequence[Group]) -> Table:
     for one in made:
         head = groups.labels(one.settings, keys)
         errors = [list(itertools.accumulate(item["test_errors"] for item in _stream(run))) for run in one.runs]
-        for k, items in enumerate(zip(*(_stream(run) for run in one.runs), strict=True)):
-            values = [_values(item) | {"cer": sums[k]} for item, sums in zip(items, errors, strict=True)]
-            first = items[0]
-            sizes = (tables.label(k + 1), tables.number(first.get("train_samples"), COUNT))
-            cells = (tables.mean([v[m] for v in values], scale, one.ids) for m, scale in PER_MEGABATCH.items())
+        for k in range(max(map(len, errors), default=0)):  # a record may be shorter than others of its setting
+            there = [(_stream(run)[k], sums[k]) for run, sums in zip(one.runs, errors, strict=True) if k < len(sums)]
+            values = [_values(item) | {"cer": so_far} for item, so_far in there]
+            ids = tuple(name for name, sums in zip(one.ids, errors, strict=True) if k < len(sums))
+            sizes = (tables.label(k + 1), tables.number(there[0][0].get("train_samples"), COUNT))
+            cells = (tables.mean([v[m] for v in values], scale, ids) for m, scale in PER_MEGABATCH.items())
             rows.append((*head, *sizes, *cells))
     columns = (
         *groups.columns(keys),

@@ -26,7 +26,7 @@ class Cell:
     runs: tuple[str, ...] = ()
     """Ids of the runs that it was computed from; empty for a label."""
     best: bool = False
-    """Best of its comparison, with an interval that supports it."""
+    """Shown in bold: best of its comparison, or a difference, with an interval that supports it."""
     sd: float | None = None
     """Standard deviation over seeds, in the unit of `value`; None for one seed or a label."""
     n: int | None = None

@@ -55,14 +55,14 @@ def published_shape(spec: RunSpec) -> Shape | None:
 
 
 def network(arch: str, shape: Shape) -> Network | None:
-    """Sizes of `arch` on such images, from networks.json (made by models.describe); None if it is not in there."""
+    """Sizes of `arch` on such images, from workload.json (made by models.describe); None if it is not in there."""
     found = _networks().get(f"{arch} {shape.classes} {shape.size} {shape.channels}")
     return Network(*found) if found else None
 
 
 @functools.cache
 def _networks() -> dict[str, list[int]]:
-    content: dict[str, list[int]] = json.loads(Path(__file__).with_name("networks.json").read_text(encoding="utf-8"))
+    content: dict[str, list[int]] = json.loads(Path(__file__).with_name("workload.json").read_text(encoding="utf-8"))
     return content
 
 

@@ -1,6 +1,6 @@
 """What is counted before a run is the same as what the networks say and the streams hold.
 
-`python tests/test_workload.py` writes app_repro/networks.json anew from models.describe.
+`python tests/test_workload.py` writes app_repro/workload.json anew from models.describe.
 """
 
 import json
@@ -12,7 +12,7 @@ import app_repro
 from app_repro import params, presets, workload
 from app_repro.workload import Shape
 
-FILE = Path(app_repro.__file__).with_name("networks.json")
+FILE = Path(app_repro.__file__).with_name("workload.json")
 
 
 def sizes() -> dict[str, list[int]]:
