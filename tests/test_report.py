@@ -116,7 +116,7 @@ def test_runs_that_differ_in_any_setting_are_not_averaged(runs) -> None:
 def test_claims_stand_in_the_tables_where_their_file_is_given(runs, tmp_path) -> None:
     claims = synthetic.claims_file(tmp_path / "claims.csv", synthetic.row(id="my-claim"))
     report.write(report.make([runs], claims), tmp_path / "with")
-    report.write([runs], tmp_path / "without")
+    report.write(report.make([runs]), tmp_path / "without")
     assert "my-claim" in (tmp_path / "with/tables/cost.md").read_text()
     assert "No claims file was read." in (tmp_path / "without/tables/cost.md").read_text()
 
