@@ -83,12 +83,17 @@ def report(
     card: Annotated[
         str | None, typer.Option(help="Print one run's model card; by id, folder or what either begins with.")
     ] = None,
+    opened: Annotated[bool, typer.Option("--open", help="Write nothing: show the page there is in a browser.")] = False,
 ) -> None:
-    """Tables, figures and metrics from records alone; or the model card of one run."""
+    """Tables, figures, metrics and a page to read (index.html) from records alone; or the model card of one run."""
+    from app_repro import judging
     from app_repro import report as room
 
     known = claims if claims != CLAIMS or claims.exists() else None
-    typer.echo(room.card(runs or [], card, out) if card is not None else room.write(runs or [], out or REPORT, known))
+    if card is not None:
+        typer.echo(room.card(runs or [], card, out))
+    else:
+        typer.echo(judging.report(runs or [], known, out or REPORT, opened))
 
 
 @app.command()

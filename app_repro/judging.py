@@ -1,6 +1,7 @@
 """What the commands about claims do, from their paths: judge, plan for more seeds, import reported numbers."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,26 @@ def verify(question: Question, forms: Forms) -> int:
         return result.exit_code(allow)
     files.write_text(folder / "verdicts.json", content + "\n")
     return 0
+
+
+def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -> str:
+    """Tables, figures, metrics and the page of all records under `runs`; the overview as text.
+
+    `opened`: write nothing, show the page that is there, until Ctrl-C.
+    """
+    from app_repro import page, serve
+    from app_repro import report as room
+    from app_repro.verify import Report
+    from app_repro.verify import verify as judge
+
+    if opened:
+        serve.show(out)
+        return ""
+    made = room.make(runs, claims)
+    text = room.write(made, out)
+    found = judge(room.places(runs), claims) if claims else Report((), (), ("No claims file: no verdicts.",))
+    written = page.write(out, found, made.tables, [], made.records)
+    return f"{text}\n\nthe page: {written}; `app-repro report --open` shows it"
 
 
 def power(records: tuple[Path, ...], claims: Path, claim: str) -> str:

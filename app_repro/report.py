@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from app_repro.errors import DataError
 from app_repro.evidence import Run, read_run, record_files
 from app_repro.maintable import SCALES
 from app_repro.record import protocol_name
-from app_repro.tables import Scale
+from app_repro.tables import Scale, Table
 
 CELL = ("dataset", "arch", "method", "protocol", "sb", "tau", "criterion", "scope", "replay", "epochs", "precision")
 """Settings that tell two cells of the main table apart; seeds are averaged."""
@@ -117,21 +118,35 @@ def _plain(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def write(runs: Sequence[Path], target: Path, claims_file: Path | None = None) -> str:
-    """Tables, metrics.json, plots and figures of every record under `runs` into `target`; the overview as text."""
-    from app_repro import claims, figures, formats, plots, tabulated
+@dataclass(frozen=True)
+class Made:
+    """What a report is made of, before anything is written."""
+
+    records: list[dict[str, Any]]
+    tables: list[Table]
+
+
+def make(runs: Sequence[Path], claims_file: Path | None = None) -> Made:
+    """Every record under `runs` and the tables of them."""
+    from app_repro import claims, tabulated
 
     records = read_all(places(runs))
-    made = tabulated.all_tables(records, claims.load(claims_file) if claims_file else ())
-    rows = main_rows(records)
+    return Made(records, tabulated.all_tables(records, claims.load(claims_file) if claims_file else ()))
+
+
+def write(made: Made, target: Path) -> str:
+    """Tables, metrics.json, plots and figures into `target`; the overview as text."""
+    from app_repro import figures, formats, plots
+
+    rows = main_rows(made.records)
     overview = main_table(rows)
     files.write_text(target / "tables" / "overview.md", overview + "\n")
-    for table in made:
+    for table in made.tables:
         formats.write(table, target / "tables")
     files.write_text(target / "metrics.json", json.dumps(metrics(rows), indent=1) + "\n")
-    plots.write(next(table for table in made if table.name == "per-megabatch"), target / "plots")
-    figures.write(megabatch_rows(records), target / "figures")
-    left_out = [content["run_id"] for content in records if content["status"] != "finished"]
+    plots.write(next(table for table in made.tables if table.name == "per-megabatch"), target / "plots")
+    figures.write(megabatch_rows(made.records), target / "figures")
+    left_out = [content["run_id"] for content in made.records if content["status"] != "finished"]
     return overview + (f"\n\nnot in the table, diverged: {', '.join(left_out)}" if left_out else "")
 
 

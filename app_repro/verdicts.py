@@ -19,7 +19,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.5g}"
 
 
-def _row(verdict: Verdict) -> list[str]:
+def row(verdict: Verdict) -> list[str]:
     """One verdict as texts under HEADERS, numbers in the claim's unit."""
     shown, judged = verdict.as_dict(), verdict.judgement
     measured = _number(judged.mean) + (f" +- {_number(judged.sd)}" if judged.sd is not None else "")
@@ -36,11 +36,11 @@ def table(report: Report) -> str:
     """A plain-text table, then what only one protocol reproduces, problems, notes and a count."""
     from tabulate import tabulate
 
-    rows = [_row(verdict) for verdict in report.verdicts]
-    for row in rows:
-        if row[VERDICT] == "not_run":  # said once, below
-            row[REASON] = row[REASON].partition(";")[0]
-    missing = any(row[VERDICT] == "not_run" for row in rows)
+    rows = [row(verdict) for verdict in report.verdicts]
+    for cells in rows:
+        if cells[VERDICT] == "not_run":  # said once, below
+            cells[REASON] = cells[REASON].partition(";")[0]
+    missing = any(cells[VERDICT] == "not_run" for cells in rows)
     hint = ["the runs a claim needs, and their cost: app-repro plan --claim ID"] if missing else []
     widths = [None, 30, None, None, 22, None, 24, None, None, 40, None]
     grid = tabulate(rows, HEADERS, tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
@@ -49,7 +49,7 @@ def table(report: Report) -> str:
 
 def markdown(report: Report) -> str:
     """The same as Markdown."""
-    rows = [[cell.replace("|", "\\|").replace("\n", " ") for cell in _row(verdict)] for verdict in report.verdicts]
+    rows = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row(verdict)] for verdict in report.verdicts]
     lines = [f"| {' | '.join(cells)} |" for cells in (HEADERS, ["---"] * len(HEADERS), *rows)]
     return "\n".join(["# Verdicts", "", *lines, "", *(f"- {line}" for line in _remarks(report))])
 

@@ -37,6 +37,8 @@ class Verdict:
     """Settings judged, data set/network."""
     missing: tuple[str, ...] = ()
     deviations: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    """Ids of the runs judged."""
 
     @property
     def verdict(self) -> str:
@@ -68,6 +70,7 @@ class Verdict:
             "cells": list(self.cells),
             "missing": list(self.missing),
             "deviations": list(self.deviations),
+            "runs": list(self.runs),
         }
 
 
@@ -156,8 +159,10 @@ def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict
         judged = Judgement("inconclusive", f"missing: {_few(missing)}", min(len(cell.seeds) for cell in present))
     else:
         judged = _capped(RULES[claim.kind](claim, complete, pool), asked, deviations)
-    labels = tuple(dict.fromkeys(cell.label for cell in complete or present))
-    return Verdict(claim, protocol, judged, labels, tuple(missing), deviations)
+    seen = complete or present
+    labels = tuple(dict.fromkeys(cell.label for cell in seen))
+    ids = tuple(dict.fromkeys(run.content["run_id"] for cell in seen for run in cell.runs))
+    return Verdict(claim, protocol, judged, labels, tuple(missing), deviations, ids)
 
 
 def _capped(judged: Judgement, missing: Sequence[str], deviations: Sequence[str]) -> Judgement:

@@ -41,12 +41,15 @@ LEVELS = [
     ],
     ["report"],
     ["verdicts", "publish", "power", "reported", "differences", "audit"],
+    ["findings", "missing", "page", "serve"],
     ["demo", "stages", "judging", "readme"],
     ["options", "cli_claims", "cli"],
 ]
 """From the ground up: a module imports modules of lower levels, or earlier ones of its own."""
 
 TORCH_FREE = [
+    "page",
+    "serve",
     "differences",
     "params",
     "record",

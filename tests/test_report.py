@@ -55,7 +55,7 @@ def test_departures_from_a_protocol_make_another_cell(runs) -> None:
 def test_a_diverged_run_is_left_out_and_named(runs, tmp_path) -> None:
     bad = a_record(4) | {"status": "diverged", "summary": None}
     files.write_sealed(runs / "bad/record.json", bad)
-    text = report.write([runs], tmp_path / "out")
+    text = report.write(report.make([runs]), tmp_path / "out")
     assert f"not in the table, diverged: {bad['run_id']}" in text
 
 
@@ -76,7 +76,7 @@ def test_no_record_is_one_line_and_a_damaged_one_is_named(runs, tmp_path) -> Non
 def test_files_agree_with_each_other(runs, tmp_path) -> None:
     import pandas as pd
 
-    text = report.write([runs], tmp_path / "out")
+    text = report.write(report.make([runs]), tmp_path / "out")
     assert (tmp_path / "out/tables/overview.md").read_text() == text + "\n"
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert metrics["digits/resnet8s/app/paper"]["cer"] == 164.0
@@ -115,8 +115,8 @@ def test_runs_that_differ_in_any_setting_are_not_averaged(runs) -> None:
 
 def test_claims_stand_in_the_tables_where_their_file_is_given(runs, tmp_path) -> None:
     claims = synthetic.claims_file(tmp_path / "claims.csv", synthetic.row(id="my-claim"))
-    report.write([runs], tmp_path / "with", claims)
-    report.write([runs], tmp_path / "without")
+    report.write(report.make([runs], claims), tmp_path / "with")
+    report.write(report.make([runs]), tmp_path / "without")
     assert "my-claim" in (tmp_path / "with/tables/cost.md").read_text()
     assert "No claims file was read." in (tmp_path / "without/tables/cost.md").read_text()
 

@@ -1,0 +1,158 @@
+"""Verdicts in plain words: what a claim says, and for each protocol what was measured and what that means."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app_repro import verdicts
+from app_repro.judge import HARD, LEVEL
+from app_repro.statements import OWN, Claim, protocols
+from app_repro.verify import Report, Verdict
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the runs under one protocol say about a claim, as texts; numbers in the claim's unit."""
+
+    protocol: str | None
+    """None: no run under any protocol."""
+    verdict: str
+    meaning: str
+    """The verdict as a sentence."""
+    reason: str
+    measured: str
+    """Mean +- noise of one seed; empty if nothing was measured."""
+    n: str
+    interval: str
+    margin: str
+    needed: str
+    """Seeds still needed for a hard verdict; empty if none are, or if no number is known to do."""
+    runs: tuple[str, ...] = ()
+    """Ids of the runs judged."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One claim and all that is found about it."""
+
+    claim: Claim
+    statement: str
+    """The claim as a sentence about numbers."""
+    reported: str
+    interval_of: str
+    """What the intervals are intervals of."""
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the statement is ours, not the paper's."""
+        return self.claim.source == OWN
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether any run is about it."""
+        return any(finding.verdict != "not_run" for finding in self.findings)
+
+
+def cards(report: Report) -> list[Card]:
+    """A card a claim, those with runs first, otherwise in the order of the claims file."""
+    by_claim: dict[Claim, list[Verdict]] = {}
+    for verdict in report.verdicts:
+        by_claim.setdefault(verdict.claim, []).append(verdict)
+    found = [_card(claim, rows) for claim, rows in by_claim.items()]
+    return sorted(found, key=lambda card: not card.is_judged)
+
+
+def _card(claim: Claim, rows: list[Verdict]) -> Card:
+    texts = [dict(zip(verdicts.HEADERS, verdicts.row(row), strict=True)) for row in rows]
+    findings = [_finding(row, text) for row, text in zip(rows, texts, strict=True)]
+    seen = {row.protocol for row in rows}
+    if None not in seen:
+        findings += [_unseen(name, claim) for name in protocols(claim) if name not in seen]
+    of = "measured − reported" if claim.kind in ("value", "ratio") else "the mean"
+    return Card(claim, STATEMENTS[claim.kind](claim), texts[0]["reported"], of, tuple(findings))
+
+
+def _finding(row: Verdict, text: dict[str, str]) -> Finding:
+    return Finding(
+        protocol=row.protocol,
+        verdict=row.verdict,
+        meaning=_meaning(row, text["seeds still needed"]),
+        reason=text["reason"],
+        measured=text["measured mean +- sd"].replace("+-", "±"),
+        n=text["n"],
+        interval=text["interval"],
+        margin=text["margin"],
+        needed=text["seeds still needed"],
+        runs=row.runs,
+    )
+
+
+def _unseen(protocol: str, claim: Claim) -> Finding:
+    """A protocol that the claim admits and no run follows."""
+    reason = f"no runs; `app-repro plan --claim {claim.id}` names those it needs"
+    return Finding(protocol, "not_run", MEANINGS["not_run"], reason, "", "0", "", "", "")
+
+
+INTERVAL = f"{200 * LEVEL - 100:.0f} % interval"
+"""Two one-sided bounds at LEVEL."""
+
+MEANINGS = {
+    "reproduced": "It reproduces: the runs show it with the confidence asked for.",
+    "not_reproduced": f"It does not reproduce: the runs contradict it at a confidence of {100 * HARD:.0f} %.",
+    "partial": "Half of it reproduces: the direction is shown, the size is not.",
+    "inconclusive": "It is open: these runs neither confirm nor contradict it.",
+    "not_run": "It is untested: no run here is about it.",
+    "error": "Nothing can be said: a run that it needs is damaged or diverged.",
+}
+"""Verdict -> what it means."""
+
+
+def _meaning(row: Verdict, needed: str) -> str:
+    if row.verdict == "reproduced" and row.judgement.margin is not None:
+        return f"It reproduces: the whole {INTERVAL} lies inside the margin."
+    if row.verdict == "partial" and (row.missing or row.deviations):
+        return "The runs agree, but they are not quite those that the claim is about."
+    if row.verdict == "inconclusive" and needed not in ("", "0"):
+        return f"{MEANINGS[row.verdict]} At this mean and noise {needed} more {_seeds(needed)} would decide."
+    return MEANINGS[row.verdict]
+
+
+def _seeds(count: str) -> str:
+    return "seed" if count == "1" else "seeds"
+
+
+WORDS = {
+    "test_accuracy": "test accuracy",
+    "cer": "cumulative errors (CER)",
+    "mean_error": "mean error",
+    "generalisation_gap": "generalisation gap",
+    "gap_test": "gap to the test set",
+    "density_nominal": "nominal density",
+    "density_effective": "effective density",
+    "layer_density": "density of the early layers",
+}
+"""Metric -> its name in a sentence."""
+
+
+def _subject(claim: Claim) -> str:
+    return f"The {WORDS[claim.metric]} of {claim.method}"
+
+
+def _size(claim: Claim, sign: str = "") -> str:
+    return f"{claim.value:{sign}g} {claim.unit}"
+
+
+STATEMENTS: dict[str, Callable[[Claim], str]] = {
+    "value": lambda claim: f"{_subject(claim)} is {_size(claim)}.",
+    "difference": lambda claim: f"{_subject(claim)} minus that of {claim.against[0]} is {_size(claim, '+')}.",
+    "ratio": lambda claim: f"{_subject(claim)} is {claim.value:g} of that of {claim.against[0]}.",
+    "upper_bound": lambda claim: f"{_subject(claim)} lies below {_size(claim)}.",
+    "ordering": lambda claim: f"{_subject(claim)} is better than that of {' and of '.join(claim.against)}.",
+    "closer": lambda claim: f"{_subject(claim)} lies nearer to that of {claim.against[0]} than of {claim.against[1]}.",
+    "shape": lambda claim: f"{_subject(claim)} both rises and falls over the megabatches.",
+    "layer_ordering": lambda claim: (
+        f"{_subject(claim)} lies below that of {claim.against[0]} "
+        f"at megabatch {' and '.join(map(str, claim.megabatches))}."
+    ),
+}
+"""Kind -> the claim as a sentence; every kind of statements.KINDS."""

@@ -1,0 +1,202 @@
+"""The page: verdicts, figures, tables and the runs behind every number in one self-contained HTML file."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from app_repro import files, findings, groups, missing, record
+from app_repro.charts import Chart
+from app_repro.judge import VERDICTS
+from app_repro.spec import PROTOCOLS
+from app_repro.tables import Cell, Column, Table, label
+from app_repro.verify import Report
+
+MAX_CELLS = 12_000
+"""Cells of all tables together that the page shows, so that it stays under 3 MB; the files have every row."""
+
+MARKS = {"reproduced": "✓", "not_reproduced": "✗", "partial": "≈", "inconclusive": "?", "not_run": "–", "error": "!"}
+"""Verdict -> the sign on its badge, for those who do not see its colour."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table as the page shows it: its first rows."""
+
+    table: Table
+    rows: tuple[tuple[Cell, ...], ...]
+    protocols: tuple[str, ...]
+    """For each row the protocol it is about; empty for none."""
+
+    @property
+    def left_out(self) -> int:
+        """Rows that only the files have."""
+        return len(self.table.rows) - len(self.rows)
+
+
+def write(
+    target: Path,
+    verdicts: Report,
+    tables: Sequence[Table],
+    charts: Sequence[Chart],
+    records: Sequence[dict[str, Any]],
+) -> Path:
+    """Write the page as `target`/index.html; its path. Each run that a table names should be one of `records`."""
+    path = target / "index.html"
+    files.write_text(path, html(verdicts, tables, charts, records))
+    return path
+
+
+def html(verdicts: Report, tables: Sequence[Table], charts: Sequence[Chart], records: Sequence[dict[str, Any]]) -> str:
+    """The page's text. All values are escaped; what runs is allowed by its digest alone (Content-Security-Policy)."""
+    runs = runs_table(records)
+    drawn = any(chart.spec for chart in charts)
+    scripts = [*([_bundle()] if drawn else []), _asset("page.js")]
+    style = _asset("page.css")
+    cards = findings.cards(verdicts)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            policy=_policy(style, scripts),
+            style=Markup(style),
+            scripts=[Markup(script) for script in scripts],
+            cards=cards,
+            tally=_tally(verdicts),
+            marks=MARKS,
+            interval=findings.INTERVAL,
+            lacking=[*missing.sentences(records), *verdicts.problems, *verdicts.notes],
+            charts=charts,
+            blob=_packed({chart.name: chart.spec for chart in charts if chart.spec}),
+            parts=_parts(tables),
+            runs=Part(runs, runs.rows, _protocols_of(runs)),
+            numbers={row[0].value: number for number, row in enumerate(runs.rows)},
+            protocols=list(PROTOCOLS),
+        )
+    )
+
+
+def _tally(verdicts: Report) -> list[tuple[str, int]]:
+    """How many verdicts of each kind, in the order of VERDICTS, those not given left out."""
+    given = [verdict.verdict for verdict in verdicts.verdicts]
+    return [(name, given.count(name)) for name in VERDICTS if name in given]
+
+
+def runs_table(records: Sequence[dict[str, Any]]) -> Table:
+    """Every run with its setting and provenance: what a number's dialog shows, and what is read without scripts."""
+    columns = (
+        Column("run", "run"),
+        *groups.columns(RUN_SETTINGS),
+        Column("seed", "seed", number=True),
+        Column("protocol", "protocol"),
+        Column("status", "status"),
+        Column("commit", "commit"),
+        Column("device", "device"),
+        Column("wall_seconds", "wall time, s", number=True),
+    )
+    rows = sorted((_run_row(content) for content in records), key=lambda row: [cell.shown for cell in row[1:]])
+    note = "A run's id is a digest of all its settings. `+` after a commit: files differed from it."
+    return Table("runs", "Every run", note, columns, tuple(rows))
+
+
+RUN_SETTINGS = ("dataset", "arch", "method", "sb", "tau", "criterion", "epochs")
+
+
+def _run_row(content: dict[str, Any]) -> tuple[Cell, ...]:
+    spec, source = content["spec"], content["provenance"]
+    git, device = source.get("git") or {}, source.get("device") or {}
+    commit = (git.get("commit") or "")[:10] + ("+" if git.get("dirty") else "")
+    finished = content["status"] == "finished"
+    status = "finished" if finished else f"{content['status']} at {missing.where(content)}"
+    status += ", other code accepted" if content["accepted_code"] else ""
+    seconds = content["summary"]["wall_seconds"] if content["summary"] else None
+    return (
+        label(content["run_id"]),
+        *groups.labels(spec, RUN_SETTINGS),
+        Cell(spec["seed"], str(spec["seed"])),
+        label(record.protocol_name(content)),
+        label(status),
+        label(commit),
+        label(device.get("name") or device.get("kind")),
+        Cell(seconds, "-" if seconds is None else f"{seconds:,.1f}"),
+    )
+
+
+def _parts(tables: Sequence[Table]) -> list[Part]:
+    """Each table with as many first rows as fit into MAX_CELLS: small tables whole, large ones share what is left."""
+    left, waiting, limits = MAX_CELLS, len(tables), {}
+    for table in sorted(tables, key=_cells):
+        limits[table.name] = min(len(table.rows), left // waiting // max(1, len(table.columns)))
+        left -= limits[table.name] * len(table.columns)
+        waiting -= 1
+    return [Part(table, table.rows[: limits[table.name]], _protocols_of(table)) for table in tables]
+
+
+def _cells(table: Table) -> int:
+    return len(table.rows) * len(table.columns)
+
+
+def _protocols_of(table: Table) -> tuple[str, ...]:
+    """The bundle's name in each row's protocol, `released` for `released, order=permuted`."""
+    place = next((number for number, column in enumerate(table.columns) if column.key == "protocol"), None)
+    if place is None:
+        return ("",) * len(table.rows)
+    return tuple(str(row[place].value or "").partition(",")[0] for row in table.rows)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    loader = jinja2.PackageLoader("app_repro", "templates")
+    options = {"trim_blocks": True, "lstrip_blocks": True, "undefined": jinja2.StrictUndefined}
+    environment = jinja2.Environment(loader=loader, autoescape=True, **options)  # type: ignore[arg-type]
+    environment.filters["ticked"] = _ticked
+    return environment
+
+
+def _ticked(text: str) -> Markup:
+    """Text, escaped; what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _asset(name: str) -> str:
+    """A file of the templates' folder as it is."""
+    environment = _environment()
+    assert environment.loader
+    return environment.loader.get_source(environment, name)[0]
+
+
+@cache
+def _bundle() -> str:
+    """Vega, Vega-Lite, vega-embed and the expression interpreter as one script, from vl-convert."""
+    import vl_convert
+
+    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r\n", "\n")
+    if re.search(r"</script|<!--", script, re.IGNORECASE):
+        raise ValueError("the Vega bundle cannot stand in an HTML script; use another vl-convert-python")
+    return script
+
+
+def _policy(style: str, scripts: Sequence[str]) -> str:
+    """Nothing is loaded from anywhere; scripts and style run only if they are, to the byte, those written here."""
+    allowed = " ".join(map(_digest, scripts))
+    rules = ["default-src 'none'", f"script-src {allowed}", f"style-src {_digest(style)}", "img-src data:"]
+    return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _packed(value: Any) -> str:
+    """JSON, compressed, in letters that end no script; the same for the same value."""
+    text = json.dumps(value, separators=(",", ":"), default=str)
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()

@@ -1,0 +1,93 @@
+"""Pages for tests: small tables and charts of synthetic records, and a whole page of them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import synthetic
+
+from app_repro import page, report
+from app_repro.charts import Chart
+from app_repro.spec import RunSpec
+from app_repro.tables import Cell, Column, Table
+from app_repro.verify import Report, verify
+
+CLAIM = "c100-r50-acc-vs-dense"
+
+
+def records(
+    protocols: Iterable[str] = ("paper", "released"),
+    methods: Iterable[str] = ("dense", "app"),
+    seeds: Iterable[int] = (1, 2, 3),
+    **changes: Any,
+) -> list[dict[str, Any]]:
+    """Records about CLAIM: APP ahead of dense by 18 points and a little for each seed; spec fields changed."""
+    sides = {protocol: synthetic.specs(synthetic.claim(CLAIM), protocol) for protocol in protocols}
+    made = []
+    for protocol in protocols:
+        for method in methods:
+            spec = sides[protocol]["dense" if method == "dense" else "app"][1]
+            made += [a_record(spec.model_copy(update={"method": method, "seed": seed, **changes})) for seed in seeds]
+    return made
+
+
+def a_record(spec: RunSpec, **changes: Any) -> dict[str, Any]:
+    """A record of `spec` with an accuracy of its method and seed."""
+    accuracy = {"dense": 0.42, "osp": 0.49}.get(spec.method, 0.60) + 0.001 * (spec.seed % 7)
+    return synthetic.make(spec, accuracy=accuracy, **changes)
+
+
+def main_table(found: list[dict[str, Any]]) -> Table:
+    """A row a cell of the report: its settings, accuracy and CER with the runs behind them."""
+    settings = ("dataset", "arch", "method", "protocol", "sb")
+    columns = (
+        *(Column(key, key) for key in settings),
+        Column("accuracy", "test accuracy, %", True),
+        Column("cer", "CER", True),
+    )
+    rows = []
+    finished = [content for content in found if content["status"] == "finished"]
+    for cell in dict.fromkeys(map(report.cell_of, finished)):
+        members = [content for content in finished if report.cell_of(content) == cell]
+        named = dict(zip(report.CELL, cell, strict=True))
+        runs = tuple(content["run_id"] for content in members)
+        accuracy = sum(content["summary"]["test_accuracy"] for content in members) / len(members)
+        cer = sum(content["summary"]["cer"] for content in members) / len(members)
+        labels = (Cell(named[key], str(named[key])) for key in settings)
+        rows.append((*labels, Cell(accuracy, f"{100 * accuracy:.2f}", runs, True), Cell(cer, f"{cer:.0f}", runs)))
+    return Table("main", "Main results", "Means over seeds.", columns, tuple(rows))
+
+
+def chart(found: list[dict[str, Any]]) -> Chart:
+    """Accuracy over the megabatches."""
+    keys = ("method", "protocol", "seed", "megabatch", "test_accuracy")
+    values = [{key: row[key] for key in keys} for row in report.megabatch_rows(found)]
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": "container",
+        "height": 240,
+        "data": {"values": values},
+        "transform": [{"calculate": "100 * datum.test_accuracy", "as": "percent"}],
+        "mark": {"type": "point", "filled": True, "size": 60, "tooltip": True},
+        "encoding": {
+            "x": {"field": "megabatch", "type": "ordinal"},
+            "y": {"field": "percent", "type": "quantitative", "title": "test accuracy, %"},
+            "shape": {"field": "method"},
+        },
+    }
+    protocols = tuple(dict.fromkeys(content["protocol"]["name"] for content in found))
+    return Chart("accuracy", "Accuracy over the stream", "A mark a run.", spec, "APP ends ahead of dense.", protocols)
+
+
+NO_CHART = Chart("gap-100", "Gap over 100 megabatches", "No run has 100: see `app-repro preset long`.", None, "")
+
+
+def judged(folder: Path, found: list[dict[str, Any]], claims: Path = synthetic.CLAIMS) -> Report:
+    """The verdicts on records, which are written below `folder`."""
+    return verify([synthetic.write(folder / "runs", *found)], claims)
+
+
+def write(folder: Path, found: list[dict[str, Any]], *tables: Table) -> Path:
+    """A page of these records, with further tables, in `folder`."""
+    charts = [chart(found), NO_CHART]
+    return page.write(folder, judged(folder, found), [main_table(found), *tables], charts, found)

@@ -1,0 +1,66 @@
+import pages
+import pytest
+import synthetic
+
+from app_repro import findings, statements, verdicts
+from app_repro.judge import VERDICTS, Judgement
+from app_repro.verify import Report, Verdict
+
+
+def card(tmp_path, claim_id: str = pages.CLAIM, **kwargs) -> findings.Card:
+    report = pages.judged(tmp_path, pages.records(**kwargs))
+    return next(found for found in findings.cards(report) if found.claim.id == claim_id)
+
+
+def test_a_claim_is_told_as_a_sentence_with_its_numbers(tmp_path) -> None:
+    found = card(tmp_path)
+    assert found.statement == "The test accuracy of app minus that of dense is +17.97 points."
+    assert found.reported == "17.97 points" and not found.is_own and found.is_judged
+
+
+def test_each_protocol_has_its_finding_even_without_runs(tmp_path) -> None:
+    paper, released = card(tmp_path / "a", protocols=["paper"]).findings
+    assert (paper.protocol, paper.verdict, paper.n) == ("paper", "reproduced", "3")
+    assert paper.meaning == "It reproduces: the whole 90 % interval lies inside the margin."
+    assert (released.protocol, released.verdict, released.measured) == ("released", "not_run", "")
+
+
+def test_a_finding_names_the_runs_that_were_judged(tmp_path) -> None:
+    records = pages.records(protocols=["paper"])
+    found = card(tmp_path, protocols=["paper"]).findings[0]
+    assert sorted(found.runs) == sorted(content["run_id"] for content in records)
+
+
+def test_claims_with_runs_come_first(tmp_path) -> None:
+    order = [found.is_judged for found in findings.cards(pages.judged(tmp_path, pages.records()))]
+    assert order == sorted(order, reverse=True) and order[0] and not order[-1]
+
+
+def test_runs_that_depart_are_not_said_to_miss_the_size() -> None:
+    claim = synthetic.claim(pages.CLAIM)
+    judgement = Judgement("partial", "why", 3)
+    exact, departing = Verdict(claim, "paper", judgement), Verdict(claim, "paper", judgement, deviations=("lr 1",))
+    meanings = [findings.cards(Report((row,), ()))[0].findings[0].meaning for row in (exact, departing)]
+    assert "size is not" in meanings[0] and "not quite those" in meanings[1]
+
+
+@pytest.mark.parametrize(("needed", "end"), [(4, "1 more seed would decide."), (9, "6 more seeds would decide.")])
+def test_an_open_claim_says_how_many_seeds_would_decide(needed, end) -> None:
+    row = Verdict(synthetic.claim(pages.CLAIM), "paper", Judgement("inconclusive", "why", 3, seeds_needed=needed))
+    assert findings.cards(Report((row,), ()))[0].findings[0].meaning.endswith(end)
+
+
+def test_every_verdict_kind_and_metric_has_its_words() -> None:
+    assert set(findings.MEANINGS) == set(VERDICTS)
+    assert set(findings.STATEMENTS) == set(statements.KINDS)
+    assert set(findings.WORDS) == set(statements.METRICS)
+    sentences = [findings.STATEMENTS[claim.kind](claim) for claim in synthetic.committed().values()]
+    assert all(text.endswith(".") and "None" not in text for text in sentences)
+
+
+def test_numbers_are_those_of_the_table_of_verdicts(tmp_path) -> None:
+    report = pages.judged(tmp_path, pages.records())
+    row = next(verdict for verdict in report.verdicts if verdict.claim.id == pages.CLAIM)
+    texts = dict(zip(verdicts.HEADERS, verdicts.row(row), strict=True))
+    found = findings.cards(report)[0].findings[0]
+    assert found.measured == texts["measured mean +- sd"].replace("+-", "±") and found.interval == texts["interval"]
