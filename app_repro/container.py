@@ -89,15 +89,15 @@ def _workspace(words: Sequence[str], out: Path) -> Path:
 
 def _no_room(error: OSError, out: Path) -> str:
     if error.errno == errno.EROFS:
-        return f'{out}: the image is read-only here; mount a folder or a tmpfs there: -v "$PWD/out:/out"'
+        return f"{out}: read-only; mount a folder there: -v $PWD/out:/out"
     return (
-        f"{error.filename or out}: {error.strerror} for user {os.getuid()}:{os.getgid()}; make the folder first and add "
-        '--user $(id -u):$(id -g) -v "$PWD/out:/out"'
+        f"{error.filename or out}: {error.strerror} for user {os.getuid()}:{os.getgid()}; "
+        "make the folder first, and let its owner run the image: --user $(id -u):$(id -g) -v $PWD/out:/out"
     )
 
 
 def _take(archives: Path) -> None:
-    """Prepare data sets of params.yaml whose official archive lies in `archives`: the pipeline finds them in the store."""
+    """Prepare data sets of params.yaml whose archive lies in `archives`, in the store, where the pipeline finds them."""
     if not archives.is_dir():
         return
     from app_repro import data, store

@@ -1,4 +1,4 @@
-"""GPUs as doctor sees them: whether torch can use them, the driver against torch's CUDA, kernels that repeat bit by bit."""
+"""GPUs as doctor sees them: usable by torch, the driver against torch's CUDA, kernels that repeat bit by bit."""
 
 import re
 import subprocess
@@ -30,7 +30,7 @@ def gpu(device: str) -> Answer:
         return (
             "fail",
             "a driver is here, but torch sees no GPU",
-            "docker run --gpus all (apptainer run --nv); see driver",
+            "in a container: --gpus all, or --nv; see driver",
         )
     if device.startswith("cuda"):
         return "fail", f"device: {device}, and no GPU is here", "device: cpu or auto; in a container: --gpus all"

@@ -82,11 +82,11 @@ def run(
     names = dict(zip([spec.run_id for spec in specs], labels(specs, params.axes), strict=True))
     samples = {spec.run_id: plan.workload(spec, plan.shape_of(spec, places.raw))[0] for spec in specs}
     where = tracking.Where(params.tracking, str(places.store.absolute()))
-    with GridDisplay(names, samples, {spec.run_id: spec.sb for spec in specs}) as display:
-        with tracking.Mirror(display, where, specs) as mirror:
-            outcome = execute.run_grid(specs, places, slots, mirror)
-            execute.lay_out_grid(specs, params, store, target)
-            mirror.end_of_grid(target, outcome.interrupted)
+    display = GridDisplay(names, samples, {spec.run_id: spec.sb for spec in specs})
+    with display, tracking.Mirror(display, where, specs) as mirror:
+        outcome = execute.run_grid(specs, places, slots, mirror)
+        execute.lay_out_grid(specs, params, store, target)
+        mirror.end_of_grid(target, outcome.interrupted)
     _sum_up(outcome.ended, names)
     return outcome.exit_code
 

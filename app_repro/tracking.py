@@ -149,9 +149,7 @@ def sync(names: Sequence[str], store: Path, say: Callable[[str], None]) -> None:
     folders = [find(name, store) for name in names]
     where = Where(os.environ.get("WANDB_MODE", "online"), str(store.absolute()))
     if where.mode == "online" and not has_key():
-        raise TrackingError(
-            "wandb: no key; set WANDB_API_KEY or run wandb login, or write files with WANDB_MODE=offline"
-        )
+        raise TrackingError("wandb: no key; set WANDB_API_KEY, run wandb login, or write files: WANDB_MODE=offline")
     context = multiprocessing.get_context("spawn")
     for name, path in zip(names, folders, strict=True):
         answers = context.Queue()
@@ -171,10 +169,8 @@ def find(name: str, store: Path) -> Path:
     """The record of a run named by its id (or the beginning of it), its folder's name, or a path. Raises DataError."""
     given = Path(name)
     near = [given, given / "record.json", Path("data/runs") / name / "record.json"]
-    near += [
-        *sorted((store / "runs").glob(f"{name}*/record.json")),
-        *sorted(Path("data/published").glob(f"**/{name}.json")),
-    ]
+    near += sorted((store / "runs").glob(f"{name}*/record.json"))
+    near += sorted(Path("data/published").glob(f"**/{name}.json"))
     found = next((path for path in near if path.is_file()), None)
     if found is None:
         raise DataError(f"{name}: no finished run of that id or name; app-repro runs lists them")

@@ -45,7 +45,7 @@ class Where:
 
 
 def serve(messages: Any, answers: Any, where: Where) -> None:
-    """Mirror what comes through `messages` until None comes; ("ready", "") at the first success, ("trouble", why) last."""
+    """Mirror what comes through `messages` until None; answers ("ready", "") after each success, ("trouble", why) last."""
     _be_quiet()
     mirror = Runs(where)
     try:
