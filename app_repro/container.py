@@ -97,7 +97,7 @@ def _no_room(error: OSError, out: Path) -> str:
 
 
 def _take(archives: Path) -> None:
-    """Prepare data sets of params.yaml whose archive lies in `archives`, in the store, where the pipeline finds them."""
+    """Prepare in the store, where the pipeline finds them, data sets whose official archive lies in `archives`."""
     if not archives.is_dir():
         return
     from app_repro import data, store

@@ -5,6 +5,7 @@ import multiprocessing
 import netrc
 import os
 import queue
+import re
 import signal
 import time
 import urllib.parse
@@ -95,10 +96,12 @@ class Mirror:
         if self.process is None:
             return
         self._tell(None)
+        if not self.is_ready:  # nothing has come through yet: the server gets no longer than it would have had anyway
+            seconds = min(seconds, max(1.0, START_SECONDS - (time.monotonic() - self.started)))
         self.process.join(seconds)
         self._listen()
         if self.process.is_alive():
-            self._give_up(f"not everything was uploaded within {seconds:g} s")
+            self._give_up(f"not everything was uploaded within {seconds:.0f} s")
         self.process = None
 
     def _start(self) -> None:
@@ -169,8 +172,9 @@ def find(name: str, store: Path) -> Path:
     """The record of a run named by its id (or the beginning of it), its folder's name, or a path. Raises DataError."""
     given = Path(name)
     near = [given, given / "record.json", Path("data/runs") / name / "record.json"]
-    near += sorted((store / "runs").glob(f"{name}*/record.json"))
-    near += sorted(Path("data/published").glob(f"**/{name}.json"))
+    if re.fullmatch(r"[\w.-]+", name):
+        near += sorted((store / "runs").glob(f"{name}*/record.json"))
+        near += sorted(Path("data/published").glob(f"**/{name}.json"))
     found = next((path for path in near if path.is_file()), None)
     if found is None:
         raise DataError(f"{name}: no finished run of that id or name; app-repro runs lists them")

@@ -1,10 +1,9 @@
 """Records as wandb runs: what the mirror's process does with what it is told, and the upload of a finished record."""
 
-import contextlib
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ class Where:
 
 
 def serve(messages: Any, answers: Any, where: Where) -> None:
-    """Mirror what comes through `messages` until None; answers ("ready", "") after each success, ("trouble", why) last."""
+    """Mirror what comes through `messages` until None; answers ("ready", "") after a success, ("trouble", why) last."""
     _be_quiet()
     mirror = Runs(where)
     try:
@@ -130,8 +129,7 @@ class Runs:
             self.told[run_id] = count
 
     def _end(self, run_id: str, status: str) -> None:
-        run, folder = self.open.pop(run_id), self.store.folder(self.specs[run_id])
-        self.open[run_id] = run
+        run, folder = self.open[run_id], self.store.folder(self.specs[run_id])
         if (content := folder.finished(self.code)) is not None:
             self._finished_megabatches(run_id, len(content["megabatches"]))
             conclude(run, content)
@@ -152,7 +150,7 @@ class Runs:
         table = wandb.Table(columns=[*columns, *report.METRICS])
         for row in rows:
             table.add_data(*(row[key] for key in columns), *(row[name]["mean"] for name in report.METRICS))
-        run.log({"main": table, **_pictures(report.megabatch_rows(records))})
+        _log(run, "main", table, report.megabatch_rows(records))
         run.finish()
 
 
@@ -178,6 +176,7 @@ def _common(where: Where) -> dict[str, Any]:
         x_disable_stats=True,
         x_disable_meta=True,
         x_disable_machine_info=True,
+        host="unnamed",
         disable_git=True,
         disable_code=True,
         init_timeout=INIT_SECONDS,
@@ -225,23 +224,18 @@ def conclude(run: Any, content: dict[str, Any]) -> None:
     table = wandb.Table(columns=["megabatch", *PER_MEGABATCH])
     for item in content["megabatches"]:
         table.add_data(item["megabatch"], *(item[key] for key in PER_MEGABATCH))
-    run.log({"megabatches": table, **_pictures(report.megabatch_rows([content]))})
+    _log(run, "megabatches", table, report.megabatch_rows([content]))
     plain = {key: value for key, value in (content["summary"] or {}).items() if isinstance(value, int | float)}
     run.summary.update(plain | {"status": content["status"]})
 
 
-def _pictures(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of `rows` as wandb images, by name."""
+def _log(run: Any, name: str, table: Any, rows: list[dict[str, Any]]) -> None:
+    """Log a table and the figures of `rows` (report.megabatch_rows); wandb copies the pictures while it logs."""
     import wandb
 
-    with _figures(rows) as folder:
-        return {f"figures/{path.stem}": wandb.Image(str(path)) for path in sorted(folder.glob("*.png"))}
-
-
-@contextlib.contextmanager
-def _figures(rows: list[dict[str, Any]]) -> Iterator[Path]:
     from app_repro import figures
 
-    with tempfile.TemporaryDirectory() as name:
-        figures.write(rows, Path(name))
-        yield Path(name)
+    with tempfile.TemporaryDirectory() as folder:
+        figures.write(rows, Path(folder))
+        pictures = {f"figures/{path.stem}": wandb.Image(str(path)) for path in sorted(Path(folder).glob("*.png"))}
+        run.log({name: table, **pictures})
