@@ -34,8 +34,8 @@ ENV PATH=/opt/venv/bin:$PATH HOME=/tmp USER=app LOGNAME=app \
     PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR=/tmp/dvc \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 
-ARG SOURCE=unknown
-ARG REVISION=unknown
+ARG SOURCE=""
+ARG REVISION=""
 LABEL org.opencontainers.image.title="app-repro" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.source="${SOURCE}" \

@@ -218,14 +218,14 @@ def test_a_published_record_is_uploaded_without_histories(tmp_path, monkeypatch)
 
 def test_what_cannot_be_uploaded_is_one_line(tmp_path, monkeypatch, black_hole) -> None:
     path = str(sorted(PUBLISHED.glob("*.json"))[0])
-    with pytest.raises(DataError, match="^nosuchrun: no finished run of that id or name"):
+    with pytest.raises(DataError, match=r"^nosuchrun: no finished run of that id or name"):
         tracking.sync(["nosuchrun"], tmp_path, print)
     monkeypatch.setattr(tracking, "UPLOAD_SECONDS", 2.0)
     with pytest.raises(TrackingError, match=r"^wandb: .*: no answer from the server for 2 s; run it again") as caught:
         tracking.sync([path], tmp_path, print)
     assert caught.value.exit_code == 3
     monkeypatch.delenv("WANDB_API_KEY")
-    with pytest.raises(TrackingError, match="^wandb: no key; set WANDB_API_KEY"):
+    with pytest.raises(TrackingError, match=r"^wandb: no key; set WANDB_API_KEY"):
         tracking.sync([path], tmp_path, print)
     damaged = tmp_path / "damaged.json"
     shutil.copy(path, damaged)
