@@ -191,7 +191,5 @@ def _git() -> dict[str, Any]:
             return None
 
     status = ask("status", "--porcelain", "--untracked-files=no")
-    return {
-        "commit": ask("rev-parse", "HEAD") or os.environ.get("APP_REPRO_REVISION") or None,
-        "dirty": None if status is None else bool(status),
-    }
+    commit = ask("rev-parse", "HEAD") or os.environ.get("APP_REPRO_REVISION") or None
+    return {"commit": commit, "dirty": None if status is None else bool(status)}

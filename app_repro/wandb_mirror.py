@@ -63,8 +63,12 @@ def upload(path: str, where: Where, answers: Any) -> None:
         content = record.read(Path(path))
         histories = [files.read_sealed(item) for item in sorted(Path(path).parent.glob("megabatch-*.json"))]
         run = begin(RunSpec.model_validate(content["spec"]), content["code_digest"], where)
-        replay(run, content["spec"]["epochs"], histories or content["megabatches"])
-        conclude(run, content)
+        told = run.starting_step  # rows that the server has, from an earlier upload that was cut short or a live mirror
+        lines = rows(content["spec"]["epochs"], histories or content["megabatches"])
+        for line in lines[told:]:
+            run.log(line)
+        if told <= len(lines):
+            conclude(run, content)
         run.finish()
         answers.put(("done", f"{run.url or run.dir}"))
     except Exception as error:  # wandb has no common base
@@ -118,8 +122,8 @@ class Runs:
             self.told[run_id] = event["megabatch"] - 1 if self.open[run_id].resumed else 0
         self._finished_megabatches(run_id, event["megabatch"] - 1)
         epochs = self.specs[run_id].epochs
-        rows = {key: event[key] for key in ("train_loss", "val_accuracy", "samples", "samples_per_second")}
-        self.open[run_id].log(at_epoch(event["megabatch"], event["epoch"], epochs, rows))
+        values = {key: event[key] for key in ("train_loss", "val_accuracy", "samples", "samples_per_second")}
+        self.open[run_id].log(at_epoch(event["megabatch"], event["epoch"], epochs, values))
 
     def _finished_megabatches(self, run_id: str, count: int) -> None:
         folder = self.store.folder(self.specs[run_id])
@@ -194,20 +198,22 @@ def _common(where: Where) -> dict[str, Any]:
     }
 
 
-def replay(run: Any, epochs: int, results: Sequence[dict[str, Any]]) -> None:
-    """Log what a run's files hold: every epoch where a megabatch has its history, then the megabatch."""
+def rows(epochs: int, results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a run's files say, in the order in which a live mirror logs it: a megabatch's epochs, then the megabatch."""
+    found = []
     for item in results:
         history = item.get("history") or {}
         for index in range(len(next(iter(history.values()), []))):
-            rows = {name: values[index] for name, values in history.items()}
-            run.log(at_epoch(item["megabatch"], index + 1, epochs, rows))
-        run.log(at_megabatch(item))
+            values = {name: series[index] for name, series in history.items()}
+            found.append(at_epoch(item["megabatch"], index + 1, epochs, values))
+        found.append(at_megabatch(item))
+    return found
 
 
-def at_epoch(megabatch: int, epoch: int, epochs: int, rows: dict[str, Any]) -> dict[str, Any]:
+def at_epoch(megabatch: int, epoch: int, epochs: int, values: dict[str, Any]) -> dict[str, Any]:
     """One epoch's metrics (loss, accuracies as fractions) under wandb's names; number = epochs of the run so far."""
     number = (megabatch - 1) * epochs + epoch
-    return {"epoch/number": number, **{f"epoch/{name}": value for name, value in rows.items()}}
+    return {"epoch/number": number, **{f"epoch/{name}": value for name, value in values.items()}}
 
 
 def at_megabatch(item: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fake_wandb import FakeServer
 from workbench import app_repro, prepared
 
 from app_repro import execute, params, record, tracking
@@ -58,6 +59,16 @@ def black_hole(monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     yield
     server.close()
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server that takes uploads."""
+    fake = FakeServer()
+    monkeypatch.setenv("WANDB_BASE_URL", fake.url)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    yield fake
+    fake.close()
 
 
 def grid(folder: Path, mode: str, **changes) -> tuple[Recorder, Store, list]:
@@ -205,6 +216,27 @@ def test_a_finished_record_is_uploaded_later_from_its_files(tmp_path, monkeypatc
     epochs = [row["epoch/val_accuracy"] for row in history if "epoch/number" in row]
     assert epochs == [event["val_accuracy"] for event in shown.epochs]
     assert [row["epoch/number"] for row in history if "epoch/number" in row] == [1, 2, 3, 4, 5, 6]
+
+
+def test_online_a_server_gets_the_same_live_and_later_and_nothing_twice(tmp_path, server) -> None:
+    shown, store, specs = grid(tmp_path, "online", sb=2)
+    assert shown.lines == []
+    name = f"{specs[0].run_id}-{record.code_digest()[:8]}"
+    live = list(server.history[name])
+    assert server.configs[name]["dataset"] == {"value": "digits"}
+    assert [row["epoch/number"] for row in live if "epoch/number" in row] == [1, 2, 3, 4]
+    assert {"megabatches", "figures/accuracy"} <= {key.split(".")[0] for key in live[-1]}
+    assert any(path.startswith("media/images/figures/accuracy") for path in server.files)
+    assert any(run.startswith("grid-") for run in server.history)
+    tracking.sync([specs[0].run_id], store.root, lambda line: None)
+    assert server.history[name] == live, "a row was sent twice"
+    del server.history[name][3:]  # as if the connection had been lost
+    said: list[str] = []
+    tracking.sync([specs[0].run_id], store.root, said.append)
+    assert said == [f"{specs[0].run_id}: {server.url}/tester/app-repro/runs/{name}"]
+    later = server.history[name]
+    numbers = ("epoch/number", "epoch/val_accuracy", "megabatch/number", "megabatch/test_errors")
+    assert [[row.get(key) for key in numbers] for row in later] == [[row.get(key) for key in numbers] for row in live]
 
 
 def test_a_published_record_is_uploaded_without_histories(tmp_path, monkeypatch) -> None:
