@@ -7,7 +7,7 @@ UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup demo test lint readme lock clean
+.PHONY: help setup demo test lint readme lock image clean
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
 
@@ -39,6 +39,9 @@ readme: setup ## the generated parts of README.md, from the records of `make dem
 lock: ## both lock files anew (needs uv)
 	$(UV_COMPILE) --upgrade -o requirements.lock
 	$(UV_COMPILE) --extra test --extra ray --extra slurm -c requirements.lock --no-emit-package torch $$(sed -n 's/^\(nvidia[^=]*\|cuda[^=]*\|triton\)==.*/--no-emit-package \1/p' requirements.lock) -o requirements-cpu.lock
+
+image: ## the container image, labelled with where it comes from
+	docker build --build-arg REVISION="$$(git rev-parse HEAD)" --build-arg SOURCE="$$(git remote get-url origin 2>/dev/null | sed 's,//[^/@]*@,//,')" -t app-repro .
 
 clean: ## what make made, not the store
 	rm -rf .venv data/demo .mypy_cache .ruff_cache .pytest_cache .coverage

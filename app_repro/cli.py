@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app_repro import cli_claims
+from app_repro import cli_claims, cli_machine
 from app_repro.errors import AppReproError
 from app_repro.options import CLAIMS, PARAMS, RAW, REPORT, RUNS, SPLITS, ClaimsFile, ParamsFile, RawFolder, StoreFolder
 
@@ -16,10 +16,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done; 2 a setting, a command line or a data set cannot be used; 3 a run failed or diverged, "
-    "or a file is damaged; 130 interrupted. verify: 0 all reproduced, 1 a claim not reproduced, 3 integrity, "
+    "or a file is damaged; 130 interrupted. doctor: 1 if a run would fail. "
+    "verify: 0 all reproduced, 1 a claim not reproduced, 3 integrity, "
     "4 partial, inconclusive or not run, 5 nothing to judge.",
 )
 app.add_typer(cli_claims.app)
+app.add_typer(cli_machine.app)
 
 
 @app.command()

@@ -2,20 +2,15 @@
 
 import collections
 import json
-import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from tabulate import tabulate
 
-from app_repro import presets
-from app_repro.errors import AppReproError
-
-NEEDED = ("dvc.yaml", "data/claims.csv", "data/digits.npz")
+from app_repro import presets, workspace
 
 
 def show(folder: Path, settings: Sequence[str]) -> int:
@@ -24,7 +19,7 @@ def show(folder: Path, settings: Sequence[str]) -> int:
     The exit code is that of the pipeline. Raises ParamsError for a setting that cannot be used.
     """
     prepare(folder, settings)
-    code = subprocess.run([_beside_python("dvc"), "repro"], cwd=folder, env=_environment()).returncode
+    code = subprocess.run([workspace.beside_python("dvc"), "repro"], cwd=folder, env=workspace.environment()).returncode
     if code:
         return code if code == 130 else 3
     print("\n" + (folder / "data/report/tables/overview.md").read_text(encoding="utf-8"))
@@ -46,40 +41,16 @@ def _verdicts(path: Path) -> str:
 
 def prepare(folder: Path, settings: Sequence[str]) -> None:
     """A workspace in `folder`: package sources, pipeline, claims, the demo's params.yaml, DVC without git."""
+    params = demo_params(settings)
+    origin = workspace.project()
+    workspace.fill(folder, origin)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+def demo_params(settings: Sequence[str]) -> dict[str, Any]:
+    """The demo preset with `settings` (key=value) replaced, validated. Raises ParamsError."""
     from app_repro.params import given, parse
 
     params = presets.preset("demo") | {"device": "auto", "workers": None} | given(settings)
     parse(params, "demo")
-    project = _project()
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in NEEDED:
-        (folder / name).parent.mkdir(exist_ok=True)
-        shutil.copyfile(project / name, folder / name)
-    package = Path(__file__).parent
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.rmtree(folder / "app_repro", ignore_errors=True)
-    shutil.copytree(package, folder / "app_repro", ignore=ignore)
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-    if not (folder / ".dvc/config").exists():
-        command = [_beside_python("dvc"), "init", "--no-scm", "--quiet", "--force"]
-        subprocess.run(command, cwd=folder, env=_environment(), check=True)
-
-
-def _project() -> Path:
-    """Where the pipeline's files lie: this folder, or the checkout that this package is imported from."""
-    for folder in (Path.cwd(), Path(__file__).parent.parent):
-        if all((folder / name).exists() for name in NEEDED):
-            return folder
-    raise AppReproError(f"no {', '.join(NEEDED)} here; run `app-repro demo` in the project's folder")
-
-
-def _beside_python(command: str) -> str:
-    """A command installed beside this Python, whatever PATH says."""
-    return str(Path(sys.executable).parent / command)
-
-
-def _environment() -> dict[str, str]:
-    """For DVC and its stages: this Python's commands first, a store of the demo's own, no analytics."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    own = {"PATH": path, "APP_REPRO_STORE": ".store", "DVC_NO_ANALYTICS": "1"}
-    return os.environ | own
+    return params

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app_repro.errors import ParamsError, nearest
 from app_repro.methods import nominal_density, prunes
@@ -30,10 +30,11 @@ class Params:
     workers: int | None
     axes: tuple[str, ...]
     """Keys with more than one value, in the order of the file."""
+    tracking: str = "off"
 
 
 class _Outside(BaseModel):
-    """Keys of params.yaml that are no field of a run: the bundle's name, and where to compute."""
+    """Keys of params.yaml that are no field of a run: the bundle's name, where to compute, what is told to whom."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -41,14 +42,18 @@ class _Outside(BaseModel):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     workers: Annotated[int, Field(ge=1, le=1024)] | None
     variants: list[dict[str, Any]] | None
+    # YAML 1.1 reads the bare word off as false
+    tracking: Annotated[Literal["off", "offline", "online"], BeforeValidator(lambda v: "off" if v is False else v)] = (
+        "off"
+    )
 
 
 _NOT_IN_FILE = {"data_digest", "augmentation"}
-_SINGLE = ("device", "workers", "variants")
+_SINGLE = ("device", "workers", "variants", "tracking")
 
 
 def known_keys() -> list[str]:
-    """Keys that params.yaml must have, no more and no fewer."""
+    """Keys of params.yaml: no more, and no fewer but those with a default (tracking)."""
     return [*(name for name in RunSpec.model_fields if name not in _NOT_IN_FILE), *_Outside.model_fields]
 
 
@@ -91,7 +96,8 @@ def parse(raw: Mapping[str, Any], where: str = "params") -> Params:
             spec = _resolve(dict(zip(merged, combination, strict=True)), where)
             cells.setdefault(spec.run_id, spec)
     ordered = tuple(key for key in raw if key in axes)
-    return Params(tuple(cells.values()), settings["device"][0], settings["workers"][0], ordered)
+    tracking = settings.get("tracking", ["off"])[0]
+    return Params(tuple(cells.values()), settings["device"][0], settings["workers"][0], ordered, tracking)
 
 
 def _resolve(cell: dict[str, Any], where: str) -> RunSpec:
@@ -126,7 +132,7 @@ def _check_keys(raw: Mapping[str, Any], where: str) -> None:
         if key not in known:
             name = str(key)[:80]
             raise ParamsError(f"{where}: unknown key {name!r}{nearest(name, known)} known: {', '.join(known)}")
-    if missing := [key for key in known if key not in raw]:
+    if missing := [key for key in known if key not in raw and key != "tracking"]:
         raise ParamsError(f"{where}: missing key {missing[0]!r}; `app-repro preset short` shows every key")
 
 

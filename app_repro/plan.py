@@ -18,6 +18,9 @@ from app_repro.splits import data_folder, with_digest
 from app_repro.store import RunFolder, Store, labels
 from app_repro.workload import Shape, published_shape, workload
 
+STATE_COPIES = 2 * 3
+"""Weights, momentum and best epoch of two states: what lies beside a run's weights while it is trained."""
+
 CPU_LIMIT_HOURS = 12.0
 """A grid predicted to take longer on a CPU is not started unless asked twice."""
 
@@ -68,8 +71,7 @@ def _row(spec: RunSpec, name: str, raw: Path, store: Store, code: str, describe:
     trained, evaluated = workload(spec, shape)
     network = describe(spec.arch, shape.classes, shape.size, shape.channels)
     forward = network["other_flops"] + sum(layer["flops"] for layer in network["layers"].values())
-    # weights and their mask stay; the weights, momentum and best epoch of two states lie there while it runs
-    disk = 4 * network["parameters"] * (1 + 2 * 3)
+    disk = 4 * network["parameters"] * (1 + STATE_COPIES)  # weights stay, and their mask, which is small
     return Row(name, run_id, state, trained, evaluated, 3 * forward * trained, disk)
 
 

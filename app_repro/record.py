@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+import os
 import platform
 import subprocess
 import sys
@@ -190,7 +191,7 @@ def _version(package: str) -> str | None:
 
 
 def _git() -> dict[str, Any]:
-    """Commit and dirty flag of the checkout this package lies in; nulls outside one."""
+    """Commit and dirty flag of the checkout this package lies in; outside one the image's commit, if it names one."""
 
     def ask(*words: str) -> str | None:
         try:
@@ -200,4 +201,5 @@ def _git() -> dict[str, Any]:
             return None
 
     status = ask("status", "--porcelain", "--untracked-files=no")
-    return {"commit": ask("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+    commit = ask("rev-parse", "HEAD") or os.environ.get("APP_REPRO_REVISION") or None
+    return {"commit": commit, "dirty": None if status is None else bool(status)}

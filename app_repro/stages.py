@@ -67,7 +67,7 @@ def run(
     params_file: Path, places: Places, target: Path, *, workers: int | None, anyway: bool, accept_code: bool
 ) -> int:
     """Train what the store lacks, lay out the grid in `target`, sum up; the exit code."""
-    from app_repro import execute, plan, splits
+    from app_repro import execute, plan, splits, tracking
     from app_repro.display import GridDisplay
     from app_repro.params import load
     from app_repro.store import labels
@@ -81,9 +81,12 @@ def run(
         plan.check_cpu_time(specs, places.raw, store, len(slots))
     names = dict(zip([spec.run_id for spec in specs], labels(specs, params.axes), strict=True))
     samples = {spec.run_id: plan.workload(spec, plan.shape_of(spec, places.raw))[0] for spec in specs}
-    with GridDisplay(names, samples, {spec.run_id: spec.sb for spec in specs}) as display:
-        outcome = execute.run_grid(specs, places, slots, display)
-    execute.lay_out_grid(specs, params, store, target)
+    where = tracking.Where(params.tracking, str(places.store.absolute()))
+    display = GridDisplay(names, samples, {spec.run_id: spec.sb for spec in specs})
+    with display, tracking.Mirror(display, where, specs) as mirror:
+        outcome = execute.run_grid(specs, places, slots, mirror)
+        execute.lay_out_grid(specs, params, store, target)
+        mirror.end_of_grid(target, outcome.interrupted)
     _sum_up(outcome.ended, names)
     return outcome.exit_code
 

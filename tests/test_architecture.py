@@ -42,8 +42,9 @@ LEVELS = [
     ["report"],
     ["verdicts", "publish", "power", "reported", "differences", "audit"],
     ["findings", "missing", "page", "serve"],
-    ["demo", "stages", "judging", "readme"],
-    ["options", "cli_claims", "cli"],
+    ["wandb_mirror", "tracking", "checks", "gpus", "doctor"],
+    ["workspace", "demo", "stages", "judging", "readme", "container"],
+    ["options", "cli_claims", "cli_machine", "cli"],
 ]
 """From the ground up: a module imports modules of lower levels, or earlier ones of its own."""
 
@@ -76,6 +77,13 @@ TORCH_FREE = [
     "power",
     "options",
     "cli_claims",
+    "cli_machine",
+    "doctor",
+    "checks",
+    "tracking",
+    "wandb_mirror",
+    "workspace",
+    "container",
     "cli",
 ]
 LIGHT = {"torch", "torchvision"}

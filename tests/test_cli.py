@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from app_repro import cli
 from app_repro.errors import DataError, IntegrityError
 
-COMMANDS = ["fetch", "split", "run", "report", "verify", "audit", "demo", "preset", "plan", "runs"]
+COMMANDS = ["fetch", "split", "run", "report", "verify", "audit", "demo", "preset", "plan", "runs", "doctor", "wandb"]
 
 
 def test_help_names_every_command_and_the_exit_codes() -> None:

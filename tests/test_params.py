@@ -43,10 +43,11 @@ def edited(key: str, value: str) -> bytes:
 
 
 def test_the_committed_file_is_the_papers_short_grid_of_54_runs() -> None:
-    assert yaml.safe_load(COMMITTED.read_text()) == presets.SHORT | OUTSIDE
+    # YAML 1.1 reads a bare off as false
+    assert yaml.safe_load(COMMITTED.read_text()) == presets.SHORT | OUTSIDE | {"tracking": False}
     loaded = params.load(COMMITTED)
     assert len(loaded.cells) == 54 and loaded.axes == ("dataset", "arch", "method", "seed")
-    assert (loaded.device, loaded.workers) == ("auto", None)
+    assert (loaded.device, loaded.workers, loaded.tracking) == ("auto", None, "off")
 
 
 def test_a_byte_order_mark_is_no_harm(tmp_path) -> None:
@@ -97,8 +98,20 @@ def test_where_to_compute_is_no_part_of_a_run() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "mode"), [({}, "off"), ({"tracking": False}, "off"), ({"tracking": "online"}, "online")]
+)
+def test_tracking_is_no_part_of_a_run_and_off_unless_asked_for(given, mode) -> None:
+    tracked = params.parse(RAW | given)
+    assert tracked.tracking == mode and tracked.cells == cells() and "tracking" not in tracked.axes
+
+
+@pytest.mark.parametrize(
     ("changes", "named"),
     [
+        ({"tracking": True}, "tracking: True"),
+        ({"tracking": "onlin"}, "tracking: 'onlin'"),
+        ({"tracking": ["off", "online"]}, "tracking: ['off', 'online']"),
+        ({"variants": [{"tracking": "off"}]}, "variants: 'tracking' cannot vary"),
         ({"metod": "app"}, "unknown key 'metod'; did you mean 'method'?"),
         ({"data_digest": ""}, "unknown key 'data_digest'"),
         ({7: 1}, "unknown key '7'"),
@@ -156,7 +169,7 @@ def test_a_setting_that_cannot_be_used_is_one_line_that_names_it(changes: dict, 
     assert named in text and len(text) < 1000
 
 
-@pytest.mark.parametrize("key", params.known_keys())
+@pytest.mark.parametrize("key", [key for key in params.known_keys() if key != "tracking"])
 def test_every_key_must_be_there_and_its_type_is_checked(key: str) -> None:
     with pytest.raises(ParamsError, match=f"^params: missing key '{key}'; [^\n]*$"):
         params.parse({name: value for name, value in RAW.items() if name != key})

@@ -131,3 +131,11 @@ def test_a_record_of_other_settings_than_this_version_knows_is_named(tmp_path, c
     with pytest.raises(IntegrityError, match=r"record\.json: its settings are not those") as caught:
         record.read(tmp_path / "record.json")
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_outside_a_checkout_the_images_commit_is_named(monkeypatch) -> None:
+    monkeypatch.setenv("PATH", "")  # no git
+    monkeypatch.delenv("APP_REPRO_REVISION", raising=False)
+    assert record.provenance({})["git"] == {"commit": None, "dirty": None}
+    monkeypatch.setenv("APP_REPRO_REVISION", "0123abc")
+    assert record.provenance({})["git"] == {"commit": "0123abc", "dirty": None}

@@ -1,0 +1,194 @@
+"""What a machine must offer, one check a function: disk, memory, file system, owner, git, data sets, tracking."""
+
+import fcntl
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app_repro.errors import DataError, IntegrityError
+from app_repro.params import Params, load
+
+SHM_BYTES = 32 << 20
+"""/dev/shm of Docker's default size, 64 MB, is enough: no loader process shares batches through it."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is examined."""
+
+    params_file: Path
+    raw: Path
+    store: Path
+    quick: bool = False
+    """Leave out what takes more than a moment: kernels, every byte of the data sets."""
+
+    def params(self) -> Params:
+        """The settings. Raises ParamsError."""
+        return load(self.params_file)
+
+
+Answer = tuple[str, str, str]
+"""State, finding, remedy."""
+
+
+def settings(subject: Subject) -> Answer:
+    """Whether the params file can be used."""
+    cells = subject.params().cells
+    return "ok", f"{subject.params_file}: {len(cells)} runs", ""
+
+
+def python(_: Subject) -> Answer:
+    """Whether this Python is one that results are pinned for."""
+    shown = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+    if (3, 11) <= sys.version_info[:2] < (3, 13):
+        return "ok", shown, ""
+    return "warn", shown, "results are pinned for 3.11 and 3.12: make setup PYTHON=python3.12, or the image"
+
+
+def torch(_: Subject) -> Answer:
+    """Whether torch is the pinned one."""
+    import torch as module
+
+    wanted = [item for item in importlib.metadata.requires("app-repro") or [] if item.startswith("torch==")]
+    shown = f"torch {module.__version__}, CUDA {module.version.cuda or 'none'}"
+    if wanted and module.__version__.split("+")[0] != wanted[0].removeprefix("torch==").split(";")[0].strip():
+        return "warn", f"{shown}; pinned is {wanted[0]}", "make setup, or the image"
+    return "ok", shown, ""
+
+
+def disk(subject: Subject) -> Answer:
+    """Room for what the plan needs, data sets included."""
+    from app_repro import plan
+    from app_repro.store import Store
+
+    params = subject.params()
+    plan_rows = plan.rows(params, subject.raw, Store(subject.store))
+    left = [row.disk_bytes / (1 + plan.STATE_COPIES) for row in plan_rows if row.state not in ("finished", "diverged")]
+    # the weights of all, and the states of the largest: those at work at once are as few as the workers
+    need = sum(left) + max(left, default=0) * plan.STATE_COPIES * (params.workers or 1)
+    need += sum(_data_bytes(name, subject) for name in _data_folders(params))
+    free = shutil.disk_usage(_nearest(subject.store)).free
+    shown = f"{free / 1e9:,.2f} GB free for {subject.store}, the plan needs {need / 1e9:,.2f} GB"
+    return ("ok", shown, "") if free >= need else ("fail", shown, "make room, or move the store: APP_REPRO_STORE")
+
+
+def _data_folders(params: Params) -> dict[str, Any]:
+    from app_repro.splits import data_folder
+
+    return {data_folder(spec): spec for spec in params.cells}
+
+
+def _data_bytes(folder: str, subject: Subject) -> int:
+    """Room that a data set still needs: decoded images, and an archive of about that size."""
+    from app_repro import plan
+
+    spec = _data_folders(subject.params())[folder]
+    if (subject.store / "datasets" / folder / "meta.json").exists():
+        return 0
+    shape = plan.shape_of(spec, subject.raw)
+    return 2 * (shape.train + shape.test) * shape.size**2 * shape.channels
+
+
+def _nearest(path: Path) -> Path:
+    """`path`, or the folder nearest above it that exists."""
+    return next(item for item in (path.absolute(), *path.absolute().parents) if item.exists())
+
+
+def shm(_: Subject) -> Answer:
+    """Shared memory, which containers keep small."""
+    place = Path("/dev/shm")
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        return "fail", "/dev/shm cannot be written: worker processes need it", "docker run without --ipc none"
+    size = shutil.disk_usage(place).total
+    shown = f"{size / 1e6:,.0f} MB"
+    return ("ok", shown, "") if size >= SHM_BYTES else ("warn", shown, "docker run --shm-size 64m")
+
+
+def filesystem(subject: Subject) -> Answer:
+    """Rename over a file, and a lock that a second holder does not get, on the store's own file system."""
+    folder = _nearest(subject.store)
+    remedy = "put the store on a local disk: APP_REPRO_STORE"
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as name:
+            first, second = Path(name) / "a", Path(name) / "b"
+            first.write_text("new")
+            second.write_text("old")
+            first.replace(second)
+            if second.read_text() != "new" or first.exists():
+                return "fail", f"{folder}: a rename does not replace", remedy
+            with second.open("w") as one, second.open("w") as other:
+                fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                try:
+                    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return "ok", f"{folder}: renames replace, locks hold", ""
+            return "fail", f"{folder}: a lock keeps nobody out", remedy
+    except OSError as error:
+        return "fail", f"{folder}: {error.strerror}", f"let user {os.getuid()} write there, or move it: APP_REPRO_STORE"
+
+
+def ownership(subject: Subject) -> Answer:
+    """Whether the store and every run in it can be written by this user."""
+    place = subject.store if subject.store.exists() else _nearest(subject.store)
+    owner, own = place.stat().st_uid, os.getuid()
+    shown = f"user {own}:{os.getgid()}, {place} belongs to {owner}"
+    others = [path for path in (place, *place.glob("runs/*")) if not os.access(path, os.W_OK)]
+    if others:
+        remedy = f"run as the owner (docker run --user {others[0].stat().st_uid}), or chown -R {own} it"
+        return "fail", f"{shown}; {len(others)} folders cannot be written, {others[0]} first", remedy
+    return "ok", shown, ""
+
+
+def git(_: Subject) -> Answer:
+    """Whether records will name a commit."""
+    folder = next((item for item in (Path.cwd(), *Path.cwd().parents) if (item / ".git").exists()), None)
+    if folder is None:
+        return "ok", "no checkout here: DVC works without git, records name no commit", ""
+    try:
+        command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return "warn", "git does not answer", "install git: records name the commit then"
+    if ran.returncode == 0:
+        return "ok", f"{folder} at {ran.stdout.strip()[:12]}", ""
+    if "dubious ownership" in ran.stderr:
+        return "warn", f"{folder} belongs to another user", f"git config --global --add safe.directory {folder}"
+    return "warn", f"{folder}: {' '.join(ran.stderr.split())[:120]}", "records will name no commit"
+
+
+def data(subject: Subject) -> Answer:
+    """Which data sets of the params file are there, with their digests; every byte unless quick."""
+    from app_repro import data as room
+
+    shown, missing = [], []
+    for folder in _data_folders(subject.params()):
+        place = subject.store / "datasets" / folder
+        try:
+            if not subject.quick:
+                room.check(place)
+            shown.append(f"{folder} {room.load(place).digest[:12]}")
+        except IntegrityError as error:
+            return "warn", str(error).partition("; ")[0], "the fetch stage makes it anew; without a network: --from"
+        except DataError:
+            missing.append(folder)
+    absent = [name for name in missing if name != "digits"]
+    if absent:
+        where = "app-repro fetch (needs a network), or app-repro fetch NAME --from /path/to/archive"
+        return "warn", ", ".join([*shown, *(f"{name} not there yet" for name in absent)]), where
+    return "ok", ", ".join([*shown, *(f"{name} comes with the project" for name in missing)]), ""
+
+
+def tracking(subject: Subject) -> Answer:
+    """Whether the mode of tracking can work."""
+    from app_repro import tracking as room
+
+    mode = subject.params().tracking
+    if mode == "online" and not room.has_key():
+        return "warn", "tracking: online, but no key", "set WANDB_API_KEY or run wandb login; runs go on without it"
+    return "ok", f"tracking: {mode}", ""

@@ -1,0 +1,40 @@
+"""Commands about this machine and what it tells others: doctor, wandb sync."""
+
+from typing import Annotated
+
+import typer
+
+from app_repro.options import PARAMS, RAW, ParamsFile, RawFolder, StoreFolder
+
+app = typer.Typer()
+wandb = typer.Typer(no_args_is_help=True, help="Records in Weights & Biases.")
+app.add_typer(wandb, name="wandb")
+
+
+@app.command()
+def doctor(
+    params: ParamsFile = PARAMS,
+    raw: RawFolder = RAW,
+    store: StoreFolder = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out kernels and every byte of the data sets.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Look at this machine before hours are spent: each finding with its remedy; exit code 1 if a run would fail."""
+    from app_repro import doctor as room
+    from app_repro.store import locate
+
+    found = room.examine(room.Subject(params, raw, store or locate(), quick))
+    typer.echo(room.as_json(found) if as_json else room.as_table(found))
+    raise typer.Exit(room.exit_code(found))
+
+
+@wandb.command()
+def sync(
+    runs: Annotated[list[str], typer.Argument(help="Finished runs: ids, folders' names, or paths of records.")],
+    store: StoreFolder = None,
+) -> None:
+    """Upload finished runs from their records (WANDB_MODE=offline writes wandb's files instead)."""
+    from app_repro import tracking
+    from app_repro.store import locate
+
+    tracking.sync(runs, store or locate(), typer.echo)

@@ -1,0 +1,172 @@
+"""The image's front door: a workspace in /out, the machine looked at before hours are spent, signals passed on."""
+
+import ctypes
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app_repro import files, workspace
+from app_repro.errors import AppReproError
+
+OUT = Path("/out")
+"""Where a run leaves everything: the one documented mount."""
+
+ARCHIVES = Path("/archives")
+"""Where official archives may be mounted for a machine without a network."""
+
+HELD = (*workspace.NEEDED, "data/published", ".dvcignore")
+READ_ONLY = ("verify", "plan", "power", "preset", "runs", "doctor", "reported", "audit", "--help")
+"""Commands of app-repro that need no folder to write to."""
+
+USAGE = """\
+app-repro: Anytime Progressive Pruning (arXiv 2204.01640), re-run and judged.
+
+  docker run app-repro app-repro verify                                  judge the published records, claim by claim
+  docker run app-repro app-repro doctor                                  what this machine offers, and what it lacks
+  docker run app-repro app-repro demo                                    the whole pipeline on a CPU, in minutes
+  docker run --gpus all app-repro dvc repro                              fetch, split, run, report, verify
+  docker run app-repro app-repro --help                                  every command
+
+Results stay in the container unless a folder is mounted; then they are yours, and the next start carries on from there:
+
+  mkdir -p out
+  docker run --gpus all --user $(id -u):$(id -g) -v "$PWD/out:/out" app-repro dvc repro
+
+out/params.yaml is written at the first start and yours to edit. Without a network give the archives of the data sets as
+they were downloaded:  --network none -v /path/to/folder:/archives:ro
+"""
+
+
+class NoRoomError(AppReproError):
+    """The folder for results cannot be written."""
+
+
+def main() -> None:
+    """Start the command given to `docker run`; see `start`."""
+    sys.exit(start(sys.argv[1:]))
+
+
+def start(words: Sequence[str], out: Path = OUT, archives: Path = ARCHIVES) -> int:
+    """Run `words` in the workspace `out`; the exit code. Without words, or with --help, say what can be done.
+
+    What would stop `dvc repro` hours later stops it now, in one line. SIGTERM and SIGINT reach every process that was
+    started, each of which saves its state first.
+    """
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(USAGE, end="")
+        return 0
+    try:
+        folder = _workspace(words, out)
+        os.chdir(folder)
+        if words[0] == "dvc":
+            _take(archives)
+        _look(words)
+    except AppReproError as error:
+        print(f"app-repro: {error}", file=sys.stderr)
+        return error.exit_code
+    return supervise(words)
+
+
+def _workspace(words: Sequence[str], out: Path) -> Path:
+    """`out`, filled; the project's own folder if `out` cannot be written and the command only reads."""
+    project = Path(__file__).parent.parent
+    try:
+        workspace.fill(out, project, HELD)
+        if not (out / "params.yaml").exists():
+            files.write_text(out / "params.yaml", (project / "params.yaml").read_text(encoding="utf-8"))
+        return out
+    except (OSError, AppReproError) as error:
+        if words[0] == "app-repro" and words[1:2] and words[1] in READ_ONLY:
+            return out if (out / "params.yaml").exists() else project
+        if isinstance(error, AppReproError):
+            raise
+        raise NoRoomError(_no_room(error, out)) from None
+
+
+def _no_room(error: OSError, out: Path) -> str:
+    if error.errno == errno.EROFS:
+        return f"{out}: read-only; mount a folder there: -v $PWD/out:/out"
+    return (
+        f"{error.filename or out}: {error.strerror} for user {os.getuid()}:{os.getgid()}; "
+        "make the folder first, and let its owner run the image: --user $(id -u):$(id -g) -v $PWD/out:/out"
+    )
+
+
+def _take(archives: Path) -> None:
+    """Prepare in the store, where the pipeline finds them, data sets whose official archive lies in `archives`."""
+    if not archives.is_dir():
+        return
+    from app_repro import data, store
+    from app_repro.params import load
+
+    root = store.locate()
+    for name in sorted({spec.dataset for spec in load(Path("params.yaml")).cells} & data.DATASETS.keys()):
+        archive = archives / Path(data.DATASETS[name].source.url or "none").name
+        if archive.is_file():
+            data.fetch(name, root / "datasets" / name, origin=archive, cache=root / "downloads")
+
+
+def _look(words: Sequence[str]) -> None:
+    """Before anything that trains: raise what would stop it later."""
+    from app_repro import doctor
+
+    if (words[0] == "dvc" and words[1:2] in (["repro"], ["exp"])) or list(words[:2]) == ["app-repro", "run"]:
+        for line in doctor.before_training(Path("params.yaml")):
+            print(line, file=sys.stderr)
+    if words[0] == "dvc" and not OUT.is_mount():
+        print(f"app-repro: {OUT} is no mount: results end with the container, unless -v keeps them", file=sys.stderr)
+
+
+def supervise(words: Sequence[str]) -> int:
+    """Run `words` to their end; its exit code, 130 if a signal ended it, 127 if there is no such command.
+
+    SIGTERM (`docker stop`) becomes what Ctrl-C on a terminal is: SIGINT for every process of the group. DVC waits then
+    for its stage, which saves its state; SIGTERM would end DVC at once, and with it the container.
+    """
+    stopped = False
+
+    def stop(number: int, _: object) -> None:
+        nonlocal stopped
+        at_terminal = number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty()
+        if not stopped and not at_terminal:  # a terminal has sent it to the whole group
+            _interrupt(child)
+        stopped = True
+
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: what a child leaves behind is waited for, too
+    try:
+        child = subprocess.Popen(words)
+    except OSError as error:
+        print(f"app-repro: {words[0]}: {error.strerror}; `docker run app-repro` says what there is", file=sys.stderr)
+        return 127
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    code = child.wait()
+    while stopped and _left_behind():
+        pass
+    return 130 if stopped else (code if code >= 0 else 128 - code)
+
+
+def _interrupt(child: "subprocess.Popen[bytes]") -> None:
+    """SIGINT to the whole group if it is our own, else to the child alone."""
+    if os.getpgrp() == os.getpid():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.killpg(0, signal.SIGINT)
+    else:
+        child.send_signal(signal.SIGINT)
+
+
+def _left_behind() -> bool:
+    """Wait for the next process that was left to us; False when there is none."""
+    try:
+        os.wait()
+    except ChildProcessError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Whether a machine can do what params.yaml asks for: each check a function that returns one finding and its remedy."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from app_repro import checks
+from app_repro.checks import Answer, Subject
+from app_repro.errors import AppReproError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    name: str
+    state: str
+    """ok; warn (a run may still do); fail (a run would stop, maybe hours later)"""
+    finding: str
+    remedy: str = ""
+
+
+class MachineError(AppReproError):
+    """Something that would stop a run later; the text is one finding with its remedy."""
+
+
+def examine(subject: Subject, only: Sequence[str] = ()) -> list[Finding]:
+    """A finding a check, in order; all of them unless `only` names some. A check that breaks is itself a finding."""
+    found = []
+    for name, check in CHECKS.items():
+        if only and name not in only:
+            continue
+        if subject.quick and name in SLOW:
+            continue
+        try:
+            state, finding, remedy = check(subject)
+        except AppReproError as error:
+            finding, _, remedy = str(error).partition("; ")
+            state = "fail" if name == "settings" else "warn"
+        except Exception as error:  # one broken corner of a machine must not hide the rest
+            what = " ".join(str(error).split())[:160]
+            state, finding, remedy = "warn", f"{type(error).__name__}: {what}", "look at it by hand"
+        found.append(Finding(name, state, finding, remedy))
+    return found
+
+
+def before_training(params_file: Path, raw: Path = Path("data/raw"), store: Path | None = None) -> list[str]:
+    """The quick checks before hours are spent: lines with what is only doubtful. Raises MachineError on a failure."""
+    from app_repro.store import locate
+
+    found = examine(Subject(params_file, raw, store or locate(), quick=True))
+    for item in found:
+        if item.state == "fail":
+            raise MachineError(f"{item.name}: {item.finding}; {item.remedy}")
+    return [f"app-repro: {item.name}: {item.finding}; {item.remedy}" for item in found if item.state == "warn"]
+
+
+def as_table(found: Sequence[Finding]) -> str:
+    """The findings for people."""
+    from tabulate import tabulate
+
+    rows = [[item.name, item.state, item.finding, item.remedy] for item in found]
+    widths = [None, None, 60, 60]
+    return tabulate(rows, ["check", "state", "finding", "remedy"], maxcolwidths=widths, disable_numparse=True)
+
+
+def as_json(found: Sequence[Finding]) -> str:
+    """The findings for scripts: {"ok": bool, "findings": [{name, state, finding, remedy}]}."""
+    from app_repro import files
+
+    return files.json.dumps({"ok": exit_code(found) == 0, "findings": [asdict(item) for item in found]}, indent=1)
+
+
+def exit_code(found: Sequence[Finding]) -> int:
+    """1 if anything would fail, else 0."""
+    return int(any(item.state == "fail" for item in found))
+
+
+def _gpu(subject: Subject) -> Answer:
+    from app_repro import gpus
+
+    return gpus.gpu(subject.params().device)
+
+
+def _driver(subject: Subject) -> Answer:
+    from app_repro import gpus
+
+    return gpus.driver()
+
+
+def _kernels(subject: Subject) -> Answer:
+    from app_repro import gpus
+
+    return gpus.kernels(subject.params().device)
+
+
+CHECKS: dict[str, Callable[[Subject], Answer]] = {
+    "settings": checks.settings,
+    "python": checks.python,
+    "torch": checks.torch,
+    "gpu": _gpu,
+    "driver": _driver,
+    "deterministic kernels": _kernels,
+    "disk": checks.disk,
+    "/dev/shm": checks.shm,
+    "file system": checks.filesystem,
+    "ownership": checks.ownership,
+    "git": checks.git,
+    "data sets": checks.data,
+    "tracking": checks.tracking,
+}
+
+SLOW = ("deterministic kernels",)

@@ -1,0 +1,93 @@
+"""GPUs as doctor sees them: usable by torch, the driver against torch's CUDA, kernels that repeat bit by bit."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import torch
+
+from app_repro.checks import Answer
+from app_repro.worker import configure
+
+KERNEL_MODULE = Path("/proc/driver/nvidia/version")
+
+OLDEST_DRIVER = {13: 580, 12: 525, 11: 450}
+"""CUDA's major release -> the oldest major driver release that runs it (NVIDIA, CUDA release notes, "minor version
+compatibility")."""
+
+
+def gpu(device: str) -> Answer:
+    """Whether torch sees the GPUs that `device` (as in params) asks for."""
+    if device == "cpu":
+        return "ok", "device: cpu asks for none", ""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count:
+        names = [torch.cuda.get_device_properties(index) for index in range(count)]
+        return "ok", ", ".join(f"{item.name} ({item.total_memory / 1e9:.0f} GB)" for item in names), ""
+    if driver_version():
+        if torch.version.cuda is None:
+            return "fail", "a driver is here, but torch is its CPU build", "use the image, or device: cpu"
+        return (
+            "fail",
+            "a driver is here, but torch sees no GPU",
+            "in a container: --gpus all, or --nv; see driver",
+        )
+    if device.startswith("cuda"):
+        return "fail", f"device: {device}, and no GPU is here", "device: cpu or auto; in a container: --gpus all"
+    return "warn", "no GPU: everything is trained on the CPU", "fit for the demo; with a GPU: docker run --gpus all"
+
+
+def driver() -> Answer:
+    """The driver against the CUDA release that torch is built for."""
+    version, cuda = driver_version(), torch.version.cuda
+    if not version:
+        return "ok", "no NVIDIA driver here", ""
+    if cuda is None:
+        return "ok", f"driver {version}; torch is its CPU build", ""
+    oldest = OLDEST_DRIVER.get(int(cuda.split(".")[0]), 0)
+    shown = f"driver {version}, torch is built for CUDA {cuda}"
+    if int(version.split(".")[0]) < oldest:
+        return "fail", f"{shown}, which needs {oldest} or newer", f"install driver {oldest} or newer on the host"
+    return "ok", shown, ""
+
+
+def driver_version() -> str:
+    """The version of the loaded kernel module, such as 580.65.06, else what nvidia-smi says; empty without a driver."""
+    try:
+        text = KERNEL_MODULE.read_text()
+    except OSError:
+        command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        try:
+            text = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+        except (OSError, subprocess.SubprocessError):
+            return ""
+    found = re.search(r"\b\d{3}\.\d+(\.\d+)?\b", text)
+    return found.group() if found else ""
+
+
+def kernels(device: str) -> Answer:
+    """Two equal training steps give equal bits on every device that would be used, with the settings of a worker."""
+    found = ["cpu"]
+    if device != "cpu" and torch.cuda.is_available():
+        found = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    for name in found:
+        configure(name)
+        try:
+            if not torch.equal(_step(name), _step(name)):
+                return "fail", f"{name}: two equal steps differ", "results of this machine will not repeat; report it"
+        except RuntimeError as error:
+            what = " ".join(str(error).split())[:120]
+            return "fail", f"{name}: {what}", "start with CUBLAS_WORKSPACE_CONFIG=:4096:8"
+    return "ok", f"two equal steps on {', '.join(found)}: equal bits", ""
+
+
+def _step(device: str) -> torch.Tensor:
+    """Gradients of a small convolution and a linear layer, from a fixed seed."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(8, 3, 16, 16, generator=generator).to(device)
+    kernel = torch.randn(16, 3, 3, 3, generator=generator).to(device).requires_grad_()
+    weight = torch.randn(10, 16 * 14 * 14, generator=generator).to(device).requires_grad_()
+    hidden = torch.nn.functional.conv2d(images, kernel).relu().flatten(1)
+    torch.nn.functional.cross_entropy(hidden @ weight.T, torch.arange(8).to(device)).backward()
+    assert kernel.grad is not None and weight.grad is not None
+    return torch.cat([kernel.grad.flatten(), weight.grad.flatten()]).cpu()

@@ -1,0 +1,200 @@
+"""A grid mirrored to Weights & Biases by a process of its own: what happens to it neither delays nor fails a run."""
+
+import contextlib
+import multiprocessing
+import netrc
+import os
+import queue
+import re
+import signal
+import time
+import urllib.parse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from app_repro.errors import AppReproError, DataError
+from app_repro.execute import Display
+from app_repro.spec import RunSpec
+from app_repro.wandb_mirror import Where, serve, upload
+
+START_SECONDS = 45.0
+"""How long the mirror may take to reach its server before it is given up."""
+
+CLOSE_SECONDS = 30.0
+"""How long a finished grid waits for what is still to be uploaded."""
+
+STOP_SECONDS = 4.0
+"""The same after Ctrl-C or `docker stop`, which leaves ten seconds in all."""
+
+UPLOAD_SECONDS = 180.0
+"""How long `wandb sync` waits for one run."""
+
+LATER = "training is not affected; later: app-repro wandb sync RUN"
+
+
+class TrackingError(AppReproError):
+    """Records that could not be uploaded."""
+
+    exit_code = 3
+
+
+def has_key() -> bool:
+    """Whether a wandb key is known: WANDB_API_KEY, or an entry for its host in netrc."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urllib.parse.urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").hostname or ""
+    try:
+        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+class Mirror:
+    """A display that shows what it is told on another one, and tells the mirror's process too.
+
+    The process starts with the first epoch that is really trained. Each trouble is said once, and nothing waits for it.
+    """
+
+    def __init__(self, shown: Display, where: Where, specs: Sequence[RunSpec]) -> None:
+        self.shown, self.where = shown, where
+        self.specs = {spec.run_id: spec for spec in specs}
+        self.process: Any = None
+        self.given_up = where.mode == "off"
+        self.is_ready = False
+
+    def __enter__(self) -> "Mirror":
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close(STOP_SECONDS)
+
+    def epoch(self, event: dict[str, Any]) -> None:
+        """An epoch has been trained."""
+        self.shown.epoch(event)
+        if not self.given_up and self.process is None:
+            self._start()
+        self._tell({"kind": "epoch", "event": event, "spec": self.specs[event["run_id"]].model_dump(mode="json")})
+
+    def end(self, run_id: str, status: str, message: str) -> None:
+        """A run has ended, or was found finished."""
+        self.shown.end(run_id, status, message)
+        self._tell({"kind": "end", "run_id": run_id, "status": status})
+
+    def say(self, line: str) -> None:
+        """One line for people."""
+        self.shown.say(line)
+
+    def end_of_grid(self, runs: Path, interrupted: bool) -> None:
+        """Every run has ended, or was stopped, and is laid out in `runs`: table and figures go last."""
+        if not interrupted:
+            self._tell({"kind": "grid", "runs": str(runs.absolute())})
+        self.close(STOP_SECONDS if interrupted else CLOSE_SECONDS)
+
+    def close(self, seconds: float) -> None:
+        """Let the mirror finish within `seconds`, or end it."""
+        if self.process is None:
+            return
+        self._tell(None)
+        if not self.is_ready:  # nothing has come through yet: the server gets no longer than it would have had anyway
+            seconds = min(seconds, max(1.0, START_SECONDS - (time.monotonic() - self.started)))
+        self.process.join(seconds)
+        self._listen()
+        if self.process.is_alive():
+            self._give_up(f"not everything was uploaded within {seconds:.0f} s")
+        self.process = None
+
+    def _start(self) -> None:
+        if self.where.mode == "online" and not has_key():
+            self._give_up("no key; set WANDB_API_KEY or run wandb login")
+            return
+        context = multiprocessing.get_context("spawn")
+        self.messages, self.answers = context.Queue(), context.Queue()
+        self.messages.cancel_join_thread()  # what nobody reads must not keep this process from ending
+        self.process = context.Process(target=serve, args=(self.messages, self.answers, self.where), daemon=True)
+        self.started = time.monotonic()
+        with deaf_to_ctrl_c():
+            self.process.start()
+
+    def _tell(self, message: dict[str, Any] | None) -> None:
+        if self.process is None or self.given_up:
+            return
+        self.messages.put(message)
+        self._listen()
+        if self.given_up:
+            return
+        if not self.process.is_alive() and message is not None:
+            self._give_up("its process has died")
+        elif not self.is_ready and time.monotonic() - self.started > START_SECONDS:
+            self._give_up(f"no answer from the server for {START_SECONDS:g} s")
+
+    def _listen(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                kind, text = self.answers.get_nowait()
+                self.is_ready = True
+                if kind == "trouble" and not self.given_up:
+                    self._give_up(text)
+
+    def _give_up(self, why: str) -> None:
+        self.given_up = True
+        self.shown.say(f"app-repro: tracking: {why}; {LATER}")
+        if self.process is not None:
+            end(self.process)
+
+
+def sync(names: Sequence[str], store: Path, say: Callable[[str], None]) -> None:
+    """Upload the finished runs `names` (ids, folders' names or paths) from their records alone, one after the other.
+
+    The mode is that of WANDB_MODE, online if it is not set. Raises DataError for a name without a record, TrackingError
+    if a run could not be uploaded.
+    """
+    folders = [find(name, store) for name in names]
+    where = Where(os.environ.get("WANDB_MODE", "online"), str(store.absolute()))
+    if where.mode == "online" and not has_key():
+        raise TrackingError("wandb: no key; set WANDB_API_KEY, run wandb login, or write files: WANDB_MODE=offline")
+    context = multiprocessing.get_context("spawn")
+    for name, path in zip(names, folders, strict=True):
+        answers = context.Queue()
+        process = context.Process(target=upload, args=(str(path), where, answers), daemon=True)
+        process.start()
+        try:
+            kind, text = answers.get(timeout=UPLOAD_SECONDS)
+        except queue.Empty:
+            kind, text = "trouble", f"no answer from the server for {UPLOAD_SECONDS:g} s"
+        end(process)
+        if kind == "trouble":
+            raise TrackingError(f"wandb: {name}: {text}; run it again: what is there already is not sent twice")
+        say(f"{name}: {text}")
+
+
+def find(name: str, store: Path) -> Path:
+    """The record of a run named by its id (or the beginning of it), its folder's name, or a path. Raises DataError."""
+    given = Path(name)
+    near = [given, given / "record.json", Path("data/runs") / name / "record.json"]
+    if re.fullmatch(r"[\w.-]+", name):
+        near += sorted((store / "runs").glob(f"{name}*/record.json"))
+        near += sorted(Path("data/published").glob(f"**/{name}.json"))
+    found = next((path for path in near if path.is_file()), None)
+    if found is None:
+        raise DataError(f"{name}: no finished run of that id or name; app-repro runs lists them")
+    return found
+
+
+@contextlib.contextmanager
+def deaf_to_ctrl_c() -> Any:
+    """A process started within never hears SIGINT: its parent says when it ends."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def end(process: Any) -> None:
+    """End a process that may not listen."""
+    process.terminate()
+    process.join(1.0)
+    if process.is_alive():
+        process.kill()
+        process.join()

@@ -1,0 +1,247 @@
+"""Records as wandb runs: what the mirror's process does with what it is told, and the upload of a finished record."""
+
+import os
+import signal
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app_repro import files, record
+from app_repro.files import digest
+from app_repro.spec import RunSpec
+from app_repro.store import Store
+
+PROJECT = "app-repro"
+INIT_SECONDS = 25.0
+
+PER_MEGABATCH = (
+    "density_nominal",
+    "density_effective",
+    "train_samples",
+    "trained_samples",
+    "best_epoch",
+    "test_errors",
+    "test_samples",
+    "test_loss",
+    "train_accuracy",
+    "val_accuracy",
+    "generalisation_gap",
+    "gap_test",
+)
+"""Results per megabatch that are charted and tabled."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where the mirror stands."""
+
+    mode: str
+    """online or offline"""
+    store: str
+    """The store's folder: records are read there, and wandb's own files written below it."""
+
+
+def serve(messages: Any, answers: Any, where: Where) -> None:
+    """Mirror what comes through `messages` until None; answers ("ready", "") after a success, ("trouble", why) last."""
+    _be_quiet()
+    mirror = Runs(where)
+    try:
+        while (message := messages.get()) is not None:
+            mirror.take(message)
+            answers.put(("ready", ""))
+        mirror.close()
+    except Exception as error:  # wandb has no common base, and nothing here may fail a run
+        answers.put(("trouble", why(error)))
+
+
+def upload(path: str, where: Where, answers: Any) -> None:
+    """One finished record as a wandb run: ("done", line) or ("trouble", why)."""
+    _be_quiet()
+    try:
+        content = record.read(Path(path))
+        histories = [files.read_sealed(item) for item in sorted(Path(path).parent.glob("megabatch-*.json"))]
+        run = begin(RunSpec.model_validate(content["spec"]), content["code_digest"], where)
+        told = run.starting_step  # rows that the server has, from an earlier upload that was cut short or a live mirror
+        lines = rows(content["spec"]["epochs"], histories or content["megabatches"])
+        for line in lines[told:]:
+            run.log(line)
+        if told <= len(lines):
+            conclude(run, content)
+        run.finish()
+        answers.put(("done", f"{run.url or run.dir}"))
+    except Exception as error:  # wandb has no common base
+        answers.put(("trouble", why(error)))
+
+
+def why(error: Exception) -> str:
+    """An exception as one short line."""
+    return " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
+
+
+def _be_quiet() -> None:
+    """No output, no Ctrl-C, and the last to be served where cores are few."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(10)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+
+
+class Runs:
+    """The wandb runs that are open now, by run id."""
+
+    def __init__(self, where: Where) -> None:
+        self.where, self.store, self.code = where, Store(Path(where.store)), record.code_digest()
+        self.open: dict[str, Any] = {}
+        self.specs: dict[str, RunSpec] = {}
+        self.told: dict[str, int] = {}
+        """Megabatches told of, by run id."""
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Act on one message of tracking.Mirror."""
+        if message["kind"] == "epoch":
+            self._epoch(message["event"], message["spec"])
+        elif message["kind"] == "end" and message["run_id"] in self.open:
+            self._end(message["run_id"], message["status"])
+        elif message["kind"] == "grid":
+            self._grid(Path(message["runs"]))
+
+    def close(self) -> None:
+        """End what is still open: those runs were stopped."""
+        for run_id in list(self.open):
+            self._end(run_id, "stopped")
+
+    def _epoch(self, event: dict[str, Any], settings: dict[str, Any]) -> None:
+        run_id = event["run_id"]
+        if run_id not in self.open:
+            self.specs[run_id] = RunSpec.model_validate(settings)
+            self.open[run_id] = begin(self.specs[run_id], self.code, self.where)
+            # what a resumed run of the server's has been told already is not told again
+            self.told[run_id] = event["megabatch"] - 1 if self.open[run_id].resumed else 0
+        self._finished_megabatches(run_id, event["megabatch"] - 1)
+        epochs = self.specs[run_id].epochs
+        values = {key: event[key] for key in ("train_loss", "val_accuracy", "samples", "samples_per_second")}
+        self.open[run_id].log(at_epoch(event["megabatch"], event["epoch"], epochs, values))
+
+    def _finished_megabatches(self, run_id: str, count: int) -> None:
+        folder = self.store.folder(self.specs[run_id])
+        if count > self.told[run_id] and (results := folder.megabatches(count)):
+            for item in results[self.told[run_id] :]:
+                self.open[run_id].log(at_megabatch(item))
+            self.told[run_id] = count
+
+    def _end(self, run_id: str, status: str) -> None:
+        run, folder = self.open[run_id], self.store.folder(self.specs[run_id])
+        if (content := folder.finished(self.code)) is not None:
+            self._finished_megabatches(run_id, len(content["megabatches"]))
+            conclude(run, content)
+        del self.open[run_id]
+        run.finish(exit_code=0 if status == "finished" else 1)
+
+    def _grid(self, runs: Path) -> None:
+        """The main table and the figures of a whole grid as a wandb run of its own."""
+        import wandb
+
+        from app_repro import report
+
+        records = report.read_all([runs])
+        ids = ",".join(sorted(content["run_id"] for content in records))
+        run = wandb.init(id=f"grid-{digest(ids.encode())[:12]}", job_type="grid", name="grid", **_common(self.where))
+        rows = report.main_rows(records)
+        columns = [*report.CELL, "n"]
+        table = wandb.Table(columns=[*columns, *report.METRICS])
+        for row in rows:
+            table.add_data(*(row[key] for key in columns), *(row[name]["mean"] for name in report.METRICS))
+        _log(run, "main", table, report.megabatch_rows(records))
+        run.finish()
+
+
+def begin(spec: RunSpec, code: str, where: Where) -> Any:
+    """A wandb run for `spec`: its id is the run's own and the code's, so that a second start carries it on."""
+    import wandb
+
+    config = spec.model_dump(mode="json") | {"protocol": spec.protocol[0], "code_digest": code}
+    name = f"{spec.dataset}-{spec.arch}-{spec.method}-sb{spec.sb}-s{spec.seed}"
+    run = wandb.init(id=f"{spec.run_id}-{code[:8]}", name=name, group=spec.method, config=config, **_common(where))
+    run.define_metric("epoch/*", step_metric="epoch/number")
+    run.define_metric("megabatch/*", step_metric="megabatch/number")
+    return run
+
+
+def _common(where: Where) -> dict[str, Any]:
+    """Arguments that every run shares: this machine is not described to the server, its output not captured."""
+    import wandb
+
+    settings = wandb.Settings(
+        silent=True,
+        console="off",
+        x_disable_stats=True,
+        x_disable_meta=True,
+        x_disable_machine_info=True,
+        host="unnamed",
+        disable_git=True,
+        disable_code=True,
+        init_timeout=INIT_SECONDS,
+    )
+    folder = Path(where.store)
+    folder.mkdir(parents=True, exist_ok=True)
+    mode: Any = where.mode
+    return {
+        "project": os.environ.get("WANDB_PROJECT", PROJECT),
+        "mode": mode,
+        "dir": str(folder),
+        "resume": "allow",
+        "reinit": "create_new",
+        "settings": settings,
+    }
+
+
+def rows(epochs: int, results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a run's files say, in the order in which a live mirror logs it: a megabatch's epochs, then the megabatch."""
+    found = []
+    for item in results:
+        history = item.get("history") or {}
+        for index in range(len(next(iter(history.values()), []))):
+            values = {name: series[index] for name, series in history.items()}
+            found.append(at_epoch(item["megabatch"], index + 1, epochs, values))
+        found.append(at_megabatch(item))
+    return found
+
+
+def at_epoch(megabatch: int, epoch: int, epochs: int, values: dict[str, Any]) -> dict[str, Any]:
+    """One epoch's metrics (loss, accuracies as fractions) under wandb's names; number = epochs of the run so far."""
+    number = (megabatch - 1) * epochs + epoch
+    return {"epoch/number": number, **{f"epoch/{name}": value for name, value in values.items()}}
+
+
+def at_megabatch(item: dict[str, Any]) -> dict[str, Any]:
+    """One megabatch's results under wandb's names."""
+    return {"megabatch/number": item["megabatch"], **{f"megabatch/{key}": item[key] for key in PER_MEGABATCH}}
+
+
+def conclude(run: Any, content: dict[str, Any]) -> None:
+    """The summary, a table of the megabatches and the run's figures, from its record."""
+    import wandb
+
+    from app_repro import report
+
+    table = wandb.Table(columns=["megabatch", *PER_MEGABATCH])
+    for item in content["megabatches"]:
+        table.add_data(item["megabatch"], *(item[key] for key in PER_MEGABATCH))
+    _log(run, "megabatches", table, report.megabatch_rows([content]))
+    plain = {key: value for key, value in (content["summary"] or {}).items() if isinstance(value, int | float)}
+    run.summary.update(plain | {"status": content["status"]})
+
+
+def _log(run: Any, name: str, table: Any, rows: list[dict[str, Any]]) -> None:
+    """Log a table and the figures of `rows` (report.megabatch_rows); wandb copies the pictures while it logs."""
+    import wandb
+
+    from app_repro import figures
+
+    with tempfile.TemporaryDirectory() as folder:
+        figures.write(rows, Path(folder))
+        pictures = {f"figures/{path.stem}": wandb.Image(str(path)) for path in sorted(Path(folder).glob("*.png"))}
+        run.log({name: table, **pictures})

@@ -1,0 +1,66 @@
+"""A folder in which the pipeline runs: its files copied from the project, DVC set up without git, commands found."""
+
+import filecmp
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from app_repro import files
+from app_repro.errors import AppReproError
+
+NEEDED = ("dvc.yaml", "data/claims.csv", "data/digits.npz")
+"""What the pipeline reads besides the package and params.yaml."""
+
+_DVC_CONFIG = "[core]\n    analytics = false\n    check_update = false\n    no_scm = true\n"
+
+
+def project() -> Path:
+    """Where the pipeline's files lie: this folder, or the checkout that this package is imported from."""
+    for folder in (Path.cwd(), Path(__file__).parent.parent):
+        if all((folder / name).exists() for name in NEEDED):
+            return folder
+    raise AppReproError(f"no {', '.join(NEEDED)} here; run `app-repro demo` in the project's folder")
+
+
+def fill(folder: Path, origin: Path, names: Iterable[str] = NEEDED) -> None:
+    """Make `folder` a workspace: `names` (files or folders) from `origin`, the package's sources, DVC without git.
+
+    Only what differs is written, and each file at once, so that a pipeline at work there is not disturbed.
+    """
+    with files.disk_full_as_error(folder):
+        for name in names:
+            _mirror(origin / name, folder / name)
+        package = folder / "app_repro"
+        _mirror(Path(__file__).parent, package)
+        for stale in set(_sources(package)) - set(_sources(Path(__file__).parent)):
+            (package / stale).unlink()
+        if not (folder / ".dvc/config").exists():
+            files.write_text(folder / ".dvc/config", _DVC_CONFIG)
+
+
+def _sources(package: Path) -> list[str]:
+    return [path.name for path in package.glob("*.py")]
+
+
+def _mirror(source: Path, target: Path) -> None:
+    """`target` as `source`, a file or a folder; bytecode is left out, and further files in `target` stay."""
+    if source.is_dir():
+        for path in source.iterdir():
+            if path.name != "__pycache__":
+                _mirror(path, target / path.name)
+    elif not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
+        with files.atomic_open(target, source.stat().st_size) as file, source.open("rb") as content:
+            shutil.copyfileobj(content, file)
+
+
+def beside_python(command: str) -> str:
+    """A command installed beside this Python, whatever PATH says."""
+    return str(Path(sys.executable).parent / command)
+
+
+def environment() -> dict[str, str]:
+    """For DVC and its stages: this Python's commands first, a store of the workspace's own, no analytics."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return os.environ | {"PATH": path, "APP_REPRO_STORE": ".store", "DVC_NO_ANALYTICS": "1"}

@@ -1,0 +1,179 @@
+"""The image's front door, without an engine: workspace, refusals, archives, signals. The image itself: tests/e2e."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from workbench import settings
+
+from app_repro import container, data, doctor, workspace
+from app_repro.errors import DataError, DiskFullError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def calls(monkeypatch) -> list[tuple[Path, list[str]]]:
+    """What would have been started, and where."""
+    seen: list[tuple[Path, list[str]]] = []
+    monkeypatch.chdir(Path.cwd())  # what is tested changes it
+    monkeypatch.setattr(container, "supervise", lambda words: seen.append((Path.cwd(), list(words))) or 0)
+    return seen
+
+
+def small_grid(out: Path, **changes: object) -> None:
+    out.mkdir(exist_ok=True)
+    (out / "params.yaml").write_text(yaml.safe_dump(settings(**changes)))
+
+
+def test_without_a_command_it_says_what_can_be_done(tmp_path, capsys, calls) -> None:
+    for words in ([], ["--help"]):
+        assert container.start(words, tmp_path) == 0
+        assert "docker run --gpus all app-repro dvc repro" in capsys.readouterr().out
+    assert not calls and not list(tmp_path.iterdir())
+
+
+def test_every_command_that_it_names_exists(capsys, tmp_path) -> None:
+    from app_repro.cli import app
+
+    names = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    names |= {
+        command.callback.__name__
+        for group in app.registered_groups
+        for command in (group.typer_instance.registered_commands if group.typer_instance else [])
+        if command.callback
+    }
+    shown = set(re.findall(r" app-repro app-repro (\S+)", container.USAGE))
+    assert shown >= {"verify", "demo", "doctor"} and shown - {"--help"} <= names
+    assert set(container.READ_ONLY) - {"--help"} <= names
+
+
+def test_a_command_runs_in_a_filled_workspace_whose_params_are_the_users(tmp_path, calls) -> None:
+    out = tmp_path / "out"
+    assert container.start(["app-repro", "plan"], out) == 0
+    assert calls == [(out, ["app-repro", "plan"])]
+    assert (out / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+    assert (out / "data/published/demo").is_dir() and (out / "dvc.yaml").exists()
+    (out / "params.yaml").write_text("mine: 1\n")
+    container.start(["app-repro", "plan"], out)
+    assert (out / "params.yaml").read_text() == "mine: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/out/data"), 2, "/out/data: Permission denied for user"),
+        (OSError(30, "Read-only file system"), 2, "read-only; mount a folder there"),
+        (DiskFullError("disk full: /out/data; make room and run again"), 3, "disk full"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_one_line_for_who_must_write(
+    tmp_path, calls, capsys, monkeypatch, error, code, said
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(workspace, "fill", fail)
+    for words in (["dvc", "repro"], ["app-repro", "demo"], ["app-repro", "run"]):
+        assert container.start(words, tmp_path) == code
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1 and said in lines[0] and lines[0].startswith("app-repro: ")
+    assert not calls
+    assert container.start(["app-repro", "verify"], tmp_path) == 0, "who only reads goes on"
+    small_grid(tmp_path)
+    assert container.start(["app-repro", "verify"], tmp_path) == 0
+    assert [place for place, _ in calls] == [ROOT, tmp_path], "an earlier start's records are those to judge"
+
+
+def test_what_would_fail_later_stops_dvc_repro_and_nothing_else(tmp_path, calls, capsys) -> None:
+    small_grid(tmp_path, device="cuda:77")
+    assert container.start(["dvc", "repro"], tmp_path) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("app-repro: gpu: device: cuda:77") and not calls
+    assert container.start(["dvc", "status"], tmp_path) == 0 and container.start(["app-repro", "plan"], tmp_path) == 0
+    (tmp_path / "params.yaml").write_text("lrr: 1\n")
+    assert container.start(["dvc", "repro"], tmp_path) == 2
+    assert "settings: params.yaml: unknown key 'lrr'" in capsys.readouterr().err
+
+
+def test_it_says_that_results_without_a_mount_are_lost(tmp_path, calls, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(doctor, "before_training", lambda params_file: [])
+    small_grid(tmp_path)
+    container.start(["dvc", "repro"], tmp_path)
+    assert "results end with the container" in capsys.readouterr().err
+    monkeypatch.setattr(Path, "is_mount", lambda self: True)
+    container.start(["dvc", "repro"], tmp_path)
+    assert capsys.readouterr().err == ""
+
+
+def test_archives_in_their_mount_are_taken_before_the_pipeline_starts(tmp_path, calls, monkeypatch) -> None:
+    monkeypatch.setattr(doctor, "before_training", lambda params_file: [])
+    taken: list[tuple[object, ...]] = []
+    monkeypatch.setattr(data, "fetch", lambda name, target, **kwargs: taken.append((name, target, kwargs["origin"])))
+    small_grid(tmp_path / "out", dataset=["digits", "cifar10", "cifar100"])
+    archives = tmp_path / "archives"
+    archives.mkdir()
+    container.start(["dvc", "repro"], tmp_path / "out", archives)
+    assert taken == []
+    (archives / "cifar-100-python.tar.gz").write_bytes(b"")
+    container.start(["dvc", "repro"], tmp_path / "out", archives)
+    place = tmp_path / "out/.store/datasets/cifar100"
+    assert taken == [("cifar100", place, archives / "cifar-100-python.tar.gz")]
+
+
+def test_an_archive_that_is_none_stops_it(tmp_path, calls, capsys) -> None:
+    small_grid(tmp_path / "out", dataset="cifar10")
+    (tmp_path / "archives").mkdir()
+    (tmp_path / "archives/cifar-10-python.tar.gz").write_bytes(b"no archive")
+    assert container.start(["dvc", "repro"], tmp_path / "out", tmp_path / "archives") == DataError.exit_code
+    assert "another digest than md5:" in capsys.readouterr().err and not calls
+
+
+def test_the_exit_code_is_that_of_the_command(capsys) -> None:
+    assert container.supervise([sys.executable, "-c", "raise SystemExit(5)"]) == 5
+    assert container.supervise([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]) == 137
+    assert container.supervise(["no-such-command"]) == 127
+    assert "no-such-command: No such file or directory" in capsys.readouterr().err
+
+
+FAMILY = """
+import pathlib, subprocess, sys, time
+deaf = subprocess.Popen([sys.executable, "-c", '''
+import pathlib, signal, time
+try:
+    pathlib.Path("ready").touch()
+    time.sleep(60)
+except KeyboardInterrupt:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    time.sleep(1)
+    pathlib.Path("saved").touch()
+'''])
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_reaches_children_of_children_and_waits_until_they_have_saved(tmp_path, sent) -> None:
+    """The command itself dies at once of KeyboardInterrupt; what it has started saves its work a second later."""
+    start = f"container.supervise([sys.executable, '-c', {FAMILY!r}])"
+    code = f"import sys; from app_repro import container; sys.exit({start})"
+    door = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        process_group=0,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    door.send_signal(sent)
+    assert door.wait(30) == 130 and (tmp_path / "saved").exists()

@@ -1,0 +1,230 @@
+"""doctor: each check on a machine made to fail it, and what the findings come to."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from workbench import app_repro, settings
+
+from app_repro import checks, data, doctor, gpus
+from app_repro.checks import Subject
+from app_repro.doctor import MachineError, examine
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def subject(tmp_path: Path) -> Subject:
+    """A tiny grid on digits, nothing fetched yet."""
+    return made(tmp_path)
+
+
+def made(folder: Path, quick: bool = False, **changes: object) -> Subject:
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings(**changes), sort_keys=False))
+    return Subject(folder / "params.yaml", folder / "raw", folder / "store", quick)
+
+
+def found(subject: Subject, name: str) -> doctor.Finding:
+    (only,) = examine(subject, [name])
+    assert only.state == "ok" or only.remedy, "a finding without a remedy"
+    assert "\n" not in only.finding + only.remedy
+    return only
+
+
+@pytest.fixture
+def no_driver(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(gpus, "KERNEL_MODULE", tmp_path / "absent")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.fixture
+def old_driver(monkeypatch, tmp_path) -> None:
+    (tmp_path / "module").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 2023\n")
+    monkeypatch.setattr(gpus, "KERNEL_MODULE", tmp_path / "module")
+
+
+def test_every_check_has_a_finding_and_a_grid_that_fits_fails_none(subject) -> None:
+    rows = examine(subject)
+    assert [row.name for row in rows] == list(doctor.CHECKS) and doctor.exit_code(rows) == 0
+    quick = examine(Subject(subject.params_file, subject.raw, subject.store, quick=True))
+    assert {row.name for row in rows} - {row.name for row in quick} == set(doctor.SLOW)
+
+
+def test_bad_settings_are_a_failure_named_once_and_hide_nothing_else(subject) -> None:
+    subject.params_file.write_text("epochs: 1\nlrr: 2\n")
+    rows = {row.name: row for row in examine(subject)}
+    assert rows["settings"].state == "fail" and "unknown key 'lrr'" in rows["settings"].finding
+    assert rows["git"].state == "ok" and [row.name for row in rows.values() if row.state == "fail"] == ["settings"]
+
+
+def test_torch_of_another_release_is_named(subject, monkeypatch) -> None:
+    assert found(subject, "torch").state == "ok"
+    monkeypatch.setattr(torch, "__version__", "2.12.1+cu130")
+    other = found(subject, "torch")
+    assert other.state == "warn" and "2.12.1" in other.finding and "pinned is torch==" in other.finding
+
+
+def test_a_gpu_that_is_asked_for_and_not_there_fails(tmp_path, no_driver, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert found(made(tmp_path, device="cpu"), "gpu").state == "ok"
+    assert found(made(tmp_path, device="auto"), "gpu").state == "warn"
+    assert found(made(tmp_path, device="cuda:1"), "gpu").finding == "device: cuda:1, and no GPU is here"
+    assert found(made(tmp_path, device="cuda:1"), "gpu").state == "fail"
+
+
+def test_a_driver_whose_gpus_torch_cannot_use_fails(tmp_path, old_driver, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert "torch is its CPU build" in found(made(tmp_path, device="auto"), "gpu").finding
+    assert found(made(tmp_path), "driver").state == "ok"
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    assert found(made(tmp_path, device="auto"), "gpu").finding == "a driver is here, but torch sees no GPU"
+    driver = found(made(tmp_path), "driver")
+    assert driver.state == "fail" and driver.finding.startswith(
+        "driver 535.104.05, torch is built for CUDA 13.0, which"
+    )
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    assert found(made(tmp_path), "driver").state == "ok"
+
+
+def test_gpus_are_named_with_their_memory(tmp_path, monkeypatch) -> None:
+    card = namedtuple("Card", "name total_memory")("NVIDIA H100", 80e9)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
+    assert found(made(tmp_path, device="auto"), "gpu").finding == "NVIDIA H100 (80 GB), NVIDIA H100 (80 GB)"
+
+
+def test_the_drivers_version_is_read_from_either_kind_of_module_or_nvidia_smi(tmp_path, monkeypatch, no_driver) -> None:
+    assert gpus.driver_version() == ""
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\necho 580.95.05\n")
+    smi.chmod(0o755)
+    assert gpus.driver_version() == "580.95.05"
+    monkeypatch.setattr(gpus, "KERNEL_MODULE", tmp_path / "module")
+    text = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release Build\nGCC version: 12.3.0\n"
+    (tmp_path / "module").write_text(text)
+    assert gpus.driver_version() == "570.86.15"
+
+
+def test_kernels_that_do_not_repeat_fail(subject, monkeypatch) -> None:
+    assert found(subject, "deterministic kernels").finding == "two equal steps on cpu: equal bits"
+    steps = iter([torch.zeros(3), torch.ones(3)])
+    monkeypatch.setattr(gpus, "_step", lambda device: next(steps))
+    assert found(subject, "deterministic kernels").state == "fail"
+
+
+def test_too_small_a_disk_fails_with_both_numbers(subject, monkeypatch) -> None:
+    assert found(subject, "disk").state == "ok"
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, 100_000))
+    full = found(subject, "disk")
+    assert full.state == "fail" and full.finding.startswith("0.00 GB free for ")
+    # three runs of 75,002 parameters kept, six copies more of one at work, and the digits: bytes in all
+    need = 4 * 75_002 * (3 + 6) + 2 * 1_797 * 64
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, need - 1))
+    assert found(subject, "disk").state == "fail"
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, need))
+    assert found(subject, "disk").state == "ok"
+
+
+def test_shared_memory_below_dockers_default_is_named(subject, monkeypatch) -> None:
+    assert found(subject, "/dev/shm").state == "ok"
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1 << 20, 0, 1 << 20))
+    assert found(subject, "/dev/shm").remedy == "docker run --shm-size 64m"
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert found(subject, "/dev/shm").state == "fail"
+
+
+def test_a_file_system_without_locks_or_rename_fails(subject, monkeypatch) -> None:
+    assert found(subject, "file system").state == "ok"
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", lambda file, how: None)
+        assert "a lock keeps nobody out" in found(subject, "file system").finding
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", lambda self, target: None)
+        assert "a rename does not replace" in found(subject, "file system").finding
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(checks.tempfile, "TemporaryDirectory", refuse)
+    closed = found(subject, "file system")
+    assert closed.state == "fail" and "Read-only file system" in closed.finding
+    assert not list(subject.params_file.parent.glob(".doctor-*"))
+
+
+def test_a_store_of_another_user_fails_and_names_the_folder(subject, monkeypatch) -> None:
+    run = subject.store / "runs/0123456789ab"
+    run.mkdir(parents=True)
+    assert found(subject, "ownership").state == "ok"
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != run)
+    other = found(subject, "ownership")
+    assert other.state == "fail" and str(run) in other.finding and "--user" in other.remedy
+
+
+def test_a_checkout_of_another_user_is_named_with_the_command_that_mends_it(subject, monkeypatch, tmp_path) -> None:
+    folder = tmp_path / "checkout/deep"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    assert "DVC works without git" in found(subject, "git").finding
+    subprocess.run(["git", "init", "-q", str(folder.parent)], check=True)
+    assert found(subject, "git").state == "warn"  # no commit yet
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert found(subject, "git").remedy == f"git config --global --add safe.directory {folder.parent}"
+
+
+def test_data_sets_are_named_with_their_digests_missing_and_damaged_ones_too(tmp_path) -> None:
+    subject = made(tmp_path, dataset=["digits", "cifar10"])
+    held = data.fetch("digits", subject.store / "datasets/digits", cache=tmp_path / "downloads")
+    state = found(subject, "data sets")
+    assert state.state == "warn" and state.finding == f"digits {held.digest[:12]}, cifar10 not there yet"
+    path = subject.store / "datasets/digits/train_images.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    assert "train_images.npy" in found(subject, "data sets").finding
+    assert found(made(tmp_path, quick=True), "data sets").state == "ok", "quick must not read every byte"
+
+
+def test_tracking_online_without_a_key_is_no_failure(tmp_path, monkeypatch) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert found(made(tmp_path), "tracking").finding == "tracking: off"
+    assert found(made(tmp_path, tracking="online"), "tracking").state == "warn"
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    assert found(made(tmp_path, tracking="online"), "tracking").state == "ok"
+
+
+def test_a_check_that_breaks_is_a_finding_itself(subject, monkeypatch) -> None:
+    def broken(_: Subject) -> None:
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setitem(doctor.CHECKS, "git", broken)
+    assert found(subject, "git").finding == "ZeroDivisionError: by zero"
+
+
+def test_before_training_a_failure_stops_in_one_line_and_doubts_are_lines(tmp_path, no_driver, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    subject = made(tmp_path, device="auto")
+    lines = doctor.before_training(subject.params_file, subject.raw, subject.store)
+    assert any(line.startswith("app-repro: gpu: no GPU") for line in lines)
+    made(tmp_path, device="cuda")
+    with pytest.raises(MachineError, match=r"^gpu: device: cuda, and no GPU is here; device: cpu or auto") as caught:
+        doctor.before_training(subject.params_file, subject.raw, subject.store)
+    assert caught.value.exit_code == 2 and "\n" not in str(caught.value)
+
+
+def test_the_command_prints_a_table_or_json_and_exits_with_1_on_a_failure(tmp_path) -> None:
+    subject = made(tmp_path)
+    table = app_repro(tmp_path, "doctor", "--quick")
+    assert table.returncode == 0 and "remedy" in table.stdout and "file system" in table.stdout
+    subject.params_file.write_text("nothing: here\n")
+    failed = app_repro(tmp_path, "doctor", "--quick", "--json")
+    content = json.loads(failed.stdout)
+    assert failed.returncode == 1 and content["ok"] is False
+    assert content["findings"][0]["name"] == "settings" and content["findings"][0]["state"] == "fail"
