@@ -9,6 +9,7 @@ from typing import Any
 from app_repro import files, record
 from app_repro.errors import DataError
 from app_repro.methods import METHODS
+from app_repro.record import protocol_name
 
 CELL = ("dataset", "arch", "method", "protocol", "sb", "tau", "criterion", "scope", "replay", "epochs", "precision")
 """Settings that tell two cells of the main table apart; seeds are averaged."""
@@ -38,25 +39,6 @@ def read_all(folders: Iterable[Path]) -> list[dict[str, Any]]:
     if not found:
         raise DataError(f"no record under {', '.join(names)}; run `app-repro run`, or `make demo`")
     return list(found.values())
-
-
-def read_histories(runs: Path) -> dict[str, list[dict[str, Any]]]:
-    """Results per megabatch with their histories by run id, where a run's folder has them."""
-    histories: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(runs.glob("*/megabatch-*.json")):
-        content = files.read_sealed(path)
-        histories.setdefault(content["run_id"], []).append(content)
-    return histories
-
-
-def protocol_name(content: dict[str, Any]) -> str:
-    """The protocol of a record with its departures: `paper`, `released, order=permuted`."""
-    return protocol_title(content["protocol"]["name"], content["protocol"]["departures"])
-
-
-def protocol_title(name: str, departures: dict[str, Any]) -> str:
-    """A bundle's name, and the switches that depart from it."""
-    return ", ".join([name, *(f"{key}={value}" for key, value in sorted(departures.items()))])
 
 
 def cell_of(content: dict[str, Any]) -> tuple[Any, ...]:
