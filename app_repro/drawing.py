@@ -21,6 +21,7 @@ STYLE = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,
     "axes.labelsize": 8,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
@@ -32,6 +33,8 @@ STYLE = {
     "lines.solid_capstyle": "round",
     "image.composite_image": False,
 }
+BOTTOM = 0.6
+"""Inches under the lowest axes: labels, and what is said of settings left out."""
 LETTER = 0.058
 """Inches that a letter of 7 points takes, generously."""
 LABEL = 22
@@ -55,23 +58,31 @@ def sheet(
     """A figure and its axes by row and column; every length in inches.
 
     `heights`: of the rows' axes; `left`: of each column's tick and axis labels; `right`: of the names at line ends;
-    `between`: under each row; `top`: over the first row; `first`, `last`: beside the first and the last column.
+    `between`: two rows; `top`: over the first row; `first`, `last`: beside the first and the last column.
     """
     from matplotlib.figure import Figure
 
-    across, down = first + columns * (left + width + right) + last, top + sum(heights) + between * len(heights)
+    across = first + columns * (left + width + right) + last
+    down = top + sum(heights) + between * (len(heights) - 1) + BOTTOM
     figure = Figure(figsize=(across, down))
     rows, y = [], down - top
     for height in heights:
         y -= height
         places = [(first + column * (left + width + right) + left, y) for column in range(columns)]
         rows.append([figure.add_axes((x / across, y / down, width / across, height / down)) for x, y in places])
+        for axes in rows[-1]:  # fixed places: to look for free ones takes matplotlib half of its time
+            axes.xaxis.set_label_coords(0.5, -0.29 / height)
+            axes.yaxis.set_label_coords(-0.4 / width, 0.5)
         y -= between
     return figure, rows
 
 
 def panels_sheet(
-    panels: Mapping[str, Any], draw: Callable[[Any, Any], None], labels: Sequence[str], most: int = 6, height: float = 1.75
+    panels: Mapping[str, Any],
+    draw: Callable[[Any, Any], None],
+    labels: Sequence[str],
+    most: int = 6,
+    height: float = 1.75,
 ) -> Any:
     """A figure with a panel a title, up to three in a row and `most` in all; those with the most rows are kept."""
     kept = sorted(sorted(panels, key=lambda title: -len(panels[title]))[:most], key=list(panels).index)
@@ -103,7 +114,7 @@ def note_left_out(figure: Any, count: int) -> None:
     """Say under the figure how many settings it does not draw."""
     if count:
         text = f"{count} further setting{'s' if count > 1 else ''}: in the CSV beside this figure"
-        figure.text(0.02, 0.01, text, fontsize=7, color="#555555", va="bottom")
+        figure.text(0.02, 0.06 / figure.get_figheight(), text, fontsize=7, color="#555555", va="bottom")
 
 
 def whole_numbers(axes: Any, name: str) -> None:

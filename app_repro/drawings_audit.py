@@ -41,7 +41,7 @@ def _walked(axes: Any, walks: Sequence[dict[str, Any]]) -> None:
     nominal = [row["density_nominal"] for row in rows]
     axes.plot(ks, nominal, color="#000000", **NOMINAL)
     ends: list[Any] = [(nominal[-1], "nominal", "#666666")]
-    styles = looks({"label": walked["protocol"], "method": ""} for walked in walks)
+    styles = looks([[{"label": walked["protocol"], "method": ""} for walked in walks]])
     for walked in walks:
         look = styles[walked["protocol"]]
         effective = [row["density_effective"] for row in walked["megabatches"]]

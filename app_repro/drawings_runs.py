@@ -14,10 +14,8 @@ LINES = 40
 
 def accuracy(rows: Sequence[Row]) -> Any:
     """A row of panels a data set, a column a metric, a line a network and method."""
-    styles = looks(rows)
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(panel(row | {"arch": ""}), []).append(row)
+    groups = panels(rows, "arch")
+    styles = looks(groups.values())
     kept: list[str] = []
     for title, own in groups.items():
         if not kept or sum(len(groups[name]) for name in kept) + len(own) <= 3 * LINES:
@@ -49,17 +47,21 @@ def _dots(axes: Any, rows: Sequence[Row], styles: dict[str, Look]) -> None:
     """Each seed a dot, mean and sd as the paper's mark and a bar; networks apart by a thin rule."""
     for at, row in enumerate(rows):
         look = styles[row["label"]]
-        axes.plot(row["values"], [at] * len(row["values"]), ".", color=look.colour, alpha=0.35, markersize=4, markeredgewidth=0)
+        axes.plot(
+            row["values"], [at] * len(row["values"]), ".", color=look.colour, alpha=0.5, markersize=4, markeredgewidth=0
+        )
         if row["sd"]:
             axes.plot([row["mean"] - row["sd"], row["mean"] + row["sd"]], [at, at], color=look.colour, linewidth=0.8)
-        axes.plot([row["mean"]], [at], marker=_mark(look), color=look.ink, markersize=7, markeredgewidth=1.4, fillstyle="none")
+        axes.plot(
+            [row["mean"]], [at], marker=_mark(look), color=look.ink, markersize=7, markeredgewidth=1.4, fillstyle="none"
+        )
         if at and rows[at - 1]["arch"] != row["arch"]:
             axes.axhline(at - 0.5, color="#DDDDDD", linewidth=0.6)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.12)
-    axes.xaxis.get_major_locator().set_params(nbins=4)
+    axes.xaxis.get_major_locator().set_params(nbins=3)
 
 
 def _mark(look: Look) -> Any:
@@ -73,10 +75,11 @@ def _mark(look: Look) -> Any:
 
 def pareto(rows: Sequence[Row], most: int = 3) -> Any:
     """A row of panels a data set: accuracy against density and against FLOPs, the front as a line."""
-    styles, datasets = looks(rows), by(rows, "dataset")
+    datasets = by(rows, "dataset")
+    styles = looks(datasets.values())
     kept = list(datasets)[:most]
     space = 0.2 + room(list(styles))
-    figure, grid = sheet([1.9] * len(kept), len(COSTS), 2.3, 0.55, 0.15, between=0.7, last=space)
+    figure, grid = sheet([1.9] * len(kept), len(COSTS), 2.3, 0.6, 0.15, between=0.7, last=space)
     for title, spots in zip(kept, grid, strict=True):
         for axes, (cost, name) in zip(spots, COSTS.items(), strict=True):
             _against(axes, datasets[title], cost, styles)
@@ -91,12 +94,21 @@ def pareto(rows: Sequence[Row], most: int = 3) -> Any:
 def _against(axes: Any, rows: Sequence[Row], cost: str, styles: dict[str, Look]) -> None:
     best = sorted((row[cost], row["test_accuracy"]) for row in rows if row[f"front_{cost}"])
     axes.step(*zip(*best, strict=True), where="post", color="#808080", linewidth=0.9, zorder=1)
-    axes.plot(*zip(*best, strict=True), "o", color="#808080", markersize=8, fillstyle="none", markeredgewidth=0.7, zorder=1)
+    axes.plot(
+        *zip(*best, strict=True), "o", color="#808080", markersize=8, fillstyle="none", markeredgewidth=0.7, zorder=1
+    )
     for label, line in by(rows, "label").items():
         look = styles[label]
         points = [(row[cost], row["test_accuracy"]) for row in line]
-        axes.plot(*zip(*points, strict=True), linestyle="none", marker=_mark(look), color=look.ink, markersize=4.5,
-                  markeredgewidth=1, fillstyle="none")
+        axes.plot(
+            *zip(*points, strict=True),
+            linestyle="none",
+            marker=_mark(look),
+            color=look.ink,
+            markersize=4.5,
+            markeredgewidth=1,
+            fillstyle="none",
+        )
     costs = [row[cost] for row in rows]
     if max(costs) > 5 * min(costs):
         axes.set_xscale("log")
@@ -107,15 +119,24 @@ def _legend(axes: Any, labels: dict[str, Look]) -> None:
     """Marks and names at the right: points have no ends to stand at."""
     for place, (label, look) in enumerate(labels.items()):
         y = 1 - 0.11 * (place + 0.5)
-        axes.plot([1.05], [y], transform=axes.transAxes, marker=_mark(look), color=look.ink, markersize=5,
-                  markeredgewidth=1.1, fillstyle="none", clip_on=False)
+        axes.plot(
+            [1.05],
+            [y],
+            transform=axes.transAxes,
+            marker=_mark(look),
+            color=look.ink,
+            markersize=5,
+            markeredgewidth=1.1,
+            fillstyle="none",
+            clip_on=False,
+        )
         axes.text(1.09, y, label, transform=axes.transAxes, color=look.ink, fontsize=7, va="center")
 
 
 def density(rows: Sequence[Row]) -> Any:
     """A panel a setting, both protocols in it: effective density a line, the nominal one dotted under it."""
-    styles = looks(rows)
-    settings = panels(row | {"protocol": ""} for row in rows)
+    settings = panels(rows, "protocol")
+    styles = looks(settings.values())
     lowest = min(row["density_effective"] for row in rows)
 
     def draw(axes: Any, own: Sequence[Row]) -> None:
@@ -134,7 +155,7 @@ def density(rows: Sequence[Row]) -> Any:
             axes.set_ylim(min(lowest * 0.85, 0.02), 1.1)
         else:
             axes.set_ylim(0, 1.05)
-        axes.set_ylabel("density")
+        axes.set_ylabel("density (dotted: nominal)")
         whole_numbers(axes, "megabatch")
         label_ends(axes, max(row["megabatch"] for row in own), ends)
 
@@ -150,14 +171,17 @@ def layers(rows: Sequence[Row], most: int = 6) -> Any:
     depths = [max(row["depth"] for row in settings[key]) for key in kept]
     heights = [min(3.6, 0.5 + 0.11 * depth) for depth in depths]
     names = max(len(row["layer"]) for key in kept for row in settings[key])
-    figure, grid = sheet(heights, columns, width=2.2, left=0.25 + 0.056 * names, right=0.1, between=0.75)
+    figure, grid = sheet(heights, columns, 2.2, 0.1, 0.55, between=0.9, first=0.2 + 0.05 * names, last=0.1)
     for key, spots in zip(kept, grid, strict=True):
         groups = by(settings[key], "criterion")
         for axes, (criterion, own) in zip(spots, groups.items(), strict=False):
             image = _map(axes, own)
+            axes.tick_params(labelleft=axes is spots[0])
             title = panel(own[0]) + (f", {own[0]['variant']}" if own[0]["variant"] else "")
             axes.set_title(f"{wrapped(title, 48)}\n{criterion}" if axes is spots[0] else criterion)
-        bar = figure.colorbar(image, ax=axes, location="right", pad=0.03, fraction=0.05, aspect=25)
+        box = axes.get_position()
+        beside = (box.x1 + 0.08 / figure.get_figwidth(), box.y0, 0.08 / figure.get_figwidth(), box.height)
+        bar = figure.colorbar(image, cax=figure.add_axes(beside), ticks=[0, 0.02, 0.1, 0.25, 0.5, 1])
         bar.set_label("density", fontsize=7)
         bar.outline.set_linewidth(0.4)
         for axes in spots[len(groups) :]:
@@ -174,8 +198,14 @@ def _map(axes: Any, rows: Sequence[Row]) -> Any:
     by_layer = by(rows, "layer")
     values = np.array([[row["density"] for row in line] for line in by_layer.values()])
     depth, count = values.shape
-    image = axes.imshow(values, aspect="auto", cmap="cividis", norm=PowerNorm(0.5, 0, 1), interpolation="nearest",
-                        extent=(0.5, count + 0.5, depth + 0.5, 0.5))
+    image = axes.imshow(
+        values,
+        aspect="auto",
+        cmap="cividis",
+        norm=PowerNorm(0.5, 0, 1),
+        interpolation="nearest",
+        extent=(0.5, count + 0.5, depth + 0.5, 0.5),
+    )
     empty = np.argwhere(values == 0)
     axes.plot(empty[:, 1] + 1, empty[:, 0] + 1, "x", color="white", markersize=2.5, markeredgewidth=0.6)
     every = -(-depth // 27)  # more names than that would touch each other

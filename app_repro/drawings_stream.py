@@ -1,12 +1,15 @@
 """Printed figures along the stream: framework, accuracy over it, gap over long ones and by length, training curves."""
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
 from app_repro.drawing import label_ends, note_left_out, panels_sheet, room, sheet, whole_numbers
 from app_repro.palette import Look, looks, wrapped
-from app_repro.series import Row, by, mean_sd, panels
+from app_repro.series import Row, by, panels
 
+DOTTED = 30
+"""Megabatches up to which every seed is a dot."""
 STREAMS = 3
 """Streams side by side in the figure of the framework."""
 
@@ -14,7 +17,7 @@ STREAMS = 3
 def framework(rows: Sequence[Row]) -> Any:
     """A column a stream: images of each megabatch over the density that each method asks for."""
     streams = by(rows, "stream")
-    styles = looks(rows)
+    styles = looks(streams.values())
     kept = list(streams)[:STREAMS]
     figure, (above, below) = sheet([0.9, 1.4], len(kept), width=2.4, left=0.65, right=room(list(styles)), between=0.45)
     for title, top, bottom in zip(kept, above, below, strict=True):
@@ -28,14 +31,17 @@ def framework(rows: Sequence[Row]) -> Any:
 
 def _bars(axes: Any, rows: Sequence[Row]) -> None:
     ks = [row["megabatch"] for row in rows]
-    new, again = ([row[name] for row in rows] for name in ("new_images", "replayed_images"))
-    axes.bar(ks, again, width=0.85, color="#C8C8C8", linewidth=0)
-    axes.bar(ks, new, width=0.85, bottom=again, color="#5A5A5A", linewidth=0)
-    axes.set_ylabel("training images")
+    thousands = rows[-1]["new_images"] + rows[-1]["replayed_images"] >= 10_000
+    unit = 1000 if thousands else 1
+    new, again = ([row[name] / unit for row in rows] for name in ("new_images", "replayed_images"))
+    edges = [0.5, *(k + 0.5 for k in ks)]
+    axes.stairs([a + b for a, b in zip(again, new, strict=True)], edges, fill=True, color="#5A5A5A")
+    axes.stairs(again, edges, fill=True, color="#C8C8C8")
+    axes.set_ylabel("images, thousands" if thousands else "images")
     axes.tick_params(labelbottom=False)
     axes.margins(x=0.02)
     words = [(again[-1] + new[-1] / 2, "new", "#3A3A3A"), (again[-1] / 2, "replayed", "#6A6A6A")]
-    label_ends(axes, ks[-1] + 0.4, words if any(again) else words[:1])
+    label_ends(axes, ks[-1] + 0.5, words if any(again) else words[:1])
 
 
 def _schedules(axes: Any, lines: dict[str, list[Row]], styles: dict[str, Look]) -> None:
@@ -58,16 +64,15 @@ def _schedules(axes: Any, lines: dict[str, list[Row]], styles: dict[str, Look]) 
 
 
 def anytime(rows: Sequence[Row]) -> Any:
-    """A panel a setting: each seed a dot, the mean a line."""
-    styles = looks(rows)
+    """A panel a setting: seeds as dots or a band, the mean a line."""
+    styles = looks(panels(rows).values())
 
     def draw(axes: Any, own: Sequence[Row]) -> None:
         ends = []
         for label, line in by(own, "label").items():
             look, at = styles[label], by(line, "megabatch")
-            dots = [(row["megabatch"], row["test_accuracy"]) for row in line]
-            axes.plot(*zip(*dots, strict=True), ".", color=look.colour, alpha=0.35, markersize=3, markeredgewidth=0)
-            means = [mean_sd([row["test_accuracy"] for row in group])[0] for group in at.values()]
+            _seeds(axes, {k: [row["test_accuracy"] for row in group] for k, group in at.items()}, look)
+            means = [statistics.fmean(row["test_accuracy"] for row in group) for group in at.values()]
             _line(axes, list(at), means, look)
             ends.append((means[-1], label, look))
         axes.set_ylabel("test accuracy, %")
@@ -75,6 +80,16 @@ def anytime(rows: Sequence[Row]) -> Any:
         label_ends(axes, max(row["megabatch"] for row in own), ends)
 
     return panels_sheet(panels(rows), draw, list(styles))
+
+
+def _seeds(axes: Any, values: dict[int, list[float]], look: Look) -> None:
+    """Each seed a dot; a long stream has too many: a band from the lowest to the highest."""
+    if len(values) > DOTTED:
+        low, high = ([pick(group) for group in values.values()] for pick in (min, max))
+        axes.fill_between(list(values), low, high, color=look.colour, alpha=0.2, linewidth=0)
+    else:
+        dots = [(k, value) for k, group in values.items() for value in group]
+        axes.plot(*zip(*dots, strict=True), ".", color=look.colour, alpha=0.5, markersize=4, markeredgewidth=0)
 
 
 def _line(axes: Any, xs: Sequence[float], ys: Sequence[float], look: Look, **more: Any) -> None:
@@ -85,7 +100,7 @@ def _line(axes: Any, xs: Sequence[float], ys: Sequence[float], look: Look, **mor
 
 def gap_long(rows: Sequence[Row]) -> Any:
     """A panel a setting: seeds thin, their mean strong, retracements of the running median dashed between marks."""
-    styles = looks(rows)
+    styles = looks(panels(rows).values())
 
     def draw(axes: Any, own: Sequence[Row]) -> None:
         ends = []
@@ -118,7 +133,7 @@ def _retracement(axes: Any, row: Row, look: Look) -> None:
 
 def gap_length(rows: Sequence[Row]) -> Any:
     """A panel a setting: mean and sd of the last gap by the number of megabatches."""
-    styles = looks(rows)
+    styles = looks(panels(rows).values())
 
     def draw(axes: Any, own: Sequence[Row]) -> None:
         ends = []
@@ -141,11 +156,12 @@ def gap_length(rows: Sequence[Row]) -> Any:
 
 def curves(rows: Sequence[Row], most: int = 3) -> Any:
     """A row of panels a setting, a panel a megabatch: training a line, validation dotted."""
-    styles, settings = looks(rows), panels(rows)
+    settings = panels(rows)
+    styles = looks(settings.values())
     kept = list(settings)[:most]
     columns = max(len(by(settings[title], "megabatch")) for title in kept)
     heights, space = [1.4] * len(kept), room(list(styles))
-    figure, grid = sheet(heights, columns, 1.6, 0.2, 0.1, between=0.75, top=0.5, first=0.35, last=space)
+    figure, grid = sheet(heights, columns, 1.6, 0.2, 0.1, between=0.95, top=0.55, first=0.35, last=space)
     for title, spots in zip(kept, grid, strict=True):
         groups = by(settings[title], "megabatch")
         low = min(min(row["train_accuracy"], row["val_accuracy"]) for row in settings[title])
@@ -158,7 +174,7 @@ def curves(rows: Sequence[Row], most: int = 3) -> Any:
                 label_ends(axes, own[-1]["epoch"], ends)
         for axes in spots[len(groups) :]:
             axes.remove()
-        spots[0].set_ylabel("accuracy, %")
+        spots[0].set_ylabel("accuracy, % (dotted: validation)")
         spots[0].text(0, 1.17, title, transform=spots[0].transAxes, fontsize=8)
     note_left_out(figure, len(settings) - len(kept))
     return figure

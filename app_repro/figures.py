@@ -1,5 +1,8 @@
 """The printed figures: rows from records drawn by matplotlib as PDF, SVG and PNG, the rows beside each as CSV."""
 
+import csv
+import io
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +57,20 @@ def write(records: Sequence[Record], target: Path, histories: Histories | None =
 
 
 def _table(series: Series, target: Path) -> Path:
-    import pandas as pd
-
-    path = target / f"{series.name}.csv"
-    files.write_text(path, pd.DataFrame(series.rows).to_csv(index=False))
-    return path
+    """The rows as CSV; a column that some rows lack is empty there, a list's values are apart by spaces."""
+    columns = list(dict.fromkeys(itertools.chain.from_iterable(series.rows)))
+    lists = {name for name, value in series.rows[0].items() if isinstance(value, list)}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    rows = (
+        ({**row, **{name: " ".join(map(repr, row[name])) for name in lists}} for row in series.rows)
+        if lists
+        else series.rows
+    )
+    writer.writerows(map(row.get, columns) for row in rows)
+    files.write_text(target / f"{series.name}.csv", text.getvalue())
+    return target / f"{series.name}.csv"
 
 
 def remove(name: str, target: Path) -> None:

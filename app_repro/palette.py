@@ -39,26 +39,30 @@ class Look:
     @property
     def path(self) -> str:
         """The mark as an SVG path, y downwards."""
-        return "".join(
-            "M" + "L".join(f"{x:g},{-y if y else 0:g}" for x, y in stroke) for stroke in self.strokes
-        )
+        return "".join("M" + "L".join(f"{x:g},{-y if y else 0:g}" for x, y in stroke) for stroke in self.strokes)
 
 
-def looks(rows: Iterable[dict[str, Any]]) -> dict[str, Look]:
-    """A look for each label in `rows` (keys label, method): the first of a method has the method's own colour."""
-    methods = {row["label"]: row["method"] for row in rows}
+def looks(panels: Iterable[Iterable[dict[str, Any]]]) -> dict[str, Look]:
+    """A look for each label in the rows (keys label, method) of some panels: within a panel no two are alike.
+
+    A label has its method's own colour unless another one of its panels has it already.
+    """
+    beside: dict[str, set[str]] = {}
+    methods: dict[str, str] = {}
+    for rows in panels:
+        found = {row["label"]: row["method"] for row in rows}
+        methods |= found
+        for label in found:
+            beside.setdefault(label, set()).update(found)
     taken: dict[str, Look] = {}
-    further = 0
-    for label, method in methods.items():
-        strokes = MARKS.get(method, OTHER)
-        own = Look(COLOURS.get(method, ""), DASHES[0], strokes)
-        if own.colour and own not in taken.values():
-            taken[label] = own
-        else:
-            dash = DASHES[(1 + further // len(SPARE)) % len(DASHES)]
-            taken[label] = Look(SPARE[further % len(SPARE)], dash, strokes)
-            further += 1
-    return taken
+    for label in sorted(methods, key=len):  # the plain name of a method is the shortest
+        strokes = MARKS.get(methods[label], OTHER)
+        others = {taken[name] for name in beside[label] if name in taken}
+        own = [(COLOURS[methods[label]], DASHES[0])] if methods[label] in COLOURS else []
+        spare = [(colour, dash) for dash in DASHES[1:] for colour in SPARE]
+        free = (look for pair in (own + spare) if (look := Look(*pair, strokes)) not in others)
+        taken[label] = next(free, Look(*spare[-1], strokes))
+    return {label: taken[label] for label in methods}
 
 
 def wrapped(text: str, width: int) -> str:

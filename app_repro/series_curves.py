@@ -1,10 +1,11 @@
 """The figure of training within a megabatch as rows, from the histories that lie beside records."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app_repro.files import read_sealed
-from app_repro.series import Line, Record, Row, Series, lines, listing, mean_sd, panel, remarks, sentence
+from app_repro.series import Line, Record, Row, Series, lines, listing, panel, remarks, sentence
 
 SHOWN = 4
 """Megabatches whose training is drawn, evenly spaced, the first and the last among them."""
@@ -72,6 +73,6 @@ def _line(line: Line, histories: Histories) -> list[Row]:
         for epoch in range(min(len(history["val_accuracy"]) for history in found)):
             row = line.keys | {"megabatch": k, "epoch": epoch + 1, "n": len(found)}
             for name, factor in (("train_accuracy", 100.0), ("val_accuracy", 100.0), ("train_loss", 1.0), ("lr", 1.0)):
-                row[name] = mean_sd([factor * history[name][epoch] for history in found])[0]
+                row[name] = statistics.fmean(factor * history[name][epoch] for history in found)
             rows.append(row)
     return rows

@@ -32,7 +32,9 @@ def density(records: Sequence[Record]) -> Series:
         "Nominal and effective density",
         sentence(
             caption if rows else "No density figure: there is no finished run that prunes.",
-            other and f"Only the {alone} protocol has runs: `dvc exp run -S protocol={other}` trains the other's." or "",
+            other
+            and f"Only the {alone} protocol has runs: `dvc exp run -S protocol={other}` trains the other's."
+            or "",
             remarks(records, ("osp", "app")),
         ),
         sentence("Density over megabatches.", listing(said)) if rows else "",

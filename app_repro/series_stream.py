@@ -93,7 +93,7 @@ def anytime(records: Sequence[Record]) -> Series:
     for line in found:
         last = [100 * run["summary"]["test_accuracy"] for run in line.runs]
         said.append(f"{panel(line.keys)}: {line.label} ends at {shown(*mean_sd(last))} %, n = {len(last)}")
-    caption = "Test accuracy after each megabatch: each seed a dot, their mean a line."
+    caption = "Test accuracy after each megabatch: mean over seeds a line, each seed a dot (in long streams a band from lowest to highest)."
     return Series(
         "anytime",
         "Accuracy over the stream",
@@ -107,8 +107,7 @@ def _along(line: Line) -> list[tuple[Row, Row]]:
     """Start of a row, and the record's result, for each run and megabatch of a line."""
     return [
         (
-            line.keys
-            | {"seed": run["spec"]["seed"], "run_id": run["run_id"], "megabatch": item["megabatch"]},
+            line.keys | {"seed": run["spec"]["seed"], "run_id": run["run_id"], "megabatch": item["megabatch"]},
             item,
         )
         for run in line.runs
@@ -181,7 +180,9 @@ def gap_length(records: Sequence[Record]) -> Series:
             mean, sd = mean_sd([100 * run["summary"]["generalisation_gap"] for run in runs])
             ids = " ".join(run["run_id"] for run in runs)
             rows.append(line.keys | {"megabatches": length, "gap": mean, "sd": sd, "n": len(runs), "runs": ids})
-    several = {name: len(by(group, "megabatches")) > 1 for name, group in by(rows, "dataset", "arch", "protocol").items()}
+    several = {
+        name: len(by(group, "megabatches")) > 1 for name, group in by(rows, "dataset", "arch", "protocol").items()
+    }
     rows = [row for row in rows if several[row["dataset"], row["arch"], row["protocol"]]]
     said = [
         f"{panel(row)}: {row['label']} {shown(row['gap'], row['sd'])} at T = {row['megabatches']}, n = {row['n']}"
