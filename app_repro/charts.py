@@ -16,7 +16,7 @@ class Chart:
     """One interactive figure."""
 
     name: str
-    """As the file of the printed figure: `framework`, `accuracy`, ...; with `-paper` or `-released` where both have one."""
+    """As the file of the printed figure: `framework`, `accuracy-paper`, ...: with the protocol where both have one."""
     title: str
     caption: str
     """What it shows, in a sentence or two; what is missing, where something is."""

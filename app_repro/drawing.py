@@ -17,7 +17,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 """Formats, and what keeps their bytes the same for the same rows."""
 
-STYLE = {
+STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.titlelocation": "left",

@@ -209,7 +209,7 @@ def _map(axes: Any, rows: Sequence[Row]) -> Any:
     empty = np.argwhere(values == 0)
     axes.plot(empty[:, 1] + 1, empty[:, 0] + 1, "x", color="white", markersize=2.5, markeredgewidth=0.6)
     every = -(-depth // 27)  # more names than that would touch each other
-    axes.set_yticks(range(1, depth + 1, every), [name for name in list(by_layer)[::every]], fontsize=6)
+    axes.set_yticks(range(1, depth + 1, every), list(by_layer)[::every], fontsize=6)
     axes.tick_params(axis="y", length=0)
     whole_numbers(axes, "megabatch")
     return image

@@ -127,7 +127,7 @@ def write(runs: Path, target: Path) -> str:
     """Tables, metrics.json and figures of every record under `runs` into `target`; the main table as text."""
     import pandas as pd
 
-    from app_repro import figures
+    from app_repro import figures, series_curves
 
     records = read_all([runs])
     rows = main_rows(records)
@@ -141,7 +141,7 @@ def write(runs: Path, target: Path) -> str:
     files.write_text(tables / "megabatches.json", json.dumps(by_megabatch, indent=1) + "\n")
     files.write_text(tables / "megabatches.md", _megabatch_table(by_megabatch) + "\n")
     files.write_text(target / "metrics.json", json.dumps(metrics(rows), indent=1) + "\n")
-    figures.write(by_megabatch, target / "figures")
+    figures.write(records, target / "figures", series_curves.read(runs))
     left_out = [content["run_id"] for content in records if content["status"] != "finished"]
     return table + (f"\n\nnot in the table, diverged: {', '.join(left_out)}" if left_out else "")
 

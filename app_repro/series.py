@@ -1,4 +1,4 @@
-"""What a figure shows, before it is drawn: rows from records, with its title, its caption and its text for the blind."""
+"""What a figure shows, before it is drawn: rows from records, with title, caption and text for the blind."""
 
 import json
 import math

@@ -21,7 +21,7 @@ def chosen(length: int) -> list[int]:
 
 
 def read(folder: Path) -> dict[str, list[Row]]:
-    """Histories of the megabatches shown, from runs as laid out in `folder`. Raises IntegrityError for a damaged one."""
+    """Histories of the megabatches shown, from runs as laid out in `folder`. Raises IntegrityError for a bad one."""
     found: dict[str, list[Row]] = {}
     for run in sorted(folder.glob("*/")):
         files = sorted(run.glob("megabatch-*.json"), key=lambda path: (len(path.name), path.name))
@@ -32,7 +32,7 @@ def read(folder: Path) -> dict[str, list[Row]]:
 
 
 def curves(records: Sequence[Record], histories: Histories) -> Series:
-    """Accuracy in training and on the validation part after each epoch of some megabatches, mean over seeds, percent."""
+    """Accuracy in training and in validation after each epoch of some megabatches, mean over seeds, percent."""
     rows: list[Row] = []
     said = []
     for line in lines(records):
@@ -40,10 +40,9 @@ def curves(records: Sequence[Record], histories: Histories) -> Series:
         rows += own
         if own:
             last = own[-1]
-            said.append(
-                f"{panel(line.keys)}: {line.label} ends megabatch {last['megabatch']} at {last['train_accuracy']:.2f} % "
-                f"in training, {last['val_accuracy']:.2f} % in validation, n = {last['n']}"
-            )
+            ends = f"{last['train_accuracy']:.2f} % in training, {last['val_accuracy']:.2f} % in validation"
+            at = f"{panel(line.keys)}: {line.label} ends megabatch {last['megabatch']}"
+            said.append(f"{at} at {ends}, n = {last['n']}")
     caption = (
         "Within a megabatch, epoch by epoch: accuracy in training (line, augmented images) and on the validation part "
         "(dotted), mean over seeds."

@@ -26,14 +26,15 @@ def density(records: Sequence[Record]) -> Series:
     bundles = {row["protocol"].partition(",")[0] for row in rows}
     alone = " or ".join(sorted(bundles)) if len(bundles) == 1 else ""
     other = {"paper": "released", "released": "paper"}.get(alone)
-    caption = "Fraction of prunable weights kept after each megabatch: effective (line) and nominal (dotted), mean over seeds."
+    caption = (
+        "Fraction of prunable weights kept after each megabatch, mean over seeds: effective (line), nominal (dotted)."
+    )
     return Series(
         "density",
         "Nominal and effective density",
         sentence(
             caption if rows else "No density figure: there is no finished run that prunes.",
-            other
-            and f"Only the {alone} protocol has runs: `dvc exp run -S protocol={other}` trains the other's."
+            (other and f"Only the {alone} protocol has runs: `dvc exp run -S protocol={other}` trains the other's.")
             or "",
             remarks(records, ("osp", "app")),
         ),

@@ -72,7 +72,7 @@ def _named(rows: list[Row]) -> list[Row]:
     named = []
     for row in rows:
         tau = f", tau {row['tau']}" if len(taus[row["stream"], row["method"]]) > 1 else ""
-        named.append(row | {"label": TITLES.get(row["method"], row["method"]) + tau})
+        named.append(row | {"label": f"{TITLES.get(row['method'], row['method'])}{tau}"})
     order = list(TITLES)
     return sorted(named, key=lambda row: (row["T"], row["stream"], order.index(row["method"]), row["tau"] or 0))
 
@@ -93,7 +93,10 @@ def anytime(records: Sequence[Record]) -> Series:
     for line in found:
         last = [100 * run["summary"]["test_accuracy"] for run in line.runs]
         said.append(f"{panel(line.keys)}: {line.label} ends at {shown(*mean_sd(last))} %, n = {len(last)}")
-    caption = "Test accuracy after each megabatch: mean over seeds a line, each seed a dot (in long streams a band from lowest to highest)."
+    caption = (
+        "Test accuracy after each megabatch: mean over seeds a line, each seed a dot (in long streams, a band from the "
+        "lowest to the highest)."
+    )
     return Series(
         "anytime",
         "Accuracy over the stream",
@@ -116,7 +119,7 @@ def _along(line: Line) -> list[tuple[Row, Row]]:
 
 
 def gap_long(records: Sequence[Record]) -> Series:
-    """The generalisation gap of long streams: rows of `kind` seed, mean and retracement (shapes.retracement), points."""
+    """The generalisation gap of long streams, points: rows of `kind` seed, mean and retracement (of shapes.py)."""
     rows: list[Row] = []
     said = []
     for line in lines(records):
@@ -132,7 +135,7 @@ def gap_long(records: Sequence[Record]) -> Series:
             rows += own + means + turns
             said.append(f"{panel(line.keys)}: {line.label}, n = {len(line.runs)}, {_told(turns)}")
     caption = (
-        "Generalisation gap (training minus validation accuracy) after each megabatch: seeds thin, mean strong. Dashed, "
+        "Generalisation gap (training minus validation accuracy) after each megabatch: seeds thin, mean strong. Dashed "
         f"between the marks: the largest fall and rise of the running median of {shapes.WINDOW} (mean of the seeds), "
         f"where at least {shapes.LEAST_POINTS:g} point and {shapes.LEAST_SHARE:.0%} of its range."
     )

@@ -1,4 +1,4 @@
-"""What the Vega-Lite specifications share: colours, a choice of settings, values packed small, a bound on their size."""
+"""What the Vega-Lite specifications share: colours, menus of settings, values packed small, a bound on their size."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,8 +12,11 @@ Spec = dict[str, Any]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 """Compared by Vega, never fetched."""
 
-MOST_BYTES = 180_000
-"""Bytes of one specification as JSON, at most: a page holds a dozen and stays under 3 MB."""
+MOST_BYTES = 120_000
+"""Bytes of one specification as JSON, at most: a page holds fifteen and stays under 3 MB."""
+
+HOVER = {"opacity": 0, "size": 120}
+"""Points on a line that are not seen, but say their values."""
 
 SETTING = "setting"
 """Field and menu of what a chart is about: numbers, whose names stand in the menu alone."""
@@ -55,27 +58,23 @@ def numbered(groups: Mapping[Any, Sequence[Row]]) -> list[Row]:
 
 
 def colours(styles: dict[str, Look]) -> Spec:
-    """The encoding of `label` as colour, the same as in print; names over the chart, where a phone has room for them."""
+    """The encoding of `label` as colour, as in print; names over the chart, where a phone has room for them."""
     scale = {"domain": list(styles), "range": [look.colour for look in styles.values()]}
-    return {"field": "label", "type": "nominal", "scale": scale, "legend": legend()}
+    return {"field": "label", "type": "nominal", "scale": scale, "legend": legend(styles)}
 
 
-def legend() -> Spec:
-    """Where names stand: over the chart, in rows."""
-    return {
-        "orient": "top",
-        "title": None,
-        "columns": 3,
-        "symbolType": "stroke",
-        "symbolStrokeWidth": 3,
-        "labelLimit": 220,
-    }
+def legend(labels: Iterable[str]) -> Spec:
+    """Where names stand: over the chart, in as many columns as a phone has room for."""
+    longest = max(map(len, labels))
+    columns = 3 if longest <= 12 else 2 if longest <= 22 else 1
+    shape = {"symbolType": "stroke", "symbolStrokeWidth": 3, "symbolOpacity": 1}
+    return {"orient": "top", "title": None, "columns": columns, "labelLimit": 300} | shape
 
 
 def quantity(field: str, title: str, zero: bool = False, **more: Any) -> Spec:
     """The encoding of a number along an axis."""
-    scale = {"zero": zero} | more.pop("scale", {})
-    return {"field": field, "type": "quantitative", "title": title, "scale": scale, **more}
+    scale, axis = {"zero": zero} | more.pop("scale", {}), {"labelOverlap": True} | more.pop("axis", {})
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis, **more}
 
 
 def count(field: str, title: str) -> Spec:
@@ -119,11 +118,16 @@ def thinned(values: Sequence[int], stride: int) -> set[int]:
     return {*ordered[::stride], ordered[-1]}
 
 
-def fitting(make: Callable[..., Spec], attempts: Iterable[tuple[Any, ...]]) -> Spec:
-    """The first of make(*attempt) that is small enough; the last where none is."""
+def fitting(make: Callable[..., Spec], attempts: Sequence[tuple[Any, ...]]) -> Spec:
+    """The first of make(*attempt) that is small enough; the last where none is. An attempt ends with its stride."""
     spec: Spec = {}
+    least = 0.0
     for attempt in attempts:
+        if attempt[-1] < least and attempt is not attempts[-1]:
+            continue  # to try it would take time and come out too large
         spec = make(*attempt)
-        if len(json.dumps(spec, separators=(",", ":")).encode()) <= MOST_BYTES:
+        size = len(json.dumps(spec))
+        if size <= MOST_BYTES:
             break
+        least = 0.7 * attempt[-1] * size / MOST_BYTES
     return spec

@@ -11,7 +11,7 @@ from app_repro.specs import SETTING, Spec, rounded
 def density(rows: Sequence[Row]) -> Spec:
     """Effective density as lines over the nominal one, dotted; both protocols of a setting together."""
     groups = panels(rows, "protocol")
-    styles = looks(groups.values())
+    styles = looks([rows])
     lists = ("megabatch", "density_nominal", "density_effective")
 
     def make(stride: int) -> Spec:
@@ -37,13 +37,13 @@ def density(rows: Sequence[Row]) -> Spec:
         nominal, effective = (
             specs.quantity(name, "density (dotted: nominal)", scale=scale, axis=axis) for name in lists[1:]
         )
-        layer = [
+        layer: list[Spec] = [
             {
                 "mark": {"type": "line", "strokeDash": [1, 4], "strokeWidth": 4, "opacity": 0.5},
                 "encoding": common | {"y": nominal},
             },
             {
-                "mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 25}},
+                "mark": {"type": "line", "strokeWidth": 2.5, "point": specs.HOVER},
                 "encoding": common | {"y": effective, "tooltip": said},
             },
         ]
@@ -94,7 +94,13 @@ def _heat() -> list[Spec]:
     }
     # the square root: layers of 2 and of 10 % must look different
     scale = {"type": "sqrt", "scheme": "cividis", "domain": [0, 1]}
-    gradient = {"orient": "top", "title": "density", "gradientLength": 200, "values": [0, 0.02, 0.1, 0.25, 0.5, 1]}
+    gradient = {
+        "orient": "top",
+        "title": "density",
+        "gradientLength": 200,
+        "values": [0, 0.02, 0.1, 0.25, 0.5, 1],
+        "format": "~g",
+    }
     colour = {"field": "density", "type": "quantitative", "scale": scale, "legend": gradient}
     return [
         {"mark": {"type": "rect"}, "encoding": places | {"color": colour, "tooltip": said}},

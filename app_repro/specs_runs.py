@@ -29,7 +29,7 @@ def accuracy(rows: Sequence[Row]) -> Spec:
         ("name", "network, method", None), ("mean", "mean", ",.2f"), ("sd", "sd", ",.2f"), ("n", "seeds", "d")
     )
     each = specs.tooltip(("name", "network, method", None), ("value", "one seed", ",.2f"))
-    styles = looks(groups.values())
+    styles = looks([rows])
     colour = {"color": specs.colours(styles) | {"legend": None}}
     y = {
         "y": {
@@ -41,19 +41,24 @@ def accuracy(rows: Sequence[Row]) -> Spec:
         }
     }
     mark = {"type": "point", "filled": False, "strokeWidth": 2, "size": 90}
-    layer = [
+    few = {"tickCount": 4}
+    layer: list[Spec] = [
         {
             "transform": specs.unpacked(["value"]),
             "mark": {"type": "point", "filled": True, "size": 20, "opacity": 0.6},
-            "encoding": y | colour | {"x": specs.quantity("value", ""), "tooltip": each},
+            "encoding": y | colour | {"x": specs.quantity("value", "", axis=few), "tooltip": each},
         },
         {
             "mark": {"type": "rule", "strokeWidth": 1.5},
-            "encoding": y | colour | {"x": specs.quantity("low", ""), "x2": {"field": "high"}, "tooltip": said},
+            "encoding": y
+            | colour
+            | {"x": specs.quantity("low", "", axis=few), "x2": {"field": "high"}, "tooltip": said},
         },
         {
             "mark": mark,
-            "encoding": y | colour | {"x": specs.quantity("mean", ""), "shape": _shapes(styles), "tooltip": said},
+            "encoding": y
+            | colour
+            | {"x": specs.quantity("mean", "", axis=few), "shape": _shapes(styles), "tooltip": said},
         },
     ]
     choices = specs.choice(SETTING, list(groups), "setting") + specs.choice("metric", titles, "metric")
@@ -81,7 +86,7 @@ def _named(menu: str, titles: Sequence[str]) -> Spec:
 def pareto(rows: Sequence[Row]) -> Spec:
     """Every run of one data set: accuracy against one cost, and the front."""
     groups = by(rows, "dataset")
-    styles = looks(groups.values())
+    styles = looks([rows])
     keep = ("label", "arch", "protocol", "T", "seed", "run_id", *(f"front_{cost}" for cost in COSTS))
     numbers = ("test_accuracy", *COSTS)
     values = [
@@ -95,7 +100,7 @@ def pareto(rows: Sequence[Row]) -> Spec:
     )
     wide = any(max(row[cost] for row in rows) > 5 * min(row[cost] for row in rows) for cost in costs)
     axis = {
-        "x": specs.quantity("cost", "", scale={"type": "log"} if wide else {}),
+        "x": specs.quantity("cost", "", scale={"padding": 12} | ({"type": "log", "nice": False} if wide else {})),
         "y": specs.quantity("test_accuracy", "test accuracy, %"),
     }
     said = specs.tooltip(
@@ -111,7 +116,7 @@ def pareto(rows: Sequence[Row]) -> Spec:
     )
     best = [{"filter": front}]
     grey = "#808080"
-    layer = [
+    layer: list[Spec] = [
         {
             "transform": best,
             "mark": {"type": "line", "interpolate": "step-after", "color": grey, "strokeWidth": 1.5},
@@ -137,7 +142,7 @@ def pareto(rows: Sequence[Row]) -> Spec:
 def curves(rows: Sequence[Row]) -> Spec:
     """Accuracy by epoch within one megabatch of one setting: training as lines, validation dotted."""
     groups = panels(rows)
-    styles = looks(groups.values())
+    styles = looks([rows])
     # megabatches differ from stream to stream: one menu of both
     places = {
         f"{title}: megabatch {k}": own for title, lines in groups.items() for k, own in by(lines, "megabatch").items()
@@ -163,10 +168,10 @@ def curves(rows: Sequence[Row]) -> Spec:
         )
         common = {"x": specs.count("epoch", "epoch"), "color": specs.colours(styles), "tooltip": said}
         training, validation = (specs.quantity(name, "accuracy, % (dotted: validation)") for name in lists[1:])
-        layer = [
+        layer: list[Spec] = [
             {"mark": {"type": "line", "strokeWidth": 2.5}, "encoding": common | {"y": training}},
             {
-                "mark": {"type": "line", "strokeWidth": 2.5, "strokeDash": [2, 3], "point": {"size": 20}},
+                "mark": {"type": "line", "strokeWidth": 2.5, "strokeDash": [2, 3], "point": specs.HOVER},
                 "encoding": common | {"y": validation},
             },
         ]

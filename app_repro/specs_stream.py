@@ -12,10 +12,13 @@ from app_repro.specs import SETTING, Spec, numbered, rounded
 def framework(rows: Sequence[Row]) -> Spec:
     """Images of each megabatch as bars, densities as steps over them, each with an axis of its own."""
     streams = by(rows, "stream")
-    styles = looks(streams.values())
+    styles = looks([rows])
     fields = ("megabatch", "new_images", "replayed_images", "density_nominal")
-    bars = {
-        "y": specs.quantity("images", "training images", True, axis={"orient": "right", "grid": False, "format": "~s"})
+    images = {
+        "x": specs.count("left", "megabatch"),
+        "x2": {"field": "right"},
+        "y": specs.quantity("low", "training images", True, axis={"orient": "right", "grid": False, "format": "~s"}),
+        "y2": {"field": "high"},
     }
     first = {stream: own[0]["label"] for stream, own in streams.items()}
 
@@ -35,25 +38,30 @@ def framework(rows: Sequence[Row]) -> Spec:
         )
         packed = specs.packed(values, (SETTING, "label", "first"), fields)
         x = {"x": specs.count("megabatch", "megabatch")}
-        stack = [
-            {"filter": "datum.first"},
-            {"fold": ["replayed_images", "new_images"], "as": ["part", "images"]},
+        below = {"new_images": "datum.replayed_images", "replayed_images": "0"}
+        bars = [
+            {
+                "transform": [
+                    {"filter": "datum.first"},
+                    {"calculate": "datum.megabatch - 0.5", "as": "left"},
+                    {"calculate": "datum.megabatch + 0.5", "as": "right"},
+                    {"calculate": low, "as": "low"},
+                    {"calculate": f"{low} + datum.{part}", "as": "high"},
+                ],
+                "mark": {"type": "rect", "color": "#888888", "opacity": 0.45 if part == "new_images" else 0.2},
+                "encoding": images | {"tooltip": said},
+            }
+            for part, low in below.items()
         ]
-        grey = {"field": "part", "type": "nominal", "scale": {"range": ["#8F8F8F", "#C4C4C4"]}, "legend": None}
-        area = {
-            "transform": stack,
-            "mark": {"type": "area", "interpolate": "step", "opacity": 0.45, "tooltip": None},
-            "encoding": x | bars | {"fill": grey, "order": {"field": "part", "sort": "descending"}},
-        }
         line = {
-            "mark": {"type": "line", "interpolate": "step", "strokeWidth": 2.5, "point": {"size": 40}},
+            "mark": {"type": "line", "interpolate": "step", "strokeWidth": 2.5, "point": specs.HOVER},
             "encoding": x
             | {"y": specs.quantity("density_nominal", "density asked for", True, scale={"domain": [0, 1]})}
             | {"color": specs.colours(styles), "tooltip": said},
         }
         choices = specs.choice(SETTING, list(streams), "stream")
         more = {"transform": specs.unpacked(fields), "resolve": {"scale": {"y": "independent"}}}
-        return specs.chart(packed, [area, line], choices, **more)
+        return specs.chart(packed, [{"layer": bars}, line], choices, **more)
 
     return specs.fitting(make, [(stride,) for stride in specs.STRIDES])
 
@@ -73,7 +81,7 @@ def gap_long(rows: Sequence[Row]) -> Spec:
 def _over_stream(rows: Sequence[Row], value: str, title: str, turns: Sequence[Row]) -> Spec:
     """Means as lines, every seed thin; where that is too much a band from the lowest seed to the highest."""
     groups = panels(rows)
-    styles = looks(groups.values())
+    styles = looks([rows])
     lines = by(numbered(groups), SETTING, "label", "megabatch")
 
     def make(seeds: bool, stride: int) -> Spec:
@@ -121,7 +129,7 @@ def _means(title: str) -> Spec:
     )
     return {
         "transform": [{"filter": "!datum.kind"}, *specs.unpacked(("megabatch", "mean", "low", "high"))],
-        "mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 25}},
+        "mark": {"type": "line", "strokeWidth": 2.5, "point": specs.HOVER},
         "encoding": {"x": specs.count("megabatch", "megabatch"), "y": specs.quantity("mean", title), "tooltip": said},
     }
 
@@ -187,11 +195,13 @@ def gap_length(rows: Sequence[Row]) -> Spec:
     )
     ticks = {"values": sorted({row["megabatches"] for row in rows}), "format": "d", "grid": False}
     x = {
-        "x": specs.quantity("megabatches", "number of megabatches T", axis=ticks, scale={"type": "log", "nice": False})
+        "x": specs.quantity(
+            "megabatches", "number of megabatches T", axis=ticks, scale={"type": "log", "nice": False, "padding": 12}
+        )
     }
     title = "generalisation gap, points"
-    colour = {"color": specs.colours(looks(groups.values()))}
-    layer = [
+    colour = {"color": specs.colours(looks([rows]))}
+    layer: list[Spec] = [
         {
             "mark": {"type": "rule"},
             "encoding": x | {"y": specs.quantity("low", title), "y2": {"field": "high"}} | colour,
