@@ -57,7 +57,7 @@ def numbered(groups: Mapping[Any, Sequence[Row]]) -> list[Row]:
     return [row | {SETTING: number} for number, rows in enumerate(groups.values()) for row in rows]
 
 
-def colours(styles: dict[str, Look]) -> Spec:
+def colours(styles: Mapping[str, Look]) -> Spec:
     """The encoding of `label` as colour, as in print; names over the chart, where a phone has room for them."""
     scale = {"domain": list(styles), "range": [look.colour for look in styles.values()]}
     return {"field": "label", "type": "nominal", "scale": scale, "legend": legend(styles)}
@@ -100,6 +100,23 @@ def packed(rows: Iterable[Row], by: Sequence[str], lists: Sequence[str]) -> list
         for name in lists:
             group[name].append(row[name])
     return list(groups.values())
+
+
+def sampled(
+    groups: Iterable[Sequence[Row]], at: str, numbers: Sequence[str], stride: int, names: Sequence[str] = ("label", "n")
+) -> list[Row]:
+    """Rows of each group at every `stride`-th value of `at`, packed: a row for each of `names` with arrays of `numbers`."""
+    values: list[Row] = []
+    for number, own in enumerate(groups):
+        some = thinned([row[at] for row in own], stride)
+        values += [
+            {SETTING: number, at: row[at]}
+            | {name: row[name] for name in names}
+            | {name: rounded(row[name]) for name in numbers}
+            for row in own
+            if row[at] in some
+        ]
+    return packed(values, (SETTING, *names), (at, *numbers))
 
 
 def unpacked(lists: Sequence[str]) -> list[Spec]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app_repro import specs
 from app_repro.palette import looks
 from app_repro.series import Row, by, panel, panels
-from app_repro.specs import SETTING, Spec, rounded
+from app_repro.specs import SETTING, Spec
 
 
 def density(rows: Sequence[Row]) -> Spec:
@@ -15,15 +15,6 @@ def density(rows: Sequence[Row]) -> Spec:
     lists = ("megabatch", "density_nominal", "density_effective")
 
     def make(stride: int) -> Spec:
-        values = []
-        for number, own in enumerate(groups.values()):
-            some = specs.thinned([row["megabatch"] for row in own], stride)
-            for row in own:
-                if row["megabatch"] in some:
-                    exact = {name: rounded(row[name]) for name in lists[1:]}
-                    values.append(
-                        {SETTING: number, "label": row["label"], "n": row["n"], "megabatch": row["megabatch"]} | exact
-                    )
         said = specs.tooltip(
             ("label", "method, protocol", None),
             ("megabatch", "megabatch", "d"),
@@ -47,7 +38,7 @@ def density(rows: Sequence[Row]) -> Spec:
                 "encoding": common | {"y": effective, "tooltip": said},
             },
         ]
-        packed = specs.packed(values, (SETTING, "label", "n"), lists)
+        packed = specs.sampled(groups.values(), lists[0], lists[1:], stride)
         choices = specs.choice(SETTING, list(groups), "setting")
         return specs.chart(packed, layer, choices, transform=specs.unpacked(lists))
 
@@ -64,16 +55,7 @@ def layers(rows: Sequence[Row]) -> Spec:
     lists = ("megabatch", "density")
 
     def make(stride: int) -> Spec:
-        values = []
-        for number, own in enumerate(groups.values()):
-            some = specs.thinned([row["megabatch"] for row in own], stride)
-            values += [
-                {SETTING: number, "layer": row["layer"], "megabatch": row["megabatch"]}
-                | {"density": rounded(row["density"], 3)}
-                for row in own
-                if row["megabatch"] in some
-            ]
-        packed = specs.packed(values, (SETTING, "layer"), lists)
+        packed = specs.sampled(groups.values(), "megabatch", ["density"], stride, ["layer"])
         more = {"transform": specs.unpacked(lists), "height": {"step": 12}}
         return specs.chart(packed, _heat(), specs.choice(SETTING, names, "setting, criterion"), **more)
 

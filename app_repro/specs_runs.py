@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from app_repro import specs
 from app_repro.palette import Look, looks
-from app_repro.series import Row, by, panels
+from app_repro.series import Row, by, panels, shown
 from app_repro.series_runs import COSTS, METRICS
 from app_repro.specs import SETTING, Spec, numbered, rounded
 
@@ -14,55 +14,44 @@ def accuracy(rows: Sequence[Row]) -> Spec:
     """One metric of one data set: a line a network and method, each seed a dot, mean and sd as the paper marks them."""
     groups = panels(rows, "arch")
     titles = [title for title, _, _ in METRICS.values()]
+    digits = {title: digits for title, _, digits in METRICS.values()}
     values = [
         {SETTING: row[SETTING], "metric": titles.index(row["metric"]), "label": row["label"], "n": row["n"]}
-        | {
-            "name": f"{row['arch']} {row['label']}",
-            "mean": rounded(row["mean"], 6),
-            "sd": row["sd"] and rounded(row["sd"]),
-        }
+        | {"name": f"{row['arch']} {row['label']}", "shown": shown(row["mean"], row["sd"], digits[row["metric"]])}
+        | {"mean": rounded(row["mean"], 6), "value": [rounded(value, 6) for value in row["values"]]}
         | {"low": rounded(row["mean"] - (row["sd"] or 0), 6), "high": rounded(row["mean"] + (row["sd"] or 0), 6)}
-        | {"value": [rounded(value, 6) for value in row["values"]]}
         for row in numbered(groups)
     ]
-    said = specs.tooltip(
-        ("name", "network, method", None), ("mean", "mean", ",.2f"), ("sd", "sd", ",.2f"), ("n", "seeds", "d")
-    )
-    each = specs.tooltip(("name", "network, method", None), ("value", "one seed", ",.2f"))
-    styles = looks([rows])
-    colour = {"color": specs.colours(styles) | {"legend": None}}
-    y = {
-        "y": {
-            "field": "name",
-            "type": "nominal",
-            "title": None,
-            "sort": None,
-            "axis": {"labelLimit": 170, "grid": True},
-        }
+    choices = specs.choice(SETTING, list(groups), "setting") + specs.choice("metric", titles, "metric")
+    named = _named("metric", titles)
+    return specs.chart(values, _metric(looks([rows])), choices, height={"step": 24}, title=named)
+
+
+def _metric(styles: Mapping[str, Look]) -> list[Spec]:
+    """Seeds, spread and mean of each line."""
+    axis = {"labelLimit": 170, "grid": True}
+    common = {
+        "y": {"field": "name", "type": "nominal", "title": None, "sort": None, "axis": axis},
+        "color": specs.colours(styles) | {"legend": None},
     }
-    mark = {"type": "point", "filled": False, "strokeWidth": 2, "size": 90}
-    few = {"tickCount": 4}
-    layer: list[Spec] = [
+    low, mean, value = (specs.quantity(name, "", axis={"tickCount": 4}) for name in ("low", "mean", "value"))
+    said = specs.tooltip(("name", "network, method", None), ("shown", "mean ± sd", None), ("n", "seeds", "d"))
+    each = specs.tooltip(("name", "network, method", None), ("value", "one seed", ",.2f"))
+    return [
         {
             "transform": specs.unpacked(["value"]),
             "mark": {"type": "point", "filled": True, "size": 20, "opacity": 0.6},
-            "encoding": y | colour | {"x": specs.quantity("value", "", axis=few), "tooltip": each},
+            "encoding": common | {"x": value, "tooltip": each},
         },
         {
             "mark": {"type": "rule", "strokeWidth": 1.5},
-            "encoding": y
-            | colour
-            | {"x": specs.quantity("low", "", axis=few), "x2": {"field": "high"}, "tooltip": said},
+            "encoding": common | {"x": low, "x2": {"field": "high"}, "tooltip": said},
         },
         {
-            "mark": mark,
-            "encoding": y
-            | colour
-            | {"x": specs.quantity("mean", "", axis=few), "shape": _shapes(styles), "tooltip": said},
+            "mark": {"type": "point", "filled": False, "strokeWidth": 2, "size": 90},
+            "encoding": common | {"x": mean, "shape": _shapes(styles), "tooltip": said},
         },
     ]
-    choices = specs.choice(SETTING, list(groups), "setting") + specs.choice("metric", titles, "metric")
-    return specs.chart(values, layer, choices, height={"step": 24}, title=_named("metric", titles))
 
 
 def _shapes(styles: Mapping[str, Look]) -> Spec:
@@ -86,21 +75,27 @@ def _named(menu: str, titles: Sequence[str]) -> Spec:
 def pareto(rows: Sequence[Row]) -> Spec:
     """Every run of one data set: accuracy against one cost, and the front."""
     groups = by(rows, "dataset")
-    styles = looks([rows])
-    keep = ("label", "arch", "protocol", "T", "seed", "run_id", *(f"front_{cost}" for cost in COSTS))
-    numbers = ("test_accuracy", *COSTS)
+    keep = ("label", "arch", "protocol", "T", "seed", "run_id")
     values = [
-        {SETTING: row[SETTING]} | {name: row[name] for name in keep} | {name: rounded(row[name], 6) for name in numbers}
+        {SETTING: row[SETTING], "test_accuracy": rounded(row["test_accuracy"], 6)}
+        | {name: row[name] for name in keep}
+        | {"costs": [rounded(row[name], 6) for name in COSTS], "fronts": [int(row[f"front_{name}"]) for name in COSTS]}
         for row in numbered(groups)
     ]
-    costs = list(COSTS)
-    picked = " : ".join([*(f"cost === {i} ? datum.{name}" for i, name in enumerate(costs[:-1])), f"datum.{costs[-1]}"])
-    front = " : ".join(
-        [*(f"cost === {i} ? datum.front_{name}" for i, name in enumerate(costs[:-1])), f"datum.front_{costs[-1]}"]
-    )
-    wide = any(max(row[cost] for row in rows) > 5 * min(row[cost] for row in rows) for cost in costs)
+    wide = any(max(row[name] for row in rows) > 5 * min(row[name] for row in rows) for name in COSTS)
+    # not through `choice`: a filter would drop runs, here the menu says which of a run's costs is meant
+    [menu] = specs.choice("cost", list(COSTS.values()), "against")
+    spec = specs.chart(values, _runs(looks([rows]), wide), specs.choice(SETTING, list(groups), "data set"))
+    picked = [{"calculate": f"datum.{name}s[cost]", "as": name} for name in ("cost", "front")]
+    more = {"params": [*spec["params"], menu], "transform": [*spec["transform"], *picked]}
+    return spec | more | {"title": _named("cost", list(COSTS.values()))}
+
+
+def _runs(styles: Mapping[str, Look], wide: bool) -> list[Spec]:
+    """The front, and every run on it or behind; `wide`: costs spread over more than one order need a log scale."""
+    scale = {"padding": 12} | ({"type": "log", "nice": False} if wide else {})
     axis = {
-        "x": specs.quantity("cost", "", scale={"padding": 12} | ({"type": "log", "nice": False} if wide else {})),
+        "x": specs.quantity("cost", "", scale=scale, axis={"tickCount": 5}),
         "y": specs.quantity("test_accuracy", "test accuracy, %"),
     }
     said = specs.tooltip(
@@ -110,13 +105,11 @@ def pareto(rows: Sequence[Row]) -> Spec:
         ("T", "T", "d"),
         ("seed", "seed", "d"),
         ("test_accuracy", "test accuracy, %", ".2f"),
-        ("density_effective", "effective density", ".4f"),
-        ("inference_mflops", "inference MFLOPs", ",.4~g"),
+        *((f"costs[{place}]", title, ",.4~g") for place, title in enumerate(COSTS.values())),
         ("run_id", "run", None),
     )
-    best = [{"filter": front}]
-    grey = "#808080"
-    layer: list[Spec] = [
+    best, grey = [{"filter": "datum.front"}], "#808080"
+    return [
         {
             "transform": best,
             "mark": {"type": "line", "interpolate": "step-after", "color": grey, "strokeWidth": 1.5},
@@ -128,15 +121,6 @@ def pareto(rows: Sequence[Row]) -> Spec:
             "encoding": axis | {"color": specs.colours(styles), "shape": _shapes(styles), "tooltip": said},
         },
     ]
-    menu = {"name": "cost", "value": 0}
-    bind = {"input": "select", "name": "against ", "options": list(range(len(costs))), "labels": list(COSTS.values())}
-    spec = specs.chart(
-        values, layer, specs.choice(SETTING, list(groups), "data set"), title=_named("cost", list(COSTS.values()))
-    )
-    return spec | {
-        "params": [*spec["params"], menu | {"bind": bind}],
-        "transform": [*spec["transform"], {"calculate": picked, "as": "cost"}],
-    }
 
 
 def curves(rows: Sequence[Row]) -> Spec:
@@ -150,15 +134,6 @@ def curves(rows: Sequence[Row]) -> Spec:
     lists = ("epoch", "train_accuracy", "val_accuracy")
 
     def make(stride: int) -> Spec:
-        values = []
-        for number, own in enumerate(places.values()):
-            some = specs.thinned([row["epoch"] for row in own], stride)
-            for row in own:
-                if row["epoch"] in some:
-                    exact = {name: rounded(row[name]) for name in lists[1:]}
-                    values.append(
-                        {SETTING: number, "label": row["label"], "n": row["n"], "epoch": row["epoch"]} | exact
-                    )
         said = specs.tooltip(
             ("label", "method", None),
             ("epoch", "epoch", "d"),
@@ -175,7 +150,7 @@ def curves(rows: Sequence[Row]) -> Spec:
                 "encoding": common | {"y": validation},
             },
         ]
-        packed = specs.packed(values, (SETTING, "label", "n"), lists)
+        packed = specs.sampled(places.values(), lists[0], lists[1:], stride)
         choices = specs.choice(SETTING, list(places), "setting")
         return specs.chart(packed, layer, choices, transform=specs.unpacked(lists))
 

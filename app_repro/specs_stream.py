@@ -1,69 +1,73 @@
 """Interactive figures along the stream: framework, accuracy and gap over it, gap by its length."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app_repro import specs
-from app_repro.palette import looks
-from app_repro.series import Row, by, panels
+from app_repro.palette import Look, looks
+from app_repro.series import Row, by, panels, shown
 from app_repro.specs import SETTING, Spec, numbered, rounded
 
 
 def framework(rows: Sequence[Row]) -> Spec:
     """Images of each megabatch as bars, densities as steps over them, each with an axis of its own."""
     streams = by(rows, "stream")
-    styles = looks([rows])
     fields = ("megabatch", "new_images", "replayed_images", "density_nominal")
-    images = {
-        "x": specs.count("left", "megabatch"),
-        "x2": {"field": "right"},
-        "y": specs.quantity("low", "training images", True, axis={"orient": "right", "grid": False, "format": "~s"}),
-        "y2": {"field": "high"},
-    }
     first = {stream: own[0]["label"] for stream, own in streams.items()}
 
     def make(stride: int) -> Spec:
         some = {T: specs.thinned([row["megabatch"] for row in own], stride) for T, own in by(rows, "T").items()}
-        shown = [row for row in numbered(streams) if row["megabatch"] in some[row["T"]]]
         values = [
             {name: row[name] for name in (SETTING, "label", *fields)} | {"first": first[row["stream"]] == row["label"]}
-            for row in shown
+            for row in numbered(streams)
+            if row["megabatch"] in some[row["T"]]
         ]
-        said = specs.tooltip(
-            ("label", "method", None),
-            ("megabatch", "megabatch", "d"),
-            ("density_nominal", "density asked for", ".4f"),
-            ("new_images", "new images", ",d"),
-            ("replayed_images", "replayed images", ",d"),
-        )
         packed = specs.packed(values, (SETTING, "label", "first"), fields)
-        x = {"x": specs.count("megabatch", "megabatch")}
-        below = {"new_images": "datum.replayed_images", "replayed_images": "0"}
-        bars = [
-            {
-                "transform": [
-                    {"filter": "datum.first"},
-                    {"calculate": "datum.megabatch - 0.5", "as": "left"},
-                    {"calculate": "datum.megabatch + 0.5", "as": "right"},
-                    {"calculate": low, "as": "low"},
-                    {"calculate": f"{low} + datum.{part}", "as": "high"},
-                ],
-                "mark": {"type": "rect", "color": "#888888", "opacity": 0.45 if part == "new_images" else 0.2},
-                "encoding": images | {"tooltip": said},
-            }
-            for part, low in below.items()
-        ]
-        line = {
-            "mark": {"type": "line", "interpolate": "step", "strokeWidth": 2.5, "point": specs.HOVER},
-            "encoding": x
-            | {"y": specs.quantity("density_nominal", "density asked for", True, scale={"domain": [0, 1]})}
-            | {"color": specs.colours(styles), "tooltip": said},
-        }
         choices = specs.choice(SETTING, list(streams), "stream")
         more = {"transform": specs.unpacked(fields), "resolve": {"scale": {"y": "independent"}}}
-        return specs.chart(packed, [{"layer": bars}, line], choices, **more)
+        return specs.chart(packed, _stream(looks([rows])), choices, **more)
 
     return specs.fitting(make, [(stride,) for stride in specs.STRIDES])
+
+
+def _stream(styles: Mapping[str, Look]) -> list[Spec]:
+    said = specs.tooltip(
+        ("label", "method", None),
+        ("megabatch", "megabatch", "d"),
+        ("density_nominal", "density asked for", ".4f"),
+        ("new_images", "new images", ",d"),
+        ("replayed_images", "replayed images", ",d"),
+    )
+    asked = specs.quantity("density_nominal", "density asked for", True, scale={"domain": [0, 1]})
+    steps = {
+        "mark": {"type": "line", "interpolate": "step", "strokeWidth": 2.5, "point": specs.HOVER},
+        "encoding": {"x": specs.count("megabatch", "megabatch"), "y": asked, "tooltip": said}
+        | {"color": specs.colours(styles)},
+    }
+    bars = [_bars("new_images", "datum.replayed_images", 0.45), _bars("replayed_images", "0", 0.2)]
+    return [{"layer": bars}, steps]
+
+
+def _bars(part: str, low: str, opacity: float) -> Spec:
+    """Bars of a part of the images, from the expression `low` upwards: once, though every method has the same."""
+    return {
+        "transform": [
+            {"filter": "datum.first"},
+            {"calculate": "datum.megabatch - 0.5", "as": "left"},
+            {"calculate": "datum.megabatch + 0.5", "as": "right"},
+            {"calculate": low, "as": "low"},
+            {"calculate": f"{low} + datum.{part}", "as": "high"},
+        ],
+        "mark": {"type": "rect", "color": "#888888", "opacity": opacity},
+        "encoding": {
+            "x": specs.count("left", "megabatch"),
+            "x2": {"field": "right"},
+            "y": specs.quantity(
+                "low", "training images", True, axis={"orient": "right", "grid": False, "format": "~s"}
+            ),
+            "y2": {"field": "high"},
+        },
+    }
 
 
 def anytime(rows: Sequence[Row]) -> Spec:
@@ -180,35 +184,26 @@ def _turns(title: str) -> list[Spec]:
 def gap_length(rows: Sequence[Row]) -> Spec:
     """The last gap by the number of megabatches, mean and sd."""
     groups = panels(rows)
-    keep = (SETTING, "label", "megabatches", "gap", "sd", "n")
     values = [
-        {name: row[name] for name in keep}
+        {name: row[name] for name in (SETTING, "label", "megabatches", "gap", "n")}
         | {"low": row["gap"] - (row["sd"] or 0), "high": row["gap"] + (row["sd"] or 0)}
+        | {"shown": shown(row["gap"], row["sd"])}
         for row in numbered(groups)
     ]
     said = specs.tooltip(
         ("label", "method", None),
         ("megabatches", "T", "d"),
-        ("gap", "mean gap, points", ".2f"),
-        ("sd", "sd", ".2f"),
+        ("shown", "gap, points: mean ± sd", None),
         ("n", "seeds", "d"),
     )
     ticks = {"values": sorted({row["megabatches"] for row in rows}), "format": "d", "grid": False}
-    x = {
-        "x": specs.quantity(
-            "megabatches", "number of megabatches T", axis=ticks, scale={"type": "log", "nice": False, "padding": 12}
-        )
-    }
-    title = "generalisation gap, points"
-    colour = {"color": specs.colours(looks([rows]))}
-    layer: list[Spec] = [
-        {
-            "mark": {"type": "rule"},
-            "encoding": x | {"y": specs.quantity("low", title), "y2": {"field": "high"}} | colour,
-        },
-        {
-            "mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 60}},
-            "encoding": x | {"y": specs.quantity("gap", title), "tooltip": said} | colour,
-        },
+    scale = {"type": "log", "nice": False, "padding": 12}
+    x = {"x": specs.quantity("megabatches", "number of megabatches T", axis=ticks, scale=scale)}
+    common = x | {"color": specs.colours(looks([rows])), "tooltip": said}
+    low, gap = (specs.quantity(name, "generalisation gap, points") for name in ("low", "gap"))
+    mark = {"type": "line", "strokeWidth": 2.5, "point": {"size": 60}}
+    layer = [
+        {"mark": {"type": "rule"}, "encoding": common | {"y": low, "y2": {"field": "high"}}},
+        {"mark": mark, "encoding": common | {"y": gap}},
     ]
     return specs.chart(values, layer, specs.choice(SETTING, list(groups), "setting"))
