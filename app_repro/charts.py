@@ -52,7 +52,10 @@ def all_charts(records: Sequence[Record], histories: Histories | None = None) ->
 def _chart(series: Series, name: str, protocols: tuple[str, ...] = ()) -> Chart:
     spec = SPECS[series.name](series.rows) if series.rows else None
     title = f"{series.title}: {', '.join(protocols)} protocol" if protocols else series.title
-    return Chart(name, title, series.caption, spec, series.alt, protocols)
+    every = spec.get("usermeta", {}).get("every", 1) if spec else 1
+    fewer = f"Of so many runs, the chart shows every {every}th step along its x axis; {series.name}.csv has all."
+    caption = f"{series.caption} {fewer}" if every > 1 else series.caption
+    return Chart(name, title, caption, spec, series.alt, protocols)
 
 
 SPECS: dict[str, Callable[[Sequence[Row]], dict[str, Any]]] = {

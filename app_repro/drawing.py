@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -121,6 +122,25 @@ def whole_numbers(axes: Any, name: str) -> None:
     """An x axis of counts."""
     axes.set_xlabel(name)
     axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Ticks of a log axis from `low` to `high` (both above 0): 1, 2, 5 of each decade where they fit, or fewer."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
+        if len(ticks) <= most:
+            break
+    return ticks[:: -(-len(ticks) // most)] or [low]
+
+
+def log_axis(axes: Any, which: str, low: float, high: float) -> None:
+    """Make the axis `which` (x or y) logarithmic, from a little under `low` to over `high`, with plain numbers on it."""
+    space = max((high / low) ** 0.06, 1.02)
+    ticks = log_ticks(low / space, high * space)
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (low / space, high * space)})
+    getattr(axes, f"set_{which}ticks")(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
 
 
 def label_ends(axes: Any, x: float, ends: Sequence[tuple[float, str, Look | str]]) -> None:

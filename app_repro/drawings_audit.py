@@ -18,7 +18,9 @@ def write_audit(found: dict[str, Any], target: Path) -> list[Path]:
 
     walks = found["walks"]
     with matplotlib.rc_context(STYLE):
-        figure, [spots] = sheet([2.2], 1 + len(walks), right=room([walked["protocol"] for walked in walks]))
+        figure, [spots] = sheet(
+            [2.2], 1 + len(walks), right=room(["nominal", *(walked["protocol"] for walked in walks)])
+        )
         _walked(spots[0], walks)
         spots[0].set_title("density")
         for axes, walked in zip(spots[1:], walks, strict=True):

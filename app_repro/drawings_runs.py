@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app_repro.drawing import NOMINAL, label_ends, note_left_out, panels_sheet, room, sheet, whole_numbers
+from app_repro.drawing import NOMINAL, label_ends, log_axis, note_left_out, panels_sheet, room, sheet, whole_numbers
 from app_repro.palette import Look, looks, wrapped
 from app_repro.series import Row, by, panel, panels
 from app_repro.series_runs import COSTS, METRICS
@@ -109,10 +109,12 @@ def _against(axes: Any, rows: Sequence[Row], cost: str, styles: dict[str, Look])
             markeredgewidth=1,
             fillstyle="none",
         )
-    costs = [row[cost] for row in rows]
-    if max(costs) > 5 * min(costs):
-        axes.set_xscale("log")
     axes.margins(0.08)
+    costs = [row[cost] for row in rows]
+    if 0 < 5 * min(costs) < max(costs):
+        log_axis(axes, "x", min(costs), max(costs))
+    else:
+        axes.xaxis.get_major_locator().set_params(nbins=5)
 
 
 def _legend(axes: Any, labels: dict[str, Look]) -> None:
@@ -149,10 +151,7 @@ def density(rows: Sequence[Row]) -> Any:
             axes.plot(ks, values, color=look.colour, dashes=look.dash or (None, None), linewidth=1.5, **alone)
             ends.append((values[-1], label, look))
         if 0 < lowest < 0.1:
-            axes.set_yscale("log")
-            axes.set_yticks([1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01], ["1", "0.5", "0.2", "0.1", "0.05", "0.02", "0.01"])
-            axes.minorticks_off()
-            axes.set_ylim(min(lowest * 0.85, 0.02), 1.1)
+            log_axis(axes, "y", lowest, 1.0)
         else:
             axes.set_ylim(0, 1.05)
         axes.set_ylabel("density (dotted: nominal)")

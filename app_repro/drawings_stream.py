@@ -19,7 +19,9 @@ def framework(rows: Sequence[Row]) -> Any:
     streams = by(rows, "stream")
     styles = looks(streams.values())
     kept = list(streams)[:STREAMS]
-    figure, (above, below) = sheet([0.9, 1.4], len(kept), width=2.4, left=0.65, right=room(list(styles)), between=0.45)
+    figure, (above, below) = sheet(
+        [0.9, 1.4], len(kept), width=2.4, left=0.65, right=room([*styles, "replayed"]), between=0.45
+    )
     for title, top, bottom in zip(kept, above, below, strict=True):
         own = streams[title]
         _bars(top, [row for row in own if row["label"] == own[0]["label"]])

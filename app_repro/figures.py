@@ -35,6 +35,16 @@ class Figure:
     """Whether both protocols belong into one picture."""
 
 
+def write_one(name: str, records: Sequence[Record], target: Path, kinds: Sequence[str]) -> Series:
+    """One figure of `records`, in some formats, without its table; what it shows. It must have data."""
+    import matplotlib
+
+    series = FIGURES[name].rows(records, {})
+    with matplotlib.rc_context(STYLE):
+        save(FIGURES[name].draw(series.rows), name, target, kinds)
+    return series
+
+
 def write(records: Sequence[Record], target: Path, histories: Histories | None = None) -> list[Path]:
     """Every figure of `records` into `target`, with index.md that names them and what is missing; the files written.
 
@@ -48,7 +58,16 @@ def write(records: Sequence[Record], target: Path, histories: Histories | None =
             series = figure.rows(records, histories or {})
             if series.rows:
                 written += [*save(figure.draw(series.rows), name, target), _table(series, target)]
-                lines += [f"## {series.title}", "", f"![{series.alt}]({name}.svg)", "", series.caption, ""]
+                lines += [
+                    f"## {series.title}",
+                    "",
+                    f"![{series.title}]({name}.svg)",
+                    "",
+                    series.caption,
+                    "",
+                    series.alt,
+                    "",
+                ]
             else:
                 remove(name, target)
                 lines += [f"## {series.title}", "", series.caption, ""]

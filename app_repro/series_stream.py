@@ -94,8 +94,8 @@ def anytime(records: Sequence[Record]) -> Series:
         last = [100 * run["summary"]["test_accuracy"] for run in line.runs]
         said.append(f"{panel(line.keys)}: {line.label} ends at {shown(*mean_sd(last))} %, n = {len(last)}")
     caption = (
-        "Test accuracy after each megabatch: mean over seeds a line, each seed a dot (in long streams, a band from the "
-        "lowest to the highest)."
+        "Test accuracy after each megabatch: the mean over seeds strong, the seeds (or, where they are too many, the "
+        "band from the lowest to the highest) faint."
     )
     return Series(
         "anytime",
@@ -135,7 +135,7 @@ def gap_long(records: Sequence[Record]) -> Series:
             rows += own + means + turns
             said.append(f"{panel(line.keys)}: {line.label}, n = {len(line.runs)}, {_told(turns)}")
     caption = (
-        "Generalisation gap (training minus validation accuracy) after each megabatch: seeds thin, mean strong. Dashed "
+        "Generalisation gap (training minus validation accuracy) after each megabatch: mean over seeds strong, seeds thin. Dashed "
         f"between the marks: the largest fall and rise of the running median of {shapes.WINDOW} (mean of the seeds), "
         f"where at least {shapes.LEAST_POINTS:g} point and {shapes.LEAST_SHARE:.0%} of its range."
     )

@@ -105,7 +105,7 @@ def packed(rows: Iterable[Row], by: Sequence[str], lists: Sequence[str]) -> list
 def sampled(
     groups: Iterable[Sequence[Row]], at: str, numbers: Sequence[str], stride: int, names: Sequence[str] = ("label", "n")
 ) -> list[Row]:
-    """Rows of each group at every `stride`-th value of `at`, packed: a row for each of `names` with arrays of `numbers`."""
+    """Rows of each group at every `stride`-th value of `at`, packed by `names` with arrays of `numbers`."""
     values: list[Row] = []
     for number, own in enumerate(groups):
         some = thinned([row[at] for row in own], stride)
@@ -136,13 +136,16 @@ def thinned(values: Sequence[int], stride: int) -> set[int]:
 
 
 def fitting(make: Callable[..., Spec], attempts: Sequence[tuple[Any, ...]]) -> Spec:
-    """The first of make(*attempt) that is small enough; the last where none is. An attempt ends with its stride."""
+    """The first of make(*attempt) that is small enough; the last where none is.
+
+    An attempt ends with its stride, which the specification keeps as usermeta.every.
+    """
     spec: Spec = {}
     least = 0.0
     for attempt in attempts:
         if attempt[-1] < least and attempt is not attempts[-1]:
             continue  # to try it would take time and come out too large
-        spec = make(*attempt)
+        spec = make(*attempt) | {"usermeta": {"every": attempt[-1]}}
         size = len(json.dumps(spec))
         if size <= MOST_BYTES:
             break
