@@ -135,7 +135,7 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def log_axis(axes: Any, which: str, low: float, high: float) -> None:
-    """Make the axis `which` (x or y) logarithmic, from a little under `low` to over `high`, with plain numbers on it."""
+    """Make the axis `which` (x or y) logarithmic, from a little under `low` to over `high`, with plain numbers."""
     space = max((high / low) ** 0.06, 1.02)
     ticks = log_ticks(low / space, high * space)
     axes.set(**{f"{which}scale": "log", f"{which}lim": (low / space, high * space)})

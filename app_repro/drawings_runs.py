@@ -166,7 +166,7 @@ def layers(rows: Sequence[Row], most: int = 6) -> Any:
     settings = by(rows, "dataset", "arch", "protocol", "T", "variant")
     several = sorted(settings, key=lambda key: -len(by(settings[key], "criterion")))
     columns = max(len(by(own, "criterion")) for own in settings.values())
-    kept = several[: max(1, most // columns)]
+    kept = several[: 3 if columns == 1 else max(1, most // columns)]
     depths = [max(row["depth"] for row in settings[key]) for key in kept]
     heights = [min(3.6, 0.5 + 0.11 * depth) for depth in depths]
     names = max(len(row["layer"]) for key in kept for row in settings[key])

@@ -173,7 +173,7 @@ def remarks(records: Sequence[Record], wanted: Sequence[str] = tuple(METHODS)) -
     finished = [content for content in records if content["status"] == "finished"]
     said = []
     present = {content["spec"]["method"] for content in finished}
-    if missing := [method for method in wanted if method not in present]:
+    if present and (missing := [method for method in wanted if method not in present]):
         flags = " or ".join(f"`dvc exp run -S method={method}`" for method in missing)
         said.append(f"No runs of {' and '.join(TITLES[method] for method in missing)}: {flags} adds them.")
     if finished and max(len(line.runs) for line in lines(finished)) == 1:

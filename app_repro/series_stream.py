@@ -135,8 +135,8 @@ def gap_long(records: Sequence[Record]) -> Series:
             rows += own + means + turns
             said.append(f"{panel(line.keys)}: {line.label}, n = {len(line.runs)}, {_told(turns)}")
     caption = (
-        "Generalisation gap (training minus validation accuracy) after each megabatch: mean over seeds strong, seeds thin. Dashed "
-        f"between the marks: the largest fall and rise of the running median of {shapes.WINDOW} (mean of the seeds), "
+        "Generalisation gap (training minus validation accuracy) after each megabatch: mean over seeds strong, "
+        f"seeds thin. Dashed: the largest fall and rise of the running median of {shapes.WINDOW} (mean of the seeds), "
         f"where at least {shapes.LEAST_POINTS:g} point and {shapes.LEAST_SHARE:.0%} of its range."
     )
     absent = (
