@@ -20,6 +20,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 STYLE: Any = {
     "font.size": 8,
+    "text.parse_math": False,  # a folder of images may be called a$b$
     "axes.titlesize": 8,
     "axes.titlelocation": "left",
     "axes.titley": 1.0,
@@ -131,7 +132,7 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
         ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
         if len(ticks) <= most:
             break
-    return ticks[:: -(-len(ticks) // most)] or [low]
+    return ticks[:: max(1, -(-len(ticks) // most))] or [low]
 
 
 def log_axis(axes: Any, which: str, low: float, high: float) -> None:
