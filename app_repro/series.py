@@ -114,8 +114,6 @@ def _telling(records: Sequence[Record], across: Sequence[str]) -> list[str]:
     chosen: list[str] = []
     split = 1
     for name in names:
-        if split == len(groups):
-            break
         places = [names.index(picked) for picked in (*chosen, name)]
         if (count := len({tuple(group[i] for i in places) for group in groups})) > split:
             chosen, split = [*chosen, name], count

@@ -96,6 +96,12 @@ def test_lines_are_named_at_their_ends() -> None:
     assert {"baseline", "Anytime OSP, tau 4.5", "Anytime OSP, tau 17.5", "APP"} <= names
 
 
+def test_names_with_dollars_are_names_and_no_mathematics() -> None:
+    figure = drawn("anytime", "odd names")
+    assert figure.axes[0].get_title(loc="left").startswith("folder:$a_b$ <script>, resnet18")
+    assert not any(text.get_parse_math() for text in figure.findobj(Text) if "$" in text.get_text())
+
+
 def test_long_streams_have_seeds_means_and_retracements() -> None:
     axes = drawn("gap-long", "long").axes[0]
     widths = [line.get_linewidth() for line in axes.lines if len(line.get_xdata()) == 100]

@@ -14,6 +14,11 @@ def test_methods_keep_their_colours_and_no_two_lines_of_a_panel_are_alike() -> N
     assert list(found) == [item["label"] for item in [*panel, row("APP")]]
 
 
+def test_the_plain_name_of_a_method_has_its_colour_before_longer_ones() -> None:
+    found = looks([[row("APP, snip"), row("APP")]])
+    assert found["APP"].colour == COLOURS["app"] != found["APP, snip"].colour
+
+
 def test_a_method_that_is_new_here_has_a_look_too() -> None:
     found = looks([[row("mine", "mine")]])
     assert found["mine"].colour == SPARE[0] and found["mine"].path.startswith("M-0.8,0L0,-0.9")
