@@ -33,7 +33,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-readme: setup ## the generated parts of README.md, from the records of `make demo`
+readme: setup ## the generated parts of README.md and its figures, from the records of `make demo`
 	$(BIN)/python -m app_repro.readme
 
 lock: ## both lock files anew (needs uv)

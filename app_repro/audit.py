@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from app_repro import data, figures, files, masks, params, presets, splits
+from app_repro import data, drawings_audit, files, masks, params, presets, splits
 from app_repro.execute import devices
 from app_repro.methods import nominal_density
 from app_repro.record import protocol_title
@@ -146,5 +146,5 @@ def show(
     if out is not None:
         files.write_text(out / "audit.json", json.dumps(found, indent=1) + "\n")
         files.write_text(out / "audit.md", as_table(found) + "\n")
-        figures.write_audit(found, out)
+        drawings_audit.write_audit(found, out)
     return found

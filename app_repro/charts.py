@@ -1,7 +1,14 @@
 """The figures as Vega-Lite charts for the page: the same rows as the printed ones."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from app_repro import specs_masks, specs_runs, specs_stream
+from app_repro.figures import FIGURES
+from app_repro.series import Record, Row, Series
+from app_repro.series_curves import Histories
+from app_repro.spec import PROTOCOLS
 
 
 @dataclass(frozen=True)
@@ -9,7 +16,7 @@ class Chart:
     """One interactive figure."""
 
     name: str
-    """As the file of the printed figure: `framework`, `accuracy`, ..."""
+    """As the file of the printed figure: `framework`, `accuracy-paper`, ...: with the protocol where both have one."""
     title: str
     caption: str
     """What it shows, in a sentence or two; what is missing, where something is."""
@@ -19,3 +26,47 @@ class Chart:
     """The figure in words, with its numbers, for those who do not see it."""
     protocols: tuple[str, ...] = ()
     """Protocols whose runs it draws; empty if it is about none or compares them."""
+
+
+def all_charts(records: Sequence[Record], histories: Histories | None = None) -> list[Chart]:
+    """Every figure of `records` in the order of the report; one a protocol where a figure does not compare them.
+
+    `histories`: as series_curves.read finds them; None: there are none. A chart's menus (of settings, metrics) are
+    parameters of its specification, which vega-embed shows under it. No specification is larger than specs.MOST_BYTES
+    unless one setting alone is; its width is that of its place.
+    """
+    present = [name for name in PROTOCOLS if any(content["protocol"]["name"] == name for content in records)]
+    charts = []
+    for name, figure in FIGURES.items():
+        whole = figure.rows(records, histories or {})
+        if figure.compares or not whole.rows:
+            charts.append(_chart(whole, name))
+            continue
+        for protocol in present:
+            mine = [content for content in records if content["protocol"]["name"] == protocol]
+            series = figure.rows(mine, histories or {})
+            charts.append(_chart(series, f"{name}-{protocol}" if len(present) > 1 else name, (protocol,)))
+    return charts
+
+
+def _chart(series: Series, name: str, protocols: tuple[str, ...] = ()) -> Chart:
+    spec = SPECS[series.name](series.rows) if series.rows else None
+    title = f"{series.title}: {', '.join(protocols)} protocol" if protocols else series.title
+    every = spec.get("usermeta", {}).get("every", 1) if spec else 1
+    fewer = f"Of so many runs, the chart shows every {every}th step along its x axis; {series.name}.csv has all."
+    caption = f"{series.caption} {fewer}" if every > 1 else series.caption
+    return Chart(name, title, caption, spec, series.alt, protocols)
+
+
+SPECS: dict[str, Callable[[Sequence[Row]], dict[str, Any]]] = {
+    "framework": specs_stream.framework,
+    "accuracy": specs_runs.accuracy,
+    "anytime": specs_stream.anytime,
+    "gap-long": specs_stream.gap_long,
+    "gap-length": specs_stream.gap_length,
+    "layers": specs_masks.layers,
+    "density": specs_masks.density,
+    "curves": specs_runs.curves,
+    "pareto": specs_runs.pareto,
+}
+"""A specification from the rows of each figure."""

@@ -74,7 +74,7 @@ def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -
     made = room.make(runs, claims)
     text = room.write(made, out)
     found = judge(room.places(runs), claims) if claims else Report((), (), ("No claims file: no verdicts.",))
-    written = page.write(out, found, made.tables, [], made.records)
+    written = page.write(out, found, made.tables, made.charts, made.records)
     return f"{text}\n\nthe page: {written}; `app-repro report --open` shows it"
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import files, groups, tables
+from app_repro.charts import Chart
 from app_repro.errors import DataError
 from app_repro.evidence import Run, read_run, record_files
 from app_repro.maintable import SCALES
 from app_repro.record import protocol_name
+from app_repro.series_curves import Histories
 from app_repro.tables import Scale, Table
 
 CELL = ("dataset", "arch", "method", "protocol", "sb", "tau", "criterion", "scope", "replay", "epochs", "precision")
@@ -51,15 +53,6 @@ KNOWN = (Path("data/runs"), Path("data/published"))
 def places(named: Sequence[Path]) -> list[Path]:
     """The folders named, or the first of KNOWN that holds a record."""
     return list(named) or [place for place in KNOWN if any(record_files(place))][:1]
-
-
-def read_histories(runs: Path) -> dict[str, list[dict[str, Any]]]:
-    """Results per megabatch with their histories by run id, where a run's folder has them."""
-    histories: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(runs.glob("*/megabatch-*.json")):
-        content = files.read_sealed(path)
-        histories.setdefault(content["run_id"], []).append(content)
-    return histories
 
 
 def cell_of(content: dict[str, Any]) -> tuple[Any, ...]:
@@ -124,14 +117,19 @@ class Made:
 
     records: list[dict[str, Any]]
     tables: list[Table]
+    charts: list[Chart]
+    histories: Histories
 
 
 def make(runs: Sequence[Path], claims_file: Path | None = None) -> Made:
-    """Every record under `runs` and the tables of them."""
-    from app_repro import claims, tabulated
+    """Every record under `runs`, and the tables and charts of them."""
+    from app_repro import claims, series_curves, tabulated
+    from app_repro.charts import all_charts
 
+    known = claims.load(claims_file) if claims_file else ()
     records = read_all(places(runs))
-    return Made(records, tabulated.all_tables(records, claims.load(claims_file) if claims_file else ()))
+    histories = {key: one for place in places(runs) for key, one in series_curves.read(place).items()}
+    return Made(records, tabulated.all_tables(records, known), all_charts(records, histories), histories)
 
 
 def write(made: Made, target: Path) -> str:
@@ -145,7 +143,7 @@ def write(made: Made, target: Path) -> str:
         formats.write(table, target / "tables")
     files.write_text(target / "metrics.json", json.dumps(metrics(rows), indent=1) + "\n")
     plots.write(next(table for table in made.tables if table.name == "per-megabatch"), target / "plots")
-    figures.write(megabatch_rows(made.records), target / "figures")
+    figures.write(made.records, target / "figures", made.histories)
     left_out = [content["run_id"] for content in made.records if content["status"] != "finished"]
     return overview + (f"\n\nnot in the table, diverged: {', '.join(left_out)}" if left_out else "")
 

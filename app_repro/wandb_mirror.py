@@ -154,7 +154,7 @@ class Runs:
         table = wandb.Table(columns=[*columns, *report.METRICS])
         for row in rows:
             table.add_data(*(row[key] for key in columns), *(row[name]["mean"] for name in report.METRICS))
-        _log(run, "main", table, report.megabatch_rows(records))
+        _log(run, "main", table, records)
         run.finish()
 
 
@@ -225,23 +225,21 @@ def conclude(run: Any, content: dict[str, Any]) -> None:
     """The summary, a table of the megabatches and the run's figures, from its record."""
     import wandb
 
-    from app_repro import report
-
     table = wandb.Table(columns=["megabatch", *PER_MEGABATCH])
     for item in content["megabatches"]:
         table.add_data(item["megabatch"], *(item[key] for key in PER_MEGABATCH))
-    _log(run, "megabatches", table, report.megabatch_rows([content]))
+    _log(run, "megabatches", table, [content])
     plain = {key: value for key, value in (content["summary"] or {}).items() if isinstance(value, int | float)}
     run.summary.update(plain | {"status": content["status"]})
 
 
-def _log(run: Any, name: str, table: Any, rows: list[dict[str, Any]]) -> None:
-    """Log a table and the figures of `rows` (report.megabatch_rows); wandb copies the pictures while it logs."""
+def _log(run: Any, name: str, table: Any, records: list[dict[str, Any]]) -> None:
+    """Log a table and the figures of `records`; wandb copies the pictures while it logs."""
     import wandb
 
     from app_repro import figures
 
     with tempfile.TemporaryDirectory() as folder:
-        figures.write(rows, Path(folder))
+        figures.write(records, Path(folder))
         pictures = {f"figures/{path.stem}": wandb.Image(str(path)) for path in sorted(Path(folder).glob("*.png"))}
         run.log({name: table, **pictures})

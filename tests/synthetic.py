@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from app_repro import claims, files, methods, record
+from app_repro import claims, files, methods, params, presets, record
 from app_repro.spec import RunSpec
 from app_repro.statements import Claim, protocols, seeds, side_specs
 
@@ -93,6 +93,11 @@ def make(
 
 def _at(value: float | list[float], k: int) -> float:
     return value[k - 1] if isinstance(value, list) else value
+
+
+def grid(preset: str, **changes: Any) -> list[RunSpec]:
+    """The specs of a preset, some of its settings replaced; no data set is asked for."""
+    return params.parse(presets.preset(preset) | {"device": "cpu", "workers": None} | changes).cells
 
 
 def write(folder: Path, *records: dict[str, Any]) -> Path:

@@ -121,10 +121,10 @@ def test_a_long_stream_shows_some_megabatches_by_layer_first_and_last_among_them
 def test_files_agree_with_what_is_printed(tmp_path) -> None:
     import pandas as pd
 
-    from app_repro import figures
+    from app_repro import drawings_audit
 
     found = by_hand([[0.8, 0.8], [0.5, 0.0]])
-    written = figures.write_audit(found, tmp_path)
+    written = drawings_audit.write_audit(found, tmp_path)
     assert [path.name for path in written] == ["audit.png", "audit.svg", "audit.csv"]
     assert all(path.stat().st_size > 0 for path in written)
     rows = pd.read_csv(tmp_path / "audit.csv")
@@ -136,11 +136,11 @@ def test_every_line_of_the_figure_has_its_name_inside_the_axes() -> None:
     """Two labels at 0.37 are moved apart, and the one at 0.01 stays above 0: what lies outside is not drawn."""
     import matplotlib.pyplot as plt
 
-    from app_repro import figures
+    from app_repro import drawings_audit
 
     _, axes = plt.subplots()
     walks = by_hand([[0.8, 0.8], [0.0, 0.02]])["walks"] + by_hand([[0.8, 0.8], [0.8, 0.8]], "paper")["walks"]
-    figures._walked(axes, walks)
+    drawings_audit._walked(axes, walks)
     low, high = axes.get_ylim()
     assert {text.get_text() for text in axes.texts} == {"nominal", "released", "paper"}
     assert all(low <= text.xy[1] <= high for text in axes.texts)

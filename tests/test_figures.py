@@ -1,49 +1,132 @@
 import itertools
 
+import matplotlib
 import pandas as pd
 import pytest
-from test_report import a_record
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from pictured import histories, situations
 
-from app_repro import figures, report
+from app_repro import drawings_runs, drawings_stream, figures
+from app_repro.drawing import STYLE
 
-
-@pytest.fixture
-def rows():
-    records = [a_record(seed, 60 + seed) for seed in (1, 2)]
-    return report.megabatch_rows([*records, a_record(1, 50, method="dense", tau=None)])
-
-
-def test_each_figure_is_a_picture_twice_with_its_data_beside(rows, tmp_path) -> None:
-    written = {path.name for path in figures.write(rows, tmp_path)}
-    assert written == {f"{name}.{kind}" for name in ("accuracy", "density") for kind in ("png", "svg", "csv")}
-    assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
-    data = pd.read_csv(tmp_path / "accuracy.csv")
-    assert len(data) == 6 and set(data["panel"]) == {"digits, resnet8s, paper, T = 8"}
+SITUATIONS = situations()
+DRAWN = [
+    pytest.param(situation, name, id=f"{situation}-{name}")
+    for situation, records in SITUATIONS.items()
+    for name, figure in figures.FIGURES.items()
+    if figure.rows(records, histories(records)).rows
+]
 
 
-def test_the_same_rows_give_the_same_picture(rows, tmp_path) -> None:
+def texts(figure, monkeypatch):
+    """Every text that is really drawn (ticks out of view are not), with its box in pixels."""
+    drawn = []
+    draw = Text.draw
+
+    def spy(self, renderer, *args, **kwargs):
+        if self.get_visible() and self.get_text().strip():
+            drawn.append((self.get_text(), self.get_window_extent(renderer)))
+        return draw(self, renderer, *args, **kwargs)
+
+    monkeypatch.setattr(Text, "draw", spy)
+    FigureCanvasAgg(figure).draw()
+    return drawn
+
+
+@pytest.mark.parametrize(("situation", "name"), DRAWN)
+def test_no_text_overlaps_another_or_leaves_the_figure(situation: str, name: str, monkeypatch) -> None:
+    records = SITUATIONS[situation]
+    with matplotlib.rc_context(STYLE):
+        figure = figures.FIGURES[name].draw(figures.FIGURES[name].rows(records, histories(records)).rows)
+        drawn = texts(figure, monkeypatch)
+    assert len(drawn) > 5
+    width, height = figure.bbox.width, figure.bbox.height
+    outside = [text for text, box in drawn if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1]
+    assert outside == []
+    overlapping = [
+        (one, other)
+        for (one, a), (other, b) in itertools.combinations(drawn, 2)
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1.5
+    ]
+    assert overlapping == []
+
+
+def test_each_figure_is_three_pictures_with_its_data_beside_and_a_line_in_the_index(tmp_path) -> None:
+    records = SITUATIONS["diverged"]
+    written = {path.name for path in figures.write(records, tmp_path, histories(records))}
+    there = ["framework", "accuracy", "anytime", "layers", "density", "curves", "pareto"]
+    assert written == {f"{name}.{kind}" for name in there for kind in ("pdf", "png", "svg", "csv")} | {"index.md"}
+    assert {path.name for path in tmp_path.iterdir()} == written
+    for kind, start in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")):
+        assert (tmp_path / f"accuracy.{kind}").read_bytes().startswith(start)
+    index = (tmp_path / "index.md").read_text()
+    assert "![Accuracy, CER and gap](accuracy.svg)" in index and "3 diverged runs are left out." in index
+    assert "No gap-long figure: it needs" in index and "gap-long.svg" not in index
+    data = pd.read_csv(tmp_path / "anytime.csv")
+    assert len(data) == 6 * 8 and set(data["method"]) == {"dense", "osp", "app"}
+    values = pd.read_csv(tmp_path / "accuracy.csv")["values"]
+    assert [len(text.split()) for text in values] == [2] * 9
+
+
+def test_a_figure_of_an_earlier_report_that_has_no_data_now_is_removed(tmp_path) -> None:
+    figures.write(SITUATIONS["one"], tmp_path)
+    assert (tmp_path / "layers.svg").exists()
+    figures.write(SITUATIONS["none"], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.md"]
+    assert (tmp_path / "index.md").read_text().count("\nNo ") == len(figures.FIGURES)
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path) -> None:
     for name in ("a", "b"):
-        figures.write(rows, tmp_path / name)
-    assert (tmp_path / "a/density.svg").read_bytes() == (tmp_path / "b/density.svg").read_bytes()
+        figures.write_one("density", SITUATIONS["pruners"], tmp_path / name, ["svg", "pdf"])
+    for kind in ("svg", "pdf"):
+        assert (tmp_path / f"a/density.{kind}").read_bytes() == (tmp_path / f"b/density.{kind}").read_bytes()
 
 
-def test_lines_are_named_and_told_apart_where_settings_differ(rows, tmp_path) -> None:
-    more = rows + [row | {"tau": 17.5} for row in rows if row["method"] == "app"]
-    figures.write(more, tmp_path)
-    text = (tmp_path / "accuracy.svg").read_text()
-    for label in ("dense baseline", "APP, tau 4.5", "APP, tau 17.5"):
-        assert label in text
+def drawn(name: str, situation: str):
+    with matplotlib.rc_context(STYLE):
+        return figures.FIGURES[name].draw(figures.FIGURES[name].rows(SITUATIONS[situation], {}).rows)
 
 
-def test_labels_do_not_overlap_and_stay_inside_the_axes() -> None:
-    import matplotlib
+def test_lines_are_named_at_their_ends() -> None:
+    [axes] = drawn("anytime", "one").axes
+    assert [text.get_text() for text in axes.texts] == ["APP"]
+    names = {text.get_text().replace("\n", " ") for axes in drawn("anytime", "audit").axes for text in axes.texts}
+    assert {"baseline", "Anytime OSP, tau 4.5", "Anytime OSP, tau 17.5", "APP"} <= names
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
 
-    _, axes = plt.subplots()
-    axes.set_ylim(0, 1)
-    figures._label_ends(axes, 8, [(1.0, "a", "k"), (1.0, "b", "k"), (0.99, "c", "k")])
-    heights = sorted(text.xy[1] for text in axes.texts)
-    assert all(b - a >= 0.0599 for a, b in itertools.pairwise(heights)) and heights[-1] <= 1
-    plt.close()
+def test_names_with_dollars_are_names_and_no_mathematics() -> None:
+    figure = drawn("anytime", "odd names")
+    assert figure.axes[0].get_title(loc="left").startswith("folder:$a_b$ <script>, resnet18")
+    assert not any(text.get_parse_math() for text in figure.findobj(Text) if "$" in text.get_text())
+
+
+def test_long_streams_have_seeds_means_and_retracements() -> None:
+    axes = drawn("gap-long", "long").axes[0]
+    widths = [line.get_linewidth() for line in axes.lines if len(line.get_xdata()) == 100]
+    assert widths.count(0.5) == 9 and widths.count(1.5) == 3  # three methods of three seeds
+    dashed = [line for line in axes.lines if len(line.get_xdata()) == 2]
+    assert len(dashed) == 6  # of each method a fall and a rise
+
+
+def test_the_heat_map_puts_snip_beside_magnitude() -> None:
+    figure = drawn("layers", "pruners")
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.images]
+    assert [title.split("\n")[-1] for title in titles[:3]] == ["snip", "magnitude", "random"]
+
+
+def test_many_lines_do_not_make_a_figure_of_metrics_too_long() -> None:
+    rows = figures.FIGURES["accuracy"].rows(SITUATIONS["short"], {}).rows
+    many = [row | {"dataset": f"set {i}"} for i in range(6) for row in rows]
+    with matplotlib.rc_context(STYLE):
+        figure = drawings_runs.accuracy(many)
+    # 18 lines a data set: two fit
+    assert len(figure.axes) == 3 * 2 and figure.texts[0].get_text().startswith("4 further settings:")
+
+
+def test_a_fourth_stream_is_counted_and_not_drawn() -> None:
+    rows = figures.FIGURES["framework"].rows(SITUATIONS["one"], {}).rows
+    with matplotlib.rc_context(STYLE):
+        figure = drawings_stream.framework([row | {"stream": f"stream {i}"} for i in range(4) for row in rows])
+    assert len(figure.axes) == 6 and figure.texts[0].get_text().startswith("1 further setting:")

@@ -1,12 +1,25 @@
+import re
+from pathlib import Path
+
 from test_report import a_record
 
-from app_repro import files, readme
+from app_repro import figures, files, readme, report
 
 
 def test_the_table_between_the_markers_is_made_from_records_and_the_rest_is_left(tmp_path) -> None:
     files.write_sealed(tmp_path / "one.json", a_record())
-    text = f"before\n{readme.START}old numbers\n{readme.END}after\n"
+    start, end = "<!-- demo-table -->\n", "<!-- /demo-table -->"
+    text = f"before\n{start}old numbers\n{end}after\n"
     made = readme.regenerated(text, tmp_path)
-    assert made.startswith(f"before\n{readme.START}| dataset") and made.endswith(f"{readme.END}after\n")
+    assert made.startswith(f"before\n{start}| dataset") and made.endswith(f"{end}after\n")
     assert "70.00" in made and "old numbers" not in made
     assert readme.regenerated(made, tmp_path) == made
+
+
+def test_the_figures_it_shows_are_those_of_the_published_records(tmp_path) -> None:
+    root = Path(readme.__file__).parents[1]
+    shown = re.findall(r"\]\((\S+\.svg)\)", (root / "README.md").read_text())
+    assert [Path(name).stem for name in shown] == list(readme.FIGURES)
+    for name in shown:
+        figures.write_one(Path(name).stem, report.read_all([root / readme.DEMO]), tmp_path, ["svg"])
+        assert (tmp_path / Path(name).name).read_bytes() == (root / name).read_bytes()

@@ -1,0 +1,192 @@
+"""What a figure shows, before it is drawn: rows from records, with title, caption and text for the blind."""
+
+import json
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app_repro.methods import METHODS
+from app_repro.record import protocol_name
+from app_repro.spec import PROTOCOLS, SWITCHES
+
+Row = dict[str, Any]
+"""A row of the CSV beside a figure: plain values, percent and points where the name says so."""
+Record = dict[str, Any]
+
+TITLES = {"dense": "baseline", "osp": "Anytime OSP", "app": "APP"}
+"""The methods as the paper names them in its figures."""
+
+SETTING = ("dataset", "arch", "protocol", "T")
+"""What one panel of a figure is about."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One figure as data."""
+
+    name: str
+    """File name without ending."""
+    title: str
+    caption: str
+    """What it shows and what is missing; where there are no rows, what would fill it."""
+    alt: str
+    """The figure in words, with its numbers."""
+    rows: list[Row]
+    """Empty: there is nothing to draw."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Finished runs that differ in their seed alone (and in the settings that a figure varies)."""
+
+    dataset: str
+    arch: str
+    protocol: str
+    T: int
+    method: str
+    variant: str
+    """What tells it from other lines of its panel and method: "tau 17.5"; empty where nothing must."""
+    runs: tuple[Record, ...]
+
+    @property
+    def label(self) -> str:
+        """Its name in a figure."""
+        return ", ".join(filter(None, [TITLES.get(self.method, self.method), self.variant]))
+
+    @property
+    def keys(self) -> Row:
+        """What every row of this line begins with."""
+        names = (*SETTING, "method", "variant", "label")
+        return {name: getattr(self, name) for name in names}
+
+
+_LABEL_ORDER = ("tau", "criterion", "scope", "replay", "buffer_size", "epochs", "few_shot", "image_size", "train_limit")
+_NOT_A_VARIANT = ("dataset", "arch", "method", "sb", "seed", "data_digest", *SWITCHES)
+
+
+def lines(records: Iterable[Record], across: Sequence[str] = ()) -> list[Line]:
+    """Finished records by setting, in the order of the tables; settings in `across` may differ within a line."""
+    panels: dict[tuple[Any, ...], list[Record]] = {}
+    for content in records:
+        if content["status"] == "finished":
+            spec = content["spec"]
+            length = 0 if "sb" in across else spec["sb"]
+            key = (_short(spec["dataset"]), spec["arch"], protocol_name(content), length, spec["method"])
+            panels.setdefault(key, []).append(content)
+    found = []
+    for key in sorted(panels, key=_rank):
+        variants: dict[str, list[Record]] = {}
+        names = _telling(panels[key], across)
+        for content in panels[key]:
+            text = ", ".join(_told(name, content["spec"][name]) for name in names)
+            variants.setdefault(text, []).append(content)
+        found += [Line(*key, text, tuple(runs)) for text, runs in variants.items()]
+    return found
+
+
+def _short(dataset: str) -> str:
+    """A data set's name; of a folder of images its last part, which is what people know it by."""
+    kind, _, path = dataset.partition(":")
+    return f"{kind}:{path.rstrip('/').rpartition('/')[2]}" if path else kind
+
+
+def _rank(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    dataset, arch, protocol, length, method = key
+    bundle, methods = protocol.partition(",")[0], list(METHODS)
+    return (
+        dataset,
+        arch,
+        list(PROTOCOLS).index(bundle) if bundle in PROTOCOLS else len(PROTOCOLS),
+        protocol,
+        length,
+        methods.index(method) if method in methods else len(methods),
+    )
+
+
+def _telling(records: Sequence[Record], across: Sequence[str]) -> list[str]:
+    """The fewest settings, in a fixed order, that tell apart all that differ in more than their seed."""
+    first = records[0]["spec"]
+    names = [*_LABEL_ORDER, *(name for name in first if name not in _LABEL_ORDER)]
+    names = [name for name in names if name not in _NOT_A_VARIANT and name not in across]
+    groups = {_values(content, names) for content in records}
+    chosen: list[str] = []
+    split = 1
+    for name in names:
+        places = [names.index(picked) for picked in (*chosen, name)]
+        if (count := len({tuple(group[i] for i in places) for group in groups})) > split:
+            chosen, split = [*chosen, name], count
+    return chosen
+
+
+def _values(content: Record, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(json.dumps(content["spec"].get(name)) for name in names)
+
+
+def _told(name: str, value: Any) -> str:
+    """A setting in a label; a criterion speaks for itself."""
+    shown = "none" if value is None else str(value)
+    return shown if name == "criterion" else f"{name} {shown}"
+
+
+def panel(row: Row) -> str:
+    """A row's setting as the title of its panel."""
+    parts = [row[name] for name in ("dataset", "arch", "protocol") if row.get(name)]
+    return ", ".join([*parts, *([f"T = {row['T']}"] if row.get("T") else [])])
+
+
+def by(rows: Iterable[Row], *names: str) -> dict[Any, list[Row]]:
+    """Rows grouped by one value or several, in the order of their first row."""
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[names[0]] if len(names) == 1 else tuple(row[name] for name in names), []).append(row)
+    return groups
+
+
+def panels(rows: Iterable[Row], shared: str = "") -> dict[str, list[Row]]:
+    """Rows by the title of their panel, in which all values of the setting `shared` stand together."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(panel(row | {shared: ""} if shared else row), []).append(row)
+    return groups
+
+
+def mean_sd(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and standard deviation over seeds; None for one seed."""
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return mean, None
+    # by hand: statistics.stdev computes in fractions, a hundred times slower, and figures ask thousands of times
+    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def shown(mean: float, sd: float | None, digits: int = 2) -> str:
+    """`97.89 ± 0.19`, or the value alone for one seed."""
+    return f"{mean:.{digits}f}" + ("" if sd is None else f" ± {sd:.{digits}f}")
+
+
+def remarks(records: Sequence[Record], wanted: Sequence[str] = tuple(METHODS)) -> str:
+    """What the reader must know of any figure: methods without runs, single seeds, diverged runs; a sentence each."""
+    finished = [content for content in records if content["status"] == "finished"]
+    said = []
+    present = {content["spec"]["method"] for content in finished}
+    if present and (missing := [method for method in wanted if method not in present]):
+        flags = " or ".join(f"`dvc exp run -S method={method}`" for method in missing)
+        said.append(f"No runs of {' and '.join(TITLES[method] for method in missing)}: {flags} adds them.")
+    if finished and max(len(line.runs) for line in lines(finished)) == 1:
+        said.append("One seed each: no spread over seeds is known.")
+    if (count := len(records) - len(finished)) > 0:
+        said.append(f"{count} diverged run{'s are' if count > 1 else ' is'} left out.")
+    return " ".join(said)
+
+
+def sentence(*parts: str) -> str:
+    """Sentences that are there, joined."""
+    return " ".join(filter(None, parts))
+
+
+def listing(parts: Sequence[str], most: int = 12) -> str:
+    """`a; b; c.`, at most `most` of them and how many more there are."""
+    rest = [f"and {len(parts) - most} more in the CSV"] if len(parts) > most else []
+    return "; ".join([*parts[:most], *rest]) + "."

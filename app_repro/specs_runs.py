@@ -1,0 +1,157 @@
+"""Interactive figures about whole runs: the three metrics, accuracy by cost, and training within a megabatch."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from app_repro import specs
+from app_repro.palette import Look, looks
+from app_repro.series import Row, by, panels, shown
+from app_repro.series_runs import COSTS, METRICS
+from app_repro.specs import SETTING, Spec, numbered, rounded
+
+
+def accuracy(rows: Sequence[Row]) -> Spec:
+    """One metric of one data set: a line a network and method, each seed a dot, mean and sd as the paper marks them."""
+    groups = panels(rows, "arch")
+    titles = [title for title, _, _ in METRICS.values()]
+    digits = {title: digits for title, _, digits in METRICS.values()}
+    values = [
+        {SETTING: row[SETTING], "metric": titles.index(row["metric"]), "label": row["label"], "n": row["n"]}
+        | {"name": f"{row['arch']} {row['label']}", "shown": shown(row["mean"], row["sd"], digits[row["metric"]])}
+        | {"mean": rounded(row["mean"], 6), "value": [rounded(value, 6) for value in row["values"]]}
+        | {"low": rounded(row["mean"] - (row["sd"] or 0), 6), "high": rounded(row["mean"] + (row["sd"] or 0), 6)}
+        for row in numbered(groups)
+    ]
+    choices = specs.choice(SETTING, list(groups), "setting") + specs.choice("metric", titles, "metric")
+    named = _named("metric", titles)
+    return specs.chart(values, _metric(looks([rows])), choices, height={"step": 24}, title=named)
+
+
+def _metric(styles: Mapping[str, Look]) -> list[Spec]:
+    """Seeds, spread and mean of each line."""
+    axis = {"labelLimit": 170, "grid": True}
+    common = {
+        "y": {"field": "name", "type": "nominal", "title": None, "sort": None, "axis": axis},
+        "color": specs.colours(styles) | {"legend": None},
+    }
+    low, mean, value = (specs.quantity(name, "", axis={"tickCount": 4}) for name in ("low", "mean", "value"))
+    said = specs.tooltip(("name", "network, method", None), ("shown", "mean ± sd", None), ("n", "seeds", "d"))
+    each = specs.tooltip(("name", "network, method", None), ("value", "one seed", ",.2f"))
+    return [
+        {
+            "transform": specs.unpacked(["value"]),
+            "mark": {"type": "point", "filled": True, "size": 20, "opacity": 0.6},
+            "encoding": common | {"x": value, "tooltip": each},
+        },
+        {
+            "mark": {"type": "rule", "strokeWidth": 1.5},
+            "encoding": common | {"x": low, "x2": {"field": "high"}, "tooltip": said},
+        },
+        {
+            "mark": {"type": "point", "filled": False, "strokeWidth": 2, "size": 90},
+            "encoding": common | {"x": mean, "shape": _shapes(styles), "tooltip": said},
+        },
+    ]
+
+
+def _shapes(styles: Mapping[str, Look]) -> Spec:
+    """The paper's marks, as the encoding of `label` as shape."""
+    scale = {"domain": list(styles), "range": [look.path for look in styles.values()]}
+    return {"field": "label", "type": "nominal", "scale": scale, "legend": None}
+
+
+def _named(menu: str, titles: Sequence[str]) -> Spec:
+    """The name of an axis that a menu chooses, under the chart: an axis itself cannot change its own."""
+    return {
+        "text": {"expr": f"{json.dumps(list(titles))}[{menu}]"},
+        "orient": "bottom",
+        "anchor": "middle",
+        "fontSize": 11,
+        "fontWeight": "normal",
+        "offset": 6,
+    }
+
+
+def pareto(rows: Sequence[Row]) -> Spec:
+    """Every run of one data set: accuracy against one cost, and the front."""
+    groups = by(rows, "dataset")
+    keep = ("label", "arch", "protocol", "T", "seed", "run_id")
+    values = [
+        {SETTING: row[SETTING], "test_accuracy": rounded(row["test_accuracy"], 6)}
+        | {name: row[name] for name in keep}
+        | {"costs": [rounded(row[name], 6) for name in COSTS], "fronts": [int(row[f"front_{name}"]) for name in COSTS]}
+        for row in numbered(groups)
+    ]
+    wide = any(max(row[name] for row in rows) > 5 * min(row[name] for row in rows) for name in COSTS)
+    # not through `choice`: a filter would drop runs, here the menu says which of a run's costs is meant
+    [menu] = specs.choice("cost", list(COSTS.values()), "against")
+    spec = specs.chart(values, _runs(looks([rows]), wide), specs.choice(SETTING, list(groups), "data set"))
+    picked = [{"calculate": f"datum.{name}s[cost]", "as": name} for name in ("cost", "front")]
+    more = {"params": [*spec["params"], menu], "transform": [*spec["transform"], *picked]}
+    return spec | more | {"title": _named("cost", list(COSTS.values()))}
+
+
+def _runs(styles: Mapping[str, Look], wide: bool) -> list[Spec]:
+    """The front, and every run on it or behind; `wide`: costs spread over more than one order need a log scale."""
+    scale = {"padding": 12} | ({"type": "log", "nice": False} if wide else {})
+    axis = {
+        "x": specs.quantity("cost", "", scale=scale, axis={"tickCount": 5}),
+        "y": specs.quantity("test_accuracy", "test accuracy, %"),
+    }
+    said = specs.tooltip(
+        ("label", "method", None),
+        ("arch", "network", None),
+        ("protocol", "protocol", None),
+        ("T", "T", "d"),
+        ("seed", "seed", "d"),
+        ("test_accuracy", "test accuracy, %", ".2f"),
+        *((f"costs[{place}]", title, ",.4~g") for place, title in enumerate(COSTS.values())),
+        ("run_id", "run", None),
+    )
+    best, grey = [{"filter": "datum.front"}], "#808080"
+    return [
+        {
+            "transform": best,
+            "mark": {"type": "line", "interpolate": "step-after", "color": grey, "strokeWidth": 1.5},
+            "encoding": axis | {"order": {"field": "cost", "type": "quantitative"}},
+        },
+        {"transform": best, "mark": {"type": "point", "size": 200, "color": grey}, "encoding": axis},
+        {
+            "mark": {"type": "point", "filled": False, "strokeWidth": 1.8, "size": 60},
+            "encoding": axis | {"color": specs.colours(styles), "shape": _shapes(styles), "tooltip": said},
+        },
+    ]
+
+
+def curves(rows: Sequence[Row]) -> Spec:
+    """Accuracy by epoch within one megabatch of one setting: training as lines, validation dotted."""
+    groups = panels(rows)
+    styles = looks([rows])
+    # megabatches differ from stream to stream: one menu of both
+    places = {
+        f"{title}: megabatch {k}": own for title, lines in groups.items() for k, own in by(lines, "megabatch").items()
+    }
+    lists = ("epoch", "train_accuracy", "val_accuracy")
+
+    def make(stride: int) -> Spec:
+        said = specs.tooltip(
+            ("label", "method", None),
+            ("epoch", "epoch", "d"),
+            ("train_accuracy", "in training, %", ".2f"),
+            ("val_accuracy", "in validation, %", ".2f"),
+            ("n", "seeds", "d"),
+        )
+        common = {"x": specs.count("epoch", "epoch"), "color": specs.colours(styles), "tooltip": said}
+        training, validation = (specs.quantity(name, "accuracy, % (dotted: validation)") for name in lists[1:])
+        layer: list[Spec] = [
+            {"mark": {"type": "line", "strokeWidth": 2.5}, "encoding": common | {"y": training}},
+            {
+                "mark": {"type": "line", "strokeWidth": 2.5, "strokeDash": [2, 3], "point": specs.HOVER},
+                "encoding": common | {"y": validation},
+            },
+        ]
+        packed = specs.sampled(places.values(), lists[0], lists[1:], stride)
+        choices = specs.choice(SETTING, list(places), "setting")
+        return specs.chart(packed, layer, choices, transform=specs.unpacked(lists))
+
+    return specs.fitting(make, [(stride,) for stride in specs.STRIDES])

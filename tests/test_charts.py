@@ -1,0 +1,155 @@
+import json
+
+import pytest
+import vl_convert
+from pictured import histories, run, situations
+from synthetic import grid
+
+from app_repro import charts, specs, specs_masks, specs_runs, specs_stream
+from app_repro.palette import Look
+
+SITUATIONS = situations()
+
+
+def made(situation: str) -> list[charts.Chart]:
+    records = SITUATIONS[situation]
+    return charts.all_charts(records, histories(records))
+
+
+def keys(value):
+    """Every (key, value) pair anywhere in a specification."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield key, item
+            yield from keys(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from keys(item)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_every_chart_has_a_specification_or_says_what_is_missing(situation: str) -> None:
+    found = made(situation)
+    assert {chart.name.removesuffix("-paper").removesuffix("-released") for chart in found} == set(charts.SPECS)
+    assert len({chart.name for chart in found}) == len(found)
+    for chart in found:
+        assert chart.title and chart.caption.endswith(".")
+        assert bool(chart.spec) == bool(chart.alt)
+        if chart.spec is None:
+            assert chart.caption.startswith("No ")
+        else:
+            assert len(json.dumps(chart.spec)) <= specs.MOST_BYTES
+
+
+@pytest.mark.parametrize("situation", ["one", "diverged", "long", "pruners", "odd names"])
+def test_vega_draws_them_without_a_warning(situation: str, capfd) -> None:
+    for chart in made(situation):
+        if chart.spec:
+            svg = vl_convert.vegalite_to_svg(chart.spec | {"width": 340}, vl_version="6.4")
+            assert svg.startswith("<svg") and "NaN" not in svg, chart.name
+            assert svg.count("<path") > 5, chart.name
+    assert "WARN" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("situation", ["long", "pruners"])
+def test_specifications_suit_a_phone_a_theme_and_a_strict_page(situation: str) -> None:
+    for chart in made(situation):
+        if chart.spec:
+            assert chart.spec["width"] == "container" and chart.spec["$schema"] == specs.SCHEMA
+            pairs = [
+                pair
+                for key, value in chart.spec.items()
+                if key not in ("width", "$schema")
+                for pair in keys({key: value})
+            ]
+            assert "width" not in dict(pairs) and "url" not in dict(pairs) and "background" not in dict(pairs)
+            assert not any(isinstance(value, str) and "://" in value for _, value in pairs)
+            # letters and axes take their colours from the page's theme
+            assert not [key for key, _ in pairs if key in ("labelColor", "titleColor", "gridColor", "domainColor")]
+
+
+def test_a_protocol_has_charts_of_its_own_unless_both_are_compared() -> None:
+    found = {chart.name: chart.protocols for chart in made("pruners")}
+    assert found["density"] == found["pareto"] == found["framework"] == ()
+    assert found["layers-paper"] == ("paper",) and found["layers-released"] == ("released",)
+    alone = {chart.name: chart.protocols for chart in made("one")}
+    assert alone["accuracy"] == ("paper",) and "accuracy-paper" not in alone
+
+
+def test_a_protocol_without_data_for_a_figure_says_so() -> None:
+    found = {chart.name: chart for chart in made("long")}
+    assert found["gap-long-paper"].spec and found["gap-long-released"].spec is None
+    assert "preset long" in found["gap-long-released"].caption
+
+
+def test_values_are_the_rows_of_the_printed_figure() -> None:
+    [chart] = (chart for chart in made("one") if chart.name == "density")
+    [packed] = chart.spec["data"]["values"]
+    assert packed["megabatch"] == list(range(1, 9)) and packed["label"] == "APP, paper"
+    assert packed["density_nominal"][0] == 0.8 and packed["density_nominal"][-1] == 0.3664
+
+
+def test_menus_are_there_where_there_is_a_choice() -> None:
+    by_name = {chart.name: chart.spec for chart in made("pruners")}
+    menus = {param["name"]: param["bind"] for param in by_name["accuracy-paper"]["params"]}
+    assert menus["metric"]["labels"] == ["test accuracy, %", "CER, errors", "gap, points"]
+    layers = by_name["layers-paper"]["params"][0]["bind"]
+    assert layers["labels"][:2] == ["cifar10, resnet18, paper, T = 8: snip", "cifar10, resnet50, paper, T = 8: snip"]
+    assert {chart.name: chart.spec for chart in made("one")}["layers"]["params"] == []
+
+
+def test_four_hundred_long_runs_stay_small_and_say_what_is_thinned() -> None:
+    networks = ["resnet18", "resnet34", "resnet50", "vgg16_bn", "resnet20s"]
+    layers = {f"layer{i}.weight": {"weights": 1000, "flops": 1000} for i in range(20)}
+    axes = {
+        "dataset": ["cifar10", "cifar100"],
+        "arch": networks,
+        "protocol": ["paper", "released"],
+        "seed": [1, 2, 3, 4, 5, 6, 7],
+    }
+    records = [run(spec, layers=layers) for spec in grid("long", **axes)][:400]
+    found = charts.all_charts(records)
+    sizes = {chart.name: len(json.dumps(chart.spec)) for chart in found}
+    assert max(sizes.values()) <= specs.MOST_BYTES and sum(sizes.values()) < 1_000_000
+    by_name = {chart.name: chart for chart in found}
+    assert "shows every" in by_name["layers-paper"].caption and "layers.csv has all" in by_name["layers-paper"].caption
+    assert "shows every" not in by_name["pareto"].caption
+
+
+def test_a_specification_is_thinned_no_further_than_need_be() -> None:
+    tried = []
+
+    def make(stride: int) -> dict:
+        tried.append(stride)
+        return {"values": "x" * (5 * specs.MOST_BYTES // stride)}
+
+    assert specs.fitting(make, [(stride,) for stride in specs.STRIDES])["usermeta"] == {"every": 10}
+    assert tried == [1, 5, 10]
+
+
+def test_thinning_keeps_the_first_and_the_last() -> None:
+    assert specs.thinned(range(1, 101), 20) == {1, 21, 41, 61, 81, 100}
+    assert specs.thinned([3], 5) == {3}
+
+
+def test_packed_rows_hold_arrays_by_name() -> None:
+    rows = [{"label": name, "n": 1, "k": k, "y": k / 3} for name in "ab" for k in (1, 2)]
+    assert specs.sampled([rows], "k", ["y"], 1) == [
+        {"setting": 0, "label": name, "n": 1, "k": [1, 2], "y": [0.3333, 0.6667]} for name in "ab"
+    ]
+
+
+def test_names_stand_in_as_many_columns_as_a_phone_has_room_for() -> None:
+    look = Look("#000000", (), ())
+    columns = [specs.colours({name: look})["legend"]["columns"] for name in ("APP", "APP, tau 17.5, snip", "x" * 30)]
+    assert columns == [3, 2, 1]
+
+
+def test_each_figure_has_the_room_that_its_name_says() -> None:
+    rooms = {"framework": specs_stream, "layers": specs_masks, "curves": specs_runs}
+    assert all(charts.SPECS[name] is getattr(room, name) for name, room in rooms.items())
+
+
+def test_one_seed_has_no_spread_to_hover_over() -> None:
+    [chart] = (chart for chart in made("one") if chart.name == "accuracy")
+    assert {row["shown"] for row in chart.spec["data"]["values"]} >= {"61.00"}

@@ -1,0 +1,51 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app_repro import drawing
+
+
+def test_names_that_are_apart_stay_and_others_move_as_little_as_need_be() -> None:
+    assert drawing.spread([0.2, 0.8], [0.05, 0.05]) == pytest.approx([0.2, 0.8])
+    assert drawing.spread([0.5, 0.5], [0.05, 0.05]) == pytest.approx([0.45, 0.55])
+    assert drawing.spread([0.0, 1.0], [0.05, 0.1]) == pytest.approx([0.05, 0.9])
+
+
+@given(st.lists(st.floats(-0.5, 1.5), min_size=1, max_size=9))
+def test_names_never_touch_and_never_leave_the_axes(wished: list[float]) -> None:
+    places = drawing.spread(sorted(wished), [0.05] * len(wished))
+    assert all(after - before >= 0.1 - 1e-9 for before, after in itertools.pairwise(places))
+    assert places[0] >= 0.05 - 1e-9 and places[-1] <= 0.95 + 1e-9
+
+
+def test_a_log_axis_has_few_plain_ticks() -> None:
+    assert drawing.log_ticks(0.015, 1.1) == pytest.approx([0.02, 0.05, 0.1, 0.2, 0.5, 1])
+    assert drawing.log_ticks(0.001, 20) == pytest.approx([0.001, 0.01, 0.1, 1, 10])
+    assert drawing.log_ticks(3.2, 4.1) == [3.2]  # no round number in between
+
+
+def test_axes_stand_where_the_inches_say() -> None:
+    figure, [[axes, _], _] = drawing.sheet([1.0, 2.0], 2, width=2.0, left=0.5, right=0.5, between=0.6, top=0.4)
+    assert figure.get_figwidth() == pytest.approx(6.0)
+    assert figure.get_figheight() == pytest.approx(0.4 + 1 + 0.6 + 2 + drawing.BOTTOM)
+    box = axes.get_position()
+    assert (box.x0 * 6, box.width * 6) == pytest.approx((0.5, 2.0))
+
+
+def test_of_many_panels_the_fullest_are_drawn_and_the_others_counted() -> None:
+    panels = {f"setting {i}": [0] * (1 + (i == 5)) for i in range(8)}
+    drawn = []
+    figure = drawing.panels_sheet(panels, lambda axes, rows: drawn.append(len(rows)), ["a"], most=3)
+    assert drawn == [1, 1, 2]
+    assert [text.get_text() for text in figure.texts] == ["5 further settings: in the CSV beside this figure"]
+
+
+def test_files_are_the_same_bytes_again(tmp_path) -> None:
+    for name in ("a", "b"):
+        figure, [[axes]] = drawing.sheet([1.0], 1)
+        axes.plot([1, 2], [1, 2])
+        drawing.save(figure, "plot", tmp_path / name)
+    for kind in drawing.KINDS:
+        assert (tmp_path / f"a/plot.{kind}").read_bytes() == (tmp_path / f"b/plot.{kind}").read_bytes()
