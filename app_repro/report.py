@@ -73,22 +73,6 @@ def main_rows(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def megabatch_rows(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row a run and megabatch: the stream as it was learned."""
-    keys = ("megabatch", "density_nominal", "density_effective", "test_errors", "test_samples", "train_samples")
-    return [
-        {"run_id": content["run_id"], **dict(zip(CELL, cell_of(content), strict=True)), "seed": content["spec"]["seed"]}
-        | {key: item[key] for key in keys}
-        | {
-            "test_accuracy": 1 - item["test_errors"] / item["test_samples"],
-            "generalisation_gap": item["generalisation_gap"],
-            "gap_test": item["gap_test"],
-        }
-        for content in records
-        for item in content["megabatches"]
-    ]
-
-
 def shown(metric: str, value: dict[str, Any]) -> str:
     """Mean +- sd of one metric as a table shows it."""
     _, factor, digits = METRICS[metric]

@@ -60,8 +60,17 @@ def main_table(found: list[dict[str, Any]]) -> Table:
 
 def chart(found: list[dict[str, Any]]) -> Chart:
     """Accuracy over the megabatches."""
-    keys = ("method", "protocol", "seed", "megabatch", "test_accuracy")
-    values = [{key: row[key] for key in keys} for row in report.megabatch_rows(found)]
+    values = [
+        {
+            "method": content["spec"]["method"],
+            "protocol": content["protocol"]["name"],
+            "seed": content["spec"]["seed"],
+            "megabatch": item["megabatch"],
+            "test_accuracy": 1 - item["test_errors"] / item["test_samples"],
+        }
+        for content in found
+        for item in content["megabatches"]
+    ]
     spec = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": "container",
