@@ -1,7 +1,8 @@
 """The networks of the paper, with torchvision's classes and parameter names where they exist."""
 
 import importlib.util
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -53,12 +54,12 @@ def _resnet(block: str, layers: list[int], classes: int, image_size: int, channe
 def _vgg16_bn(classes: int, image_size: int, channels: int) -> nn.Module:
     """Configuration D with batch normalisation, without its last max-pool; one linear layer. Simonyan et al. 2015."""
     vgg = _torchvision().vgg
-    net = vgg.VGG(vgg.make_layers(vgg.cfgs["D"][:-1], batch_norm=True), num_classes=classes)
+    features = vgg.make_layers(vgg.cfgs["D"][:-1], batch_norm=True)
     if channels != 3:
-        net.features[0] = nn.Conv2d(channels, 64, 3, padding=1)
-    net.avgpool = nn.AdaptiveAvgPool2d(1)
-    net.classifier = nn.Linear(512, classes)
-    for module in (net.features[0], net.classifier):
+        features[0] = nn.Conv2d(channels, 64, 3, padding=1)
+    parts = {"features": features, "avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}
+    net = nn.Sequential(OrderedDict(**parts, classifier=nn.Linear(512, classes)))
+    for module in net.modules():
         _initialise(module)
     return net
 
@@ -138,7 +139,18 @@ def build(arch: str, classes: int, image_size: int, channels: int = 3, seed: int
         raise ParamsError(f"arch: {arch} needs images of at least {smallest} pixels, these have {image_size}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "weights"))
-        return builder(classes=classes, image_size=image_size, channels=channels)
+        net = builder(classes=classes, image_size=image_size, channels=channels)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.num_batches_tracked = None  # counts for nothing where momentum is fixed, and costs a kernel a layer
+    return net
+
+
+@torch.no_grad()
+def load(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy parameters and buffers by name into `net`, in place: their addresses stay. KeyError names a missing one."""
+    for name, tensor in net.state_dict().items():
+        tensor.copy_(tensors[name])
 
 
 def prunable(net: nn.Module) -> dict[str, nn.Parameter]:

@@ -64,6 +64,10 @@ class Images:
         # outside lies black, as in torchvision: padding comes before normalisation
         return self._normalised(crops * inside[..., None]), self.labels[indices]
 
+    def batch(self, indices: Tensor, draws: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Images and labels at `indices` (B,): varied as `draws` (B, 5) says, clean if None."""
+        return self.clean(indices) if draws is None else self.augmented(indices, draws)
+
     def _normalised(self, pixels: Tensor) -> Tensor:
         images = pixels.float().sub_(self.mean).div_(self.std)
         return images.permute(0, 3, 1, 2)  # (B, H, W, C) -> (B, C, H, W), which is channels_last in memory
@@ -79,7 +83,8 @@ class Images:
         down = torch.stack([zero, height, (draws[:, 0] * 2 - 1) * (1 - height)], 1)
         images = self._normalised(self.pixels[indices])
         grid = F.affine_grid(torch.stack([across, down], 1), list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+        crops = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+        return crops.contiguous(memory_format=torch.channels_last)
 
 
 def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -89,6 +94,16 @@ def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
     """
     generator = torch.Generator().manual_seed(seed)
     return torch.randperm(count, generator=generator), torch.rand(count, 5, generator=generator)
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which images are shown one after the other, on their device, and how each is varied."""
+
+    indices: Tensor
+    """(N,) int64"""
+    draws: Tensor | None = None
+    """(N, 5) as `draw` gives them; None: clean."""
 
 
 @dataclass(frozen=True)
@@ -121,39 +136,36 @@ class Phase:
         )
         return cls(megabatch, images, train, validation, score, seed, validation_augmented, score_augmented)
 
-    def training_batches(self, epoch: int, batch_size: int, start: int = 0) -> Batches:
-        """One epoch from step `start` on: shuffled, augmented, the last partial batch kept."""
-        order, draws = draw(len(self.train), seed_for(self.seed, "shuffle", self.megabatch, epoch))
-        order, draws = self.train[order.to(self.train.device)], draws.to(self.train.device)
-        for first in range(start * batch_size, len(order), batch_size):
-            part = slice(first, first + batch_size)
-            yield self.images.augmented(order[part], draws[part])
+    def training_order(self, epoch: int) -> Order:
+        """One epoch: shuffled, augmented."""
+        permutation, draws = draw(len(self.train), seed_for(self.seed, "shuffle", self.megabatch, epoch))
+        return Order(self.train[permutation.to(self.train.device)], draws.to(self.train.device))
 
-    def validation_batches(self, epoch: int) -> Batches:
+    def validation_order(self, epoch: int) -> Order:
         """The validation part in stream order, clean, or varied anew each epoch as the released code has it."""
-        augmented = self.validation_augmented
-        return self._in_order(self.validation, EVALUATION_BATCH, augmented, "validate", epoch)
-
-    def clean_training_batches(self) -> Batches:
-        """The training part in stream order, not augmented."""
-        return in_order(self.images, self.train)
+        return self._in_order(self.validation, self.validation_augmented, "validate", epoch)
 
     def score_batches(self, batch_size: int = 100) -> Batches:
         """The scoring sample in batches of 100 (Lee et al. 2019's code, and the released code)."""
-        return self._in_order(self.score, batch_size, self.score_augmented, "score-augment", 0)
+        return batches(self.images, self._in_order(self.score, self.score_augmented, "score-augment", 0), batch_size)
 
-    def _in_order(self, indices: Tensor, size: int, augmented: bool, role: str, epoch: int) -> Batches:
+    def _in_order(self, indices: Tensor, augmented: bool, role: str, epoch: int) -> Order:
         if not augmented:
-            yield from in_order(self.images, indices, size)
-            return
+            return Order(indices)
         _, draws = draw(len(indices), seed_for(self.seed, role, self.megabatch, epoch))
-        for part, draws_part in zip(indices.split(size), draws.to(indices.device).split(size), strict=True):
-            yield self.images.augmented(part, draws_part)
+        return Order(indices, draws.to(indices.device))
 
 
-def in_order(images: Images, indices: Tensor, size: int = EVALUATION_BATCH) -> Batches:
-    """Clean batches of at most `size` images at `indices`, in that order."""
-    return (images.clean(part) for part in indices.split(size))
+def sizes(count: int, size: int) -> list[int]:
+    """`count` images in batches of `size`, the last partial one kept."""
+    return [min(size, count - first) for first in range(0, count, size)]
+
+
+def batches(images: Images, order: Order, size: int) -> Batches:
+    """The images of an order, batch by batch."""
+    for first in range(0, len(order.indices), size):
+        part = slice(first, first + size)
+        yield images.batch(order.indices[part], None if order.draws is None else order.draws[part])
 
 
 def _to(indices: Indices, device: torch.device) -> Tensor:

@@ -101,7 +101,6 @@ def train(
         if done := folder.finished(code):
             return done["status"], str(done["diverged"] or "")
         images, split = data.load(places.raw / splits.data_folder(spec)), splits.load(spec, places.splits)
-        set_precision(spec.precision)
         run = Run(spec, images, split, torch.device(device), folder, code=code, report=report, should_stop=should_stop)
         diverged = None
         try:
@@ -124,14 +123,6 @@ def train(
         )
         folder.write_record(content)
     return content["status"], f"diverged: {diverged}" if diverged else ""
-
-
-def set_precision(precision: str) -> None:
-    """TF32 only where the precision asks for it: current GPUs use it in convolutions unless told not to."""
-    import torch
-
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
 
 def describe_device(device: str) -> dict[str, Any]:
