@@ -24,7 +24,7 @@ def show(folder: Path, settings: Sequence[str]) -> int:
     The exit code is that of the pipeline. Raises ParamsError for a setting that cannot be used.
     """
     prepare(folder, settings)
-    code = subprocess.run([_beside_python("dvc"), "repro"], cwd=folder, env=_environment()).returncode
+    code = subprocess.run([beside_python("dvc"), "repro"], cwd=folder, env=environment()).returncode
     if code:
         return code if code == 130 else 3
     print("\n" + (folder / "data/report/tables/main.md").read_text(encoding="utf-8"))
@@ -61,8 +61,8 @@ def prepare(folder: Path, settings: Sequence[str]) -> None:
     shutil.copytree(package, folder / "app_repro", ignore=ignore)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     if not (folder / ".dvc/config").exists():
-        command = [_beside_python("dvc"), "init", "--no-scm", "--quiet", "--force"]
-        subprocess.run(command, cwd=folder, env=_environment(), check=True)
+        command = [beside_python("dvc"), "init", "--no-scm", "--quiet", "--force"]
+        subprocess.run(command, cwd=folder, env=environment(), check=True)
 
 
 def _project() -> Path:
@@ -73,12 +73,12 @@ def _project() -> Path:
     raise AppReproError(f"no {', '.join(NEEDED)} here; run `app-repro demo` in the project's folder")
 
 
-def _beside_python(command: str) -> str:
+def beside_python(command: str) -> str:
     """A command installed beside this Python, whatever PATH says."""
     return str(Path(sys.executable).parent / command)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """For DVC and its stages: this Python's commands first, a store of the demo's own, no analytics."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     own = {"PATH": path, "APP_REPRO_STORE": ".store", "DVC_NO_ANALYTICS": "1"}

@@ -20,7 +20,7 @@ IMAGENET_SIZE = 64
 
 
 @cache
-def _torchvision() -> Any:
+def torchvision_models() -> Any:
     """torchvision.models, also where its compiled part does not fit torch (its CUDA wheel beside a CPU-only torch).
 
     Without that part two operators lack their schemas and the import fails; neither is needed for these networks.
@@ -33,7 +33,7 @@ def _torchvision() -> Any:
         library = torch.library.Library("torchvision", "DEF")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _torchvision.library = library  # type: ignore[attr-defined]  # the schemas live as long as this object
+        torchvision_models.library = library  # type: ignore[attr-defined]  # the schemas live as long as this object
     import torchvision.models
 
     return torchvision.models
@@ -41,7 +41,7 @@ def _torchvision() -> Any:
 
 def _resnet(block: str, layers: list[int], classes: int, image_size: int, channels: int, width: int = 64) -> nn.Module:
     """torchvision's ResNet; for small images a 3x3 stem of stride 1 and no max-pool. He et al. 2016."""
-    resnet = _torchvision().resnet
+    resnet = torchvision_models().resnet
     net = resnet.ResNet(getattr(resnet, block), layers, num_classes=classes, width_per_group=width)
     if image_size < IMAGENET_SIZE:
         net.conv1 = _conv3x3(channels, 64)
@@ -53,7 +53,7 @@ def _resnet(block: str, layers: list[int], classes: int, image_size: int, channe
 
 def _vgg16_bn(classes: int, image_size: int, channels: int) -> nn.Module:
     """Configuration D with batch normalisation, without its last max-pool; one linear layer. Simonyan et al. 2015."""
-    vgg = _torchvision().vgg
+    vgg = torchvision_models().vgg
     features = vgg.make_layers(vgg.cfgs["D"][:-1], batch_norm=True)
     if channels != 3:
         features[0] = nn.Conv2d(channels, 64, 3, padding=1)

@@ -31,6 +31,7 @@ LEVELS = [
     ["judge", "shapes", "orderings", "statements", "claims", "evidence", "cells", "noise", "rules", "verify"],
     ["verdicts", "publish", "power", "reported", "differences", "audit"],
     ["demo", "stages", "judging", "readme"],
+    ["reference", "timed", "ceilings", "starting", "benchtable", "bench"],
     ["options", "cli_claims", "cli"],
 ]
 """From the ground up: a module imports modules of lower levels, or earlier ones of its own."""
