@@ -9,7 +9,7 @@ from app_repro.store import Store
 def test_work_is_counted_as_it_is_then_done(tmp_path) -> None:
     specs, places = prepared(tmp_path, method=["app"], replay=["full", "none", "last"])
     for spec in specs:
-        worker.train(spec, places, "cpu", lambda event: None, lambda: False)
+        worker.attempt(spec, places, "cpu", lambda event: None)
         content = record.read(Store(places.store).folder(spec).path / "record.json")
         trained, evaluated = plan.workload(spec, plan.shape_of(spec, places.raw))
         assert trained == content["summary"]["trained_samples"]
@@ -32,7 +32,7 @@ def test_full_replay_sees_half_of_t_plus_one_times_the_data() -> None:
 def test_rows_tell_states_and_sum_up_what_is_left(tmp_path) -> None:
     specs, places = prepared(tmp_path)
     parsed, store = params.parse(settings()), Store(places.store)
-    worker.train(specs[1], places, "cpu", lambda event: None, lambda: False)
+    worker.attempt(specs[1], places, "cpu", lambda event: None)
     rows = plan.rows(parsed, places.raw, store)
     assert [row.state for row in rows] == ["to do", "finished", "to do"]
     assert [row.run_id for row in rows] == [spec.run_id for spec in specs]
@@ -68,7 +68,7 @@ def test_hours_on_a_cpu_are_refused_unless_all_is_done(tmp_path, monkeypatch) ->
     with pytest.raises(ParamsError, match=r"over 3\d\d hours on 1 CPU workers; `make demo`"):
         plan.check_cpu_time(specs, places.raw, store, 1)
     monkeypatch.undo()
-    worker.train(specs[0], places, "cpu", lambda event: None, lambda: False)
+    worker.attempt(specs[0], places, "cpu", lambda event: None)
     monkeypatch.setattr(plan, "_seconds_per_sample", lambda *key: 1000.0)
     plan.check_cpu_time(specs, places.raw, store, 1)
 
