@@ -17,7 +17,7 @@ from tabulate import tabulate
 from app_repro import data, figures, files, masks, params, presets, splits
 from app_repro.execute import devices
 from app_repro.methods import nominal_density
-from app_repro.report import protocol_title
+from app_repro.record import protocol_title
 from app_repro.spec import PROTOCOLS, SWITCHES, RunSpec
 from app_repro.walk import walk
 

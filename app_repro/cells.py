@@ -24,7 +24,8 @@ IDENTITY = (
     "buffer_size",
 )
 """Settings in which a run must equal the claim to be about it at all; any other difference is a named deviation."""
-_IGNORED = ("seed", "data_digest")
+_IGNORED = ("seed", "data_digest", "augmentation")
+"""Not part of a claim's setting: runs are paired by seed, and what the data set says of itself goes with its origin."""
 
 Spec = dict[str, Any]
 Index = dict[tuple[str, tuple[Any, ...]], list[Run]]

@@ -74,13 +74,21 @@ def run(
 
 @app.command()
 def report(
-    runs: Annotated[Path, typer.Option(help="Runs, as run lays them out.")] = RUNS,
-    out: Annotated[Path, typer.Option(help="Where tables and figures go.")] = REPORT,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of records; again for more. [default: data/runs, data/published where it is empty]"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where tables and figures go. [default: data/report]")] = None,
+    claims: ClaimsFile = CLAIMS,
+    card: Annotated[
+        str | None, typer.Option(help="Print one run's model card; by id, folder or what either begins with.")
+    ] = None,
 ) -> None:
-    """Tables, figures and metrics from records alone."""
-    from app_repro.report import write
+    """Tables, figures and metrics from records alone; or the model card of one run."""
+    from app_repro import report as room
 
-    typer.echo(write(runs, out))
+    known = claims if claims != CLAIMS or claims.exists() else None
+    typer.echo(room.card(runs or [], card, out) if card is not None else room.write(runs or [], out or REPORT, known))
 
 
 @app.command()

@@ -27,7 +27,7 @@ def show(folder: Path, settings: Sequence[str]) -> int:
     code = subprocess.run([beside_python("dvc"), "repro"], cwd=folder, env=environment()).returncode
     if code:
         return code if code == 130 else 3
-    print("\n" + (folder / "data/report/tables/main.md").read_text(encoding="utf-8"))
+    print("\n" + (folder / "data/report/tables/overview.md").read_text(encoding="utf-8"))
     print(_verdicts(folder / "data/report/verdicts/verdicts.json") + "\n")
     print(f"figures and all tables: {folder}/data/report; a claim in full: app-repro verify --only CLAIM")
     return 0

@@ -89,9 +89,9 @@ def read_all(roots: Sequence[Path]) -> Records:
     found: dict[str, Run] = {}
     problems: list[str] = []
     notes = [f"{root}: no such folder" for root in roots if not root.exists()]
-    for path in sorted({path for root in roots for path in _record_files(root)}):
+    for path in sorted({path for root in roots for path in record_files(root)}):
         try:
-            run = _read(path)
+            run = read_run(path)
         except IntegrityError as error:
             problems.append(str(error))
             continue
@@ -105,7 +105,7 @@ def read_all(roots: Sequence[Path]) -> Records:
     return Records(tuple(found[run_id] for run_id in sorted(found)), tuple(problems), tuple(notes))
 
 
-def _record_files(root: Path) -> Iterator[Path]:
+def record_files(root: Path) -> Iterator[Path]:
     """Records below `root`: record.json of a run's folder, any other JSON file where there is none beside it."""
     if root.is_file():
         yield root
@@ -116,7 +116,8 @@ def _record_files(root: Path) -> Iterator[Path]:
             yield path
 
 
-def _read(path: Path) -> Run:
+def read_run(path: Path) -> Run:
+    """The run whose record is the file `path`. Raises IntegrityError naming a file that is none, or damaged."""
     try:
         run = Run(path, record.read(path))
         if run.is_finished:

@@ -12,25 +12,14 @@ import torch.nn.functional as F
 
 from app_repro import data, models, record
 from app_repro.errors import DataError, ParamsError
-from app_repro.megabatches import phase, split
 from app_repro.params import Params
 from app_repro.spec import RunSpec
 from app_repro.splits import data_folder, with_digest
 from app_repro.store import RunFolder, Store, labels
+from app_repro.workload import Shape, published_shape, workload
 
 CPU_LIMIT_HOURS = 12.0
 """A grid predicted to take longer on a CPU is not started unless asked twice."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What must be known of a data set to count."""
-
-    train: int
-    test: int
-    classes: int
-    size: int
-    channels: int
 
 
 @dataclass(frozen=True)
@@ -55,34 +44,11 @@ def shape_of(spec: RunSpec, raw: Path) -> Shape:
     try:
         found = data.load(raw / data_folder(spec))
     except DataError:
-        if (shape := PUBLISHED.get(spec.dataset)) is None:
+        if (shape := published_shape(spec)) is None:
             raise
-        few = spec.few_shot * shape.classes if spec.few_shot else shape.train
-        return Shape(few, shape.test, shape.classes, spec.image_size or shape.size, shape.channels)
+        return shape
     _, size, _, channels = found.train_images.shape
     return Shape(len(found.train_labels), len(found.test_labels), len(found.classes), size, channels)
-
-
-def workload(spec: RunSpec, shape: Shape) -> tuple[int, int]:
-    """Images to be trained on and to be evaluated in one run, each pass counted."""
-    cut = split(
-        shape.train,
-        shape.test,
-        spec.sb,
-        order=spec.order,
-        val_fraction=spec.val_fraction,
-        split_seed=spec.split_seed,
-        train_limit=spec.train_limit,
-        test_limit=spec.test_limit,
-    )
-    trained = evaluated = 0
-    for k in range(1, spec.sb + 1):
-        seen = phase(
-            cut, k, replay=spec.replay, seed=spec.seed, val_fraction=spec.val_fraction, buffer_size=spec.buffer_size
-        )
-        trained += spec.epochs * len(seen.train)
-        evaluated += spec.epochs * len(seen.validation) + len(seen.train) + len(cut.test)
-    return trained, evaluated
 
 
 def rows(params: Params, raw: Path, store: Store) -> list[Row]:
@@ -170,12 +136,3 @@ def _seconds_per_sample(arch: str, classes: int, size: int, channels: int, batch
     finally:
         torch.set_num_threads(threads)
     return min(times) / batch
-
-
-PUBLISHED: dict[str, Shape] = {
-    "digits": Shape(1_497, 300, 10, 8, 1),
-    "cifar10": Shape(50_000, 10_000, 10, 32, 3),
-    "cifar100": Shape(50_000, 10_000, 100, 32, 3),
-    # about: the 69 synsets of Tsipras et al. 2019, balanced
-    "restricted_imagenet": Shape(89_500, 3_450, 14, 32, 3),
-}

@@ -99,15 +99,15 @@ def preset(name: str) -> dict[str, Any]:
 
 def flags(name: str) -> str:
     """The named grid as `-S key=value` flags for `dvc exp run`: every setting, so that no old one stays."""
-    return " ".join(f"-S {key}={_override(value)}" for key, value in preset(name).items())
+    return " ".join(f"-S {key}={override(value)}" for key, value in preset(name).items())
 
 
-def _override(value: Any) -> str:
+def override(value: Any) -> str:
     """A value in the override syntax of `dvc exp run -S`, without spaces: the shell splits the flags at them."""
     if isinstance(value, list):
-        return f"[{','.join(map(_override, value))}]"
+        return f"[{','.join(map(override, value))}]"
     if isinstance(value, dict):
-        return f"{{{','.join(f'{key}:{_override(item)}' for key, item in value.items())}}}"
+        return f"{{{','.join(f'{key}:{override(item)}' for key, item in value.items())}}}"
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -135,6 +135,16 @@ def _flops(network: dict[str, Any], kept: list[int] | None) -> tuple[int, int]:
     return dense, network["other_flops"] + sum(round(item["flops"] * n / item["weights"]) for item, n in pairs)
 
 
+def protocol_name(content: dict[str, Any]) -> str:
+    """The protocol of a record with its departures: `paper`, `released, order=permuted`."""
+    return protocol_title(content["protocol"]["name"], content["protocol"]["departures"])
+
+
+def protocol_title(name: str, departures: dict[str, Any]) -> str:
+    """A bundle's name, and the switches that depart from it."""
+    return ", ".join([name, *(f"{key}={value}" for key, value in sorted(departures.items()))])
+
+
 def numbers(content: dict[str, Any]) -> dict[str, Any]:
     """`content` (a record or a megabatch) without times, provenance and file digests: what two equal runs agree on."""
     volatile = ("timing", "provenance", "wall_seconds", "files")

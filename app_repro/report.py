@@ -1,43 +1,55 @@
 """Records -> tables, metrics and figures. No torch: it works on a laptop that has only the records."""
 
 import json
-import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro import files, record
+from app_repro import files, groups, tables
 from app_repro.errors import DataError
-from app_repro.methods import METHODS
+from app_repro.evidence import Run, read_run, record_files
+from app_repro.maintable import SCALES
+from app_repro.record import protocol_name
+from app_repro.tables import Scale
 
 CELL = ("dataset", "arch", "method", "protocol", "sb", "tau", "criterion", "scope", "replay", "epochs", "precision")
 """Settings that tell two cells of the main table apart; seeds are averaged."""
 
 METRICS = {
-    # record's name: (heading, factor, digits)
-    "test_accuracy": ("test accuracy %", 100, 2),
-    "cer": ("CER", 1, 0),
-    "generalisation_gap": ("gap, points", 100, 2),
-    "gap_test": ("gap to test, points", 100, 2),
-    "density_nominal": ("nominal density", 1, 4),
-    "density_effective": ("effective density", 1, 4),
+    metric: (SCALES[metric].heading, SCALES[metric].factor, SCALES[metric].digits)
+    for metric in ("test_accuracy", "cer", "generalisation_gap", "gap_test", "density_nominal", "density_effective")
 }
+"""What the overview shows: record's name -> (heading, factor, digits)."""
+
+
+def read_runs(folders: Iterable[Path]) -> list[Run]:
+    """Every run whose record lies somewhere below `folders` (laid-out runs, published files), each once, checked.
+
+    A run found twice is the first folder's. Raises DataError if there is none, IntegrityError naming a damaged record.
+    """
+    places = list(folders)
+    found: dict[str, Run] = {}
+    for path in (path for place in places for path in sorted(record_files(place))):
+        run = read_run(path)
+        found.setdefault(run.content["run_id"], run)
+    if not found:
+        names = ", ".join(map(str, places)) or ", ".join(map(str, KNOWN))
+        raise DataError(f"no record under {names}; run `app-repro run`, or `make demo`")
+    return list(found.values())
 
 
 def read_all(folders: Iterable[Path]) -> list[dict[str, Any]]:
-    """Every record under `folders` (runs as laid out, or single published files), each run once, checked.
+    """The records of read_runs."""
+    return [run.content for run in read_runs(folders)]
 
-    Raises DataError if there is none, IntegrityError naming a damaged one.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    names = [str(folder) for folder in folders]
-    for folder in map(Path, names):
-        for path in sorted([*folder.glob("*/record.json"), *folder.glob("*.json")]):
-            content = record.read(path)
-            found.setdefault(content["run_id"], content)
-    if not found:
-        raise DataError(f"no record under {', '.join(names)}; run `app-repro run`, or `make demo`")
-    return list(found.values())
+
+KNOWN = (Path("data/runs"), Path("data/published"))
+"""Where records lie if no folder is named: the first of these that holds any."""
+
+
+def places(named: Sequence[Path]) -> list[Path]:
+    """The folders named, or the first of KNOWN that holds a record."""
+    return list(named) or [place for place in KNOWN if any(record_files(place))][:1]
 
 
 def read_histories(runs: Path) -> dict[str, list[dict[str, Any]]]:
@@ -49,51 +61,21 @@ def read_histories(runs: Path) -> dict[str, list[dict[str, Any]]]:
     return histories
 
 
-def protocol_name(content: dict[str, Any]) -> str:
-    """The protocol of a record with its departures: `paper`, `released, order=permuted`."""
-    return protocol_title(content["protocol"]["name"], content["protocol"]["departures"])
-
-
-def protocol_title(name: str, departures: dict[str, Any]) -> str:
-    """A bundle's name, and the switches that depart from it."""
-    return ", ".join([name, *(f"{key}={value}" for key, value in sorted(departures.items()))])
-
-
 def cell_of(content: dict[str, Any]) -> tuple[Any, ...]:
     """The cell a record belongs to, values in the order of CELL."""
     settings = content["spec"] | {"protocol": protocol_name(content)}
     return tuple(settings[key] for key in CELL)
 
 
-def cells(records: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
-    """Finished records by cell, methods in the order of METHODS."""
-    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for content in records:
-        if content["status"] == "finished":
-            grouped.setdefault(cell_of(content), []).append(content)
-    return dict(sorted(grouped.items(), key=lambda item: _rank(item[0])))
-
-
-def _rank(cell: tuple[Any, ...]) -> tuple[Any, ...]:
-    dataset, arch, method, *rest = cell
-    methods = list(METHODS)
-    place = methods.index(method) if method in methods else len(methods)
-    return (dataset, arch, place, *map(str, rest))
-
-
 def main_rows(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The main table: a row a cell, each metric with mean, sd (None for one seed) and n over seeds."""
+    """The overview: a row a group of finished runs, each metric with mean, sd (None for one seed) and n over seeds."""
     rows = []
-    for cell, members in cells(records).items():
-        row: dict[str, Any] = dict(zip(CELL, cell, strict=True))
-        row["n"] = len(members)
-        for metric in METRICS:
-            values = [member["summary"][metric] for member in members]
-            row[metric] = {
-                "mean": statistics.fmean(values),
-                "sd": statistics.stdev(values) if len(values) > 1 else None,
-            }
-        rows.append(row)
+    for group in groups.group([Run(Path(content["run_id"]), content) for content in records]):
+        row: dict[str, Any] = group.settings | {"n": len(group.runs)}
+        for metric in METRICS if group.runs else ():
+            over = tables.mean([run.value(metric) for run in group.runs], Scale(metric), group.ids)
+            row[metric] = {"mean": over.value, "sd": over.sd}
+        rows += [row] if group.runs else []
     return rows
 
 
@@ -120,17 +102,11 @@ def shown(metric: str, value: dict[str, Any]) -> str:
     return mean if value["sd"] is None else f"{mean} ± {value['sd'] * factor:.{digits}f}"
 
 
-def varying(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Settings worth a column: data set, network, method and protocol always, the rest where they differ."""
-    given = {key: {json.dumps(row[key]) for row in rows if row[key] is not None} for key in CELL}
-    return [key for key in CELL if key in CELL[:4] or len(given[key]) > 1]
-
-
 def main_table(rows: Sequence[dict[str, Any]], tablefmt: str = "github") -> str:
     """The main table for people: mean +- sd over seeds."""
     from tabulate import tabulate
 
-    columns = varying(rows)
+    columns = groups.varying(rows)
     head = [*columns, "seeds", *(heading for heading, _, _ in METRICS.values())]
     body = [[*(_plain(row[key]) for key in columns), row["n"], *(shown(m, row[m]) for m in METRICS)] for row in rows]
     align = ["left"] * len(columns) + ["right"] * (len(METRICS) + 1)
@@ -141,40 +117,36 @@ def _plain(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def write(runs: Path, target: Path) -> str:
-    """Tables, metrics.json and figures of every record under `runs` into `target`; the main table as text."""
-    import pandas as pd
+def write(runs: Sequence[Path], target: Path, claims_file: Path | None = None) -> str:
+    """Tables, metrics.json, plots and figures of every record under `runs` into `target`; the overview as text."""
+    from app_repro import claims, figures, formats, plots, tabulated
 
-    from app_repro import figures
-
-    records = read_all([runs])
+    records = read_all(places(runs))
+    made = tabulated.all_tables(records, claims.load(claims_file) if claims_file else ())
     rows = main_rows(records)
-    table = main_table(rows)
-    by_megabatch = megabatch_rows(records)
-    tables = target / "tables"
-    files.write_text(tables / "main.md", table + "\n")
-    files.write_text(tables / "main.csv", pd.json_normalize(rows, sep="_").to_csv(index=False))
-    files.write_text(tables / "main.json", json.dumps(rows, indent=1) + "\n")
-    files.write_text(tables / "megabatches.csv", pd.DataFrame(by_megabatch).to_csv(index=False))
-    files.write_text(tables / "megabatches.json", json.dumps(by_megabatch, indent=1) + "\n")
-    files.write_text(tables / "megabatches.md", _megabatch_table(by_megabatch) + "\n")
+    overview = main_table(rows)
+    files.write_text(target / "tables" / "overview.md", overview + "\n")
+    for table in made:
+        formats.write(table, target / "tables")
     files.write_text(target / "metrics.json", json.dumps(metrics(rows), indent=1) + "\n")
-    figures.write(by_megabatch, target / "figures")
+    plots.write(next(table for table in made if table.name == "per-megabatch"), target / "plots")
+    figures.write(megabatch_rows(records), target / "figures")
     left_out = [content["run_id"] for content in records if content["status"] != "finished"]
-    return table + (f"\n\nnot in the table, diverged: {', '.join(left_out)}" if left_out else "")
+    return overview + (f"\n\nnot in the table, diverged: {', '.join(left_out)}" if left_out else "")
 
 
-def _megabatch_table(rows: Sequence[dict[str, Any]]) -> str:
-    from tabulate import tabulate
+def card(runs: Sequence[Path], name: str, out: Path | None = None) -> str:
+    """The model card of the run called `name` (modelcard.find) among the records under `runs`; written to `out` too."""
+    from app_repro import modelcard
 
-    columns = ["dataset", "arch", "method", "protocol", "seed", "megabatch", "density_effective", "test_errors"]
-    return tabulate([[row[key] for key in columns] for row in rows], columns, tablefmt="github", floatfmt=".4f")
+    return modelcard.show(read_runs(places(runs)), name, out)
 
 
 def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Means by cell for `dvc metrics show`; a cell's key names what tells it apart."""
-    columns = varying(rows)
-    return {
-        "/".join(_plain(row[key]) for key in columns): {metric: row[metric]["mean"] for metric in METRICS}
-        for row in rows
-    }
+    keys = groups.varying(rows)
+    return {_name(row, keys): {metric: row[metric]["mean"] for metric in METRICS} for row in rows}
+
+
+def _name(settings: dict[str, Any], keys: Sequence[str]) -> str:
+    return "/".join(_plain(settings[key]) for key in keys)

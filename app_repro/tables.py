@@ -1,6 +1,9 @@
 """What a table is: named columns, cells that know their value, how it is shown and the runs behind it."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,11 @@ class Cell:
     runs: tuple[str, ...] = ()
     """Ids of the runs that it was computed from; empty for a label."""
     best: bool = False
-    """Best of its comparison, with an interval that supports it."""
+    """Shown in bold: best of its comparison, or a difference, with an interval that supports it."""
     sd: float | None = None
     """Standard deviation over seeds, in the unit of `value`; None for one seed or a label."""
+    n: int | None = None
+    """Seeds behind `value`; None for a label."""
 
 
 @dataclass(frozen=True)
@@ -39,3 +44,55 @@ class Table:
     """What the reader must know: units, what sd is over, which runs are missing."""
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a measured number is shown: heading with its unit, factor from the record's unit, digits after the point."""
+
+    heading: str
+    factor: float = 1.0
+    digits: int = 0
+
+
+NOTHING = Cell(None, "-")
+"""Where nothing was measured."""
+
+
+def label(value: Any) -> Cell:
+    """A cell that names something; `-` for None or an empty text."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        value = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value).lower()
+    return Cell(value, f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def number(value: float | None, scale: Scale, runs: tuple[str, ...] = (), *, signed: bool = False) -> Cell:
+    """A cell of one number that is no mean over seeds: a sum, a bound, a reported value."""
+    return NOTHING if value is None else Cell(value, _shown(value, scale, signed), runs)
+
+
+def mean(
+    values: Sequence[float | None], scale: Scale, runs: tuple[str, ...], *, signed: bool = False, best: bool = False
+) -> Cell:
+    """Mean ± sd (n) over seeds of what was measured (a None was not); `runs`: the ids behind the values."""
+    known = [float(value) for value in values if value is not None]
+    if not known:
+        return NOTHING
+    n = len(known)
+    middle = math.fsum(known) / n
+    shown = _shown(middle, scale, signed)
+    sd = math.sqrt(math.fsum((value - middle) ** 2 for value in known) / (n - 1)) if n > 1 else None
+    if sd is not None:
+        shown += f" ± {sd * scale.factor:,.{scale.digits}f}"
+    return Cell(middle, f"{shown} ({n})", runs, best, sd, n)
+
+
+def _shown(value: float, scale: Scale, signed: bool) -> str:
+    return f"{value * scale.factor:{'+' if signed else ''},.{scale.digits}f}"
+
+
+def listed(texts: Sequence[str], most: int = 6) -> str:
+    """Texts for a note: the first few, and how many more."""
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")

@@ -39,6 +39,11 @@ def test_a_complete_cell(claim: Claim, specs: dict[str, dict[int, RunSpec]]) -> 
     assert found.label == "cifar100/resnet50"
 
 
+def test_what_a_data_set_says_of_itself_is_no_deviation(claim: Claim, specs: dict[str, dict[int, RunSpec]]) -> None:
+    found = cell(claim, every(specs, data_digest="a" * 64, augmentation="pad 4, flip"))
+    assert (found.seeds, found.deviations) == ([1, 2, 3], ())
+
+
 def test_missing_seeds_are_named(claim: Claim, specs: dict[str, dict[int, RunSpec]]) -> None:
     found = cell(claim, [run(specs["app"][1]), run(specs["dense"][1]), run(specs["dense"][3])])
     assert found.missing == ("app seeds 2, 3", "dense seed 2") and found.seeds == [1]

@@ -1,7 +1,7 @@
 import pytest
 from workbench import prepared, settings
 
-from app_repro import params, plan, record, worker
+from app_repro import params, plan, record, worker, workload
 from app_repro.errors import DataError, ParamsError
 from app_repro.store import Store
 
@@ -11,7 +11,7 @@ def test_work_is_counted_as_it_is_then_done(tmp_path) -> None:
     for spec in specs:
         worker.attempt(spec, places, "cpu", lambda event: None)
         content = record.read(Store(places.store).folder(spec).path / "record.json")
-        trained, evaluated = plan.workload(spec, plan.shape_of(spec, places.raw))
+        trained, evaluated = workload.workload(spec, plan.shape_of(spec, places.raw))
         assert trained == content["summary"]["trained_samples"]
         each = content["megabatches"]
         tested = sum(item["test_samples"] + item["train_samples"] for item in each)
@@ -23,7 +23,7 @@ def test_full_replay_sees_half_of_t_plus_one_times_the_data() -> None:
         cell = params.parse(
             settings(dataset="cifar10", arch="resnet20s", sb=sb, train_limit=None, method="dense")
         ).cells[0]
-        return plan.workload(cell, plan.PUBLISHED["cifar10"])[0]
+        return workload.workload(cell, workload.PUBLISHED["cifar10"])[0]
 
     assert trained(8) == 2 * 5625 * 36 and trained(100) == 2 * 450 * 5050
     assert trained(100) / trained(8) == pytest.approx(11.2, abs=0.05)

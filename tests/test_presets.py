@@ -47,7 +47,7 @@ def test_flags_survive_the_shell_and_hydra(name: str) -> None:
 
 
 def test_lists_and_nested_settings_are_written_without_spaces() -> None:
-    assert presets._override([{"method": "osp", "tau": 17.5}, None, True]) == "[{method:osp,tau:17.5},null,true]"
+    assert presets.override([{"method": "osp", "tau": 17.5}, None, True]) == "[{method:osp,tau:17.5},null,true]"
 
 
 def test_an_unknown_preset_is_refused_with_the_nearest_name() -> None:

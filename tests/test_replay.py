@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workbench import settings
 
-from app_repro import params, plan
+from app_repro import params, workload
 from app_repro.megabatches import PhaseIndices, Split, phase, split
 
 ALLOWED = {
@@ -71,7 +71,7 @@ def test_a_plan_counts_the_buffer_that_is_trained_on() -> None:
     given_ = {"method": "dense", "replay": "buffer", "buffer_size": 50, "val_fraction": 0.5, "sb": 4, "epochs": 1}
     spec = params.parse(settings(**given_, milestones=[], train_limit=None, test_limit=None)).cells[0]
     trained = 50 + 3 * 75
-    assert plan.workload(spec, plan.Shape(400, 10, 10, 8, 1)) == (trained, 2 * trained + 4 * 10)
+    assert workload.workload(spec, workload.Shape(400, 10, 10, 8, 1)) == (trained, 2 * trained + 4 * 10)
 
 
 @given(st.integers(0, 2**62), st.integers(1, 200), st.integers(2, 8))

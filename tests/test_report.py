@@ -1,9 +1,13 @@
 import json
 
 import pytest
+import synthetic
 from test_record import SPEC, megabatch
+from typer.testing import CliRunner
 
 from app_repro import files, record, report
+from app_repro.claims import ClaimsError
+from app_repro.cli import app
 from app_repro.errors import DataError, IntegrityError
 
 
@@ -51,7 +55,7 @@ def test_departures_from_a_protocol_make_another_cell(runs) -> None:
 def test_a_diverged_run_is_left_out_and_named(runs, tmp_path) -> None:
     bad = a_record(4) | {"status": "diverged", "summary": None}
     files.write_sealed(runs / "bad/record.json", bad)
-    text = report.write(runs, tmp_path / "out")
+    text = report.write([runs], tmp_path / "out")
     assert f"not in the table, diverged: {bad['run_id']}" in text
 
 
@@ -72,10 +76,58 @@ def test_no_record_is_one_line_and_a_damaged_one_is_named(runs, tmp_path) -> Non
 def test_files_agree_with_each_other(runs, tmp_path) -> None:
     import pandas as pd
 
-    text = report.write(runs, tmp_path / "out")
-    assert (tmp_path / "out/tables/main.md").read_text() == text + "\n"
+    text = report.write([runs], tmp_path / "out")
+    assert (tmp_path / "out/tables/overview.md").read_text() == text + "\n"
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert metrics["digits/resnet8s/app/paper"]["cer"] == 164.0
     table = pd.read_csv(tmp_path / "out/tables/main.csv")
-    assert table["cer_mean"].tolist() == [150.0, 164.0]
-    assert len(pd.read_csv(tmp_path / "out/tables/megabatches.csv")) == 8
+    assert table["cer"].tolist() == [150.0, 164.0] and table["cer_n"].tolist() == [1, 3]
+    assert len(pd.read_csv(tmp_path / "out/tables/per-megabatch.csv")) == 4
+    final = pd.read_csv(tmp_path / "out/plots/final.csv")
+    assert final["test_accuracy"].tolist() == table["test_accuracy"].tolist() == pytest.approx([0.75, 0.68])
+
+
+def test_folders_are_searched_through_and_the_first_one_s_record_counts(runs, tmp_path) -> None:
+    files.write_sealed(tmp_path / "more/grid/deep/one.json", a_record(1, 60))
+    files.write_sealed(tmp_path / "more/grid/deep/other.json", a_record(9, 60))
+    found = report.read_runs([tmp_path / "more", runs])
+    assert len(found) == 5
+    assert {run.content["run_id"]: run.path.name for run in found}[a_record(1)["run_id"]] == "one.json"
+
+
+def test_without_a_folder_own_runs_count_else_published_ones(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="no record under data/runs, data/published; run"):
+        report.read_all(report.places([]))
+    files.write_sealed(tmp_path / "data/published/demo/a.json", a_record(1))
+    (tmp_path / "data/runs").mkdir()
+    assert report.places([]) == [report.KNOWN[1]]
+    files.write_sealed(tmp_path / "data/runs/a/record.json", a_record(2))
+    assert report.places([]) == [report.KNOWN[0]]
+    assert report.places([tmp_path]) == [tmp_path]
+
+
+def test_runs_that_differ_in_any_setting_are_not_averaged(runs) -> None:
+    files.write_sealed(runs / "other/record.json", a_record(4, 60, train_limit=800))
+    rows = report.main_rows(report.read_all([runs]))
+    assert [row["n"] for row in rows] == [1, 3, 1] and "train_limit" in report.main_table(rows).splitlines()[0]
+
+
+def test_claims_stand_in_the_tables_where_their_file_is_given(runs, tmp_path) -> None:
+    claims = synthetic.claims_file(tmp_path / "claims.csv", synthetic.row(id="my-claim"))
+    report.write([runs], tmp_path / "with", claims)
+    report.write([runs], tmp_path / "without")
+    assert "my-claim" in (tmp_path / "with/tables/cost.md").read_text()
+    assert "No claims file was read." in (tmp_path / "without/tables/cost.md").read_text()
+
+
+def test_the_command_writes_tables_or_prints_a_card(runs, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)  # no claims file here: that is said in the tables, not refused
+    made = CliRunner().invoke(app, ["report", "--runs", str(runs), "--out", "out"])
+    assert made.exit_code == 0 and made.stdout.startswith("| dataset") and (tmp_path / "out/tables/cost.tex").exists()
+    card = CliRunner().invoke(app, ["report", "--runs", str(runs), "--card", "dense", "--out", "card.md"])
+    assert card.exit_code == 0 and card.stdout.startswith("# Model card: dense\n")
+    assert (tmp_path / "card.md").read_text() == card.stdout.removesuffix("\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.md", "out", "runs"]
+    missing = CliRunner().invoke(app, ["report", "--claims", "none.csv", "--runs", str(runs)])
+    assert isinstance(missing.exception, ClaimsError)

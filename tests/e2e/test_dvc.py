@@ -65,6 +65,14 @@ def test_metrics_show_and_dag_speak(clone) -> None:
     assert all(stage in run(clone, "dvc", "dag").stdout for stage in ("fetch", "split", "run", "report", "verify"))
 
 
+def test_plots_show_draws_every_setting(clone) -> None:
+    result = run(clone, "dvc", "plots", "show")
+    assert result.returncode == 0, result.stderr
+    page = (clone / "dvc_plots/index.html").read_text()
+    assert all(f"stream/digits-resnet8s-{method}-paper.csv" in page for method in ("dense", "osp", "app"))
+    assert "test accuracy after the last megabatch" in page and '"density_effective"' in page
+
+
 def test_one_thing_is_changed_and_changed_back_without_training_twice(clone) -> None:
     result = run(clone, "dvc", "exp", "run", "-S", "sb=4")
     assert result.returncode == 0, result.stdout + result.stderr

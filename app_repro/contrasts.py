@@ -1,0 +1,66 @@
+"""Which of several groups of runs is ahead, paired by seed, by the rules and the noise that claims are judged with."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app_repro.groups import Group
+from app_repro.judge import LEVEL, Noise, choose_noise, mean_of, quantile
+from app_repro.noise import Pool
+from app_repro.orderings import Pair, ordering
+from app_repro.rules import HIGHER_IS_BETTER
+
+COMPARED = ("test_accuracy", "cer", "mean_error", "generalisation_gap", "gap_test")
+"""Metrics in which runs compete; densities, sizes and FLOPs follow from the settings, times from the machine."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One group against another, seed by seed."""
+
+    differences: tuple[float, ...]
+    """In the record's unit, at the seeds that both have."""
+    noise: Noise | None
+    """Of one difference; None where too few seeds were run to know it."""
+    runs: tuple[str, ...]
+    """Ids of the runs of both sides."""
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 90 % interval of the mean (5 % beyond either end); None where the noise is unknown."""
+        if self.noise is None or not self.differences:
+            return None
+        n, mean = len(self.differences), mean_of(self.differences)
+        known = self.noise.at(n)
+        half = quantile(LEVEL, known.dof) * known.sd / math.sqrt(n)
+        return mean - half, mean + half
+
+
+def contrast(one: Group, other: Group, metric: str, pool: Pool) -> Contrast:
+    """`one` minus `other` in `metric`, paired by seed."""
+    seeds = sorted(one.by_seed.keys() & other.by_seed.keys())
+    pairs = [(one.by_seed[seed], other.by_seed[seed]) for seed in seeds]
+    differences = tuple(a.value(metric) - b.value(metric) for a, b in pairs)
+    runs = tuple(run.content["run_id"] for pair in pairs for run in pair)
+    if not pairs:
+        return Contrast((), None, ())
+    return Contrast(differences, choose_noise(pool.of_contrast(metric, pairs[0][0], (1.0, -1.0)), differences), runs)
+
+
+def best(rivals: Sequence[Group], metric: str, pool: Pool) -> Group | None:
+    """The group that is ahead of every rival, each by a Holm-corrected 95 % bound; None if that is not shown.
+
+    Nothing is shown where a run of a rival diverged, or where two have no seed in common.
+    """
+    if len(rivals) < 2 or any(one.diverged or not one.runs for one in rivals):
+        return None
+    sign = 1.0 if metric in HIGHER_IS_BETTER else -1.0
+    first = max(rivals, key=lambda one: sign * mean_of([run.value(metric) for run in one.runs]))
+    pairs = []
+    for rival in rivals:
+        if rival is not first:
+            found = contrast(first, rival, metric, pool)
+            if not found.differences:
+                return None
+            pairs.append(Pair(rival.name, tuple(sign * value for value in found.differences), found.noise))
+    return first if ordering(pairs).verdict == "reproduced" else None

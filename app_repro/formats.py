@@ -1,0 +1,145 @@
+"""Tables as files: Markdown, LaTeX (booktabs), CSV and JSON."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app_repro import files
+from app_repro.tables import Cell, Table
+
+LONG = 40
+"""Rows from which a LaTeX table may break over pages."""
+
+
+def write(table: Table, target: Path) -> list[Path]:
+    """`table` in every format, as `target`/<name>.<ending>; the files written."""
+    written = []
+    for ending, form in FORMATS.items():
+        path = target / f"{table.name}.{ending}"
+        files.write_text(path, form(table))
+        written.append(path)
+    return written
+
+
+def markdown(table: Table) -> str:
+    """Title, table and note; the best in bold. A bar inside a text is escaped."""
+
+    def text(cell: Cell) -> str:
+        shown = _plain(cell.shown)
+        return f"**{shown}**" if cell.best else shown
+
+    head = [_plain(column.heading) for column in table.columns]
+    body = [[text(cell) for cell in row] for row in table.rows]
+    widths = [max(3, *map(len, column)) for column in zip(head, *body, strict=True)]
+    rules = [f"{'-' * (w - 1)}:" if c.number else "-" * w for c, w in zip(table.columns, widths, strict=True)]
+
+    def line(texts: list[str]) -> str:
+        places = zip(texts, widths, table.columns, strict=True)
+        return f"| {' | '.join(t.rjust(w) if c.number else t.ljust(w) for t, w, c in places)} |"
+
+    return "\n".join([f"## {table.title}", "", line(head), line(rules), *map(line, body), "", table.note, ""])
+
+
+def _plain(text: str) -> str:
+    """On one line, and nothing in it that Markdown takes for a column, emphasis or HTML."""
+    for special in "\\|*<":
+        text = text.replace(special, f"\\{special}")
+    return " ".join(text.split())
+
+
+def latex(table: Table) -> str:
+    """A booktabs table to \\input, its note below; from LONG rows on a longtable, which breaks over pages."""
+    layout = "".join("r" if column.number else "l" for column in table.columns)
+    head = " & ".join(escape(column.heading) for column in table.columns) + r" \\"
+    body = [" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in table.rows]
+    caption = rf"\caption{{{escape(table.title)}}}\label{{tab:{table.name}}}"
+    note = rf"{{\footnotesize {escape(table.note)}\par}}"
+    if len(table.rows) >= LONG:
+        start = ["% needs booktabs and longtable", rf"\begin{{longtable}}{{{layout}}}", rf"{caption} \\", r"\toprule"]
+        return "\n".join([*start, head, r"\midrule", r"\endhead", *body, r"\bottomrule", r"\end{longtable}", note, ""])
+    start = [
+        "% needs booktabs",
+        r"\begin{table}",
+        r"\centering",
+        caption,
+        rf"\begin{{tabular}}{{{layout}}}",
+        r"\toprule",
+    ]
+    return "\n".join(
+        [*start, head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\par", note, r"\end{table}", ""]
+    )
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = escape(cell.shown)
+    return rf"\textbf{{{text}}}" if cell.best else text
+
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "±": r"$\pm$",
+        "\n": " ",
+    }
+)
+
+
+def escape(text: str) -> str:
+    """Text as LaTeX shows it: nothing in it is a command."""
+    return text.translate(_LATEX)
+
+
+def as_csv(table: Table) -> str:
+    """A line a row, full precision; a column of means is followed by <key>_sd and <key>_n."""
+    measured = [any(row[place].n is not None for row in table.rows) for place in range(len(table.columns))]
+    buffer = io.StringIO()
+    out = csv.writer(buffer, lineterminator="\n")
+    head: list[str] = []
+    for column, has_n in zip(table.columns, measured, strict=True):
+        head += [column.key, f"{column.key}_sd", f"{column.key}_n"] if has_n else [column.key]
+    out.writerow(head)
+    for row in table.rows:
+        values: list[Any] = []
+        for cell, has_n in zip(row, measured, strict=True):
+            values += [cell.value, cell.sd, cell.n] if has_n else [cell.value]
+        out.writerow(values)
+    return buffer.getvalue()
+
+
+def as_json(table: Table) -> str:
+    """Columns, rows as {key: cell}, and `runs`: the lists of run ids that cells name by their place in it.
+
+    A cell: value, text shown, sd, n, best, runs; a label has the first two alone.
+    """
+    keys = [column.key for column in table.columns]
+    behind: dict[tuple[str, ...], int] = {}
+    rows = [json.dumps({key: _cell(cell, behind) for key, cell in zip(keys, row, strict=True)}) for row in table.rows]
+    head = {"name": table.name, "title": table.title, "note": table.note}
+    content = head | {"columns": [vars(column) for column in table.columns], "runs": list(behind)}
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
+    return "{\n" + ",\n".join([*lines, '"rows": [\n' + ",\n".join(rows) + "\n]"]) + "\n}\n"
+
+
+def _cell(cell: Cell, behind: dict[tuple[str, ...], int]) -> dict[str, Any]:
+    """What is said of the cell; its runs as a place in `behind`, to which they are added."""
+    found: dict[str, Any] = {"value": cell.value, "shown": cell.shown}
+    found |= {"runs": behind.setdefault(cell.runs, len(behind))} if cell.runs else {}
+    found |= {"sd": cell.sd, "n": cell.n} if cell.n is not None else {}
+    return found | ({"best": True} if cell.best else {})
+
+
+FORMATS: dict[str, Callable[[Table], str]] = {
+    "md": markdown,
+    "tex": latex,
+    "csv": as_csv,
+    "json": as_json,
+}

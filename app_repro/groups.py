@@ -1,0 +1,151 @@
+"""Runs that differ in their seed alone, as one group; which settings tell groups apart, and what is missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from app_repro import tables
+from app_repro.evidence import Run
+from app_repro.methods import METHODS
+from app_repro.record import protocol_name, protocol_title
+from app_repro.spec import SWITCHES, RunSpec
+from app_repro.tables import Cell, Column
+
+ALWAYS = ("dataset", "arch", "method", "protocol")
+"""Settings that every table names."""
+
+_FIRST = (*ALWAYS, "sb", "tau", "criterion", "scope", "replay", "epochs", "precision")
+SETTINGS = (*_FIRST, *(key for key in RunSpec.model_fields if key not in (*_FIRST, *SWITCHES, "seed")))
+"""Every setting but the seed, in the order of the columns; the protocol's name stands for its switches."""
+
+_OF_DATA = ("data_digest", "augmentation")
+"""Settings that follow from the data set (and its order): worth a column only where one name stands for two."""
+
+_NULL_IS_ALL = ("train_limit", "test_limit", "few_shot")
+"""Settings whose null says something; that of any other says that it does not apply, or is not known yet."""
+
+HEADINGS = {"dataset": "data set", "arch": "network", "sb": "T"}
+_TEXTS = (*ALWAYS, "criterion", "scope", "replay", "precision", "milestones", "engine", *_OF_DATA)
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Runs of one setting."""
+
+    settings: dict[str, Any]
+    """Values of SETTINGS."""
+    runs: tuple[Run, ...]
+    """Finished runs, by seed."""
+    diverged: tuple[Run, ...]
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of its finished runs."""
+        return tuple(run.content["run_id"] for run in self.runs)
+
+    @cached_property
+    def by_seed(self) -> dict[int, Run]:
+        """Finished runs by seed."""
+        return {run.seed: run for run in self.runs}
+
+    @property
+    def contest(self) -> str:
+        """What groups share that can be compared, seed by seed: every setting but those of pruning."""
+        return (self.runs or self.diverged)[0].paired_setting
+
+    @property
+    def name(self) -> str:
+        """Data set, network, method, protocol and T, for a note."""
+        return f"{self.without_method} {self.settings['method']}"
+
+    @property
+    def without_method(self) -> str:
+        """The same but for the method."""
+        dataset, arch, _, protocol, sb, *_ = self.settings.values()
+        return f"{dataset} {arch} {protocol} T = {sb}"
+
+
+def group(runs: Sequence[Run]) -> list[Group]:
+    """The groups of `runs`, by data set, network and protocol, methods in the order of METHODS."""
+    found: dict[tuple[str, ...], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: run.seed):
+        found.setdefault(tuple(map(repr, _settings(run).values())), []).append(run)
+    made = [
+        Group(
+            _settings(members[0]),
+            tuple(run for run in members if run.is_finished),
+            tuple(run for run in members if not run.is_finished),
+        )
+        for members in found.values()
+    ]
+    return sorted(made, key=_rank)
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    values = run.spec | {"protocol": protocol_name(run.content)}
+    return {key: values[key] for key in SETTINGS}
+
+
+def planned(spec: RunSpec) -> dict[str, Any]:
+    """The settings of a run that is not there, as a group's; what its data set would say of itself is null."""
+    values = spec.model_dump(mode="json") | {"protocol": protocol_title(*spec.protocol)} | dict.fromkeys(_OF_DATA)
+    return {key: values[key] for key in SETTINGS}
+
+
+def _rank(one: Group) -> tuple[Any, ...]:
+    dataset, arch, method, protocol, *rest = one.settings.values()
+    methods = list(METHODS)
+    place = methods.index(method) if method in methods else len(methods)
+    ordered = (
+        (isinstance(value, int | float), f"{value:024.9f}" if _is_number(value) else str(value)) for value in rest
+    )
+    return (dataset, arch, protocol, place, *ordered)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def varying(settings: Sequence[dict[str, Any]]) -> list[str]:
+    """Settings worth a column: those of ALWAYS, and the others where settings to which they apply differ in them."""
+
+    def differ(key: str, among: Sequence[dict[str, Any]]) -> bool:
+        return len({repr(one[key]) for one in among if one[key] is not None or key in _NULL_IS_ALL}) > 1
+
+    by_data: dict[Any, list[dict[str, Any]]] = {}
+    for one in settings:
+        by_data.setdefault((one["dataset"], one["protocol"]), []).append(one)
+    return [
+        key
+        for key in SETTINGS
+        if key in ALWAYS
+        or (any(differ(key, same) for same in by_data.values()) if key in _OF_DATA else differ(key, settings))
+    ]
+
+
+def columns(keys: Sequence[str]) -> tuple[Column, ...]:
+    """A column a setting."""
+    return tuple(Column(key, HEADINGS.get(key, key.replace("_", " ")), key not in _TEXTS) for key in keys)
+
+
+def labels(settings: dict[str, Any], keys: Sequence[str]) -> tuple[Cell, ...]:
+    """A group's settings as cells."""
+    return tuple(tables.label(settings[key]) for key in keys)
+
+
+def gaps(groups: Sequence[Group]) -> list[str]:
+    """Sentences about what is not there: diverged runs, methods without runs, settings with one seed only."""
+    lost = [f"{one.name} seed {run.seed} ({run.content['run_id']})" for one in groups for run in one.diverged]
+    present: dict[str, dict[str, str]] = {}
+    for one in groups:
+        present.setdefault(one.contest, {})[one.settings["method"]] = one.without_method
+    absent = [
+        f"{', '.join(missing)} ({next(iter(have.values()))})"
+        for have in present.values()
+        if (missing := [method for method in METHODS if method not in have])
+    ]
+    single = [one.name for one in groups if len(one.runs) == 1]
+    sentences = [f"Diverged, in no mean: {tables.listed(lost)}."] if lost else []
+    sentences += [f"No runs of: {tables.listed(absent)}."] if absent else []
+    return sentences + ([f"One seed only, so no sd: {tables.listed(single)}."] if single else [])

@@ -1,0 +1,104 @@
+"""The main table: what each group of runs reached, what it kept and what it took."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from app_repro import groups, tables
+from app_repro.contrasts import COMPARED, best
+from app_repro.groups import Group
+from app_repro.noise import Pool
+from app_repro.tables import Cell, Column, Scale, Table
+
+SCALES = {
+    "test_accuracy": Scale("test accuracy %", 100, 2),
+    "cer": Scale("CER"),
+    "mean_error": Scale("mean error %", 100, 2),
+    "generalisation_gap": Scale("gap, points", 100, 2),
+    "gap_test": Scale("gap to test, points", 100, 2),
+    "density_nominal": Scale("nominal density", 1, 4),
+    "density_effective": Scale("effective density", 1, 4),
+    "parameters_kept": Scale("parameters kept, thousands", 1e-3, 1),
+    "inference_flops": Scale("inference, MFLOPs", 1e-6, 2),
+    "inference_flops_at_density": Scale("inference at layer density, MFLOPs", 1e-6, 2),
+    "train_flops": Scale("training, TFLOPs", 1e-12, 3),
+    "train_flops_at_density": Scale("training at layer density, TFLOPs", 1e-12, 3),
+    "wall_seconds": Scale("wall time, s", 1, 1),
+    "samples_per_second": Scale("training samples/s"),
+    "energy_joules": Scale("energy, kJ", 1e-3, 2),
+}
+"""What is measured of a run, by its name in the record's summary or here."""
+
+NOTE = (
+    "Mean ± sd over seeds (n). CER: test errors summed over the megabatches; mean error: their share of all tests. "
+    "Gap: training minus validation accuracy at the last epoch; gap to test: accuracy on training images as they are "
+    "minus test accuracy; both, test accuracy and densities after the last megabatch. FLOPs: two a multiply-add of "
+    "convolutions and linear layers, one image for inference, the whole run for training (three forward passes a "
+    "sample); at layer density: each layer's times the share of its weights that is kept. Samples/s: training samples "
+    "over wall time, pruning and evaluation included. Bold: ahead of every run that shares all but the pruning, each "
+    "by a Holm-corrected one-sided 95 % bound of the difference paired by seed."
+)
+
+_COMPUTED: dict[str, Callable[[dict[str, Any]], float | None]] = {
+    "samples_per_second": lambda content: _rate(content["summary"]),
+    "energy_joules": lambda content: content["provenance"].get("device", {}).get("energy_joules"),
+}
+
+
+def main_table(made: Sequence[Group], pool: Pool) -> Table:
+    """A row a group: its settings, then each of SCALES as mean ± sd (n), in the record's unit; energy where known."""
+    keys = groups.varying([one.settings for one in made])
+    metrics = [
+        key for key in SCALES if key != "energy_joules" or any(_measured(r.content, key) for g in made for r in g.runs)
+    ]
+    ahead = _ahead(made, pool)
+    rows = tuple(
+        (*groups.labels(one.settings, keys), *(_cell(one, metric, ahead) for metric in metrics)) for one in made
+    )
+    columns = (*groups.columns(keys), *(Column(metric, SCALES[metric].heading, True) for metric in metrics))
+    silent = ["Energy was not measured."] if "energy_joules" not in metrics else []
+    note = " ".join([NOTE, *silent, *groups.gaps(made), *_devices(made), *_departures(made)])
+    return Table("main", "Every setting: what it reached, what it kept, what it took", note, columns, rows)
+
+
+def _ahead(made: Sequence[Group], pool: Pool) -> dict[str, set[int]]:
+    """Metric -> the groups (by identity) that are shown to be ahead of all that they can be compared with."""
+    contests: dict[str, list[Group]] = {}
+    for one in made:
+        contests.setdefault(one.contest, []).append(one)
+    return {
+        metric: {id(first) for rivals in contests.values() if (first := best(rivals, metric, pool))}
+        for metric in COMPARED
+    }
+
+
+def _cell(one: Group, metric: str, ahead: dict[str, set[int]]) -> Cell:
+    values = [_measured(run.content, metric) for run in one.runs]
+    return tables.mean(values, SCALES[metric], one.ids, best=id(one) in ahead.get(metric, ()))
+
+
+def _measured(content: dict[str, Any], metric: str) -> float | None:
+    return _COMPUTED[metric](content) if metric in _COMPUTED else content["summary"].get(metric)
+
+
+def _rate(summary: dict[str, Any]) -> float | None:
+    samples, seconds = summary.get("trained_samples"), summary.get("wall_seconds")
+    return samples / seconds if samples and seconds else None
+
+
+def device(content: dict[str, Any]) -> str:
+    """Name of the device that a run was trained on."""
+    return str(content["provenance"].get("device", {}).get("name") or "unknown device")
+
+
+def _devices(made: Sequence[Group]) -> list[str]:
+    counts = Counter(device(run.content) for one in made for run in one.runs)
+    return [f"Times: {tables.listed([f'{n} runs on {name}' for name, n in counts.most_common()])}."] if counts else []
+
+
+def _departures(made: Sequence[Group]) -> list[str]:
+    """Sentences about runs whose data is not the publisher's, or whose learning code differs from that of others."""
+    foreign = [one.name for one in made if any(not run.is_official for run in one.runs)]
+    codes = sorted({run.content["code_digest"] for one in made for run in one.runs})
+    said = [f"Data not as published: {tables.listed(foreign)}."] if foreign else []
+    return said + ([f"Learning code of {len(codes)} versions: {tables.listed(codes)}."] if len(codes) > 1 else [])

@@ -1,0 +1,138 @@
+"""A model card: what one run is, how it came to be, what it is good for and how to make it again."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from app_repro import files
+from app_repro.errors import DataError, ParamsError, nearest
+from app_repro.evidence import Run
+from app_repro.maintable import SCALES
+from app_repro.record import protocol_name
+from app_repro.spec import PROTOCOLS, SWITCHES
+
+TITLES = {"dense": "never pruned", "osp": "pruned once, at the start", "app": "pruned a little before each megabatch"}
+
+METRICS = (
+    "test_accuracy", "cer", "mean_error", "generalisation_gap", "gap_test", "density_nominal", "density_effective",
+    "parameters_kept", "inference_flops", "inference_flops_at_density", "train_flops", "train_flops_at_density",
+    "wall_seconds",
+)  # fmt: skip
+
+
+def find(runs: Sequence[Run], name: str) -> Run:
+    """The run whose id, folder or published file is `name`, or alone begins with it.
+
+    Raises DataError naming those it might be.
+    """
+    names = [(run.content["run_id"], folder_name(run)) for run in runs]
+    exact = [place for place, known in enumerate(names) if name in known]
+    begun = [place for place, known in enumerate(names) if name and any(text.startswith(name) for text in known)]
+    found = exact or begun
+    if len(found) == 1:
+        return runs[found[0]]
+    texts = [f"{folder} ({run_id})" for run_id, folder in ([names[place] for place in found] or names)]
+    few = ", ".join(sorted(texts)[:8]) + (f" and {len(texts) - 8} more" if len(texts) > 8 else "")
+    if found:
+        raise DataError(f"--card: {name!r} fits {len(found)} runs: {few}; give more of one's name, or its id")
+    every = [text for known in names for text in known]
+    raise DataError(f"--card: no run {name!r}{nearest(name, every)} known: {few}")
+
+
+def folder_name(run: Run) -> str:
+    """Name of a run's folder, or of its published file without its ending."""
+    return run.path.parent.name if run.path.name == "record.json" else run.path.stem
+
+
+def show(runs: Sequence[Run], name: str, out: Path | None) -> str:
+    """The card of the run called `name`, written to `out` too: a file, or a folder that gets <run's name>.md.
+
+    Raises DataError for a run that is not there, ParamsError for an `out` that cannot be a file.
+    """
+    run = find(runs, name)
+    text = card(run, [other for other in runs if other.setting == run.setting])
+    if out is not None:
+        target = out / f"{folder_name(run)}.md" if out.is_dir() or not out.suffix else out
+        try:
+            files.write_text(target, text)
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise ParamsError(f"--out {target}: {error.strerror}; name a file or a folder to write to") from None
+    return text
+
+
+def card(run: Run, same: Sequence[Run]) -> str:
+    """The model card of `run` as Markdown; `same`: the runs of its setting, itself included."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(
+        loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
+    return environment.get_template("modelcard.md.j2").render(facts(run, same))
+
+
+def facts(run: Run, same: Sequence[Run]) -> dict[str, Any]:
+    """What the template says, by name; every number is the record's."""
+    content, spec = run.content, run.spec
+    settings = {key: value for key, value in spec.items() if key not in (*SWITCHES, "seed") and value is not None}
+    provenance = content["provenance"]
+    return {
+        "run": run,
+        "name": folder_name(run),
+        "spec": spec,
+        "title": TITLES.get(spec["method"], spec["method"]),
+        "protocol": protocol_name(content),
+        "switches": {key: [spec[key], PROTOCOLS[content["protocol"]["name"]][key]] for key in SWITCHES},
+        "settings": {key: json.dumps(value) for key, value in settings.items()},
+        "diverged": content.get("diverged"),
+        "metrics": _metrics(content, same),
+        "seeds": sorted(other.seed for other in same if other.is_finished),
+        "layers": _layers(content),
+        "tested": content["megabatches"][-1]["test_samples"] if content["megabatches"] else None,
+        "source": _filled(content["data_source"], "origin", "digest"),
+        "git": _filled(provenance.get("git"), "commit", "dirty"),
+        "versions": provenance.get("versions") or {},
+        "device": _filled(provenance.get("device"), "name", "threads", "peak_bytes"),
+        "platform": provenance.get("platform"),
+        "python": provenance.get("python"),
+        "command": command(spec),
+        "own_images": spec["dataset"].startswith("folder:"),
+    }
+
+
+def _filled(known: dict[str, Any] | None, *keys: str) -> dict[str, Any]:
+    """`known`, and None for each of `keys` that it lacks."""
+    return dict.fromkeys(keys) | (known or {})
+
+
+def _metrics(content: dict[str, Any], same: Sequence[Run]) -> list[tuple[str, str, str]]:
+    """Heading, this run's value, and mean ± sd (n) over the seeds of its setting."""
+    if content["summary"] is None:
+        return []
+    from app_repro import tables
+
+    finished = [other for other in same if other.is_finished]
+    rows = []
+    for metric in METRICS:
+        if (mine := content["summary"].get(metric)) is not None:
+            over = tables.mean([other.content["summary"].get(metric) for other in finished], SCALES[metric], ())
+            rows.append((SCALES[metric].heading, tables.number(mine, SCALES[metric]).shown, over.shown))
+    return rows
+
+
+def _layers(content: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Name, weights, weights kept, density of each prunable layer after the last megabatch."""
+    if not content["megabatches"] or not (kept := content["megabatches"][-1].get("kept")):
+        return []
+    pairs = zip(content["network"]["layers"].items(), kept, strict=True)
+    return [(name, f"{layer['weights']:,}", f"{n:,}", f"{n / layer['weights']:.4f}") for (name, layer), n in pairs]
+
+
+def command(spec: dict[str, Any]) -> str:
+    """The `dvc exp run` that trains exactly this run: every setting as a flag, no old one stays."""
+    from app_repro.presets import override
+
+    raw = {key: spec[key] for key in spec if key not in ("data_digest", "augmentation")}
+    given = {"protocol": "paper"} | raw | {"variants": None}
+    return "dvc exp run " + " ".join(f"-S '{key}={override(value)}'" for key, value in given.items())

@@ -1,0 +1,47 @@
+"""What `dvc plots` draws: each setting's curves over the stream, and where they end, as CSV."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from app_repro import files
+from app_repro.tables import Table
+
+DRAWN = ("test_accuracy", "generalisation_gap", "density_effective")
+"""Columns of the table per megabatch that are drawn, means over seeds; all are fractions."""
+
+
+def write(per_megabatch: Table, target: Path) -> list[Path]:
+    """stream/<setting>.csv, a line a megabatch, and final.csv, a line a setting, into `target`; the files written."""
+    keys = [column.key for column in per_megabatch.columns]
+    first = keys.index("megabatch")
+    places = [keys.index(key) for key in DRAWN]
+    curves: dict[str, list[list[Any]]] = {}
+    for row in per_megabatch.rows:
+        name = "/".join(cell.shown for cell in row[:first])
+        curves.setdefault(name, []).append([row[first].value, *(row[place].value for place in places)])
+    for old in target.glob("stream/*.csv"):  # what this function made of other records
+        old.unlink()
+    made = {
+        target / "stream" / f"{_file(name)}.csv": _csv(("megabatch", *DRAWN), rows) for name, rows in curves.items()
+    }
+    ends = ([name, *rows[-1][1:]] for name, rows in curves.items())
+    made[target / "final.csv"] = _csv(("setting", *DRAWN), ends)
+    for path, text in made.items():
+        files.write_text(path, text)
+    return list(made)
+
+
+def _file(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.=]+", "-", name)
+
+
+def _csv(head: Iterable[str], lines: Iterable[Iterable[Any]]) -> str:
+    buffer = io.StringIO()
+    out = csv.writer(buffer, lineterminator="\n")
+    out.writerow(head)
+    out.writerows(lines)
+    return buffer.getvalue()

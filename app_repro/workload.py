@@ -1,0 +1,104 @@
+"""What a run costs, counted before it is run and without torch: passes over images, FLOPs, bytes on disk."""
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from app_repro.megabatches import phase, split
+from app_repro.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What must be known of a data set to count."""
+
+    train: int
+    test: int
+    classes: int
+    size: int
+    channels: int
+
+
+PUBLISHED: dict[str, Shape] = {
+    "digits": Shape(1_497, 300, 10, 8, 1),
+    "cifar10": Shape(50_000, 10_000, 10, 32, 3),
+    "cifar100": Shape(50_000, 10_000, 100, 32, 3),
+    # about: the 69 synsets of Tsipras et al. 2019, balanced
+    "restricted_imagenet": Shape(89_500, 3_450, 14, 32, 3),
+}
+"""Sizes of the data sets as their publishers give them."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """Sizes of a network on images of one shape."""
+
+    parameters: int
+    prunable: int
+    """Weights that can be pruned."""
+    flops: int
+    """Of one image's forward pass, unpruned, two a multiply-add."""
+
+    @property
+    def bytes_kept(self) -> int:
+        """What stays of a run: 4 bytes a parameter, and the last mask, a bit a prunable weight."""
+        return 4 * self.parameters + -(-self.prunable // 8)
+
+
+def published_shape(spec: RunSpec) -> Shape | None:
+    """Sizes of the spec's data set as published, None for one that is the user's own."""
+    if (shape := PUBLISHED.get(spec.dataset)) is None:
+        return None
+    few = spec.few_shot * shape.classes if spec.few_shot else shape.train
+    return Shape(few, shape.test, shape.classes, spec.image_size or shape.size, shape.channels)
+
+
+def network(arch: str, shape: Shape) -> Network | None:
+    """Sizes of `arch` on such images, from workload.json (made by models.describe); None if it is not in there."""
+    found = _networks().get(f"{arch} {shape.classes} {shape.size} {shape.channels}")
+    return Network(*found) if found else None
+
+
+@functools.cache
+def _networks() -> dict[str, list[int]]:
+    content: dict[str, list[int]] = json.loads(Path(__file__).with_name("workload.json").read_text(encoding="utf-8"))
+    return content
+
+
+def workload(spec: RunSpec, shape: Shape) -> tuple[int, int]:
+    """Images to be trained on and to be evaluated in one run, each pass counted."""
+    names = ("sb", "order", "val_fraction", "train_limit", "test_limit", "replay", "buffer_size", "epochs")
+    return _passes(shape.train, shape.test, *(getattr(spec, name) for name in names))
+
+
+@functools.lru_cache(1024)
+def _passes(
+    images: int,
+    tests: int,
+    sb: int,
+    order: str,
+    val_fraction: float,
+    train_limit: int | None,
+    test_limit: int | None,
+    replay: str,
+    buffer_size: int | None,
+    epochs: int,
+) -> tuple[int, int]:
+    """The counts, which no seed changes."""
+    cut = split(
+        images,
+        tests,
+        sb,
+        order=order,
+        val_fraction=val_fraction,
+        split_seed=0,
+        train_limit=train_limit,
+        test_limit=test_limit,
+    )
+    trained = evaluated = 0
+    for k in range(1, sb + 1):
+        seen = phase(cut, k, replay=replay, seed=0, val_fraction=val_fraction, buffer_size=buffer_size)
+        trained += epochs * len(seen.train)
+        evaluated += epochs * len(seen.validation) + len(seen.train) + len(cut.test)
+    return trained, evaluated

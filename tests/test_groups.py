@@ -1,0 +1,65 @@
+"""Runs that differ in their seed alone stand together, and no others."""
+
+from pathlib import Path
+from typing import Any
+
+import synthetic
+
+from app_repro import groups
+from app_repro.evidence import Run
+from app_repro.groups import Group
+from app_repro.spec import RunSpec
+
+
+def spec(method: str = "app", seed: int = 1, **changed: Any) -> RunSpec:
+    found = synthetic.specs(synthetic.claim("app-beats-both-short"), "paper", method)[method][1]
+    return found.model_copy(update={"seed": seed} | changed)
+
+
+def made(*specs: RunSpec, **numbers: Any) -> list[Group]:
+    return groups.group([Run(Path(s.run_id), synthetic.make(s, **numbers)) for s in specs])
+
+
+def test_seeds_stand_together_in_their_order_and_methods_in_theirs() -> None:
+    found = made(spec("app", 3), spec("app", 1), spec("dense", 2))
+    assert [(one.settings["method"], list(one.by_seed)) for one in found] == [("dense", [2]), ("app", [1, 3])]
+    assert found[1].ids == (spec("app", 1).run_id, spec("app", 3).run_id)
+
+
+def test_any_other_setting_makes_another_group_and_a_column() -> None:
+    for changed in ({"train_limit": 800}, {"lr": 0.05}, {"milestones": (3,)}, {"data_digest": "b" * 64}):
+        found = made(spec(), spec(seed=2, **changed))
+        (key,) = changed
+        assert len(found) == 2
+        assert groups.varying([one.settings for one in found]) == [*groups.ALWAYS, key]
+
+
+def test_what_follows_from_the_data_set_is_no_column_between_data_sets() -> None:
+    found = made(spec(data_digest="a" * 64), spec(dataset="cifar100", data_digest="b" * 64))
+    assert groups.varying([one.settings for one in found]) == list(groups.ALWAYS)
+
+
+def test_numbers_are_sorted_as_numbers() -> None:
+    found = made(spec(tau=17.5), spec(tau=4.5), spec(sb=100), spec(sb=8, tau=3.0))
+    assert [(one.settings["sb"], one.settings["tau"]) for one in found] == [(8, 3.0), (8, 4.5), (8, 17.5), (100, 4.5)]
+
+
+def test_what_pruning_alone_tells_apart_can_be_compared() -> None:
+    dense, osp, app = made(spec("dense"), spec("osp"), spec("app"))
+    assert dense.contest == osp.contest == app.contest
+    assert made(spec("app", epochs=3))[0].contest != app.contest
+
+
+def test_what_is_missing_is_said() -> None:
+    diverged = Run(Path("x"), synthetic.make(spec("app", 3), diverged=True))
+    rest = [Run(Path("y"), synthetic.make(s)) for s in (spec("app", 1), spec("app", 2), spec("dense", 1))]
+    text = " ".join(groups.gaps(groups.group([diverged, *rest])))
+    assert f"Diverged, in no mean: cifar10 resnet18 paper T = 8 app seed 3 ({diverged.content['run_id']})." in text
+    assert "No runs of: osp (cifar10 resnet18 paper T = 8)." in text
+    assert "One seed only, so no sd: cifar10 resnet18 paper T = 8 dense." in text
+    assert groups.gaps(made(*(spec(method, seed) for method in ("dense", "osp", "app") for seed in (1, 2)))) == []
+
+
+def test_a_planned_run_has_the_settings_of_its_group() -> None:
+    (one,) = made(spec(data_digest="a" * 64, augmentation="pad 4, flip"))
+    assert groups.planned(spec()) == one.settings | {"data_digest": None, "augmentation": None}

@@ -1,0 +1,96 @@
+"""A model card says what a run is, and how to make it again."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import synthetic
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from test_groups import spec
+
+from app_repro import modelcard, params, report
+from app_repro.errors import DataError, ParamsError
+from app_repro.evidence import Run
+from app_repro.spec import RunSpec
+
+DEMO = Path(__file__).parents[1] / "data/published/demo"
+
+
+def run(of: RunSpec, name: str = "one", **numbers: Any) -> Run:
+    return Run(Path(name) / "record.json", synthetic.make(of, **numbers))
+
+
+def section(card: str, title: str) -> str:
+    return card.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def test_the_card_of_a_published_run_has_its_numbers() -> None:
+    card = report.card([DEMO], "digits-resnet8s-app-sb8-s1")
+    assert card.startswith("# Model card: digits-resnet8s-app-sb8-s1\n")
+    results = section(card, "Results")
+    assert "| test accuracy % | 97.00 | 98.00 ± 0.88 (3) |" in results and "seeds 1, 2, 3" in results
+    assert "| layer3.0.conv2.weight | 36,864 | 8,415 | 0.2283 |" in results
+    assert "| scored_weights | trained | trained |" in section(card, "Setting")
+    assert "300 test images" in section(card, "Data") and "as its publisher gives it" in section(card, "Data")
+    origin = section(card, "Where it comes from")
+    for text in ("`e7d47d40cea5`", "7cf7847274a13285c225e3a8b117fbaf4bf36884", "torch 2.13.0+cpu", "1 thread;"):
+        assert text in origin
+    assert "Apache-2.0" in card and "@article{misra2022app" in card and "title   = {{APP}:" in card
+
+
+@pytest.mark.parametrize("method", ["app", "dense"])
+def test_the_command_makes_the_same_run_again(method: str) -> None:
+    mine = spec(method, 3, lr=0.05, milestones=(3, 4), train_limit=800)
+    words = shlex.split(modelcard.command(mine.model_dump(mode="json")))
+    assert words[:3] == ["dvc", "exp", "run"] and set(words[3::2]) == {"-S"}
+    given = {item.key_or_group: item.value() for item in OverridesParser.create().parse_overrides(words[4::2])}
+    (again,) = params.parse(given | {"device": "auto", "workers": None}).cells
+    assert again.run_id == mine.run_id
+
+
+def test_a_run_is_found_by_id_folder_or_what_either_begins_with() -> None:
+    runs = [run(spec("app", 1), "digits-app-s1"), run(spec("app", 10), "digits-app-s10"), run(spec("dense"), "other")]
+    assert modelcard.find(runs, "digits-app-s1") is runs[0]  # exact, though another begins so
+    assert modelcard.find(runs, "digits-app-s10") is runs[1] and modelcard.find(runs, "oth") is runs[2]
+    assert modelcard.find(runs, runs[2].content["run_id"][:6]) is runs[2]
+    with pytest.raises(DataError, match=r"'digits' fits 2 runs: digits-app-s1 \(\w{12}\), digits-app-s10 \(\w{12}\)"):
+        modelcard.find(runs, "digits")
+    with pytest.raises(DataError, match="no run 'othr'; did you mean 'other'\\?"):
+        modelcard.find(runs, "othr")
+    with pytest.raises(DataError, match="no run ''"):
+        modelcard.find(runs, "")
+
+
+def test_departures_and_lesser_data_are_named() -> None:
+    mine = run(spec("app", order="file", train_limit=800, precision="bf16"), official=False)
+    card = modelcard.card(mine, [mine])
+    assert "Protocol: paper, order=file." in card and "| order | file | permuted (departs) |" in card
+    assert "**not** shown to be what its publisher gives" in card
+    assert "Only one seed of this setting" in card and "trained in bf16" in card
+    assert "It saw a part of the data set only (train_limit 800, test_limit none)." in card
+    dense = run(spec("dense"))
+    assert "| candidates | does not apply | kept |" in modelcard.card(dense, [dense])
+
+
+def test_a_diverged_run_has_a_card_too() -> None:
+    mine = run(spec("app"), diverged=True)
+    card = modelcard.card(mine, [mine])
+    assert "**This run diverged** in megabatch 3, epoch 2" in card and "None: the run did not end" in card
+    assert not re.search(r"\bNone\b(?!:)", card) and "{{" not in card.replace("{{APP}", "")
+
+
+def test_a_record_with_little_provenance_has_a_card() -> None:
+    content = synthetic.make(spec("app")) | {"provenance": {}, "data_source": {}}
+    card = modelcard.card(mine := Run(Path("x.json"), content), [mine])
+    assert "| commit | unknown |" in card and "git checkout" not in card
+
+
+def test_it_is_written_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
+    runs = [run(spec("app"), "mine")]
+    text = modelcard.show(runs, "mine", tmp_path / "card.md")
+    modelcard.show(runs, "mine", tmp_path / "cards")
+    assert (tmp_path / "card.md").read_text() == (tmp_path / "cards/mine.md").read_text() == text
+    with pytest.raises(ParamsError, match="name a file or a folder to write to"):
+        modelcard.show(runs, "mine", tmp_path / "card.md" / "below.md")
