@@ -14,7 +14,7 @@ from app_repro import data, models, record
 from app_repro.errors import DataError, ParamsError
 from app_repro.megabatches import phase, split
 from app_repro.params import Params
-from app_repro.spec import RunSpec
+from app_repro.spec import PRUNING_ONLY, RunSpec
 from app_repro.splits import data_folder, with_digest
 from app_repro.store import RunFolder, Store, labels
 
@@ -31,6 +31,10 @@ class Shape:
     classes: int
     size: int
     channels: int
+
+
+ENDED = ("finished", "diverged")
+"""States of a run that needs nothing more."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,18 @@ def shape_of(spec: RunSpec, raw: Path) -> Shape:
 
 def workload(spec: RunSpec, shape: Shape) -> tuple[int, int]:
     """Images to be trained on and to be evaluated in one run, each pass counted."""
+    trained, validated, once = _counts(spec.model_copy(update=_NO_MATTER), shape)
+    return spec.epochs * trained, spec.epochs * validated + once
+
+
+_NO_MATTER: dict[str, Any] = {"seed": 0, "split_seed": 0, "epochs": 1, "method": "dense", "arch": "resnet18", "lr": 0.1}
+_NO_MATTER |= dict.fromkeys(PRUNING_ONLY)
+"""Settings that change which images are seen, or how, but not how many in an epoch."""
+
+
+@functools.lru_cache(maxsize=1000)  # a grid has few streams and many runs
+def _counts(spec: RunSpec, shape: Shape) -> tuple[int, int, int]:
+    """Over all megabatches: images trained on and validated on in one epoch, and those evaluated once."""
     cut = split(
         shape.train,
         shape.test,
@@ -75,14 +91,14 @@ def workload(spec: RunSpec, shape: Shape) -> tuple[int, int]:
         train_limit=spec.train_limit,
         test_limit=spec.test_limit,
     )
-    trained = evaluated = 0
+    trained = validated = 0
     for k in range(1, spec.sb + 1):
         seen = phase(
             cut, k, replay=spec.replay, seed=spec.seed, val_fraction=spec.val_fraction, buffer_size=spec.buffer_size
         )
-        trained += spec.epochs * len(seen.train)
-        evaluated += spec.epochs * len(seen.validation) + len(seen.train) + len(cut.test)
-    return trained, evaluated
+        trained += len(seen.train)
+        validated += len(seen.validation)
+    return trained, validated, trained + spec.sb * len(cut.test)
 
 
 def rows(params: Params, raw: Path, store: Store) -> list[Row]:
@@ -118,23 +134,6 @@ def state_of(folder: RunFolder, code: str) -> str:
     return "unfinished" if any(folder.path.glob("state-*")) else "to do"
 
 
-def as_table(plan: Sequence[Row]) -> str:
-    """The plan for people, with its sum."""
-    from tabulate import tabulate
-
-    def line(name: str, run_id: str, state: str, numbers: tuple[int, int, int, int]) -> list[str]:
-        trained, evaluated, flops, disk = numbers
-        return [name, run_id, state, f"{trained:,}", f"{evaluated:,}", f"{flops:.2e}", f"{disk / 1e6:,.0f}"]
-
-    counted = [(row, (row.trained_samples, row.evaluated_samples, row.train_flops, row.disk_bytes)) for row in plan]
-    body = [line(row.name, row.run_id, row.state, numbers) for row, numbers in counted]
-    left = [numbers for row, numbers in counted if row.state not in ("finished", "diverged")]
-    total: Any = tuple(sum(column) for column in zip(*left, strict=True)) or (0, 0, 0, 0)
-    body.append(line(f"{len(left)} of {len(plan)} to run", "", "", total))
-    head = ["run", "id", "state", "training samples", "evaluated", "training FLOPs", "disk MB at most"]
-    return tabulate(body, head, tablefmt="simple", disable_numparse=True, colalign=["left"] * 3 + ["right"] * 4)
-
-
 def check_cpu_time(specs: Sequence[RunSpec], raw: Path, store: Store, workers: int) -> None:
     """Raise ParamsError if what is left of the grid would take a CPU more than CPU_LIMIT_HOURS, by a short timing."""
     code = record.code_digest()
@@ -145,7 +144,7 @@ def check_cpu_time(specs: Sequence[RunSpec], raw: Path, store: Store, workers: i
         shape = shape_of(spec, raw)
         key = (spec.arch, shape.classes, shape.size, shape.channels, spec.batch_size)
         if key not in timed:
-            timed[key] = _seconds_per_sample(*key)
+            timed[key] = seconds_per_sample(*key)
         trained, evaluated = workload(spec, shape)
         seconds += timed[key] * (trained + evaluated / 3)  # a pass without gradients costs a third
         if (hours := seconds / workers / 3600) > CPU_LIMIT_HOURS:
@@ -155,7 +154,7 @@ def check_cpu_time(specs: Sequence[RunSpec], raw: Path, store: Store, workers: i
             )
 
 
-def _seconds_per_sample(arch: str, classes: int, size: int, channels: int, batch_size: int) -> float:
+def seconds_per_sample(arch: str, classes: int, size: int, channels: int, batch_size: int) -> float:
     """Seconds of one training sample on one thread, the quicker of two small steps."""
     threads, batch = torch.get_num_threads(), min(batch_size, 16)
     torch.set_num_threads(1)

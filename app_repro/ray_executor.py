@@ -16,7 +16,7 @@ from app_repro.execute import GRACE_SECONDS, Display, Outcome, sigterm_as_interr
 from app_repro.spec import RunSpec
 from app_repro.splits import data_folder, stream_name, with_digest
 from app_repro.store import Places, Store
-from app_repro.worker import attempt, configure
+from app_repro.worker import prepare_and_attempt
 
 RETRIES = 8
 """How often a run is begun anew after its worker or its node died; a run that failed or diverged is not."""
@@ -32,7 +32,7 @@ class RayPlace:
     """Where the tasks run."""
 
     device: str
-    """"cpu" or "cuda"."""
+    """"cpu" or "cuda"; "auto" is the latter if the cluster has GPUs."""
     slots: int
     """Tasks at a time, for a Ray started here."""
     address: str | None = None
@@ -47,15 +47,10 @@ class _Order:
 
     places: Places
     token: str
+    """File in the store by which a node sees whether it shares it; empty for a Ray started here."""
     code: str
     device: str
     attempt: Attempt
-
-
-def prepare_and_attempt(spec: RunSpec, places: Places, device: str, *rest: Any) -> tuple[str, str]:
-    """worker.attempt in a process that has not been made to repeat bits yet."""
-    configure(device)
-    return attempt(spec, places, device, *rest)
 
 
 def train(
@@ -70,8 +65,9 @@ def train(
     """An execute.Executor once `place` is bound. Raises ParamsError where there is no Ray, or none at the address."""
     ray = _start(place)
     root = Path(places.store).resolve()
-    token = f".shared-{uuid.uuid4().hex}"
-    files.write_text(root / token, "A node that sees this file shares this store.\n")
+    token = f".shared-{uuid.uuid4().hex}" if place.address else ""
+    if token:
+        files.write_text(root / token, "A node that sees this file shares this store.\n")
     absolute = Places(Path(places.raw).resolve(), Path(places.splits).resolve(), root)
     try:
         with sigterm_as_interrupt():
@@ -80,13 +76,15 @@ def train(
             )
             remote = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=head)(_Board)
             board = remote.remote(absolute.raw, absolute.splits)
-            order = ray.put(_Order(absolute, token, record.code_digest(), place.device, attempt))
-            resources = {"num_gpus": 1 / place.per_gpu} if place.device != "cpu" else {}
+            device = _device(ray, place.device)
+            order = ray.put(_Order(absolute, token, record.code_digest(), device, attempt))
+            resources = {"num_gpus": 1 / place.per_gpu} if device != "cpu" else {}
             task = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False, **resources)(_task)
             at_work = {task.remote(spec.model_dump_json(), order, board): spec for spec in todo}
             _watch(ray, at_work, board, Store(root), display, outcome)
     finally:
-        (root / token).unlink(missing_ok=True)
+        if token:
+            (root / token).unlink(missing_ok=True)
         ray.shutdown()
 
 
@@ -113,6 +111,14 @@ def _start(place: RayPlace) -> Any:
         why = " ".join(str(error).split())[:200]
         raise ParamsError(f"--address {place.address or '(none)'}: no Ray to be had there: {why}") from None
     return ray
+
+
+def _device(ray: Any, asked: str) -> str:
+    """The device of every task. Raises ParamsError for a GPU where the cluster has none."""
+    has_gpus = bool(ray.cluster_resources().get("GPU"))
+    if asked == "cuda" and not has_gpus:
+        raise ParamsError("device: cuda: this Ray has no GPU; use device: cpu, or auto")
+    return "cuda" if has_gpus and asked != "cpu" else "cpu"
 
 
 def _watch(ray: Any, at_work: dict[Any, RunSpec], board: Any, store: Store, display: Display, outcome: Outcome) -> None:
@@ -156,11 +162,18 @@ def _task(text: str, order: _Order, board: Any) -> tuple[str, str, dict[str, byt
     spec = RunSpec.model_validate_json(text)
     if (code := record.code_digest()) != order.code:
         return "failed", f"{os.uname().nodename} has learning code {code}, the head {order.code}; install the same", {}
-    shared = (order.places.store / order.token).exists()
+    shared = not order.token or _shares(order)
     places = order.places if shared else _own_places(spec, board)
     report = board.post.remote
     status, message = order.attempt(spec, places, order.device, report, stopping.is_set)
     return status, message, {} if shared else transfer.pack(Store(places.store).folder(spec))
+
+
+def _shares(order: _Order) -> bool:
+    """Whether this node works in the head's store: it sees it, and was not told of another."""
+    named = os.environ.get("APP_REPRO_STORE")
+    is_named = named is None or Path(named).resolve() == order.places.store
+    return is_named and (order.places.store / order.token).exists()
 
 
 def _own_places(spec: RunSpec, board: Any) -> Places:

@@ -35,7 +35,9 @@ def check(folder: Path, run_id: str | None = None) -> dict[str, Any]:
     for name, expected in content["files"].items():
         path = folder / name
         if Path(name).name != name or not path.is_file() or files.file_digest(path) != expected:
-            raise IntegrityError(f"{path}: missing or damaged, its record says otherwise; run {content['run_id']} again")
+            raise IntegrityError(
+                f"{path}: missing or damaged, its record says otherwise; run {content['run_id']} again"
+            )
     for kept in content["megabatches"]:
         path = folder / f"megabatch-{kept['megabatch']:03d}.json"
         try:
@@ -59,7 +61,7 @@ def adopt(source: Path, folder: RunFolder) -> None:
 
 def unpack(content: Mapping[str, bytes], folder: RunFolder) -> None:
     """Write a packed run into `folder` once all of it has been checked. Raises IntegrityError; nothing is kept then."""
-    scratch = folder.path.with_name(f".{folder.path.name}.arriving")
+    scratch = folder.path.parents[1] / f".{folder.path.name}.arriving"
     shutil.rmtree(scratch, ignore_errors=True)
     try:
         for name, raw in content.items():

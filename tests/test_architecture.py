@@ -24,12 +24,15 @@ LEVELS = [
     ["walk"],
     ["anytime"],
     ["worker"],
-    ["plan", "display", "execute"],
+    ["plan", "display", "execute", "transfer", "shards", "merge"],
+    ["ray_executor", "slurm_task", "slurm_executor", "executors"],
+    ["speeds", "forecast", "growth"],
     ["tables", "charts", "figures", "report"],
     ["judge", "shapes", "orderings", "statements", "claims", "evidence", "cells", "noise", "rules", "verify"],
     ["verdicts", "publish", "power", "reported", "differences", "audit"],
-    ["demo", "stages", "judging", "readme"],
-    ["options", "cli_claims", "cli"],
+    ["budget"],
+    ["demo", "stages", "computing", "judging", "readme"],
+    ["options", "cli_claims", "cli_runs", "cli"],
 ]
 """From the ground up: a module imports modules of lower levels, or earlier ones of its own."""
 
@@ -48,7 +51,15 @@ TORCH_FREE = [
     "power",
     "options",
     "cli_claims",
+    "cli_runs",
     "cli",
+    "computing",
+    "executors",
+    "ray_executor",
+    "slurm_executor",
+    "merge",
+    "shards",
+    "speeds",
 ]
 LIGHT = {"torch", "torchvision"}
 

@@ -62,17 +62,17 @@ def test_published_sizes_serve_until_a_data_set_is_there(tmp_path) -> None:
 def test_hours_on_a_cpu_are_refused_unless_all_is_done(tmp_path, monkeypatch) -> None:
     specs, places = prepared(tmp_path, method="dense")
     store = Store(places.store)
-    monkeypatch.setattr(plan, "_seconds_per_sample", lambda *key: 1e-6)
+    monkeypatch.setattr(plan, "seconds_per_sample", lambda *key: 1e-6)
     plan.check_cpu_time(specs, places.raw, store, 1)
-    monkeypatch.setattr(plan, "_seconds_per_sample", lambda *key: 1000.0)
+    monkeypatch.setattr(plan, "seconds_per_sample", lambda *key: 1000.0)
     with pytest.raises(ParamsError, match=r"over 3\d\d hours on 1 CPU workers; `make demo`"):
         plan.check_cpu_time(specs, places.raw, store, 1)
     monkeypatch.undo()
     worker.train(specs[0], places, "cpu", lambda event: None, lambda: False)
-    monkeypatch.setattr(plan, "_seconds_per_sample", lambda *key: 1000.0)
+    monkeypatch.setattr(plan, "seconds_per_sample", lambda *key: 1000.0)
     plan.check_cpu_time(specs, places.raw, store, 1)
 
 
 def test_a_step_is_timed() -> None:
-    small, large = (plan._seconds_per_sample(arch, 10, 16, 3, 8) for arch in ("resnet8s", "resnet50"))
+    small, large = (plan.seconds_per_sample(arch, 10, 16, 3, 8) for arch in ("resnet8s", "resnet50"))
     assert 0 < small < large
