@@ -1,6 +1,7 @@
 """Runs as tasks of a Slurm array, through submitit: a frozen plan file says which index is which run."""
 
 import contextlib
+import io
 import subprocess
 import time
 import uuid
@@ -181,7 +182,8 @@ def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
         additional_parameters={"requeue": True},
         **{name: value for name, value in asked.items() if value is not None},
     )
-    executor.map_array(Task(plan, head.attempt), range(len(part)))
+    with contextlib.redirect_stderr(io.StringIO()):  # sbatch's refusals are told by whoever catches them
+        executor.map_array(Task(plan, head.attempt), range(len(part)))
     return plan
 
 

@@ -2,7 +2,7 @@
 
 It does what the executors rely on: arrays with a limit on their size and on tasks at a time, a limit on queued tasks,
 a signal before time is up, SIGKILL when it is, requeue, and the loss of a node (all its processes killed, its task
-queued again). Time runs faster: a minute lasts `minute_seconds`.
+queued again).
 """
 
 import json
@@ -30,8 +30,10 @@ if name == "srun":
         output = output.replace(mark, value)
     log = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1), os.dup2(log, 2)
-    with open(os.environ["FAKE_SLURM_STEP"], "w") as file:
+    step = os.environ["FAKE_SLURM_STEP"]
+    with open(step + ".new", "w") as file:
         file.write(str(os.getpid()))
+    os.rename(step + ".new", step)
     command = words[words.index("--output") + 2:]
     os.execvp(command[0], command)
 with socket.socket(socket.AF_UNIX) as link:
@@ -74,9 +76,8 @@ class FakeSlurm:
         *,
         max_array: int = 1001,
         max_queued: int = 100_000,
-        minute_seconds: float = 60.0,
     ) -> None:
-        self.folder, self.slots, self.minute = folder, slots, minute_seconds
+        self.folder, self.slots = folder, slots
         self.max_array, self.max_queued = max_array, max_queued
         self.jobs: list[Job] = []
         self.refusals: list[str] = []
@@ -129,8 +130,7 @@ class FakeSlurm:
             if last >= self.max_array:
                 return self._refuse("Batch job submission failed: Invalid job array specification")
             indices = list(range(first, last + 1))
-        queued = sum(job.state in ("PENDING", "RUNNING") for job in self.jobs)
-        if queued + len(indices) > self.max_queued:
+        if self._queued_now() + len(indices) > self.max_queued:
             return self._refuse("QOSMaxSubmitJobPerUserLimit")
         number = 1 + max((job.array for job in self.jobs), default=100)
         copied = self.folder / f"{number}.sh"  # Slurm keeps its own copy of a script
@@ -160,10 +160,19 @@ class FakeSlurm:
             job.requeue = True
             self._kill(job, signal.SIGKILL)
 
+    def run_out(self, job: Job) -> None:
+        """Let the time of a running task be up but for what `--signal` announces it before."""
+        with self.lock:
+            before = int(job.options["signal"].partition("@")[2])
+            job.started = time.monotonic() - (60 * int(job.options["time"]) - before)
+
     def running(self) -> list[Job]:
         """Tasks at work."""
         with self.lock:
             return [job for job in self.jobs if job.state == "RUNNING"]
+
+    def _queued_now(self) -> int:
+        return sum(job.state in ("PENDING", "RUNNING") for job in self.jobs)
 
     def _refuse(self, why: str) -> tuple[str, str, int]:
         self.refusals.append(why)
@@ -212,7 +221,7 @@ class FakeSlurm:
         """Signal, kill, requeue or end a running task."""
         assert job.process is not None
         name, _, before = job.options["signal"].partition("@")
-        limit, ran = int(job.options["time"]) * self.minute, time.monotonic() - job.started
+        limit, ran = int(job.options["time"]) * 60, time.monotonic() - job.started
         step = self.folder / f"{job.id}.pid"
         if job.process.poll() is not None:
             again = job.requeue and "requeue" in job.options
@@ -223,11 +232,10 @@ class FakeSlurm:
             self._kill(job, signal.SIGKILL)
             job.state = "TIMEOUT"
             job.history.append(job.state)
-        elif ran > limit - int(before) * self.minute / 60 and not job.signalled and step.exists():
-            if pid := step.read_text():
-                job.signalled = True
-                job.history.append("SIGNALLED")
-                os.kill(int(pid), getattr(signal, f"SIG{name}"))
+        elif ran > limit - int(before) and not job.signalled and step.exists():
+            job.signalled = True
+            job.history.append("SIGNALLED")
+            os.kill(int(step.read_text()), getattr(signal, f"SIG{name}"))
 
     def _kill(self, job: Job, number: int) -> None:
         if job.process is not None and job.process.poll() is None:
