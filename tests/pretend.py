@@ -10,7 +10,7 @@ import workbench
 
 from app_repro import files, params, record
 from app_repro.spec import RunSpec
-from app_repro.store import Places, Store
+from app_repro.store import Places, RunFolder, Store
 
 
 def specs(count: int) -> list[RunSpec]:
@@ -32,11 +32,7 @@ def attempt(spec: RunSpec, places: Places, device: str, report: Any, should_stop
                 note(places.store, "stopped", spec, "x")
                 return "stopped", "asked to"
             time.sleep(min(left, 0.05))
-        content = synthetic.make(spec) | {"code_digest": record.code_digest(), "files": {}}
-        for item in content["megabatches"]:
-            item["timing"] |= {"samples_per_second": 1.0}
-            folder.write_megabatch(item)
-        folder.write_record(content)
+        leave(spec, folder, {})
         note(places.store, "ended", spec, "x")
     report(
         {
@@ -49,6 +45,15 @@ def attempt(spec: RunSpec, places: Places, device: str, report: Any, should_stop
         }
     )
     return "finished", ""
+
+
+def leave(spec: RunSpec, folder: RunFolder, left: dict[str, str]) -> None:
+    """Results and record of an ended run; `left`: digests of the files beside it."""
+    content = synthetic.make(spec) | {"code_digest": record.code_digest(), "files": left}
+    for item in content["megabatches"]:
+        item["timing"] |= {"samples_per_second": 1.0}
+        folder.write_megabatch(item)
+    folder.write_record(content)
 
 
 def note(store: Path, what: str, spec: RunSpec, text: str) -> None:
