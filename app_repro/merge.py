@@ -72,9 +72,8 @@ def _agree(one: tuple[Path, dict[str, Any]], other: tuple[Path, dict[str, Any]])
     first, second = ({**record.numbers(content), "accepted_code": []} for _, content in (one, other))
     if first != second:
         why = next(key for key in first | second if first.get(key) != second.get(key))
-        raise ConflictError(
-            f"{one[0] / 'record.json'} and {other[0] / 'record.json'} differ in {why}: keep one, remove the other's folder"
-        )
+        paths = " and ".join(str(path / "record.json") for path, _ in (one, other))
+        raise ConflictError(f"{paths} differ in {why}: keep one, remove the other's folder")
 
 
 def _begin(source: Path, target: Path) -> bool:

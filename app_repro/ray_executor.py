@@ -1,4 +1,4 @@
-"""Runs as tasks of Ray: slots of a Ray started here, or a cluster that is there, with or without a shared file system."""
+"""Runs as tasks of Ray: slots of a Ray started here, or a cluster, with or without a shared file system."""
 
 import contextlib
 import os
@@ -98,7 +98,7 @@ def _start(place: RayPlace) -> Any:
         raise ParamsError("--executor ray: Ray is not installed; pip install 'app-repro[ray]'") from None
     if place.address and place.address.startswith("ray://"):
         raise ParamsError(
-            f"--address {place.address}: a client cannot hand out data; run this on a node of the cluster, --address auto"
+            f"--address {place.address}: a client cannot hand out data; run it on a node of the cluster, --address auto"
         )
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:

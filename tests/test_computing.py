@@ -79,3 +79,17 @@ def test_a_plan_of_a_preset_a_claim_and_the_file(tmp_path) -> None:
     )
     told = app_repro(here, "plan", "--preset", "demo", "--json", *claims)
     assert len(json.loads(told.stdout)["runs"]) == 9
+
+
+def test_the_readme_s_matrix_and_job_cover_the_grid() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    matrix, job = (yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml\n")[1:3])
+    shares = matrix["jobs"]["shard"]["strategy"]["matrix"]["share"]
+    steps = [step.get("run", "") for step in matrix["jobs"]["shard"]["steps"]]
+    assert shares == list(range(1, 9)) and "--shard ${{ matrix.share }}/8" in steps[2]
+    spec = job["spec"]
+    assert spec["completionMode"] == "Indexed" and spec["completions"] == spec["parallelism"] == 8 and spec["suspend"]
+    assert "kueue.x-k8s.io/queue-name" in job["metadata"]["labels"]
+    pod = spec["template"]["spec"]
+    assert "--shard $((JOB_COMPLETION_INDEX + 1))/8" in pod["containers"][0]["command"][2]
+    assert pod["containers"][0]["volumeMounts"][0]["name"] == pod["volumes"][0]["name"]

@@ -90,7 +90,7 @@ def test_a_run_in_another_runs_folder_is_refused(shares, tmp_path) -> None:
 
 
 def test_an_unfinished_run_is_carried_over_once_and_only_with_a_state(shares, tmp_path) -> None:
-    specs, a, _ = shares
+    _, a, _ = shares
     other = pretend.specs(6)[5]
     Store(a).folder(other).save_state(b"half")
     target = tmp_path / "all"

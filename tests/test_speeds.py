@@ -81,8 +81,14 @@ def test_devices_are_named_by_a_part_of_their_name(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", '{"device": 1, "results": []}', '{"device": "d"}', '{"device": "d", "results": [{"arch": "a"}]}']
-    + ['{"device": "d", "results": [{"arch": "a", "samples_per_second": 0}]}'],
+    [
+        "",
+        "[]",
+        '{"device": 1, "results": []}',
+        '{"device": "d"}',
+        '{"device": "d", "results": [{"arch": "a"}]}',
+        '{"device": "d", "results": [{"arch": "a", "samples_per_second": 0}]}',
+    ],
 )
 def test_a_file_that_is_no_bench_is_one_line(tmp_path, text) -> None:
     (tmp_path / "b.json").write_text(text)
