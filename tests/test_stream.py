@@ -176,3 +176,36 @@ def test_resized_crops_at_imagenet_size_stay_within_the_values_of_their_image(ti
     assert got.shape == (3, 3, 224, 224) and not torch.equal(got, clean)
     assert (got.amin((2, 3)) >= clean.amin((2, 3)) - 1e-4).all()
     assert (got.amax((2, 3)) <= clean.amax((2, 3)) + 1e-4).all()
+
+
+@pytest.mark.parametrize("crop", ["pad", "resized"])
+def test_images_that_stream_are_the_same_bits_as_images_that_reside(tiny_data, crop) -> None:
+    data = tiny_data(size=8, crop=crop)
+    resident, streamed = (Images.load(data, "train", CPU, share=share) for share in (0.5, 0.0))
+    assert streamed.is_streamed and not resident.is_streamed
+    settings = {"validation_augmented": True, "score_augmented": True}
+    one, other = (phase_of(images, **settings) for images in (resident, streamed))
+    for make in (
+        lambda phase: phase.training_batches(1, 3),
+        lambda phase: phase.training_batches(1, 3, start=1),
+        lambda phase: phase.validation_batches(2),
+        lambda phase: phase.clean_training_batches(),
+        lambda phase: phase.score_batches(2),
+    ):
+        assert same(list(make(one)), list(make(other)))
+
+
+def test_a_streamed_batch_is_fetched_while_the_one_before_is_worked_on(tiny_data, monkeypatch) -> None:
+    images = Images.load(tiny_data(), "train", CPU, share=0.0)
+    fetched: list[int] = []
+    clean = Images.clean
+
+    def watched(self, indices):
+        fetched.append(len(indices))
+        return clean(self, indices)
+
+    monkeypatch.setattr(Images, "clean", watched)
+    batches = in_order(images, torch.arange(6), 2)
+    next(batches)
+    batches.close()
+    assert len(fetched) == 2, "one handed out, one ahead, no more"
