@@ -12,7 +12,7 @@ from app_repro.engines import ENGINES
 from app_repro.masks import Mask, clear_pruned, zero_pruned
 from app_repro.models import prunable
 from app_repro.recipe import Recipe, momentum_of, optimizer_for, set_learning_rate
-from app_repro.stream import Images, Order, sizes
+from app_repro.stream import Images, Order, sizes, windows
 
 EVALUATION_BATCH = 625
 """Divides every validation part of T = 8 and the 10,000 test images, so that one size serves all."""
@@ -76,6 +76,8 @@ class Steps:
         self.draws = torch.zeros(longest, 5, device=device)
         self.position = torch.zeros((), dtype=torch.int64, device=device)
         self.count = torch.arange(max(recipe.batch_size, EVALUATION_BATCH), device=device)
+        self.windows: dict[int, Images] = {}
+        """Where batches of images that stream come to lie, by size."""
         self.trained, self.evaluated = Tally(device), Tally(device)
         sums = [part for tally in (self.trained, self.evaluated) for part in (tally.loss, tally.correct)]
         self.changed = [*net.state_dict().values(), *self.momentum.values(), self.position, *sums]
@@ -94,9 +96,9 @@ class Steps:
         set_learning_rate(self.sgd, rate)
         self._lay(order, start * self.recipe.batch_size)
         self.net.train()
-        for size in sizes(len(order.indices) - start * self.recipe.batch_size, self.recipe.batch_size):
+        for size, shown in self._shown(images, order, self.recipe.batch_size, start):
             yield from self._room()
-            self.engine.launch(("train", size), partial(self._train, images, size))
+            self.engine.launch(("train", size), partial(self._train, shown, size, images.streams))
             yield True
 
     def evaluate(self, images: Images, order: Order, name: str) -> Turns:
@@ -109,9 +111,9 @@ class Steps:
         self.evaluated.start()
         self.samples = len(order.indices)
         clean = order.draws is None
-        for size in sizes(self.samples, EVALUATION_BATCH):
+        for size, shown in self._shown(images, order, EVALUATION_BATCH):
             yield from self._room()
-            self.engine.launch((name, size, clean), partial(self._evaluate, images, size, clean))
+            self.engine.launch((name, size, clean), partial(self._evaluate, shown, size, images.streams, clean))
             yield True
         yield from self._done()
 
@@ -122,15 +124,28 @@ class Steps:
 
     def _lay(self, order: Order, first: int) -> None:
         """Put an order where steps find it."""
-        self.indices[: len(order.indices)].copy_(order.indices)
+        if order.indices.device == self.device:  # those of images that stream are looked up on the host
+            self.indices[: len(order.indices)].copy_(order.indices)
         if order.draws is not None:
             self.draws[: len(order.indices)].copy_(order.draws)
         self.position.fill_(first)
 
-    def _next(self, images: Images, size: int, clean: bool) -> tuple[Tensor, Tensor]:
+    def _shown(self, images: Images, order: Order, size: int, start: int = 0) -> Iterator[tuple[int, Images]]:
+        """Batch by batch from batch `start` on: how many images, and the images that they are among."""
+        if not images.streams:
+            yield from ((count, images) for count in sizes(len(order.indices) - start * size, size))
+            return
+        for window in windows(images, order, size, start * size):
+            kept = self.windows.setdefault(len(window.labels), window)
+            kept.pixels.copy_(window.pixels)
+            kept.labels.copy_(window.labels)
+            yield len(window.labels), kept
+
+    def _next(self, images: Images, size: int, is_window: bool, clean: bool) -> tuple[Tensor, Tensor]:
         at = self.position + self.count[:size]
         self.position += size
-        return images.batch(self.indices[at], None if clean else self.draws[at])
+        indices = self.count[:size] if is_window else self.indices[at]
+        return images.batch(indices, None if clean else self.draws[at])
 
     def _forward(self, images: Tensor, usual: int) -> Tensor:
         # a compiled network is compiled anew for each batch size: odd last batches are not worth it
@@ -138,8 +153,8 @@ class Steps:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
             return net(images)
 
-    def _train(self, source: Images, size: int) -> None:
-        images, labels = self._next(source, size, clean=False)
+    def _train(self, source: Images, size: int, is_window: bool) -> None:
+        images, labels = self._next(source, size, is_window, clean=False)
         logits = self._forward(images, self.recipe.batch_size)
         loss = F.cross_entropy(logits.float(), labels)
         self.sgd.zero_grad()
@@ -149,8 +164,8 @@ class Steps:
         self.trained.add(loss.detach().double() * size, logits, labels)
 
     @torch.no_grad()
-    def _evaluate(self, source: Images, size: int, clean: bool) -> None:
-        images, labels = self._next(source, size, clean)
+    def _evaluate(self, source: Images, size: int, is_window: bool, clean: bool) -> None:
+        images, labels = self._next(source, size, is_window, clean)
         logits = self._forward(images, EVALUATION_BATCH).float()
         self.evaluated.add(F.cross_entropy(logits, labels, reduction="sum"), logits, labels)
 

@@ -1,8 +1,10 @@
 """Arrays on a device + indices -> one Phase per megabatch: shuffled, augmented batches without a DataLoader."""
 
+import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,8 +15,8 @@ from app_repro.data import Augmentation, DataSet
 from app_repro.megabatches import Indices, PhaseIndices
 from app_repro.seeds import seed_for
 
-EVALUATION_BATCH = 625
-"""Divides every validation part of T = 8 and the 10,000 test images, so that one size serves all."""
+RESIDENT_SHARE = 0.5
+"""Share of a GPU's memory that one part of a data set may take; a larger one stays on the host and streams."""
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 """Normalised images (B, C, H, W) float32 in channels_last, labels (B,) int64."""
@@ -22,25 +24,44 @@ Batches = Iterator[tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Images:
-    """One split of a data set on a device."""
+    """One split of a data set on a device; or on the host, from where it streams to the device in windows."""
 
     pixels: Tensor
-    """(N, H, W, C) uint8"""
+    """(N, H, W, C) uint8; on the host, as `labels`, where it streams"""
     labels: Tensor
     """(N,) int64"""
     mean: Tensor
     """(C,) float32, on 0..255"""
     std: Tensor
     augmentation: Augmentation
+    streams: bool = False
 
     @classmethod
-    def load(cls, data: DataSet, part: str, device: torch.device) -> "Images":
-        """The `part` ("train" or "test") of a data set; on the CPU the memory map itself, elsewhere a copy."""
-        pixels = _shared(getattr(data, f"{part}_images")).to(device)
-        labels = torch.from_numpy(np.array(getattr(data, f"{part}_labels"), np.int64)).to(device)
+    def load(cls, data: DataSet, part: str, device: torch.device, share: float = RESIDENT_SHARE) -> "Images":
+        """The `part` ("train" or "test") of a data set; on the CPU the memory map itself, elsewhere a copy.
+
+        What would take more than `share` of the device's memory stays the memory map, and streams.
+        """
+        pixels = _shared(getattr(data, f"{part}_images"))
+        labels = torch.from_numpy(np.array(getattr(data, f"{part}_labels"), np.int64))
+        streams = pixels.numel() > share * _memory(device)
+        if not streams:
+            pixels, labels = pixels.to(device), labels.to(device)
         mean = torch.tensor(data.mean, dtype=torch.float32, device=device) * 255
         std = torch.tensor(data.std, dtype=torch.float32, device=device) * 255
-        return cls(pixels, labels, mean, std, data.augmentation)
+        return cls(pixels, labels, mean, std, data.augmentation, streams)
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches come out."""
+        return self.mean.device
+
+    def window(self, indices: Tensor) -> "Images":
+        """The images at `indices` (B,) alone, on the device, in that order."""
+        pixels, labels = self.pixels[indices], self.labels[indices]
+        if self.device.type == "cuda":  # from pinned memory a copy runs beside the kernels
+            pixels, labels = (part.pin_memory().to(self.device, non_blocking=True) for part in (pixels, labels))
+        return replace(self, pixels=pixels, labels=labels, streams=False)
 
     def clean(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Images and labels at `indices` (B,), normalised, not augmented."""
@@ -98,12 +119,12 @@ def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Order:
-    """Which images are shown one after the other, on their device, and how each is varied."""
+    """Which images are shown one after the other, and how each is varied."""
 
     indices: Tensor
-    """(N,) int64"""
+    """(N,) int64, where the pixels are"""
     draws: Tensor | None = None
-    """(N, 5) as `draw` gives them; None: clean."""
+    """(N, 5) as `draw` gives them, on the device; None: clean."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +151,7 @@ class Phase:
         validation_augmented: bool = False,
         score_augmented: bool = False,
     ) -> "Phase":
-        """Indices as tensors on the device of `images`."""
+        """Indices as tensors where the pixels of `images` are."""
         train, validation, score = (
             _to(part, images.labels.device) for part in (indices.train, indices.validation, indices.score)
         )
@@ -139,7 +160,7 @@ class Phase:
     def training_order(self, epoch: int) -> Order:
         """One epoch: shuffled, augmented."""
         permutation, draws = draw(len(self.train), seed_for(self.seed, "shuffle", self.megabatch, epoch))
-        return Order(self.train[permutation.to(self.train.device)], draws.to(self.train.device))
+        return Order(self.train[permutation.to(self.train.device)], draws.to(self.images.device))
 
     def validation_order(self, epoch: int) -> Order:
         """The validation part in stream order, clean, or varied anew each epoch as the released code has it."""
@@ -153,7 +174,7 @@ class Phase:
         if not augmented:
             return Order(indices)
         _, draws = draw(len(indices), seed_for(self.seed, role, self.megabatch, epoch))
-        return Order(indices, draws.to(indices.device))
+        return Order(indices, draws.to(self.images.device))
 
 
 def sizes(count: int, size: int) -> list[int]:
@@ -163,9 +184,31 @@ def sizes(count: int, size: int) -> list[int]:
 
 def batches(images: Images, order: Order, size: int) -> Batches:
     """The images of an order, batch by batch."""
+    shown = windows(images, order, size) if images.streams else None
     for first in range(0, len(order.indices), size):
         part = slice(first, first + size)
-        yield images.batch(order.indices[part], None if order.draws is None else order.draws[part])
+        draws = None if order.draws is None else order.draws[part]
+        if shown is None:
+            yield images.batch(order.indices[part], draws)
+        else:
+            window = next(shown)
+            yield window.batch(torch.arange(len(window.labels), device=window.device), draws)
+
+
+def windows(images: Images, order: Order, size: int, start: int = 0) -> Iterator[Images]:
+    """The images of an order from `start` on, `size` at a time, each lot fetched while the one before is worked on."""
+    parts = order.indices[start:].split(size)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(images.window, parts[0])
+        for part in parts[1:]:
+            window, coming = coming.result(), pool.submit(images.window, part)
+            yield window
+        yield coming.result()
+
+
+def _memory(device: torch.device) -> int:
+    """Bytes of a GPU; a CPU has all of a data set in its memory map in any case."""
+    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else sys.maxsize
 
 
 def _to(indices: Indices, device: torch.device) -> Tensor:

@@ -152,6 +152,12 @@ def attempt_by_turns(
         return "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
+def prepare_and_attempt(spec: RunSpec, places: Places, device: str, *rest: Any) -> tuple[str, str]:
+    """`attempt` in a process, or on a thread, that has not been made to repeat bits yet."""
+    configure(device)
+    return attempt(spec, places, device, *rest)
+
+
 def train(
     spec: RunSpec,
     places: Places,

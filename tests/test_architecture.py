@@ -26,7 +26,9 @@ LEVELS = [
     ["walk"],
     ["anytime"],
     ["worker"],
-    ["workload", "plan", "display", "execute"],
+    ["workload", "plan", "display", "execute", "transfer", "shards", "merge"],
+    ["ray_executor", "slurm_task", "slurm_executor", "executors"],
+    ["speeds", "forecast", "growth"],
     ["tables", "charts", "figures"],
     ["judge", "shapes", "orderings", "statements", "claims", "evidence", "cells", "noise", "rules", "verify"],
     [
@@ -43,9 +45,10 @@ LEVELS = [
     ],
     ["report"],
     ["verdicts", "publish", "power", "reported", "differences", "audit"],
-    ["demo", "stages", "judging", "readme"],
+    ["budget"],
+    ["demo", "stages", "computing", "judging", "readme"],
     ["reference", "timed", "ceilings", "starting", "benchtable", "bench"],
-    ["options", "cli_claims", "cli"],
+    ["options", "cli_claims", "cli_runs", "cli"],
 ]
 """From the ground up: a module imports modules of lower levels, or earlier ones of its own."""
 
@@ -76,7 +79,15 @@ TORCH_FREE = [
     "power",
     "options",
     "cli_claims",
+    "cli_runs",
     "cli",
+    "computing",
+    "executors",
+    "ray_executor",
+    "slurm_executor",
+    "merge",
+    "shards",
+    "speeds",
 ]
 LIGHT = {"torch", "torchvision"}
 

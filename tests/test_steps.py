@@ -1,6 +1,7 @@
 """Counting errors, on logits that are given away; steps that read and write tensors which never move."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -112,3 +113,16 @@ def test_a_gradient_that_is_infinite_where_a_weight_is_pruned_does_no_harm() -> 
 
 def test_accuracy_is_the_share_that_was_right() -> None:
     assert Counts(errors=25, samples=100, loss_sum=0.0).accuracy == 0.75
+
+
+def test_steps_on_images_that_stream_have_the_same_bits() -> None:
+    images = images_of(30)
+    order = Order(torch.randperm(30, generator=torch.Generator().manual_seed(1)), torch.rand(30, 5))
+    found = []
+    for source in (images, replace(images, streams=True)):
+        steps = steps_for()
+        assert all(steps.train(source, order, 2, 0.1))
+        counts = counted(steps, source, order)
+        found.append((counts, steps.trained.read(), [value.clone() for value in steps.net.state_dict().values()]))
+    assert found[0][:2] == found[1][:2]
+    assert all(torch.equal(a, b) for a, b in zip(found[0][2], found[1][2], strict=True))

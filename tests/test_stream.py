@@ -1,6 +1,7 @@
 """Batches against torchvision's rule computed the long way: same pixels, each image once, the same draws by role."""
 
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from app_repro.megabatches import PhaseIndices
-from app_repro.stream import Images, Order, Phase, batches, draw, sizes
+from app_repro.stream import Images, Order, Phase, batches, draw, sizes, windows
 
 CPU = torch.device("cpu")
 CENTRE = (1 - 0.08) / 0.92  # the draw that asks for 100 % of the area
@@ -184,3 +185,40 @@ def test_resized_crops_at_imagenet_size_stay_within_the_values_of_their_image(ti
     assert got.shape == (3, 3, 224, 224) and not torch.equal(got, clean)
     assert (got.amin((2, 3)) >= clean.amin((2, 3)) - 1e-4).all()
     assert (got.amax((2, 3)) <= clean.amax((2, 3)) + 1e-4).all()
+
+
+@pytest.mark.parametrize("crop", ["pad", "resized"])
+def test_images_that_stream_are_the_same_bits_as_images_that_reside(tiny_data, crop) -> None:
+    data = tiny_data(size=8, crop=crop)
+    resident, streamed = (Images.load(data, "train", CPU, share=share) for share in (0.5, 0.0))
+    assert streamed.streams and not resident.streams
+    settings = {"validation_augmented": True, "score_augmented": True}
+    one, other = (phase_of(images, **settings) for images in (resident, streamed))
+    assert same(list(one.score_batches(2)), list(other.score_batches(2)))
+    for order in (one.training_order(1), one.validation_order(2), Order(one.train)):
+        assert same(list(batches(resident, order, 3)), list(batches(streamed, order, 3)))
+
+
+def test_a_window_is_fetched_while_the_one_before_is_worked_on(tiny_data, monkeypatch) -> None:
+    images = Images.load(tiny_data(), "train", CPU, share=0.0)
+    fetched: list[int] = []
+    second = threading.Event()
+    fetch = Images.window
+
+    def slow(self: Images, indices: torch.Tensor) -> Images:
+        fetched.append(len(indices))
+        if len(fetched) == 2:
+            second.set()
+        return fetch(self, indices)
+
+    monkeypatch.setattr(Images, "window", slow)
+    shown = windows(images, Order(torch.arange(7)), 3)
+    assert next(shown).labels.tolist() == images.labels[:3].tolist()
+    assert second.wait(10)  # nobody has asked for it yet
+    assert [len(window.labels) for window in shown] == [3, 1] and fetched == [3, 3, 1]
+
+
+def test_windows_start_where_they_are_told_to(tiny_data) -> None:
+    images = Images.load(tiny_data(), "train", CPU, share=0.0)
+    found = [window.labels.tolist() for window in windows(images, Order(torch.arange(7)), 3, start=3)]
+    assert found == [images.labels[3:6].tolist(), images.labels[6:7].tolist()]
