@@ -50,6 +50,7 @@ def test_where_nothing_was_measured_nothing_is_said() -> None:
 def test_the_longest_begin_first_and_the_last_end_counts(devices, together, expected) -> None:
     grid = [one(seconds, together=together) for seconds in (2.0, 5.0, 2.0, 3.0)] + [one(99.0, "finished")]
     assert forecast.makespan(grid, devices) == expected
+    assert forecast.makespan([one(1.0), one(1.0), one(2.0)], 2) == 2.0
 
 
 def test_totals_are_of_what_is_left() -> None:

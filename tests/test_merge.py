@@ -97,6 +97,8 @@ def test_an_unfinished_run_is_carried_over_once_and_only_with_a_state(shares, tm
     assert merge.merge([a], target).unfinished == 1
     assert list(Store(target).folder(other).load_states()) == [b"half"]
     assert merge.merge([a], target).unfinished == 0
+    Store(a).folder(pretend.specs(7)[6]).write_megabatch({"megabatch": 1})  # without a state it would begin anew
+    assert merge.merge([a], target).unfinished == 0
 
 
 def test_an_ended_run_replaces_what_was_begun(shares, tmp_path) -> None:
