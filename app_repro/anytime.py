@@ -1,20 +1,24 @@
 """The loop of anytime learning: prune -> train -> evaluate -> append. Resuming is skipping what is finished."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol
 
 import torch
 
 from app_repro import checkpoint, masks, models
 from app_repro.data import DataSet
+from app_repro.engines import set_precision
 from app_repro.errors import AppReproError, Stopped
-from app_repro.evaluate import evaluate
 from app_repro.megabatches import Split
 from app_repro.methods import nominal_density
+from app_repro.recipe import Recipe
 from app_repro.spec import RunSpec
-from app_repro.stream import Images, Phase, in_order
-from app_repro.train import Progress, Recipe, Sums, fit, momentum_of, optimizer_for
+from app_repro.steps import Counts, Steps, Turns
+from app_repro.stream import Images, Order, Phase
+from app_repro.train import Progress, fit
 from app_repro.walk import network_of, next_mask, phase_of
 
 SAVE_EVERY_SECONDS = 30.0
@@ -57,17 +61,22 @@ class Run:
         self.train_images = Images.load(data, "train", device)
         self.test_images = Images.load(data, "test", device)
         self.test = torch.from_numpy(split.test).to(device)
-        self.net = network_of(spec, data, device)
-        self.recipe = recipe_of(spec)
-        self.sgd = optimizer_for(self.net, self.recipe)
-        self.mask = masks.full(models.prunable(self.net))
+        self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        with self._on_stream():
+            self.net = network_of(spec, data, device)
+            longest = max(len(self.train_images.labels), len(self.test))
+            self.steps = Steps(self.net, recipe_of(spec), longest)
+            self.mask = masks.full(models.prunable(self.net))
         self.progress = Progress()
         self.results: list[dict[str, Any]] = []
         self.scored = {"seconds": 0.0, "samples": 0}
         self.identity = {"run_id": spec.run_id, "code": code}
         self.current: Phase
         self.saved_at = time.monotonic()
+        self.writer, self.writing = ThreadPoolExecutor(1), Future[None]()
+        self.writing.set_result(None)
         self.started, self.wall_before = time.perf_counter(), 0.0
+        self.work = self._all()
 
     @property
     def megabatch(self) -> int:
@@ -79,19 +88,43 @@ class Run:
 
         Raises DivergedError (state unchanged) and Stopped (state saved).
         """
-        self._resume()
-        while self.megabatch <= self.spec.sb:
-            self._one_megabatch()
+        while self.turn() is not None:
+            pass
         return self.results
 
-    def _one_megabatch(self) -> None:
+    def turn(self) -> bool | None:
+        """The next piece of work: True if a step was launched, False if the device has enough to do, None at the end.
+
+        Raises what `go` raises.
+        """
+        set_precision(self.spec.precision)
+        try:
+            with self._on_stream():
+                return next(self.work, None)
+        except BaseException:
+            wait([self.writing])  # whoever comes next finds files that nobody writes any more
+            raise
+
+    def _on_stream(self) -> contextlib.AbstractContextManager[Any]:
+        return torch.cuda.stream(self.stream) if self.stream else contextlib.nullcontext()
+
+    def _all(self) -> Turns:
+        self._resume()
+        while self.megabatch <= self.spec.sb:
+            yield from self._one_megabatch()
+        self.writing.result()
+
+    def _one_megabatch(self) -> Turns:
         self.current = current = phase_of(self.spec, self.split, self.train_images, self.megabatch)
         if self.progress.epoch == 0 and self.progress.step == 0:
             self._prune(current)
-        fit(self.net, current, self.mask, self.recipe, self.sgd, self.progress, self._hook)
+        yield from fit(self.steps, current, self.progress, self._hook)
         if not masks.holds(models.prunable(self.net), self.mask):
             raise AppReproError(f"a pruned weight is not 0 after megabatch {self.megabatch}: a defect, please report")
-        result = self._result(current)
+        yield from self.steps.evaluate(self.test_images, Order(self.test), "test")
+        tested = self.steps.counts()
+        yield from self.steps.evaluate(self.train_images, Order(current.train), "train")
+        result = self._result(current, tested, self.steps.counts())
         self.keeper.write_megabatch(result)
         self.results.append(result)
         self.progress = Progress()
@@ -106,20 +139,20 @@ class Run:
             self.scored = {"seconds": 0.0, "samples": 0}
             return
         self.mask = mask
-        for tensors in (models.prunable(self.net), momentum_of(self.net, self.sgd)):
-            masks.zero_pruned(tensors, self.mask)
+        self.steps.set_mask(mask)
         self.scored = {"seconds": time.perf_counter() - start, "samples": len(current.score)}
 
-    def _hook(self, sums: Sums, epoch_ended: bool) -> None:
+    def _hook(self, epoch_ended: bool) -> None:
         """After each step and epoch: tell where the run stands, save now and then, stop if asked to."""
         stopping = self.should_stop()
         if stopping or time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
             if not epoch_ended:
-                sums.flush()
+                self.progress.loss_sum, self.progress.correct = self.steps.trained.read()
             self._save()
         if epoch_ended:
             self.report(self._event())
         if stopping:
+            self.writing.result()
             raise Stopped(f"{self.spec.run_id}: stopped in megabatch {self.megabatch}, epoch {self.progress.epoch + 1}")
 
     def _event(self) -> dict[str, Any]:
@@ -139,12 +172,9 @@ class Run:
         before = sum(result["trained_samples"] for result in self.results)
         return before + self.progress.epoch * len(self.current.train)
 
-    def _result(self, current: Phase) -> dict[str, Any]:
+    def _result(self, current: Phase, tested: Counts, clean: Counts) -> dict[str, Any]:
         """Steps 3 and 4 of algorithm.md section 3, as plain values: the restored network on the test set."""
-        precision, progress = self.spec.precision, self.progress
-        tested = evaluate(self.net, in_order(self.test_images, self.test), precision)
-        clean = evaluate(self.net, current.clean_training_batches(), precision)
-        k, spec = self.megabatch, self.spec
+        k, spec, progress = self.megabatch, self.spec, self.progress
         wall = self._wall_seconds()
         trained = len(current.train) * spec.epochs
         return {
@@ -182,12 +212,15 @@ class Run:
         return self.wall_before + time.perf_counter() - self.started
 
     def _save(self) -> None:
+        """Take the state, and write it beside training. Raises what writing the one before raised."""
         position = self.identity | {
             "finished": len(self.results),
             "scored": self.scored,
             "wall_seconds": self._wall_seconds(),
         }
-        self.keeper.save_state(checkpoint.encode(self.net, self.sgd, self.mask, self.progress, position))
+        self.writing.result()
+        state = checkpoint.take(self.net, self.steps.sgd, self.mask, self.progress, position)
+        self.writing = self.writer.submit(lambda: self.keeper.save_state(checkpoint.encode(state)))
         self.saved_at = time.monotonic()
 
     def _resume(self) -> None:
@@ -197,7 +230,8 @@ class Run:
             results = self.keeper.megabatches(position["finished"])
             if results is None or any(position[key] != value for key, value in self.identity.items()):
                 continue
-            self.mask, self.progress = checkpoint.restore(content, self.net, self.sgd)
+            self.mask, self.progress = checkpoint.restore(content, self.net, self.steps.sgd)
+            self.steps.set_mask(self.mask)
             self.results, self.scored = results, position["scored"]
             self.wall_before = position["wall_seconds"]
             return

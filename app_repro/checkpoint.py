@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -11,28 +11,53 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from app_repro.masks import Mask, pack, unpack
-from app_repro.models import prunable
-from app_repro.train import Progress, momentum_of
+from app_repro.models import load, prunable
+from app_repro.recipe import momentum_of
+from app_repro.train import Progress
 
 _PARTS = ("net", "momentum", "best", "mask")
 
 
-def encode(net: nn.Module, sgd: torch.optim.SGD, mask: Mask, progress: Progress, position: Mapping[str, Any]) -> bytes:
+@dataclass(frozen=True)
+class State:
+    """What `encode` makes bytes of: copies, so that training may go on meanwhile."""
+
+    tensors: dict[str, Tensor]
+    header: dict[str, str]
+    ready: torch.cuda.Event | None
+    """When the copies are made, where a device makes them on its own time."""
+
+
+def take(net: nn.Module, sgd: torch.optim.SGD, mask: Mask, progress: Progress, position: Mapping[str, Any]) -> State:
     """The state between two steps. `position`: plain values that say where in the run this is, and of which run."""
     parts: dict[str, Mapping[str, Tensor]] = {
         "net": net.state_dict(),
         "momentum": momentum_of(net, sgd),
         "best": progress.best,
-        "mask": pack(mask),
+        "mask": mask,
     }
+    # masks and best weights are replaced, never changed: they need no copy
     tensors = {
-        f"{part}/{name}": tensor.detach().cpu().contiguous()
+        f"{part}/{name}": tensor.detach().clone() if part in ("net", "momentum") else tensor
         for part, content in parts.items()
         for name, tensor in content.items()
     }
     plain = {item.name: getattr(progress, item.name) for item in fields(progress) if item.name != "best"}
     header = {"progress": json.dumps(plain), "position": json.dumps(dict(position))}
-    return save_tensors(tensors, metadata=header)
+    ready = None
+    if next(net.parameters()).device.type == "cuda":
+        ready = torch.cuda.Event()
+        ready.record()
+    return State(tensors, header, ready)
+
+
+def encode(state: State) -> bytes:
+    """A state as one safetensors file; masks as packed bits."""
+    if state.ready is not None:
+        state.ready.synchronize()
+    masks = {name: tensor for name, tensor in state.tensors.items() if name.startswith("mask/")}
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in (state.tensors | pack(masks)).items()}
+    return save_tensors(tensors, metadata=state.header)
 
 
 def position_of(content: bytes) -> dict[str, Any]:
@@ -46,7 +71,7 @@ def restore(content: bytes, net: nn.Module, sgd: torch.optim.SGD) -> tuple[Mask,
     for name, tensor in load_tensors(content).items():
         part, _, key = name.partition("/")
         parts[part][key] = tensor
-    net.load_state_dict(parts["net"])
+    load(net, parts["net"])
     momentum = momentum_of(net, sgd)
     for name, tensor in parts["momentum"].items():
         momentum[name].copy_(tensor)

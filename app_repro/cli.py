@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from app_repro import cli_claims, cli_machine
+from app_repro import cli_claims, cli_machine, cli_runs
 from app_repro.errors import AppReproError
-from app_repro.options import CLAIMS, PARAMS, RAW, REPORT, RUNS, SPLITS, ClaimsFile, ParamsFile, RawFolder, StoreFolder
+from app_repro.options import CLAIMS, PARAMS, RAW, REPORT, SPLITS, ClaimsFile, ParamsFile, RawFolder, StoreFolder
 
 app = typer.Typer(
     help="Re-run Anytime Progressive Pruning (arXiv 2204.01640) and say, claim by claim, whether it reproduces.",
@@ -20,6 +20,7 @@ app = typer.Typer(
     "verify: 0 all reproduced, 1 a claim not reproduced, 3 integrity, "
     "4 partial, inconclusive or not run, 5 nothing to judge.",
 )
+app.add_typer(cli_runs.app)
 app.add_typer(cli_claims.app)
 app.add_typer(cli_machine.app)
 
@@ -50,28 +51,6 @@ def split(
     from app_repro import stages
 
     stages.split(params, raw, out)
-
-
-@app.command()
-def run(
-    params: ParamsFile = PARAMS,
-    raw: RawFolder = RAW,
-    splits: Annotated[Path, typer.Option(help="Index files, as split leaves them.")] = SPLITS,
-    out: Annotated[Path, typer.Option(help="Where the grid's finished runs are laid out.")] = RUNS,
-    store: StoreFolder = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; one a GPU, or one a core, if not given.")] = None,
-    anyway: Annotated[
-        bool, typer.Option("--anyway", envvar="APP_REPRO_ANYWAY", help="Start a grid that takes a CPU days.")
-    ] = False,
-    accept_code: Annotated[
-        bool, typer.Option("--accept-code", help="Let finished runs of other learning code stand; recorded.")
-    ] = False,
-) -> None:
-    """Train every run of the grid that the store lacks; carry on what was interrupted."""
-    from app_repro import stages
-
-    places = stages.Places(raw, splits, stages.store_at(store))
-    raise typer.Exit(stages.run(params, places, out, workers=workers, anyway=anyway, accept_code=accept_code))
 
 
 @app.command()
@@ -120,21 +99,6 @@ def preset(
     from app_repro import presets
 
     typer.echo(presets.flags(name) if name and not names else presets.listing())
-
-
-@app.command()
-def plan(
-    params: ParamsFile = PARAMS,
-    raw: RawFolder = RAW,
-    store: StoreFolder = None,
-    preset: Annotated[str | None, typer.Option(help="Plan a preset instead of the params file.")] = None,
-    claim: Annotated[str | None, typer.Option(help="Plan the runs that this claim needs.")] = None,
-    claims: ClaimsFile = CLAIMS,
-) -> None:
-    """Print the grid without running it: what is done, samples, FLOPs, disk."""
-    from app_repro import stages
-
-    typer.echo(stages.plan(params, raw, stages.store_at(store), preset, (claims, claim) if claim else None))
 
 
 @app.command()

@@ -38,12 +38,26 @@ class Outcome:
     ended: dict[str, tuple[str, str]] = field(default_factory=dict)
     interrupted: bool = False
 
+    def end(self, display: Display, run_id: str, status: str, message: str) -> None:
+        """A run has ended, or was found finished: remember and show it."""
+        self.ended[run_id] = (status, message)
+        display.end(run_id, status, message)
+
     @property
     def exit_code(self) -> int:
         """0 all finished, 3 some failed or diverged, 130 interrupted."""
         if self.interrupted:
             return 130
         return 0 if all(status == "finished" for status, _ in self.ended.values()) else 3
+
+
+class Executor(Protocol):
+    """Trains runs that the store lacks, somewhere; says how each ended. Ctrl-C and SIGTERM set `outcome.interrupted`.
+
+    It leaves each finished run in the store at `places`, as worker.attempt does: nothing else tells where it was run.
+    """
+
+    def __call__(self, todo: Sequence[RunSpec], places: Places, display: Display, outcome: Outcome) -> None: ...
 
 
 @dataclass
@@ -71,10 +85,12 @@ def devices(asked: str, workers: int | None) -> list[str]:
 
 
 def run_grid(specs: Sequence[RunSpec], places: Places, slots: Sequence[str], display: Display) -> Outcome:
-    """Train every run of `specs` that the store lacks, `slots` naming the device of each worker.
+    """Train every run of `specs` that the store lacks on this machine, `slots` naming the device of each worker."""
+    return complete(specs, places, here(slots), display)
 
-    Ctrl-C or SIGTERM stops all workers after the step at hand, each with its state saved.
-    """
+
+def complete(specs: Sequence[RunSpec], places: Places, executor: Executor, display: Display) -> Outcome:
+    """Have `executor` train every run of `specs` that the store lacks, the longest first."""
     store, code, outcome = Store(places.store), record.code_digest(), Outcome()
     todo = []
     for spec in specs:
@@ -84,16 +100,24 @@ def run_grid(specs: Sequence[RunSpec], places: Places, slots: Sequence[str], dis
         else:
             todo.append(spec)
     if todo:
-        _train(todo, places, list(slots)[: len(todo)], display, outcome)
+        # the longest first, so that none is left alone at the end
+        executor(sorted(todo, key=work, reverse=True), places, display, outcome)
     return outcome
 
 
-def _train(todo: list[RunSpec], places: Places, slots: list[str], display: Display, outcome: Outcome) -> None:
-    # the longest first, so that none is left alone at the end
-    queue = sorted(todo, key=_work, reverse=True)
+def here(slots: Sequence[str]) -> Executor:
+    """Worker processes on this machine, one a slot. A stopped worker saves its run's state after the step at hand."""
+
+    def train(todo: Sequence[RunSpec], places: Places, display: Display, outcome: Outcome) -> None:
+        _train(list(todo), places, list(slots)[: len(todo)], display, outcome)
+
+    return train
+
+
+def _train(queue: list[RunSpec], places: Places, slots: list[str], display: Display, outcome: Outcome) -> None:
     context = multiprocessing.get_context("spawn")
     workers: list[_Slot] = []
-    with _sigterm_as_interrupt():
+    with sigterm_as_interrupt():
         try:
             workers += [_start(context, places, device) for device in slots]
             for worker in workers:
@@ -109,7 +133,7 @@ def _train(todo: list[RunSpec], places: Places, slots: list[str], display: Displ
             _stop(workers)
 
 
-def _work(spec: RunSpec) -> float:
+def work(spec: RunSpec) -> float:
     """Rough size of a run, to sort by: full replay sees (T + 1) / 2 times the data."""
     return spec.epochs * (spec.sb + 1 if spec.replay == "full" else 2) * (spec.train_limit or 50_000)
 
@@ -148,8 +172,7 @@ def _listen(
         if event["kind"] == "epoch":
             display.epoch(event)
             continue
-        outcome.ended[event["run_id"]] = (event["status"], event["message"])
-        display.end(event["run_id"], event["status"], event["message"])
+        outcome.end(display, event["run_id"], event["status"], event["message"])
         _give(worker, queue)
 
 
@@ -172,7 +195,7 @@ def _stop(workers: list[_Slot]) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
+def sigterm_as_interrupt() -> Iterator[None]:
     """SIGTERM (a batch system, `docker stop`) does what Ctrl-C does."""
 
     def interrupt(*_: object) -> None:

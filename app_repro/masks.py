@@ -48,12 +48,12 @@ def zero_pruned(tensors: Mapping[str, Tensor], mask: Mask) -> None:
 
 
 @torch.no_grad()
-def mask_gradients(weights: Mapping[str, nn.Parameter], mask: Mask) -> None:
-    """Set the gradients of pruned weights to 0: with weight and momentum 0 a step of SGD then leaves them exactly 0."""
-    for name, layer in mask.items():
+def clear_pruned(weights: Mapping[str, nn.Parameter], pruned: Mask) -> None:
+    """Set the gradients of pruned weights (True in `pruned`) to 0: a step of SGD then leaves weights and momentum 0."""
+    for name, layer in pruned.items():
         gradient = weights[name].grad
         assert gradient is not None, f"{name} has no gradient"
-        gradient.mul_(layer)
+        gradient.masked_fill_(layer, 0.0)  # not a product: infinity * 0 is no number
 
 
 def holds(weights: Mapping[str, Tensor], mask: Mask) -> bool:

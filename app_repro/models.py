@@ -1,7 +1,8 @@
 """The networks of the paper, with torchvision's classes and parameter names where they exist."""
 
 import importlib.util
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -19,7 +20,7 @@ IMAGENET_SIZE = 64
 
 
 @cache
-def _torchvision() -> Any:
+def torchvision_models() -> Any:
     """torchvision.models, also where its compiled part does not fit torch (its CUDA wheel beside a CPU-only torch).
 
     Without that part two operators lack their schemas and the import fails; neither is needed for these networks.
@@ -32,7 +33,7 @@ def _torchvision() -> Any:
         library = torch.library.Library("torchvision", "DEF")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _torchvision.library = library  # type: ignore[attr-defined]  # the schemas live as long as this object
+        torchvision_models.library = library  # type: ignore[attr-defined]  # the schemas live as long as this object
     import torchvision.models
 
     return torchvision.models
@@ -40,7 +41,7 @@ def _torchvision() -> Any:
 
 def _resnet(block: str, layers: list[int], classes: int, image_size: int, channels: int, width: int = 64) -> nn.Module:
     """torchvision's ResNet; for small images a 3x3 stem of stride 1 and no max-pool. He et al. 2016."""
-    resnet = _torchvision().resnet
+    resnet = torchvision_models().resnet
     net = resnet.ResNet(getattr(resnet, block), layers, num_classes=classes, width_per_group=width)
     if image_size < IMAGENET_SIZE:
         net.conv1 = _conv3x3(channels, 64)
@@ -52,13 +53,13 @@ def _resnet(block: str, layers: list[int], classes: int, image_size: int, channe
 
 def _vgg16_bn(classes: int, image_size: int, channels: int) -> nn.Module:
     """Configuration D with batch normalisation, without its last max-pool; one linear layer. Simonyan et al. 2015."""
-    vgg = _torchvision().vgg
-    net = vgg.VGG(vgg.make_layers(vgg.cfgs["D"][:-1], batch_norm=True), num_classes=classes)
+    vgg = torchvision_models().vgg
+    features = vgg.make_layers(vgg.cfgs["D"][:-1], batch_norm=True)
     if channels != 3:
-        net.features[0] = nn.Conv2d(channels, 64, 3, padding=1)
-    net.avgpool = nn.AdaptiveAvgPool2d(1)
-    net.classifier = nn.Linear(512, classes)
-    for module in (net.features[0], net.classifier):
+        features[0] = nn.Conv2d(channels, 64, 3, padding=1)
+    parts = {"features": features, "avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}
+    net = nn.Sequential(OrderedDict(**parts, classifier=nn.Linear(512, classes)))
+    for module in net.modules():
         _initialise(module)
     return net
 
@@ -138,7 +139,18 @@ def build(arch: str, classes: int, image_size: int, channels: int = 3, seed: int
         raise ParamsError(f"arch: {arch} needs images of at least {smallest} pixels, these have {image_size}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "weights"))
-        return builder(classes=classes, image_size=image_size, channels=channels)
+        net = builder(classes=classes, image_size=image_size, channels=channels)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.num_batches_tracked = None  # counts for nothing where momentum is fixed, and costs a kernel a layer
+    return net
+
+
+@torch.no_grad()
+def load(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy parameters and buffers by name into `net`, in place: their addresses stay. KeyError names a missing one."""
+    for name, tensor in net.state_dict().items():
+        tensor.copy_(tensors[name])
 
 
 def prunable(net: nn.Module) -> dict[str, nn.Parameter]:

@@ -25,6 +25,10 @@ CPU_LIMIT_HOURS = 12.0
 """A grid predicted to take longer on a CPU is not started unless asked twice."""
 
 
+ENDED = ("finished", "diverged")
+"""States of a run that needs nothing more."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One run of a plan."""
@@ -86,23 +90,6 @@ def state_of(folder: RunFolder, code: str) -> str:
     return "unfinished" if any(folder.path.glob("state-*")) else "to do"
 
 
-def as_table(plan: Sequence[Row]) -> str:
-    """The plan for people, with its sum."""
-    from tabulate import tabulate
-
-    def line(name: str, run_id: str, state: str, numbers: tuple[int, int, int, int]) -> list[str]:
-        trained, evaluated, flops, disk = numbers
-        return [name, run_id, state, f"{trained:,}", f"{evaluated:,}", f"{flops:.2e}", f"{disk / 1e6:,.0f}"]
-
-    counted = [(row, (row.trained_samples, row.evaluated_samples, row.train_flops, row.disk_bytes)) for row in plan]
-    body = [line(row.name, row.run_id, row.state, numbers) for row, numbers in counted]
-    left = [numbers for row, numbers in counted if row.state not in ("finished", "diverged")]
-    total: Any = tuple(sum(column) for column in zip(*left, strict=True)) or (0, 0, 0, 0)
-    body.append(line(f"{len(left)} of {len(plan)} to run", "", "", total))
-    head = ["run", "id", "state", "training samples", "evaluated", "training FLOPs", "disk MB at most"]
-    return tabulate(body, head, tablefmt="simple", disable_numparse=True, colalign=["left"] * 3 + ["right"] * 4)
-
-
 def check_cpu_time(specs: Sequence[RunSpec], raw: Path, store: Store, workers: int) -> None:
     """Raise ParamsError if what is left of the grid would take a CPU more than CPU_LIMIT_HOURS, by a short timing."""
     code = record.code_digest()
@@ -113,7 +100,7 @@ def check_cpu_time(specs: Sequence[RunSpec], raw: Path, store: Store, workers: i
         shape = shape_of(spec, raw)
         key = (spec.arch, shape.classes, shape.size, shape.channels, spec.batch_size)
         if key not in timed:
-            timed[key] = _seconds_per_sample(*key)
+            timed[key] = seconds_per_sample(*key)
         trained, evaluated = workload(spec, shape)
         seconds += timed[key] * (trained + evaluated / 3)  # a pass without gradients costs a third
         if (hours := seconds / workers / 3600) > CPU_LIMIT_HOURS:
@@ -123,7 +110,7 @@ def check_cpu_time(specs: Sequence[RunSpec], raw: Path, store: Store, workers: i
             )
 
 
-def _seconds_per_sample(arch: str, classes: int, size: int, channels: int, batch_size: int) -> float:
+def seconds_per_sample(arch: str, classes: int, size: int, channels: int, batch_size: int) -> float:
     """Seconds of one training sample on one thread, the quicker of two small steps."""
     threads, batch = torch.get_num_threads(), min(batch_size, 16)
     torch.set_num_threads(1)

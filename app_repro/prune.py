@@ -35,7 +35,7 @@ def _highest(scores: Tensor, asked: float) -> Tensor:
     count = round(asked * scores.numel())
     if count == 0:
         return torch.zeros_like(scores, dtype=torch.bool)
-    threshold = scores.kthvalue(scores.numel() - count + 1).values  # the count-th highest
+    threshold = scores.topk(count, sorted=False).values.min()  # not kthvalue, which is not deterministic on every GPU
     chosen = scores > threshold
     ties = (scores == threshold).nonzero().flatten()
     chosen[ties[: count - int(chosen.sum())]] = True

@@ -1,6 +1,7 @@
 """What a run leaves: results per megabatch, metrics derived from them, provenance, the digest of the code."""
 
 import ast
+import functools
 import itertools
 import os
 import platform
@@ -20,13 +21,15 @@ LEARNING_CODE = (
     "anytime",
     "checkpoint",
     "criteria",
-    "evaluate",
+    "engines",
     "masks",
     "megabatches",
     "methods",
     "models",
     "prune",
+    "recipe",
     "seeds",
+    "steps",
     "stream",
     "train",
     "walk",
@@ -36,7 +39,15 @@ LEARNING_CODE = (
 
 def code_digest(folder: Path | None = None) -> str:
     """First 16 hex digits of sha256 over the syntax trees of LEARNING_CODE: comments and docstrings do not count."""
-    folder = folder or Path(__file__).parent
+    return _code_digest(folder) if folder else _own_code_digest()
+
+
+@functools.cache  # asked for every run; a process goes on with the code that it found when it began
+def _own_code_digest() -> str:
+    return _code_digest(Path(__file__).parent)
+
+
+def _code_digest(folder: Path) -> str:
     trees = {name: _tree(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))) for name in LEARNING_CODE}
     return digest(canonical(trees).encode())[:16]
 

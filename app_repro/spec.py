@@ -121,7 +121,7 @@ class RunSpec(BaseModel):
     train_limit: Positive | None
     test_limit: Positive | None
     precision: Literal["fp32", "tf32", "bf16"]
-    engine: Literal["eager"]
+    engine: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("engines", "ENGINES")))]
 
     @property
     def run_id(self) -> str:

@@ -1,12 +1,11 @@
 """What each command does, from its paths: the seam between the command line and the rooms."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from app_repro.errors import AppReproError
-from app_repro.store import Places, Store, locate
+from app_repro.store import Store, locate
 
 
 def store_at(folder: Path | None) -> Path:
@@ -61,67 +60,6 @@ def split(params_file: Path, raw: Path, target: Path) -> None:
     for row in splits.write(splits.grid(load(params_file), raw), raw, target):
         sizes = f"{row['train_per_megabatch']} + {row['validation_per_megabatch']}"
         print(f"{row['stream']}: {row['sb']} megabatches of {sizes} images, {row['test']} to test")
-
-
-def run(
-    params_file: Path, places: Places, target: Path, *, workers: int | None, anyway: bool, accept_code: bool
-) -> int:
-    """Train what the store lacks, lay out the grid in `target`, sum up; the exit code."""
-    from app_repro import execute, plan, splits, tracking
-    from app_repro.display import GridDisplay
-    from app_repro.params import load
-    from app_repro.store import labels
-
-    params = load(params_file)
-    specs, store = splits.grid(params, places.raw), Store(places.store)
-    if accept_code:
-        print(f"{execute.accept_code(specs, store)} runs of other code accepted")
-    slots = execute.devices(params.device, workers or params.workers)
-    if slots[0] == "cpu" and not anyway:
-        plan.check_cpu_time(specs, places.raw, store, len(slots))
-    names = dict(zip([spec.run_id for spec in specs], labels(specs, params.axes), strict=True))
-    samples = {spec.run_id: plan.workload(spec, plan.shape_of(spec, places.raw))[0] for spec in specs}
-    where = tracking.Where(params.tracking, str(places.store.absolute()))
-    display = GridDisplay(names, samples, {spec.run_id: spec.sb for spec in specs})
-    with display, tracking.Mirror(display, where, specs) as mirror:
-        outcome = execute.run_grid(specs, places, slots, mirror)
-        execute.lay_out_grid(specs, params, store, target)
-        mirror.end_of_grid(target, outcome.interrupted)
-    _sum_up(outcome.ended, names)
-    return outcome.exit_code
-
-
-def _sum_up(ended: dict[str, tuple[str, str]], names: dict[str, str]) -> None:
-    """One line for the grid, and one for each run that is not finished."""
-    bad = {run_id: entry for run_id, entry in ended.items() if entry[0] != "finished"}
-    missing = len(names) - len(ended)
-    print(
-        f"{len(ended) - len(bad)} of {len(names)} runs finished"
-        + (f", {missing} not begun or at work" if missing else "")
-    )
-    for run_id, (status, message) in bad.items():
-        print(f"app-repro: {names[run_id]} ({run_id}): {status}: {message}", file=sys.stderr)
-
-
-def plan(
-    params_file: Path, raw: Path, store: Path, preset: str | None = None, claim: tuple[Path, str] | None = None
-) -> str:
-    """A grid as a table: that of the params file, of a preset, or of a claim (claims file, id)."""
-    from app_repro import plan as planning
-    from app_repro import presets
-    from app_repro.params import load, parse
-
-    if claim:
-        from app_repro.claims import claim_params
-        from app_repro.claims import load as load_claims
-        from app_repro.verify import select
-
-        params = claim_params(select(load_claims(claim[0]), [claim[1]])[0])
-    elif preset:
-        params = parse(presets.preset(preset) | {"device": "auto", "workers": None}, f"preset {preset}")
-    else:
-        params = load(params_file)
-    return planning.as_table(planning.rows(params, raw, Store(store)))
 
 
 def runs(store: Path) -> str:

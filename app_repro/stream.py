@@ -1,8 +1,10 @@
 """Arrays on a device + indices -> one Phase per megabatch: shuffled, augmented batches without a DataLoader."""
 
+import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,8 +15,8 @@ from app_repro.data import Augmentation, DataSet
 from app_repro.megabatches import Indices, PhaseIndices
 from app_repro.seeds import seed_for
 
-EVALUATION_BATCH = 625
-"""Divides every validation part of T = 8 and the 10,000 test images, so that one size serves all."""
+RESIDENT_SHARE = 0.5
+"""Share of a GPU's memory that one part of a data set may take; a larger one stays on the host and streams."""
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 """Normalised images (B, C, H, W) float32 in channels_last, labels (B,) int64."""
@@ -22,25 +24,44 @@ Batches = Iterator[tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Images:
-    """One split of a data set on a device."""
+    """One split of a data set on a device; or on the host, from where it streams to the device in windows."""
 
     pixels: Tensor
-    """(N, H, W, C) uint8"""
+    """(N, H, W, C) uint8; on the host, as `labels`, where it streams"""
     labels: Tensor
     """(N,) int64"""
     mean: Tensor
     """(C,) float32, on 0..255"""
     std: Tensor
     augmentation: Augmentation
+    streams: bool = False
 
     @classmethod
-    def load(cls, data: DataSet, part: str, device: torch.device) -> "Images":
-        """The `part` ("train" or "test") of a data set; on the CPU the memory map itself, elsewhere a copy."""
-        pixels = _shared(getattr(data, f"{part}_images")).to(device)
-        labels = torch.from_numpy(np.array(getattr(data, f"{part}_labels"), np.int64)).to(device)
+    def load(cls, data: DataSet, part: str, device: torch.device, share: float = RESIDENT_SHARE) -> "Images":
+        """The `part` ("train" or "test") of a data set; on the CPU the memory map itself, elsewhere a copy.
+
+        What would take more than `share` of the device's memory stays the memory map, and streams.
+        """
+        pixels = _shared(getattr(data, f"{part}_images"))
+        labels = torch.from_numpy(np.array(getattr(data, f"{part}_labels"), np.int64))
+        streams = pixels.numel() > share * _memory(device)
+        if not streams:
+            pixels, labels = pixels.to(device), labels.to(device)
         mean = torch.tensor(data.mean, dtype=torch.float32, device=device) * 255
         std = torch.tensor(data.std, dtype=torch.float32, device=device) * 255
-        return cls(pixels, labels, mean, std, data.augmentation)
+        return cls(pixels, labels, mean, std, data.augmentation, streams)
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches come out."""
+        return self.mean.device
+
+    def window(self, indices: Tensor) -> "Images":
+        """The images at `indices` (B,) alone, on the device, in that order."""
+        pixels, labels = self.pixels[indices], self.labels[indices]
+        if self.device.type == "cuda":  # from pinned memory a copy runs beside the kernels
+            pixels, labels = (part.pin_memory().to(self.device, non_blocking=True) for part in (pixels, labels))
+        return replace(self, pixels=pixels, labels=labels, streams=False)
 
     def clean(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Images and labels at `indices` (B,), normalised, not augmented."""
@@ -64,6 +85,10 @@ class Images:
         # outside lies black, as in torchvision: padding comes before normalisation
         return self._normalised(crops * inside[..., None]), self.labels[indices]
 
+    def batch(self, indices: Tensor, draws: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Images and labels at `indices` (B,): varied as `draws` (B, 5) says, clean if None."""
+        return self.clean(indices) if draws is None else self.augmented(indices, draws)
+
     def _normalised(self, pixels: Tensor) -> Tensor:
         images = pixels.float().sub_(self.mean).div_(self.std)
         return images.permute(0, 3, 1, 2)  # (B, H, W, C) -> (B, C, H, W), which is channels_last in memory
@@ -79,7 +104,8 @@ class Images:
         down = torch.stack([zero, height, (draws[:, 0] * 2 - 1) * (1 - height)], 1)
         images = self._normalised(self.pixels[indices])
         grid = F.affine_grid(torch.stack([across, down], 1), list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+        crops = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+        return crops.contiguous(memory_format=torch.channels_last)
 
 
 def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -89,6 +115,16 @@ def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
     """
     generator = torch.Generator().manual_seed(seed)
     return torch.randperm(count, generator=generator), torch.rand(count, 5, generator=generator)
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which images are shown one after the other, and how each is varied."""
+
+    indices: Tensor
+    """(N,) int64, where the pixels are"""
+    draws: Tensor | None = None
+    """(N, 5) as `draw` gives them, on the device; None: clean."""
 
 
 @dataclass(frozen=True)
@@ -115,45 +151,64 @@ class Phase:
         validation_augmented: bool = False,
         score_augmented: bool = False,
     ) -> "Phase":
-        """Indices as tensors on the device of `images`."""
+        """Indices as tensors where the pixels of `images` are."""
         train, validation, score = (
             _to(part, images.labels.device) for part in (indices.train, indices.validation, indices.score)
         )
         return cls(megabatch, images, train, validation, score, seed, validation_augmented, score_augmented)
 
-    def training_batches(self, epoch: int, batch_size: int, start: int = 0) -> Batches:
-        """One epoch from step `start` on: shuffled, augmented, the last partial batch kept."""
-        order, draws = draw(len(self.train), seed_for(self.seed, "shuffle", self.megabatch, epoch))
-        order, draws = self.train[order.to(self.train.device)], draws.to(self.train.device)
-        for first in range(start * batch_size, len(order), batch_size):
-            part = slice(first, first + batch_size)
-            yield self.images.augmented(order[part], draws[part])
+    def training_order(self, epoch: int) -> Order:
+        """One epoch: shuffled, augmented."""
+        permutation, draws = draw(len(self.train), seed_for(self.seed, "shuffle", self.megabatch, epoch))
+        return Order(self.train[permutation.to(self.train.device)], draws.to(self.images.device))
 
-    def validation_batches(self, epoch: int) -> Batches:
+    def validation_order(self, epoch: int) -> Order:
         """The validation part in stream order, clean, or varied anew each epoch as the released code has it."""
-        augmented = self.validation_augmented
-        return self._in_order(self.validation, EVALUATION_BATCH, augmented, "validate", epoch)
-
-    def clean_training_batches(self) -> Batches:
-        """The training part in stream order, not augmented."""
-        return in_order(self.images, self.train)
+        return self._in_order(self.validation, self.validation_augmented, "validate", epoch)
 
     def score_batches(self, batch_size: int = 100) -> Batches:
         """The scoring sample in batches of 100 (Lee et al. 2019's code, and the released code)."""
-        return self._in_order(self.score, batch_size, self.score_augmented, "score-augment", 0)
+        return batches(self.images, self._in_order(self.score, self.score_augmented, "score-augment", 0), batch_size)
 
-    def _in_order(self, indices: Tensor, size: int, augmented: bool, role: str, epoch: int) -> Batches:
+    def _in_order(self, indices: Tensor, augmented: bool, role: str, epoch: int) -> Order:
         if not augmented:
-            yield from in_order(self.images, indices, size)
-            return
+            return Order(indices)
         _, draws = draw(len(indices), seed_for(self.seed, role, self.megabatch, epoch))
-        for part, draws_part in zip(indices.split(size), draws.to(indices.device).split(size), strict=True):
-            yield self.images.augmented(part, draws_part)
+        return Order(indices, draws.to(self.images.device))
 
 
-def in_order(images: Images, indices: Tensor, size: int = EVALUATION_BATCH) -> Batches:
-    """Clean batches of at most `size` images at `indices`, in that order."""
-    return (images.clean(part) for part in indices.split(size))
+def sizes(count: int, size: int) -> list[int]:
+    """`count` images in batches of `size`, the last partial one kept."""
+    return [min(size, count - first) for first in range(0, count, size)]
+
+
+def batches(images: Images, order: Order, size: int) -> Batches:
+    """The images of an order, batch by batch."""
+    shown = windows(images, order, size) if images.streams else None
+    for first in range(0, len(order.indices), size):
+        part = slice(first, first + size)
+        draws = None if order.draws is None else order.draws[part]
+        if shown is None:
+            yield images.batch(order.indices[part], draws)
+        else:
+            window = next(shown)
+            yield window.batch(torch.arange(len(window.labels), device=window.device), draws)
+
+
+def windows(images: Images, order: Order, size: int, start: int = 0) -> Iterator[Images]:
+    """The images of an order from `start` on, `size` at a time, each lot fetched while the one before is worked on."""
+    parts = order.indices[start:].split(size)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(images.window, parts[0])
+        for part in parts[1:]:
+            window, coming = coming.result(), pool.submit(images.window, part)
+            yield window
+        yield coming.result()
+
+
+def _memory(device: torch.device) -> int:
+    """Bytes of a GPU; a CPU has all of a data set in its memory map in any case."""
+    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else sys.maxsize
 
 
 def _to(indices: Indices, device: torch.device) -> Tensor:

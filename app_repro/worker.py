@@ -3,7 +3,9 @@
 import os
 import resource
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,10 @@ from app_repro.spec import RunSpec
 from app_repro.store import Places, Store
 
 
-def serve(pipe: Connection, places: Places, device: str) -> None:
+def serve(pipe: Connection, places: Places, device: str, lanes: int = 1) -> None:
     """Train each spec that comes through `pipe` (as JSON text) until None comes; answer with events.
 
+    Up to `lanes` runs are at work side by side, each on a stream of its own; their bits are those of a run alone.
     Events: {"kind": "epoch", ...} while training, {"kind": "end", "run_id", "status", "message"} once a run. SIGINT is
     left to the parent; SIGTERM, or a parent that is gone, saves the state after the step at work and ends.
     """
@@ -24,9 +27,9 @@ def serve(pipe: Connection, places: Places, device: str) -> None:
         nonlocal stopping
         stopping = True
 
-    def report(event: dict[str, Any]) -> None:
+    def tell(event: dict[str, Any]) -> None:
         try:
-            pipe.send({"kind": "epoch", **event})
+            pipe.send(event)
         except OSError:  # nobody listens any more: the parent was killed
             stop()
 
@@ -34,19 +37,69 @@ def serve(pipe: Connection, places: Places, device: str) -> None:
     signal.signal(signal.SIGTERM, stop)
     configure(device)
     parent = os.getppid()
-    while not stopping:
-        try:
-            text = pipe.recv()
-        except (EOFError, OSError):
-            return
-        if text is None:
-            return
+
+    def begin(text: str) -> Lane:
         spec = RunSpec.model_validate_json(text)
-        status, message = attempt(spec, places, device, report, lambda: stopping or os.getppid() != parent)
-        try:
-            pipe.send({"kind": "end", "run_id": spec.run_id, "status": status, "message": message})
-        except OSError:
+        should_stop = lambda: stopping or os.getppid() != parent  # noqa: E731
+        return Lane(
+            spec, attempt_by_turns(spec, places, device, lambda event: tell({"kind": "epoch", **event}), should_stop)
+        )
+
+    try:
+        _keep_busy(pipe, lanes, begin, tell, lambda: stopping)
+    except (EOFError, OSError):  # the parent is gone
+        return
+
+
+class Naps:
+    """Rests while nothing can be launched, twice as long each time: a device is asked often, a lock now and then."""
+
+    SHORTEST, LONGEST = 0.0002, 0.05
+
+    def __init__(self) -> None:
+        self.seconds = self.SHORTEST
+
+    def after(self, launched: bool) -> None:
+        """Rest unless something was launched."""
+        if launched:
+            self.seconds = self.SHORTEST
             return
+        time.sleep(self.seconds)
+        self.seconds = min(2 * self.seconds, self.LONGEST)
+
+
+@dataclass
+class Lane:
+    """A run at work beside others."""
+
+    spec: RunSpec
+    turns: Generator[bool, None, tuple[str, str]]
+
+
+def _keep_busy(
+    pipe: Connection,
+    lanes: int,
+    begin: Callable[[str], Lane],
+    tell: Callable[[dict[str, Any]], None],
+    stopping: Callable[[], bool],
+) -> None:
+    """Take specs while there are free lanes, and give each lane a turn after the other."""
+    at_work: list[Lane] = []
+    closing, naps = False, Naps()
+    while at_work or not (closing or stopping()):
+        while not (closing or stopping()) and len(at_work) < lanes and (not at_work or pipe.poll()):
+            text = pipe.recv()
+            closing = text is None
+            at_work += [] if closing else [begin(text)]
+        launched = False
+        for lane in list(at_work):
+            try:
+                launched |= next(lane.turns)
+            except StopIteration as end:
+                status, message = end.value
+                at_work.remove(lane)
+                tell({"kind": "end", "run_id": lane.spec.run_id, "status": status, "message": message})
+        naps.after(launched or not at_work)
 
 
 def configure(device: str) -> None:
@@ -70,10 +123,27 @@ def attempt(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[str, str]:
     """Train one run unless it is finished: its status (finished, diverged, stopped, failed), and a line why."""
+    turns = attempt_by_turns(spec, places, device, report, should_stop)
+    naps = Naps()
+    while True:
+        try:
+            naps.after(next(turns))
+        except StopIteration as end:
+            return end.value
+
+
+def attempt_by_turns(
+    spec: RunSpec,
+    places: Places,
+    device: str,
+    report: Callable[[dict[str, Any]], None],
+    should_stop: Callable[[], bool],
+) -> Generator[bool, None, tuple[str, str]]:
+    """`attempt` piece by piece: yields whether a step was launched, returns status and message."""
     from app_repro.errors import AppReproError, Stopped
 
     try:
-        return train(spec, places, device, report, should_stop)
+        return (yield from train(spec, places, device, report, should_stop))
     except Stopped as stop:
         return "stopped", str(stop)
     except AppReproError as error:
@@ -82,13 +152,19 @@ def attempt(
         return "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
+def prepare_and_attempt(spec: RunSpec, places: Places, device: str, *rest: Any) -> tuple[str, str]:
+    """`attempt` in a process, or on a thread, that has not been made to repeat bits yet."""
+    configure(device)
+    return attempt(spec, places, device, *rest)
+
+
 def train(
     spec: RunSpec,
     places: Places,
     device: str,
     report: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool],
-) -> tuple[str, str]:
+) -> Generator[bool, None, tuple[str, str]]:
     """Train one run under its lock and leave weights, masks and, last of all, the record."""
     import torch
 
@@ -97,17 +173,19 @@ def train(
     from app_repro.errors import DivergedError
 
     folder, code = Store(places.store).folder(spec), record.code_digest()
+    while folder.is_locked() and not should_stop():  # by another process: the lanes beside this one go on meanwhile
+        yield False
     with folder.lock(should_stop):
         if done := folder.finished(code):
             return done["status"], str(done["diverged"] or "")
         images, split = data.load(places.raw / splits.data_folder(spec)), splits.load(spec, places.splits)
-        set_precision(spec.precision)
         run = Run(spec, images, split, torch.device(device), folder, code=code, report=report, should_stop=should_stop)
         diverged = None
         try:
-            results = run.go()
+            while (launched := run.turn()) is not None:
+                yield launched
         except DivergedError as error:
-            results, diverged = run.results, error.where
+            diverged = error.where
         _, height, _, channels = images.train_images.shape
         left = {
             "model.safetensors": folder.write_tensors("model.safetensors", checkpoint.encode_weights(run.net)),
@@ -115,7 +193,7 @@ def train(
         }
         content = record.make(
             spec,
-            results,
+            run.results,
             models.describe(spec.arch, len(images.classes), height, channels),
             data_source=images.source,
             files=left,
@@ -124,14 +202,6 @@ def train(
         )
         folder.write_record(content)
     return content["status"], f"diverged: {diverged}" if diverged else ""
-
-
-def set_precision(precision: str) -> None:
-    """TF32 only where the precision asks for it: current GPUs use it in convolutions unless told not to."""
-    import torch
-
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
 
 def describe_device(device: str) -> dict[str, Any]:

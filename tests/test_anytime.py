@@ -5,7 +5,7 @@ import pytest
 import torch
 from workbench import prepared
 
-from app_repro import anytime, data, record, splits
+from app_repro import data, record, splits, steps
 from app_repro.anytime import Run
 from app_repro.errors import AppReproError, Stopped
 from app_repro.store import Store
@@ -123,7 +123,7 @@ def test_a_missing_result_of_an_earlier_megabatch_starts_the_run_anew(bench, tmp
 
 def test_a_pruned_weight_that_is_not_zero_is_an_error(bench, tmp_path, monkeypatch) -> None:
     spec = of(bench, "osp")
-    monkeypatch.setattr(anytime.masks, "zero_pruned", lambda tensors, mask: None)
+    monkeypatch.setattr(steps, "zero_pruned", lambda tensors, mask: None)
     with pytest.raises(AppReproError, match="a pruned weight is not 0 after megabatch 1"):
         a_run(bench, spec, Store(tmp_path).folder(spec)).go()
 

@@ -18,13 +18,17 @@ LEVELS = [
     ["params", "presets", "record"],
     ["arrays", "archives", "downloads", "folders", "imagenet", "sources", "parts", "data", "megabatches"],
     ["stream", "models", "masks"],
-    ["evaluate", "criteria", "prune"],
+    ["criteria", "prune"],
+    ["recipe", "engines"],
+    ["steps"],
     ["train"],
     ["checkpoint", "splits", "store"],
     ["walk"],
     ["anytime"],
     ["worker"],
-    ["workload", "plan", "display", "execute"],
+    ["workload", "plan", "display", "execute", "transfer", "shards", "merge"],
+    ["ray_executor", "slurm_task", "slurm_executor", "executors"],
+    ["speeds", "forecast", "growth"],
     ["tables", "palette", "drawing", "drawings_audit"],
     ["judge", "shapes", "orderings", "statements", "claims", "evidence", "cells", "noise", "rules", "verify"],
     [
@@ -45,9 +49,11 @@ LEVELS = [
     ["report"],
     ["verdicts", "publish", "power", "reported", "differences", "audit"],
     ["findings", "missing", "page", "serve"],
+    ["budget"],
     ["wandb_mirror", "tracking", "checks", "gpus", "doctor"],
-    ["workspace", "demo", "stages", "judging", "readme", "container"],
-    ["options", "cli_claims", "cli_machine", "cli"],
+    ["workspace", "demo", "stages", "computing", "judging", "readme", "container"],
+    ["reference", "timed", "ceilings", "starting", "benchtable", "bench"],
+    ["options", "cli_claims", "cli_runs", "cli_machine", "cli"],
 ]
 """From the ground up: a module imports modules of lower levels, or earlier ones of its own."""
 
@@ -89,7 +95,15 @@ TORCH_FREE = [
     "wandb_mirror",
     "workspace",
     "container",
+    "cli_runs",
     "cli",
+    "computing",
+    "executors",
+    "ray_executor",
+    "slurm_executor",
+    "merge",
+    "shards",
+    "speeds",
 ]
 LIGHT = {"torch", "torchvision"}
 

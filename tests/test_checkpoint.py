@@ -7,7 +7,8 @@ from safetensors.torch import load
 from torch import nn
 
 from app_repro import checkpoint, masks, models
-from app_repro.train import Progress, Recipe, momentum_of, optimizer_for
+from app_repro.recipe import Recipe, momentum_of, optimizer_for
+from app_repro.train import Progress
 
 RECIPE = Recipe(5, 4, 0.1, 0.9, 1e-4, (2,), 0.1, True, "fp32")
 POSITION = {"run_id": "0123456789ab", "finished": 3, "scored": {"seconds": 0.1 + 0.2, "samples": 7}}
@@ -36,7 +37,7 @@ def saved() -> tuple[nn.Module, torch.optim.SGD, masks.Mask, Progress, bytes]:
     mask = {name: torch.rand(w.shape, generator=generator) < 0.3 for name, w in models.prunable(net).items()}
     best = {name: tensor.clone() for name, tensor in built(seed=2)[0].state_dict().items()}
     progress = Progress(3, 17, 0.1 + 0.2, 5, 40, 2, best, [1 / 3, 1e-300], [2 / 3], [0.7], [0.1], [12.5])
-    return net, sgd, mask, progress, checkpoint.encode(net, sgd, mask, progress, POSITION)
+    return net, sgd, mask, progress, checkpoint.encode(checkpoint.take(net, sgd, mask, progress, POSITION))
 
 
 def bits(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[torch.dtype, torch.Size, bytes]]:
@@ -83,14 +84,16 @@ def test_the_position_is_read_from_the_header_alone(saved) -> None:
 
 def test_a_fresh_state_has_no_best_epoch_and_comes_back_so() -> None:
     net, sgd = built(seed=1)
-    content = checkpoint.encode(net, sgd, masks.full(models.prunable(net)), Progress(), {})
+    content = checkpoint.encode(checkpoint.take(net, sgd, masks.full(models.prunable(net)), Progress(), {}))
     mask, progress = checkpoint.restore(content, *built(seed=2))
     assert progress == Progress() and masks.density(mask) == 1
 
 
 def test_an_infinite_loss_comes_back() -> None:
     net, sgd = built(seed=1)
-    content = checkpoint.encode(net, sgd, masks.full(models.prunable(net)), Progress(loss_sum=float("inf")), {})
+    content = checkpoint.encode(
+        checkpoint.take(net, sgd, masks.full(models.prunable(net)), Progress(loss_sum=float("inf")), {})
+    )
     assert checkpoint.restore(content, net, sgd)[1].loss_sum == float("inf")
 
 
@@ -99,3 +102,14 @@ def test_weights_and_masks_of_a_finished_run_are_plain_safetensors(saved) -> Non
     assert bits(load(checkpoint.encode_weights(net))) == bits(net.state_dict())
     packed = load(checkpoint.encode_mask(mask))
     assert bits(masks.unpack(packed, models.prunable(net))) == bits(mask)
+
+
+def test_a_state_is_what_it_was_when_it_was_taken(saved) -> None:
+    net, sgd = built(seed=1)
+    step(net, sgd)
+    mask = masks.full(models.prunable(net))
+    state = checkpoint.take(net, sgd, mask, Progress(), {})
+    at_once = bits(load(checkpoint.encode(state)))
+    step(net, sgd)
+    assert bits(load(checkpoint.encode(state))) == at_once
+    assert bits(load(checkpoint.encode(checkpoint.take(net, sgd, mask, Progress(), {})))) != at_once

@@ -23,15 +23,19 @@ def imports(node: ast.AST) -> set[str]:
     return {name for name in names if (PACKAGE / f"{name}.py").exists()}
 
 
+def is_used(function: str, command: str) -> bool:
+    return function == command or function.startswith("_")
+
+
 def of_command(module: str, command: str) -> set[str]:
-    """What `module` imports at its top and inside its function `command`."""
+    """What `module` imports at its top, inside its function `command` and inside its private helpers."""
     tree = ast.parse((PACKAGE / f"{module}.py").read_text())
-    used = [node for node in tree.body if not isinstance(node, ast.FunctionDef) or node.name == command]
+    used = [node for node in tree.body if not isinstance(node, ast.FunctionDef) or is_used(node.name, command)]
     return set().union(*(imports(node) for node in used))
 
 
 def closure(command: str) -> set[str]:
-    """Every module that the command can import: cli, cli_*, stages and judging through their own function alone."""
+    """Every module that the command can import: cli, cli_* and the seams through their own function alone."""
     seen: set[str] = {"cli"}
     todo = of_command("cli", command)
     while todo:
@@ -40,7 +44,7 @@ def closure(command: str) -> set[str]:
             continue
         seen.add(module)
         here = ast.parse((PACKAGE / f"{module}.py").read_text())
-        seam = module in ("stages", "judging") or module.startswith("cli_")
+        seam = module in ("stages", "judging", "computing") or module.startswith("cli_")
         todo |= of_command(module, command) if seam else imports(here)
     return seen
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from workbench import prepared, settings
 
-from app_repro import stages
+from app_repro import computing, stages
 from app_repro.errors import ParamsError
 from app_repro.store import Places
 
@@ -42,7 +42,7 @@ def test_the_pipeline_in_one_process_and_a_summary(here, capsys) -> None:
     fetch()
     stages.split(Path("params.yaml"), Path("data/raw"), Path("data/splits"))
     places = Places(Path("data/raw"), Path("data/splits"), stages.store_at(None))
-    code = stages.run(Path("params.yaml"), places, Path("data/runs"), workers=1, anyway=False, accept_code=False)
+    code = computing.run(Path("params.yaml"), places, Path("data/runs"), anyway=False, accept_code=False)
     out = capsys.readouterr().out
     assert code == 0 and "3 megabatches of 90 + 10 images, 100 to test" in out
     assert out.splitlines()[-1] == "1 of 1 runs finished"
@@ -59,7 +59,7 @@ def test_a_damaged_record_is_listed_as_damaged(tmp_path) -> None:
 
 
 def test_a_preset_is_planned_without_its_data(here) -> None:
-    text = stages.plan(Path("params.yaml"), Path("data/raw"), Path(".store"), "headline")
+    text = computing.plan(Path("params.yaml"), Path("data/raw"), Path(".store"), "headline")
     assert "18 of 18 to run" in text and "cifar100-resnet50-app-sb8-s3-protocol-released" in text
 
 

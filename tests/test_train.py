@@ -6,8 +6,10 @@ from app_repro import data, masks, models, splits
 from app_repro.errors import DivergedError
 from app_repro.megabatches import phase
 from app_repro.prune import prune
-from app_repro.stream import Images, Phase
-from app_repro.train import Progress, Recipe, fit, momentum_of, optimizer_for
+from app_repro.recipe import Recipe
+from app_repro.steps import Counts, Steps
+from app_repro.stream import Images, Order, Phase, batches
+from app_repro.train import Progress, fit
 
 RECIPE = Recipe(
     epochs=2,
@@ -24,16 +26,28 @@ RECIPE = Recipe(
 
 @pytest.fixture
 def stage(tmp_path):
-    """A network, a phase of digits and a mask at half density."""
+    """Digits to learn, a network at half density, and what trains it by a recipe."""
     specs, places = prepared(tmp_path)
     images = Images.load(data.load(places.raw / "digits"), "train", torch.device("cpu"))
     indices = phase(splits.load(specs[0], places.splits), 1, replay="full", seed=1)
     current = Phase.of(1, images, indices, seed=1)
     net = models.build("resnet8s", 10, 8, 1, seed=1)
     mask = masks.full(models.prunable(net))
-    mask = prune(net, mask, 0.5, current.clean_training_batches, criterion="magnitude", scope="global")
-    masks.zero_pruned(models.prunable(net), mask)
-    return net, current, mask
+    sample = Order(current.train)
+    mask = prune(net, mask, 0.5, lambda: batches(images, sample, 90), criterion="magnitude", scope="global")
+
+    def steps_by(**changes) -> Steps:
+        steps = Steps(net, Recipe(**{**vars(RECIPE), **changes}), longest=90)
+        steps.set_mask(mask)
+        return steps
+
+    return steps_by, current, mask
+
+
+def trained(steps: Steps, current: Phase, hook=lambda epoch_ended: None) -> Progress:
+    progress = Progress()
+    assert all(fit(steps, current, progress, hook))
+    return progress
 
 
 def test_learning_rate_falls_at_milestones_and_starts_again() -> None:
@@ -50,71 +64,85 @@ def test_without_restart_the_learning_rate_stays_where_megabatch_1_left_it() -> 
 
 
 def test_pruned_weights_and_their_momentum_are_zero_after_every_step(stage) -> None:
-    net, current, mask = stage
-    sgd, steps = optimizer_for(net, RECIPE), []
+    steps_by, current, mask = stage
+    steps, seen = steps_by(), []
 
-    def look(sums, epoch_ended) -> None:
-        steps.append(masks.holds(models.prunable(net), mask) and masks.holds(momentum_of(net, sgd), mask))
+    def look(epoch_ended: bool) -> None:
+        seen.append(masks.holds(steps.weights, mask) and masks.holds(steps.momentum, mask))
 
-    fit(net, current, mask, RECIPE, sgd, Progress(), look)
-    assert len(steps) == 2 * (3 + 1) and all(steps)
-    kept = [bool((weight[mask[name]] != 0).any()) for name, weight in models.prunable(net).items()]
-    assert all(kept)
+    trained(steps, current, look)
+    assert len(seen) == 2 * (3 + 1) and all(seen)
+    assert all(bool((weight[mask[name]] != 0).any()) for name, weight in steps.weights.items())
 
 
 def test_one_step_is_sgd_with_momentum_and_weight_decay(stage) -> None:
-    net, current, mask = stage
-    name = "layer1.0.conv1.weight"
-    before = models.prunable(net)[name].detach().clone()
-    sgd, seen = optimizer_for(net, RECIPE), []
+    steps_by, current, _ = stage
+    steps = steps_by(weight_decay=0.5)
+    name, seen = "layer1.0.conv1.weight", []
 
-    def look(sums, epoch_ended) -> None:
-        if not seen:
-            weight = models.prunable(net)[name]
-            seen.append((weight.detach().clone(), weight.grad.clone()))
+    def look(epoch_ended: bool) -> None:
+        weight = steps.weights[name]
+        if not epoch_ended:
+            seen.append([t.detach().clone().double() for t in (weight, weight.grad, steps.momentum[name])])
 
-    fit(net, current, mask, RECIPE, sgd, Progress(), look)
-    after, gradient = seen[0]
-    torch.testing.assert_close(after, before - 0.1 * (gradient + 1e-4 * before), rtol=1e-6, atol=1e-9)
+    before = steps.weights[name].detach().clone().double()
+    trained(steps, current, look)
+    velocity = torch.zeros_like(before)
+    for weight, gradient, momentum in seen[:3]:
+        step = gradient + 0.5 * before
+        velocity = 0.9 * velocity + step
+        for got, want, largest in ((momentum, velocity, step.abs().max()), (weight, before - 0.1 * velocity, 1.0)):
+            assert (got - want).abs().max() <= 2**-23 * max(float(largest), float(want.abs().max()))
+        before, velocity = weight, momentum
 
 
 def test_the_first_best_epoch_is_restored(stage, monkeypatch) -> None:
-    net, current, mask = stage
-    recipe = Recipe(**{**vars(RECIPE), "epochs": 4})
+    steps_by, current, _ = stage
     hits, ends = iter([3, 7, 7, 5]), []
-    from app_repro import train
-    from app_repro.evaluate import Counts
+    steps = steps_by(epochs=4)
+    monkeypatch.setattr(steps, "counts", lambda: Counts(10 - next(hits), 10, 1.0))
 
-    monkeypatch.setattr(train, "evaluate", lambda *_: Counts(10 - next(hits), 10, 1.0))
-
-    def look(sums, epoch_ended) -> None:
+    def look(epoch_ended: bool) -> None:
         if epoch_ended:
-            ends.append({name: tensor.clone() for name, tensor in net.state_dict().items()})
+            ends.append({name: tensor.clone() for name, tensor in steps.net.state_dict().items()})
 
-    progress = fit(net, current, mask, recipe, optimizer_for(net, recipe), Progress(), look)
-    assert progress.best_epoch == 1
-    assert all(torch.equal(tensor, ends[1][name]) for name, tensor in net.state_dict().items())
+    assert trained(steps, current, look).best_epoch == 1
+    assert all(torch.equal(tensor, ends[1][name]) for name, tensor in steps.net.state_dict().items())
     assert not torch.equal(ends[1]["conv1.weight"], ends[2]["conv1.weight"])
 
 
 def test_training_accuracy_is_the_running_mean_over_the_epoch(stage) -> None:
-    net, current, mask = stage
-    recipe = Recipe(**{**vars(RECIPE), "epochs": 1, "lr": 1e-30})
-    net_before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    progress = fit(net, current, mask, recipe, optimizer_for(net, recipe), Progress())
-    net.load_state_dict(net_before)
-    net.train()
+    steps_by, current, _ = stage
+    steps = steps_by(epochs=1, lr=1e-30)
+    before = {name: tensor.clone() for name, tensor in steps.net.state_dict().items()}
+    progress = trained(steps, current)
+    models.load(steps.net, before)
+    steps.net.train()
     with torch.no_grad():
-        batches = list(current.training_batches(0, 32))
-        hits = sum(int((net(images).argmax(1) == labels).sum()) for images, labels in batches)
+        shown = list(batches(current.images, current.training_order(0), 32))
+        hits = sum(int((steps.net(images).argmax(1) == labels).sum()) for images, labels in shown)
     assert progress.train_accuracy == [hits / 90]
 
 
+def test_an_epoch_taken_up_at_a_step_goes_on_as_it_would_have(stage) -> None:
+    steps_by, current, _ = stage
+    steps, order = steps_by(), current.training_order(0)
+    assert sum(steps.train(current.images, order, 0, 0.1)) == 3
+    straight = {name: tensor.clone() for name, tensor in steps.net.state_dict().items()}
+    again = steps_by()
+    models.load(again.net, models.build("resnet8s", 10, 8, 1, seed=1).state_dict())
+    again.set_mask(stage[2])
+    one = again.train(current.images, order, 0, 0.1)
+    assert next(one)
+    assert sum(again.train(current.images, order, 1, 0.1)) == 2
+    assert all(torch.equal(straight[name], tensor) for name, tensor in again.net.state_dict().items())
+
+
 def test_an_infinite_loss_stops_the_run_and_says_where(stage) -> None:
-    net, current, mask = stage
-    recipe = Recipe(**{**vars(RECIPE), "lr": 1000.0, "epochs": 50, "milestones": ()})
+    steps_by, current, _ = stage
+    steps = steps_by(lr=1000.0, epochs=50, milestones=())
     with torch.no_grad():
-        net.fc.weight.mul_(1e38)
+        steps.net.fc.weight.mul_(1e38)
     with pytest.raises(DivergedError, match="megabatch 1, epoch 1") as caught:
-        fit(net, current, mask, recipe, optimizer_for(net, recipe), Progress())
+        trained(steps, current)
     assert caught.value.where == {"megabatch": 1, "epoch": 1}

@@ -11,7 +11,7 @@ from app_repro.store import Store
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     specs, places = prepared(tmp_path_factory.mktemp("worker"), method=["app"])
-    status = worker.train(specs[0], places, "cpu", lambda event: None, lambda: False)
+    status = worker.attempt(specs[0], places, "cpu", lambda event: None)
     return specs[0], places, status
 
 
@@ -53,7 +53,7 @@ def test_training_again_computes_nothing(trained) -> None:
     spec, places, _ = trained
     before = (Store(places.store).folder(spec).path / "record.json").read_bytes()
     events: list[dict] = []
-    assert worker.train(spec, places, "cpu", events.append, lambda: False) == ("finished", "")
+    assert worker.attempt(spec, places, "cpu", events.append) == ("finished", "")
     assert not events and (Store(places.store).folder(spec).path / "record.json").read_bytes() == before
 
 

@@ -1,0 +1,161 @@
+"""How fast this machine trains: ceilings, the reference loop, engines and precisions, runs side by side; in turn."""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from app_repro import benchtable, ceilings, checkpoint, files, masks, record, starting
+from app_repro.anytime import SAVE_EVERY_SECONDS
+from app_repro.engines import set_precision
+from app_repro.prune import prune
+from app_repro.reference import Reference
+from app_repro.stream import Order, batches
+from app_repro.timed import BATCH, Case, Lanes, Timed, Workers, pixels
+from app_repro.train import Progress
+from app_repro.worker import configure, describe_device
+
+
+def cases(arch: str, device: str, quick: bool) -> list[Case]:
+    """What is compared for one network, the reference first."""
+    if device == "cpu":
+        kinds = ["fp32", "bf16"] if has_bf16() else ["fp32"]
+        return [Case(arch, "reference"), *(Case(arch, "workers", p, "eager", n) for n in (1, 2) for p in kinds)]
+    precisions, engines = (["bf16"], ["graph"]) if quick else (["fp32", "tf32", "bf16"], ["eager", "graph", "compiled"])
+    alone = [Case(arch, "engine", precision, engine) for precision in precisions for engine in engines]
+    lanes = [Case(arch, "engine", "bf16", "graph", count) for count in ((2, 4) if quick else (2, 4, 8, 16))]
+    return [Case(arch, "reference"), *alone, *lanes]
+
+
+def has_bf16() -> bool:
+    """Whether the processor multiplies in bfloat16; where it does not, bf16 is emulated and slower than fp32."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def measure(arch: str, device: str, *, quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Every case of one network, in turn, round after round: a row each, medians over the rounds."""
+    rounds, window = (3, 1.0) if quick else (5, 3.0)
+    timed: dict[Case, tuple[Timed, int, int | None]] = {}
+    for case in cases(arch, device, quick):
+        say(f"{arch}: preparing {case.kind} {case.engine} {case.precision} x {case.runs_together}")
+        timed[case] = _prepared(case, device, window)
+    rates: dict[Case, list[float]] = {case: [] for case in timed}
+    for index in range(rounds):
+        say(f"{arch}: round {index + 1} of {rounds}")
+        for case, (subject, steps, _) in timed.items():
+            rates[case].append(case.runs_together * steps * BATCH / subject.seconds(steps))
+    for subject, _, _ in timed.values():
+        if isinstance(subject, Workers):
+            subject.close()
+    reference = next(values for case, values in rates.items() if case.kind == "reference")
+    return [
+        asdict(case)
+        | {
+            "samples_per_second": statistics.median(values),
+            "ratio_to_reference": statistics.median(a / b for a, b in zip(values, reference, strict=True)),
+            "batch_size": BATCH,
+            "image_size": 32,
+            "peak_bytes": getattr(timed[case][0], "peak_bytes", timed[case][2]),
+        }
+        for case, values in rates.items()
+    ]
+
+
+def _prepared(case: Case, device: str, window: float) -> tuple[Timed, int, int | None]:
+    """What is timed, how many steps fill the window, and its peak memory on a GPU in bytes."""
+    on_gpu = device != "cpu"
+    before = torch.cuda.memory_allocated() if on_gpu else 0
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    subject: Timed
+    if case.kind == "reference":
+        subject = Reference(case.arch, BATCH, *pixels(), device)
+    else:
+        subject = (Workers if case.kind == "workers" else Lanes)(case, device)
+    subject.seconds(2)
+    steps = max(2, min(900, round(window / (subject.seconds(2) / 2))))
+    return subject, steps, torch.cuda.max_memory_allocated() - before if on_gpu else None
+
+
+def parts(arch: str, device: str) -> dict[str, Any]:
+    """Seconds of what comes between training steps: scoring 1,000 images, taking a state, writing one."""
+    lanes = Lanes(Case(arch, "engine"), device)
+    steps = lanes.lane()
+    sample = Order(torch.arange(1000, device=lanes.device))
+    full = masks.full(steps.weights)
+
+    def score() -> None:
+        prune(steps.net, full, 0.5, lambda: batches(lanes.images, sample, 100), criterion="snip", scope="global")
+
+    def take() -> checkpoint.State:
+        best = {name: tensor.clone() for name, tensor in steps.net.state_dict().items()}
+        return checkpoint.take(steps.net, steps.sgd, full, Progress(best=best), {})
+
+    state = take()
+    return {
+        "arch": arch,
+        "scored_images": len(sample.indices),
+        "score_seconds": _median_seconds(score, lanes.device),
+        "state_bytes": len(checkpoint.encode(state)),
+        "take_seconds": _median_seconds(take, lanes.device),
+        "encode_seconds": _median_seconds(lambda: checkpoint.encode(state), lanes.device),
+    }
+
+
+def _median_seconds(work: Callable[[], object], device: torch.device) -> float:
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+def run(device: str, archs: list[str], *, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """The whole bench on one device, plain values only."""
+    configure(device)
+    precisions = ("fp32", "tf32", "bf16") if device != "cpu" else ("fp32", "bf16") if has_bf16() else ("fp32",)
+    found = {}
+    for precision in precisions:
+        set_precision(precision)
+        found[precision] = ceilings.measure(device, precision)
+    rows = [row for arch in archs for row in measure(arch, device, quick=quick, say=say)]
+    for row in rows:
+        if row["kind"] != "reference" and row["precision"] in found:
+            limit = ceilings.roofline(row["arch"], row["precision"], found[row["precision"]])
+            row["share_of_roofline"] = (
+                row["samples_per_second"] / limit / (row["runs_together"] if device == "cpu" else 1)
+            )
+    return {
+        "device": describe_device(device)["name"],
+        "kind": describe_device(device)["kind"],
+        "cores": len(os.sched_getaffinity(0)),
+        "save_every_seconds": SAVE_EVERY_SECONDS,
+        "provenance": record.provenance(describe_device(device)),
+        "ceilings": {precision: asdict(value) for precision, value in found.items()},
+        "reference": [row for row in rows if row["kind"] == "reference"],
+        "results": [row for row in rows if row["kind"] != "reference"],
+        "parts": [parts(arch, device) for arch in archs],
+    }
+
+
+def show(
+    quick: bool, archs: list[str], records: Path, claims: Path, out: Path | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Bench this machine; with `out`, leave bench.json and a figure there."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    chosen = archs or (["resnet20s"] if quick else ["resnet20s", "resnet18", "resnet50", "vgg16_bn"])
+    found = run(device, chosen, quick=quick, say=say)
+    found["starting"] = starting.measure(records, claims, quick=quick, say=say)
+    if out:
+        files.write_text(out / "bench.json", json.dumps(found, indent=1) + "\n")
+        benchtable.draw(found, out)
+    return found

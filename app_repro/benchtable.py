@@ -1,0 +1,162 @@
+"""A bench's JSON -> tables for people, the part of README about speed, and a figure. No torch."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from app_repro import files
+
+PREDICTED: dict[str, dict[tuple[str, str, str, bool], float]] = {
+    # (network, engine, precision, several together) -> samples/s, written down before anything was measured
+    "cpu": {
+        ("resnet20s", "reference", "fp32", False): 390,
+        ("resnet20s", "eager", "fp32", True): 660,
+        ("resnet20s", "eager", "bf16", True): 1040,
+    },
+    "cuda": {
+        ("resnet18", "reference", "fp32", False): 10_500,
+        ("resnet50", "reference", "fp32", False): 4_200,
+        ("vgg16_bn", "reference", "fp32", False): 13_000,
+        ("resnet18", "graph", "bf16", False): 39_000,
+        ("resnet50", "graph", "bf16", False): 12_000,
+        ("vgg16_bn", "graph", "bf16", False): 60_000,
+        ("resnet18", "graph", "bf16", True): 60_000,
+        ("resnet50", "graph", "bf16", True): 16_000,
+        ("vgg16_bn", "graph", "bf16", True): 100_000,
+        ("resnet18", "compiled", "bf16", False): 45_000,
+        ("resnet50", "compiled", "bf16", False): 15_000,
+        ("vgg16_bn", "compiled", "bf16", False): 65_000,
+    },
+}
+"""Of a model calibrated on published figures: a two-core server CPU, an H200-class GPU."""
+
+
+def predicted(row: dict[str, Any], kind: str) -> float | None:
+    """What was expected of a row; of several runs together, of the best number of them."""
+    engine = "reference" if row["kind"] == "reference" else row["engine"]
+    return PREDICTED[kind].get((row["arch"], engine, row["precision"], row["runs_together"] > 1))
+
+
+def speed_table(found: dict[str, Any], tablefmt: str = "github") -> str:
+    """A row a case: samples/s of all runs together, ratio to the reference loop, share of the roofline, memory."""
+    from tabulate import tabulate
+
+    head = ["network", "what", "precision", "runs", "samples/s", "x reference", "roofline %", "GB", "predicted"]
+    body = []
+    for row in found["reference"] + found["results"]:
+        share, peak, expected = row.get("share_of_roofline"), row["peak_bytes"], predicted(row, found["kind"])
+        body.append(
+            [
+                row["arch"],
+                _what(row),
+                row["precision"],
+                row["runs_together"],
+                f"{row['samples_per_second']:,.0f}",
+                f"{row['ratio_to_reference']:.2f}",
+                f"{100 * share:.0f}" if share else "-",
+                f"{peak / 1e9:.2f}" if peak else "-",
+                f"{expected:,.0f}" if expected else "-",
+            ]
+        )
+    body.sort(key=lambda row: row[0])
+    align = ["left"] * 3 + ["right"] * 6
+    return tabulate(body, head, tablefmt=tablefmt, disable_numparse=True, colalign=align)
+
+
+def parts_table(found: dict[str, Any], tablefmt: str = "github") -> str:
+    """What comes between steps: scoring, and a state's share of the time between two of them."""
+    from tabulate import tabulate
+
+    every = found["save_every_seconds"]
+    head = [
+        "network",
+        "scoring 1,000 images, s",
+        "state, MB",
+        "taken in, ms",
+        "written beside, ms",
+        "share of training %",
+    ]
+    body = [
+        [
+            row["arch"],
+            f"{row['score_seconds']:.2f}",
+            f"{row['state_bytes'] / 1e6:.1f}",
+            f"{1e3 * row['take_seconds']:.1f}",
+            f"{1e3 * row['encode_seconds']:.1f}",
+            f"{100 * row['take_seconds'] / every:.2f}",
+        ]
+        for row in found["parts"]
+    ]
+    return tabulate(body, head, tablefmt=tablefmt, disable_numparse=True, colalign=["left"] + ["right"] * 5)
+
+
+def starting_table(found: dict[str, Any], tablefmt: str = "github") -> str:
+    """Seconds of the commands that people wait for."""
+    from tabulate import tabulate
+
+    body = [[row["what"], f"{row['seconds']:.2f}"] for row in found["starting"]]
+    return tabulate(body, ["command", "s"], tablefmt=tablefmt, disable_numparse=True, colalign=["left", "right"])
+
+
+def as_text(found: dict[str, Any], tablefmt: str = "github") -> str:
+    """The whole bench for people."""
+    rates = ", ".join(
+        f"{precision}: {value['flops'] / 1e12:.2f} TFLOP/s, {value['bytes'] / 1e9:.0f} GB/s"
+        for precision, value in found["ceilings"].items()
+    )
+    cores = f", {found['cores']} cores" if found["kind"] == "cpu" else ""
+    parts = [f"{found['device']}{cores}; ceilings: {rates}", speed_table(found, tablefmt), parts_table(found, tablefmt)]
+    if found["starting"]:
+        parts.append(starting_table(found, tablefmt))
+    return "\n\n".join(parts)
+
+
+def draw(found: dict[str, Any], target: Path) -> list[Path]:
+    """bench.png and .svg: samples/s a case, a panel a network, the reference loop in grey; the files written."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rows = found["reference"] + found["results"]
+    archs = list(dict.fromkeys(row["arch"] for row in rows))
+    most = max(sum(row["arch"] == arch for row in rows) for arch in archs)
+    figure, grid = plt.subplots(len(archs), 1, figsize=(7, len(archs) * (0.7 + 0.28 * most)), squeeze=False)
+    plt.rcParams["svg.hashsalt"] = "bench"
+    for axes, arch in zip(grid.flat, archs, strict=True):
+        _bars(axes, [row for row in rows if row["arch"] == arch])
+        axes.set_title(arch, fontsize=10, loc="left")
+    grid.flat[-1].set_xlabel("samples/s, all runs together (x reference loop)")
+    figure.tight_layout()
+    written = []
+    for kind, extra in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, **extra)
+        files.write_bytes(target / f"bench.{kind}", buffer.getvalue())
+        written.append(target / f"bench.{kind}")
+    plt.close(figure)
+    return written
+
+
+def _bars(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
+    rows = list(reversed(rows))
+    names = [
+        "reference loop"
+        if row["kind"] == "reference"
+        else f"{row['engine']} {row['precision']} x {row['runs_together']}"
+        for row in rows
+    ]
+    rates = [row["samples_per_second"] for row in rows]
+    colours = ["#999999" if row["kind"] == "reference" else "#0072B2" for row in rows]
+    axes.barh(names, rates, color=colours, height=0.7)
+    for place, row in enumerate(rows):
+        text = f" {row['samples_per_second']:,.0f} ({row['ratio_to_reference']:.1f}x)"
+        axes.text(row["samples_per_second"], place, text, va="center", fontsize=8)
+    axes.set_xlim(0, 1.25 * max(rates))
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _what(row: dict[str, Any]) -> str:
+    return "reference loop" if row["kind"] == "reference" else row["engine"]

@@ -1,0 +1,171 @@
+"""A plan put together: the runs, what they take on a device, the claims they can decide, how their cost grows."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from app_repro import claims as claims_file
+from app_repro import files, forecast, record, statements, worker
+from app_repro import growth as growing
+from app_repro import plan as planning
+from app_repro.errors import ParamsError
+from app_repro.forecast import Forecast
+from app_repro.params import Params
+from app_repro.spec import RunSpec
+from app_repro.speeds import Speed, Speeds, chosen, devices_of, finished_records, read_benches
+from app_repro.store import Store
+from app_repro.verify import select
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line asks of a plan."""
+
+    claims: Path = Path("data/claims.csv")
+    gpus: str = "1"
+    """Numbers of devices, "1,4,8"; without a GPU, of worker processes."""
+    device: str | None = None
+    """Part of the name of a measured device; None: this machine's."""
+    watts: float | None = None
+    bench: Path = Path("data/published/bench")
+    growth: bool = False
+    as_json: bool = False
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A plan."""
+
+    device: str
+    power: str
+    """Where the watts come from."""
+    runs: list[Forecast]
+    gpus: list[int]
+    claims: list[dict[str, Any]]
+    growth: list[growing.Growth]
+    law: str
+    over_gpus: str
+
+
+def budget(params: Params, raw: Path, store: Store, wanted: Wanted) -> Budget:
+    """Plan the grid of `params`. Raises ParamsError, DataError, ClaimsError."""
+    gpus = _numbers(wanted.gpus)
+    specs = params.cells
+    shapes = [planning.shape_of(spec, raw) for spec in specs]
+    records = finished_records(store)
+    benches = read_benches(wanted.bench)
+    here, watts, power = _this_machine(params.device, wanted.watts)
+    device = chosen(wanted.device, devices_of(records, benches)) if wanted.device else here
+    if device != here and not wanted.watts:
+        watts, power = None, "unknown but for what a bench says; give --watts"
+    speeds = Speeds(device, records, benches)
+    if device == here and not _has_gpu(params.device):
+        speeds.timed = _timer(specs, shapes)
+    rows = planning.rows(params, raw, store)
+    lines = growing.growth(specs[0], shapes[0])
+    return Budget(
+        device,
+        power,
+        forecast.forecasts(rows, specs, shapes, speeds, watts),
+        gpus,
+        decidable(wanted.claims, specs, records) if wanted.claims.exists() else [],
+        lines,
+        growing.law(specs[0], lines),
+        growing.over_gpus(specs[0], shapes[0]),
+    )
+
+
+def text(found: Budget, wanted: Wanted) -> str:
+    """The plan for people, or as JSON."""
+    if wanted.as_json:
+        content: dict[str, Any] = {"device": found.device, "power": found.power, "runs": forecast.plain(found.runs)}
+        content |= {"totals": forecast.totals(found.runs, found.gpus), "claims": found.claims}
+        return files.json.dumps(content | {"growth": [asdict(line) for line in found.growth]}, indent=1)
+    lines = [forecast.as_table(found.runs, found.gpus), f"device: {found.device}; watts: {found.power}"]
+    lines.append(f"claims it can decide: {', '.join(map(_claim, found.claims)) or 'none'}")
+    lines.append(found.law)
+    return "\n".join([*lines, "", growing.as_table(found.growth), found.over_gpus] if wanted.growth else lines)
+
+
+def of_claim(claims: Path, name: str) -> Params:
+    """The grid that a claim needs. Raises ClaimsError, VerifyError."""
+    return statements.claim_params(select(claims_file.load(claims), [name])[0])
+
+
+def decidable(path: Path, specs: Sequence[RunSpec], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Claims whose every declared run is in the grid or finished: {"id", "protocol", "runs", "finished"}."""
+    code = record.code_digest()
+    ended = [content for content in records if code in (content["code_digest"], *content["accepted_code"])]
+    done = {_bare(RunSpec.model_validate(content["spec"])) for content in ended}
+    grid = {_bare(spec) for spec in specs}
+    found = []
+    for claim in claims_file.load(path):
+        for protocol in statements.protocols(claim):
+            needed = {_bare(spec) for spec in claim.grid.cells if spec.protocol[0] == protocol}
+            if needed <= grid | done and needed & grid:
+                row = {"id": claim.id, "protocol": protocol, "runs": len(needed), "finished": len(needed & done)}
+                found.append(row)
+    return found
+
+
+def _claim(row: dict[str, Any]) -> str:
+    return f"{row['id']} ({row['protocol']}, {row['finished']} of {row['runs']} runs finished)"
+
+
+def _bare(spec: RunSpec) -> str:
+    """A run's id before its data set is there."""
+    return spec.model_copy(update={"data_digest": "", "augmentation": ""}).run_id
+
+
+def _numbers(text: str) -> list[int]:
+    if not re.fullmatch(r"[1-9]\d{0,5}(,[1-9]\d{0,5})*", text):
+        raise ParamsError(f"--gpus {text[:40]}: not numbers of GPUs; 1,4,8 plans for one, four and eight")
+    return [int(number) for number in text.split(",")]
+
+
+def _has_gpu(asked: str) -> bool:
+    import torch
+
+    return asked != "cpu" and torch.cuda.is_available()
+
+
+def _this_machine(asked: str, watts: float | None) -> tuple[str, float | None, str]:
+    """Name of the device here, the watts to count with, and where they come from."""
+    has_gpu = _has_gpu(asked)
+    name = worker.describe_device("cuda" if has_gpu else "cpu")["name"]
+    if watts is not None:
+        return name, watts, f"{watts:g}, as given"
+    limit = _gpu_limit() if has_gpu else None
+    return (
+        (name, limit, f"{limit:g}, the card's power limit: at most") if limit else (name, None, "unknown; give --watts")
+    )
+
+
+def _gpu_limit() -> float | None:
+    """Watts that the first GPU may draw, by its driver."""
+    if not shutil.which("nvidia-smi"):
+        return None
+    command = ["nvidia-smi", "--query-gpu=power.limit", "--format=csv,noheader,nounits"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    found = re.match(r"\s*(\d+(\.\d+)?)", answer.stdout)
+    return float(found[1]) if answer.returncode == 0 and found else None
+
+
+def _timer(specs: Sequence[RunSpec], shapes: Sequence[planning.Shape]) -> Any:
+    """Times a step of a network that nothing is known of, each once."""
+    timed: dict[tuple[Any, ...], Speed] = {}
+    of_spec = dict(zip(specs, shapes, strict=True))
+
+    def time(spec: RunSpec) -> Speed:
+        shape = of_spec[spec]
+        key = (spec.arch, shape.classes, shape.size, shape.channels, spec.batch_size)
+        if key not in timed:
+            basis = "estimate: two steps timed just now on one thread"
+            timed[key] = Speed(planning.seconds_per_sample(*key), basis)
+        return timed[key]
+
+    return time

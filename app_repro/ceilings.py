@@ -1,0 +1,62 @@
+"""What a device can do at most, measured: bytes copied and products summed a second; and what that allows a network."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from app_repro import models
+
+PASSES = 16
+"""Times that one training step reads or writes each convolution's output, pointwise work fused: convolution,
+BatchNorm's statistics and its application forward; as many products and sums over them backward."""
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """Rates of one device at one precision."""
+
+    flops: float
+    """Floating-point operations a second in a large matrix product."""
+    bytes: float
+    """Bytes read plus bytes written a second in a large copy."""
+
+
+def measure(device: str, precision: str, repeats: int = 5) -> Ceilings:
+    """Both ceilings, medians of `repeats`. On a CPU with one thread, as a worker has."""
+    on_gpu = device != "cpu"
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    size, length = (8192, 2**28) if on_gpu else (1024, 2**24)
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    source = torch.randn(length, device=device)
+    target = torch.empty_like(source)
+    product = _median(lambda: torch.mm(a, b), repeats, on_gpu)
+    copy = _median(lambda: target.copy_(source), repeats, on_gpu)
+    return Ceilings(2 * size**3 / product, 2 * source.nbytes / copy)
+
+
+def _median(work: Callable[[], object], repeats: int, on_gpu: bool) -> float:
+    times = []
+    for _ in range(repeats + 2):
+        start = time.perf_counter()
+        work()
+        if on_gpu:
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[2:])
+
+
+def roofline(arch: str, precision: str, ceilings: Ceilings, image_size: int = 32, classes: int = 10) -> float:
+    """Samples a second if nothing overlapped: arithmetic at one ceiling, then memory traffic at the other."""
+    counted = models.cost(arch, classes, image_size)
+    fan_in = {name: weight[0].numel() for name, weight in models.prunable(_shapes(arch, classes, image_size)).items()}
+    outputs = sum(flops / (2 * fan_in[name]) for name, flops in counted.layers.items())
+    size = 2 if precision == "bf16" else 4
+    return 1 / (3 * counted.total / ceilings.flops + PASSES * size * outputs / ceilings.bytes)
+
+
+def _shapes(arch: str, classes: int, image_size: int) -> torch.nn.Module:
+    with torch.device("meta"):
+        return models.build(arch, classes, image_size, 3)

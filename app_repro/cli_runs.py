@@ -1,0 +1,91 @@
+"""Commands that compute: run, plan, merge."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app_repro.options import CLAIMS, PARAMS, RAW, RUNS, SPLITS, ClaimsFile, ParamsFile, RawFolder, StoreFolder
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def run(
+    params: ParamsFile = PARAMS,
+    raw: RawFolder = RAW,
+    splits: Annotated[Path, typer.Option(help="Index files, as split leaves them.")] = SPLITS,
+    out: Annotated[Path, typer.Option(help="Where the grid's finished runs are laid out.")] = RUNS,
+    store: StoreFolder = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Runs at a time; one a GPU, or one a core, if not given (slurm: no limit)."),
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(envvar="APP_REPRO_EXECUTOR", help="local, ray (a Ray or its cluster) or slurm (job arrays).")
+    ] = "local",
+    shard: Annotated[str | None, typer.Option(help="A share of the grid, for machines apart: 2/8; see merge.")] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(envvar="RAY_ADDRESS", help="ray: an existing cluster, from a node of it: auto, HOST:PORT."),
+    ] = None,
+    runs_per_gpu: Annotated[
+        int | None, typer.Option(min=1, max=64, help="ray: runs that share a GPU. [default: 1]")
+    ] = None,
+    partition: Annotated[str | None, typer.Option(help="slurm: as sbatch has it.")] = None,
+    account: Annotated[str | None, typer.Option(help="slurm: as sbatch has it.")] = None,
+    minutes: Annotated[
+        int | None,
+        typer.Option("--time", min=3, help="slurm: minutes a task; then saved, queued again. [default: 240]"),
+    ] = None,
+    python: Annotated[
+        str | None, typer.Option(help="slurm: what starts Python there: 'apptainer exec --nv app-repro.sif python'.")
+    ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", envvar="APP_REPRO_ANYWAY", help="Start a grid that takes a CPU days.")
+    ] = False,
+    accept_code: Annotated[
+        bool, typer.Option("--accept-code", help="Let finished runs of other learning code stand; recorded.")
+    ] = False,
+) -> None:
+    """Train every run of the grid that the store lacks, here or on a cluster; carry on what was interrupted."""
+    from app_repro import computing, stages
+
+    places = computing.Places(raw, splits, stages.store_at(store))
+    site = {"workers": workers, "address": address, "runs_per_gpu": runs_per_gpu, "minutes": minutes, "python": python}
+    site |= {"partition": partition, "account": account}
+    how = {"executor": executor, "share": shard, "anyway": anyway, "accept_code": accept_code}
+    raise typer.Exit(computing.run(params, places, out, **how, **site))  # type: ignore[arg-type]
+
+
+@app.command()
+def plan(
+    params: ParamsFile = PARAMS,
+    raw: RawFolder = RAW,
+    store: StoreFolder = None,
+    preset: Annotated[str | None, typer.Option(help="Plan a preset instead of the params file.")] = None,
+    claim: Annotated[str | None, typer.Option(help="Plan the runs that this claim needs.")] = None,
+    claims: ClaimsFile = CLAIMS,
+    gpus: Annotated[str, typer.Option(help="When it is done on 1,4,8 GPUs (without one: worker processes).")] = "1",
+    device: Annotated[str | None, typer.Option(help="A measured device, by part of its name; else this one.")] = None,
+    watts: Annotated[float | None, typer.Option(min=0.001, help="What a device draws at work, for the energy.")] = None,
+    bench: Annotated[Path, typer.Option(help="Folder of measured speeds.")] = Path("data/published/bench"),
+    growth: Annotated[bool, typer.Option("--growth", help="How cost grows with T, N, image size, epochs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON.")] = False,
+) -> None:
+    """Print the grid without running it: what is done, seconds, energy, memory, disk, the claims it can decide."""
+    from app_repro import computing, stages
+
+    asked = {"gpus": gpus, "device": device, "watts": watts, "bench": bench, "growth": growth, "as_json": as_json}
+    typer.echo(computing.plan(params, raw, stages.store_at(store), preset, claim, claims=claims, **asked))
+
+
+@app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Stores: what --store named where they were filled.")],
+    store: StoreFolder = None,
+) -> None:
+    """Unite stores that were filled apart: checksums checked, conflicting results refused."""
+    from app_repro import computing, stages
+
+    typer.echo(computing.merge(folders, stages.store_at(store)))

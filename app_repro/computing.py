@@ -1,0 +1,121 @@
+"""What the commands that compute do, from their paths: run a grid or a share of it, plan it, unite stores."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app_repro.store import Places, Store
+
+if TYPE_CHECKING:
+    from app_repro.spec import RunSpec
+
+
+def run(
+    params_file: Path,
+    places: Places,
+    target: Path,
+    *,
+    anyway: bool,
+    accept_code: bool,
+    executor: str = "local",
+    share: str | None = None,
+    **site: Any,
+) -> int:
+    """Train what the store lacks of the grid or of a share of it, lay out the grid in `target`, sum up; the exit code.
+
+    `site`: fields of executors.Site; what is None there is as params.yaml says.
+    """
+    from app_repro import execute, executors, record, splits
+    from app_repro.params import load
+    from app_repro.shards import shard
+    from app_repro.store import labels
+
+    params = load(params_file)
+    given = {"device": params.device, "workers": params.workers}
+    where = executors.Site(**given | {name: value for name, value in site.items() if value is not None})
+    specs, store = splits.grid(params, places.raw), Store(places.store)
+    mine = shard(specs, share) if share else specs
+    if accept_code:
+        print(f"{execute.accept_code(mine, store)} runs of other code accepted")
+    names = dict(zip([spec.run_id for spec in specs], labels(specs, params.axes), strict=True))
+    code = record.code_digest()
+
+    def lay_out() -> Path:
+        execute.lay_out_grid(specs, params, store, target)
+        return target
+
+    if all(store.folder(spec).finished(code) for spec in mine):
+        ended = {spec.run_id: (store.folder(spec).finished(code) or {})["status"] for spec in mine}
+        outcome = execute.Outcome({run_id: (status, "") for run_id, status in ended.items()})
+        lay_out()
+    else:
+        outcome = _train(mine, places, names, executor, where, anyway, params.tracking, lay_out)
+    _sum_up(outcome.ended, {spec.run_id: names[spec.run_id] for spec in mine})
+    return outcome.exit_code
+
+
+def _train(
+    specs: "list[RunSpec]",
+    places: Places,
+    names: dict[str, str],
+    executor: str,
+    site: Any,
+    anyway: bool,
+    tracked: str,
+    lay_out: Callable[[], Path],
+) -> Any:
+    """Have an executor complete the grid, with a display and, if asked for, a mirror of what it shows."""
+    from app_repro import execute, executors, plan, tracking
+    from app_repro.display import GridDisplay
+
+    train = executors.executor(executor, site)
+    if executor == "local" and not anyway:
+        slots = execute.devices(site.device, site.workers)
+        if slots[0] == "cpu":
+            plan.check_cpu_time(specs, places.raw, Store(places.store), len(slots))
+    samples = {spec.run_id: plan.workload(spec, plan.shape_of(spec, places.raw))[0] for spec in specs}
+    mine = {spec.run_id: names[spec.run_id] for spec in specs}
+    display = GridDisplay(mine, samples, {spec.run_id: spec.sb for spec in specs})
+    where = tracking.Where(tracked, str(places.store.absolute()))
+    with display, tracking.Mirror(display, where, specs) as mirror:
+        outcome = execute.complete(specs, places, train, mirror)
+        mirror.end_of_grid(lay_out(), outcome.interrupted)
+    return outcome
+
+
+def _sum_up(ended: dict[str, tuple[str, str]], names: dict[str, str]) -> None:
+    """One line for the grid, and one for each run that is not finished."""
+    bad = {run_id: entry for run_id, entry in ended.items() if entry[0] != "finished"}
+    missing = len(names) - len(ended)
+    print(
+        f"{len(ended) - len(bad)} of {len(names)} runs finished"
+        + (f", {missing} not begun or at work" if missing else "")
+    )
+    for run_id, (status, message) in bad.items():
+        print(f"app-repro: {names[run_id]} ({run_id}): {status}: {message}", file=sys.stderr)
+
+
+def merge(folders: Sequence[Path], store: Path) -> str:
+    """Take the runs of other stores into `store`; a line about it."""
+    from app_repro.merge import merge as unite
+
+    return unite(folders, store).line(store)
+
+
+def plan(
+    params_file: Path, raw: Path, store: Path, preset: str | None = None, claim: str | None = None, **wanted: Any
+) -> str:
+    """A grid planned: that of the params file, of a preset, or of a claim; `wanted`: fields of budget.Wanted."""
+    from app_repro import budget
+    from app_repro.params import load, parse
+    from app_repro.presets import preset as settings_of
+
+    asked = budget.Wanted(**wanted)
+    if claim:
+        params = budget.of_claim(asked.claims, claim)
+    elif preset:
+        params = parse(settings_of(preset) | {"device": "auto", "workers": None}, f"preset {preset}")
+    else:
+        params = load(params_file)
+    return budget.text(budget.budget(params, raw, Store(store), asked), asked)

@@ -1,0 +1,107 @@
+"""How a step is launched: kernel by kernel, or captured once as a CUDA graph and replayed. Both give the same bits."""
+
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from app_repro.errors import ParamsError
+
+AHEAD = 4
+"""Launches that a graph engine lets wait on the device: enough to keep it busy, few enough to share it with others."""
+
+WARM_UP = 2
+"""Times a step is run before it is captured: libraries make their handles and workspaces at first use."""
+
+
+def set_precision(precision: str) -> None:
+    """TF32 only where the precision asks for it: current GPUs use it in convolutions unless told not to."""
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+
+Body = Callable[[], None]
+"""A piece of work that reads and writes tensors at fixed addresses only, and never looks at a value."""
+
+
+class Engine(Protocol):
+    """Launches pieces of work in order, on the stream that is current."""
+
+    def launch(self, key: Hashable, body: Body) -> None:
+        """Do `body`; equal keys mean the same work on the same tensors."""
+        ...
+
+    def has_room(self) -> bool:
+        """Whether another launch would start soon, rather than wait behind many."""
+        ...
+
+
+class Eager:
+    """Kernel by kernel, on any device."""
+
+    def __init__(self, device: torch.device, state: Sequence[Tensor]) -> None:
+        pass
+
+    def launch(self, key: Hashable, body: Body) -> None:
+        """Do `body` now."""
+        body()
+
+    def has_room(self) -> bool:
+        """Always: the host is what waits."""
+        return True
+
+
+class Graph:
+    """Each piece of work captured once, then replayed: one launch instead of hundreds.
+
+    `state` is every tensor that a piece of work changes: it is put back after the warm-up, bit for bit. All graphs of
+    an engine share one memory pool and run one after the other, on one stream that is not the default one.
+    """
+
+    def __init__(self, device: torch.device, state: Sequence[Tensor]) -> None:
+        if device.type != "cuda":
+            raise ParamsError(f"engine: graph needs a CUDA device, this is {device.type}; use engine: eager")
+        self.state = list(state)
+        self.pool = torch.cuda.graph_pool_handle()
+        self.graphs: dict[Hashable, torch.cuda.CUDAGraph] = {}
+        self.waiting: deque[torch.cuda.Event] = deque()
+
+    def launch(self, key: Hashable, body: Body) -> None:
+        """Replay what `key` stands for; capture it first if it is new."""
+        if key not in self.graphs:
+            self.graphs[key] = self._capture(body)
+        self.graphs[key].replay()
+        event = torch.cuda.Event()
+        event.record()
+        self.waiting.append(event)
+
+    def has_room(self) -> bool:
+        """Whether fewer than AHEAD launches are under way."""
+        while self.waiting and self.waiting[0].query():
+            self.waiting.popleft()
+        return len(self.waiting) < AHEAD
+
+    def _capture(self, body: Body) -> torch.cuda.CUDAGraph:
+        before = [tensor.detach().clone() for tensor in self.state]
+        for _ in range(WARM_UP):
+            body()
+        with torch.no_grad():
+            for tensor, was in zip(self.state, before, strict=True):
+                tensor.copy_(was)
+        graph = torch.cuda.CUDAGraph()
+        # thread_local: another thread may copy a finished state to the host meanwhile
+        with torch.cuda.graph(
+            graph, pool=self.pool, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"
+        ):
+            body()
+        return graph
+
+
+ENGINES: dict[str, Callable[[torch.device, Sequence[Tensor]], Engine]] = {
+    "eager": Eager,
+    "graph": Graph,
+    "compiled": lambda device, state: (Graph if device.type == "cuda" else Eager)(device, state),
+}
+"""compiled: the network's passes through torch.compile, then launched as a graph where there are graphs."""

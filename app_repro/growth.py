@@ -1,0 +1,95 @@
+"""How the cost of one run grows with the stream's length, the training set, the images and the epochs: counted."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app_repro import models
+from app_repro.spec import RunSpec
+from app_repro.workload import Shape, workload
+
+LENGTHS = (1, 8, 10, 20, 50, 100)
+SIZES = (32, 64, 128, 224)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """One line: a run as planned, but for one setting."""
+
+    setting: str
+    passes_per_epoch: float
+    """Of the training part of the whole stream: (T + 1) / 2 with full replay."""
+    trained_samples: int
+    train_flops: int
+    times: float
+    """Training FLOPs, as a multiple of the run as planned."""
+
+
+def growth(spec: RunSpec, shape: Shape) -> list[Growth]:
+    """The run of `spec` with another T, N (training images), image size or number of epochs; counts, not formulas."""
+    n = min(spec.train_limit or shape.train, shape.train)
+    free = spec.model_copy(update={"train_limit": None})
+    cases: list[tuple[str, RunSpec, Shape]] = [("as planned", spec, shape)]
+    cases += [(f"T = {t}", _with(spec, sb=t), shape) for t in LENGTHS if 2 * t <= n]
+    cases += [(f"N = {count:,}", free, replace(shape, train=count)) for count in (n // 4, n // 2, 2 * n, 4 * n)]
+    cases += [(f"{epochs} epochs", _with(spec, epochs=epochs), shape) for epochs in (2 * spec.epochs, 4 * spec.epochs)]
+    cases += [(f"{size} pixels", spec, replace(shape, size=size)) for size in SIZES]
+    base = _line("", spec, shape, 1).train_flops
+    return [_line(name, varied, its, base) for name, varied, its in cases]
+
+
+def _with(spec: RunSpec, **changed: Any) -> RunSpec:
+    return spec.model_copy(update=changed)
+
+
+def _line(name: str, spec: RunSpec, shape: Shape, base: int) -> Growth:
+    trained, _ = workload(spec, shape)
+    whole, _ = workload(_with(spec, sb=1, epochs=1), shape)  # the stream's training part, seen once
+    flops = 3 * forward_flops(spec.arch, shape) * trained
+    return Growth(name, trained / spec.epochs / whole, trained, flops, flops / base)
+
+
+def forward_flops(arch: str, shape: Shape) -> int:
+    """FLOPs of one image's forward pass."""
+    return models.cost(arch, shape.classes, shape.size, shape.channels).total
+
+
+def over_gpus(spec: RunSpec, shape: Shape, gpus: int = 2) -> str:
+    """What one run over several GPUs would have to pay for, a step: counts alone, nothing of it measured."""
+    network = models.describe(spec.arch, shape.classes, shape.size, shape.channels)
+    flops = 3 * forward_flops(spec.arch, shape) * spec.batch_size
+    exchanged = 4 * network["parameters"]
+    return (
+        f"one step of {spec.arch} at batch {spec.batch_size}: {flops:.2e} FLOPs; over {gpus} GPUs {flops / gpus:.2e} "
+        f"each and {exchanged / 1e6:,.1f} MB of float32 gradients to be summed before the next step, with BatchNorm "
+        f"statistics over {spec.batch_size // gpus} images each unless they are exchanged too; not offered: nobody has "
+        "measured that it pays"
+    )
+
+
+def as_table(lines: list[Growth]) -> str:
+    """For people."""
+    from tabulate import tabulate
+
+    body = [
+        [
+            row.setting,
+            f"{row.passes_per_epoch:.2f}",
+            f"{row.trained_samples:,}",
+            f"{row.train_flops:.2e}",
+            f"{row.times:.2f}",
+        ]
+        for row in lines
+    ]
+    head = ["one run", "passes of the data an epoch", "training samples", "training FLOPs", "times as planned"]
+    return tabulate(body, head, tablefmt="simple", disable_numparse=True, colalign=["left"] + ["right"] * 4)
+
+
+def law(spec: RunSpec, lines: list[Growth]) -> str:
+    """How the cost of `spec` grows with T, in a sentence, from counted lines."""
+    by_length = {row.setting: row for row in lines}
+    passes = f"{lines[0].passes_per_epoch:.2f} passes of the data an epoch"
+    first = f"{spec.arch}, {spec.replay} replay: {passes} at T = {spec.sb}"
+    if spec.replay != "full" or not {"T = 8", "T = 100"} <= by_length.keys():
+        return first + "; --growth shows how that grows"
+    factor = by_length["T = 100"].trained_samples / by_length["T = 8"].trained_samples
+    return f"{first}, (T + 1) / 2; T = 100 costs {factor:.1f} times T = 8; --growth shows more"

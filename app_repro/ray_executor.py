@@ -1,0 +1,235 @@
+"""Runs as tasks of Ray: slots of a Ray started here, or a cluster, with or without a shared file system."""
+
+import contextlib
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app_repro import files, record, transfer
+from app_repro.errors import DataError, IntegrityError, ParamsError
+from app_repro.execute import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
+from app_repro.spec import RunSpec
+from app_repro.splits import data_folder, stream_name, with_digest
+from app_repro.store import Places, Store
+from app_repro.worker import prepare_and_attempt
+
+RETRIES = 8
+"""How often a run is begun anew after its worker or its node died; a run that failed or diverged is not."""
+BLOCK_BYTES = 1 << 24
+OBJECT_STORE_BYTES = 200_000_000
+"""Of a Ray started here, whose tasks share the store: only settings and events pass through it."""
+
+Attempt = Callable[..., tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class RayPlace:
+    """Where the tasks run."""
+
+    device: str
+    """"cpu" or "cuda"; "auto" is the latter if the cluster has GPUs."""
+    slots: int
+    """Tasks at a time, for a Ray started here."""
+    address: str | None = None
+    """Of a cluster that is there; None starts a Ray here."""
+    per_gpu: int = 1
+    """Runs that share a GPU."""
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What every task is told, beside its spec."""
+
+    places: Places
+    token: str
+    """File in the store by which a node sees whether it shares it; empty for a Ray started here."""
+    code: str
+    device: str
+    attempt: Attempt
+
+
+def train(
+    todo: Sequence[RunSpec],
+    places: Places,
+    display: Display,
+    outcome: Outcome,
+    *,
+    place: RayPlace,
+    attempt: Attempt = prepare_and_attempt,
+) -> None:
+    """An execute.Executor once `place` is bound. Raises ParamsError where there is no Ray, or none at the address."""
+    ray = _start(place)
+    root = Path(places.store).resolve()
+    token = f".shared-{uuid.uuid4().hex}" if place.address else ""
+    if token:
+        files.write_text(root / token, "A node that sees this file shares this store.\n")
+    absolute = Places(Path(places.raw).resolve(), Path(places.splits).resolve(), root)
+    try:
+        with sigterm_as_interrupt():
+            head = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+                ray.get_runtime_context().get_node_id(), soft=False
+            )
+            remote = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=head)(_Board)
+            board = remote.remote(absolute.raw, absolute.splits)
+            device = _device(ray, place.device)
+            order = ray.put(_Order(absolute, token, record.code_digest(), device, attempt))
+            resources = {"num_gpus": 1 / place.per_gpu} if device != "cpu" else {}
+            task = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False, **resources)(_task)
+            at_work = {task.remote(spec.model_dump_json(), order, board): spec for spec in todo}
+            _watch(ray, at_work, board, Store(root), display, outcome)
+    finally:
+        if token:
+            (root / token).unlink(missing_ok=True)
+        ray.shutdown()
+
+
+def _start(place: RayPlace) -> Any:
+    """Ray, connected. Its own reports of usage stay off."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+        import ray.util.scheduling_strategies
+    except ModuleNotFoundError:
+        raise ParamsError("--executor ray: Ray is not installed; pip install 'app-repro[ray]'") from None
+    if place.address and place.address.startswith("ray://"):
+        raise ParamsError(
+            f"--address {place.address}: a client cannot hand out data; run it on a node of the cluster, --address auto"
+        )
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        if place.address:
+            ray.init(address=place.address, **quiet)
+        else:
+            memory = OBJECT_STORE_BYTES
+            ray.init("local", num_cpus=place.slots, include_dashboard=False, object_store_memory=memory, **quiet)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise ParamsError(f"--address {place.address or '(none)'}: no Ray to be had there: {why}") from None
+    return ray
+
+
+def _device(ray: Any, asked: str) -> str:
+    """The device of every task. Raises ParamsError for a GPU where the cluster has none."""
+    has_gpus = bool(ray.cluster_resources().get("GPU"))
+    if asked == "cuda" and not has_gpus:
+        raise ParamsError("device: cuda: this Ray has no GPU; use device: cpu, or auto")
+    return "cuda" if has_gpus and asked != "cpu" else "cpu"
+
+
+def _watch(ray: Any, at_work: dict[Any, RunSpec], board: Any, store: Store, display: Display, outcome: Outcome) -> None:
+    """Until every task has ended: show events, settle what has ended. Ctrl-C: each run at work saves its state."""
+    try:
+        while at_work:
+            ready, _ = ray.wait(list(at_work), num_returns=len(at_work), timeout=0.5)
+            with contextlib.suppress(ray.exceptions.RayError):  # without the board only the display is poorer
+                for event in ray.get(board.drain.remote()):
+                    display.epoch(event)
+            for ref in ready:
+                _settle(ray, ref, at_work.pop(ref), store, display, outcome)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+        display.say("stopping: every run at work saves its state")
+        with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C does not wait
+            for ref in at_work:
+                ray.cancel(ref, force=False)
+            ray.wait(list(at_work), num_returns=len(at_work), timeout=GRACE_SECONDS)
+
+
+def _settle(ray: Any, ref: Any, spec: RunSpec, store: Store, display: Display, outcome: Outcome) -> None:
+    """Take in what a task returned: status, message, and the run's files if it has another store."""
+    try:
+        status, message, sent = ray.get(ref)
+        if sent:
+            transfer.unpack(sent, store.folder(spec))
+    except ray.exceptions.RayTaskError as error:
+        status, message = "failed", " ".join(str(error.cause).split())[:300]
+    except ray.exceptions.RayError as error:
+        status, message = "failed", f"its worker or node died {RETRIES + 1} times ({type(error).__name__})"
+    except IntegrityError as error:
+        status, message = "failed", f"damaged on its way: {error}"
+    outcome.end(display, spec.run_id, status, message)
+
+
+def _task(text: str, order: _Order, board: Any) -> tuple[str, str, dict[str, bytes]]:
+    """On a worker: one run. What it leaves is returned as bytes where the head's store is not there."""
+    stopping = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: stopping.set())  # how ray.cancel stops a task: here, after a step
+    spec = RunSpec.model_validate_json(text)
+    if (code := record.code_digest()) != order.code:
+        return "failed", f"{os.uname().nodename} has learning code {code}, the head {order.code}; install the same", {}
+    shared = not order.token or _shares(order)
+    places = order.places if shared else _own_places(spec, board)
+    report = board.post.remote
+    status, message = order.attempt(spec, places, order.device, report, stopping.is_set)
+    return status, message, {} if shared else transfer.pack(Store(places.store).folder(spec))
+
+
+def _shares(order: _Order) -> bool:
+    """Whether this node works in the head's store: it sees it, and was not told of another."""
+    named = os.environ.get("APP_REPRO_STORE")
+    is_named = named is None or Path(named).resolve() == order.places.store
+    return is_named and (order.places.store / order.token).exists()
+
+
+def _own_places(spec: RunSpec, board: Any) -> Places:
+    """This node's own store ($APP_REPRO_STORE, else ~/.cache/app-repro) with the run's data, asked for if missing."""
+    root = Path(os.environ.get("APP_REPRO_STORE") or Path.home() / ".cache" / "app-repro")
+    places = Places(root / "datasets", root / "splits", root)
+    try:
+        held = with_digest(spec, places.raw).data_digest == spec.data_digest
+    except (DataError, IntegrityError):
+        held = False
+    if not held:
+        _bring(board, "raw", data_folder(spec), places.raw)
+    if not (places.splits / f"{stream_name(spec)}.npz").exists():
+        _bring(board, "splits", f"{stream_name(spec)}.npz", places.splits)
+    return places
+
+
+def _bring(board: Any, root: str, name: str, target: Path) -> None:
+    """Copy a file or folder of the head's, block by block; meta.json last, without which a data set is none."""
+    import ray
+
+    for path, size in ray.get(board.listing.remote(root, name)):
+        with files.atomic_open(target / path, size) as file:
+            for offset in range(0, size, BLOCK_BYTES):
+                file.write(ray.get(board.read.remote(root, path, offset)))
+
+
+class _Board:
+    """An actor on the head's node: takes events, hands out the data sets and streams of the grid."""
+
+    def __init__(self, raw: Path, splits: Path) -> None:
+        self.roots = {"raw": raw, "splits": splits}
+        self.events: list[dict[str, Any]] = []
+
+    def post(self, event: dict[str, Any]) -> None:
+        """An epoch has ended somewhere."""
+        self.events.append(event)
+
+    def drain(self) -> list[dict[str, Any]]:
+        """Events since the last call."""
+        events, self.events = self.events, []
+        return events
+
+    def listing(self, root: str, name: str) -> list[tuple[str, int]]:
+        """Path below the root and size in bytes of a file, or of each file of a folder, meta.json last."""
+        place = self._inside(root, name)
+        paths = sorted(place.iterdir(), key=lambda path: path.name == "meta.json") if place.is_dir() else [place]
+        return [(str(path.relative_to(self.roots[root])), path.stat().st_size) for path in paths]
+
+    def read(self, root: str, name: str, offset: int) -> bytes:
+        """At most BLOCK_BYTES of a file from `offset` on."""
+        with self._inside(root, name).open("rb") as file:
+            file.seek(offset)
+            return file.read(BLOCK_BYTES)
+
+    def _inside(self, root: str, name: str) -> Path:
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            raise ValueError(f"{name!r} does not lie in {root}")
+        return self.roots[root] / name

@@ -1,0 +1,60 @@
+"""How one megabatch is trained: epochs, batches, SGD and its learning rate."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The training part of a run's spec."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    momentum: float
+    weight_decay: float
+    milestones: tuple[int, ...]
+    gamma: float
+    lr_restart: bool
+    precision: str
+    engine: str = "eager"
+
+    def learning_rate(self, megabatch: int, epoch: int) -> float:
+        """Learning rate in `epoch` (0-based) of `megabatch` (1-based): x gamma from each milestone on.
+
+        Starts again at each megabatch; with `lr_restart` false it stays where megabatch 1 left it.
+        """
+        reached = epoch if self.lr_restart or megabatch == 1 else self.epochs
+        return self.lr * self.gamma ** sum(milestone <= reached for milestone in self.milestones)
+
+
+def optimizer_for(net: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """SGD over all parameters with momentum buffers at zero, which is bitwise the rule for a first step.
+
+    On a GPU weights, gradients and momentum are read and written in one pass, and the learning rate is a tensor: a
+    captured step would keep a number as it was.
+    """
+    parameters = list(net.parameters())
+    device = parameters[0].device
+    on_gpu = device.type == "cuda"
+    lr = torch.tensor(recipe.lr, device=device) if on_gpu else recipe.lr
+    sgd = torch.optim.SGD(parameters, lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=on_gpu or None)
+    for parameter in parameters:
+        sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return sgd
+
+
+def set_learning_rate(sgd: torch.optim.SGD, rate: float) -> None:
+    """The rate of the steps to come, in place where it is a tensor."""
+    for group in sgd.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def momentum_of(net: nn.Module, sgd: torch.optim.SGD) -> dict[str, Tensor]:
+    """Momentum buffers by parameter name; the tensors themselves."""
+    return {name: sgd.state[parameter]["momentum_buffer"] for name, parameter in net.named_parameters()}

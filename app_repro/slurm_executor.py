@@ -1,0 +1,234 @@
+"""Runs as tasks of a Slurm array, through submitit: a frozen plan file says which index is which run."""
+
+import contextlib
+import io
+import subprocess
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app_repro import files, record
+from app_repro.errors import IntegrityError, ParamsError, RunError
+from app_repro.execute import Display, Outcome, sigterm_as_interrupt
+from app_repro.slurm_task import Attempt, Task, ended_file
+from app_repro.spec import RunSpec
+from app_repro.store import Places, Store
+from app_repro.worker import prepare_and_attempt
+
+POLL_SECONDS = 5.0
+RETRY_SECONDS = 60.0
+"""How long a full queue is left alone."""
+MAX_ARRAY = 1000
+"""Tasks of one array: Slurm's own default MaxArraySize is 1001; a smaller one shows when it refuses."""
+MAX_TIMEOUTS = 10_000
+"""How often a task that ran out of time is queued again: a run ends when it has ended."""
+
+
+@dataclass(frozen=True)
+class SlurmPlace:
+    """What is asked of the scheduler for each run."""
+
+    device: str
+    """"cpu", or "cuda": one GPU a task."""
+    slots: int | None = None
+    """Tasks at a time; None: as many as the scheduler grants."""
+    minutes: int = 240
+    partition: str | None = None
+    account: str | None = None
+    python: str | None = None
+    """Command that starts Python there ("apptainer exec --nv app-repro.sif python"); None: this Python."""
+    signal_seconds: int = 90
+    """How long before its time is up a task is told: it saves its state and is queued again."""
+
+
+@dataclass
+class _Watched:
+    """A run in the queue."""
+
+    spec: RunSpec
+    plan: Path
+    index: int
+    shown: int = 0
+    """Megabatches shown so far."""
+    missed: int = 0
+    """Looks in a row at which the queue did not have it."""
+
+
+@dataclass
+class _Head:
+    """What the submitting process holds."""
+
+    places: Places
+    place: SlurmPlace
+    attempt: Attempt
+    waiting: list[RunSpec]
+    watched: dict[str, _Watched] = field(default_factory=dict)
+    refused_at: float = float("-inf")
+
+
+def train(
+    todo: Sequence[RunSpec],
+    places: Places,
+    display: Display,
+    outcome: Outcome,
+    *,
+    place: SlurmPlace,
+    attempt: Attempt = prepare_and_attempt,
+) -> None:
+    """An execute.Executor once `place` is bound. Tasks still queued by an earlier head are waited for, not repeated.
+
+    Raises ParamsError where there is no Slurm, RunError if it refuses even one task while none of ours is queued.
+    """
+    submitit = _submitit()
+    absolute = Places(Path(places.raw).resolve(), Path(places.splits).resolve(), Path(places.store).resolve())
+    head = _Head(absolute, place, attempt, list(todo))
+    _take_over(head, display)
+    with sigterm_as_interrupt():
+        try:
+            while head.waiting or head.watched:
+                if head.waiting and time.monotonic() - head.refused_at > RETRY_SECONDS:
+                    _submit(submitit, head, display)
+                time.sleep(POLL_SECONDS)
+                _look(head, display, outcome)
+        except KeyboardInterrupt:
+            outcome.interrupted = True
+            count = len(head.watched)
+            display.say(f"{count} tasks stay in Slurm's queue: the same command watches again, scancel ends them")
+
+
+def _submitit() -> Any:
+    try:
+        import submitit
+    except ModuleNotFoundError:
+        raise ParamsError("--executor slurm: submitit is not installed; pip install 'app-repro[slurm]'") from None
+    if submitit.SlurmExecutor.affinity() < 0:
+        raise ParamsError("--executor slurm: no srun here; run this on a login node of the cluster")
+    return submitit
+
+
+def _plans(places: Places) -> Path:
+    return places.store / "slurm"
+
+
+def _take_over(head: _Head, display: Display) -> None:
+    """Watch the tasks that an earlier head left in the queue."""
+    mine = {spec.run_id: spec for spec in head.waiting}
+    for name, index in sorted(_queued() or ()):
+        plan = _plans(head.places) / name
+        with contextlib.suppress(OSError, IntegrityError, LookupError):
+            run_id = RunSpec.model_validate(files.read_sealed(plan / "plan.json")["specs"][index]).run_id
+            if run_id in mine:
+                head.watched[run_id] = _Watched(mine[run_id], plan, index)
+    head.waiting = [spec for spec in head.waiting if spec.run_id not in head.watched]
+    if head.watched:
+        display.say(f"{len(head.watched)} tasks of an earlier call are still in Slurm's queue")
+
+
+def _queued() -> set[tuple[str, int]] | None:
+    """(job name, array index) of every task of this user that waits or runs; None if Slurm does not answer."""
+    command = ["squeue", "--noheader", "--array", "--me", "--format=%i|%j"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if answer.returncode:
+        return None
+    rows = [line.strip().partition("|") for line in answer.stdout.splitlines() if line.strip()]
+    return {(name, int(job.partition("_")[2] or 0)) for job, _, name in rows}
+
+
+def _submit(submitit: Any, head: _Head, display: Display) -> None:
+    """Queue what is waiting, in arrays as large as Slurm takes; what it refuses stays waiting."""
+    size = min(len(head.waiting), MAX_ARRAY)
+    while head.waiting and size:
+        part = head.waiting[:size]
+        try:
+            plan = _array(submitit, head, part)
+        except submitit.core.utils.FailedJobError as error:
+            why = next((line for line in reversed(str(error).splitlines()) if "error:" in line), str(error)).strip()
+            size //= 2
+            if not size and not head.watched:
+                raise RunError(f"Slurm takes no task: {why[:200]}") from None
+            if not size:
+                head.refused_at = time.monotonic()
+                display.say(f"{len(head.waiting)} runs wait for room in Slurm's queue: {why[:200]}")
+            continue
+        for index, spec in enumerate(part):
+            head.watched[spec.run_id] = _Watched(spec, plan, index)
+        head.waiting = head.waiting[size:]
+        size = min(size, len(head.waiting))
+
+
+def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
+    """Freeze a plan and submit it as one array; its folder."""
+    place = head.place
+    plan = _plans(head.places) / f"app-repro-{uuid.uuid4().hex[:12]}"
+    content = {
+        "code": record.code_digest(),
+        "device": place.device,
+        "places": {name: str(getattr(head.places, name)) for name in ("raw", "splits", "store")},
+        "specs": [spec.model_dump(mode="json") for spec in part],
+    }
+    files.write_sealed(plan / "plan.json", content)
+    executor = submitit.SlurmExecutor(plan / "logs", max_num_timeout=MAX_TIMEOUTS, python=place.python)
+    asked: dict[str, Any] = {"partition": place.partition, "account": place.account}
+    asked |= {"gpus_per_node": 1} if place.device != "cpu" else {"setup": ["export OMP_NUM_THREADS=1"]}
+    executor.update_parameters(
+        job_name=plan.name,
+        time=place.minutes,
+        signal_delay_s=place.signal_seconds,
+        array_parallelism=place.slots or MAX_ARRAY,
+        stderr_to_stdout=True,
+        additional_parameters={"requeue": True},
+        **{name: value for name, value in asked.items() if value is not None},
+    )
+    with contextlib.redirect_stderr(io.StringIO()):  # sbatch's refusals are told by whoever catches them
+        executor.map_array(Task(plan, head.attempt), range(len(part)))
+    return plan
+
+
+def _look(head: _Head, display: Display, outcome: Outcome) -> None:
+    """Show and settle what has happened since the last look."""
+    queued, code, store = _queued(), record.code_digest(), Store(head.places.store)
+    for run_id, run in list(head.watched.items()):
+        folder = store.folder(run.spec)
+        _show(run, folder.path, display)
+        if done := folder.finished(code):
+            end = done["status"], f"diverged: {done['diverged']}" if done["diverged"] else ""
+        elif (said := _said(run)) is not None:
+            end = said
+        else:
+            gone = queued is not None and (run.plan.name, run.index) not in queued
+            run.missed = run.missed + 1 if gone else 0
+            if run.missed < 2:  # a shared file system may show a record a little later than the queue its end
+                continue
+            end = "failed", f"its task left Slurm's queue without a record; what it said: {run.plan / 'logs'}"
+        del head.watched[run_id]
+        outcome.end(display, run_id, *end)
+
+
+def _said(run: _Watched) -> tuple[str, str] | None:
+    with contextlib.suppress(FileNotFoundError, IntegrityError):
+        content = files.read_sealed(ended_file(run.plan, run.index))
+        return content["status"], content["message"]
+    return None
+
+
+def _show(run: _Watched, folder: Path, display: Display) -> None:
+    """The newest megabatch of a run, if it has not been shown: the store is the only channel there is."""
+    newest = max(folder.glob("megabatch-*.json"), default=None)
+    if newest is None or (count := int(newest.stem.split("-")[1])) <= run.shown:
+        return
+    with contextlib.suppress(FileNotFoundError, IntegrityError):
+        results = [files.read_sealed(folder / f"megabatch-{k:03d}.json") for k in range(1, count + 1)]
+        run.shown = count
+        display.epoch(
+            {
+                "run_id": run.spec.run_id,
+                "megabatch": count,
+                "epoch": run.spec.epochs,
+                "val_accuracy": results[-1]["val_accuracy_last"],
+                "samples": sum(item["trained_samples"] for item in results),
+                "samples_per_second": results[-1]["timing"]["samples_per_second"],
+            }
+        )

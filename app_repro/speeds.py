@@ -1,0 +1,158 @@
+"""How fast a device trains: measured by finished runs of the store, by bench files, else scaled from the nearest."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from app_repro import files, record
+from app_repro.errors import AppReproError, DataError, ParamsError
+from app_repro.spec import RunSpec
+from app_repro.store import Store
+
+EVALUATION = 1 / 3
+"""What a pass without gradients costs of one with them: forward only, against forward and two backward products."""
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One kind of run on one device."""
+
+    seconds_per_pass: float
+    """Of one image trained on, in one run; passes that only evaluate count EVALUATION of it."""
+    basis: str
+    """Where it comes from, for people."""
+    runs_together: int = 1
+    """Runs that shared the device then."""
+    peak_bytes: int | None = None
+    watts: float | None = None
+
+
+def devices_of(records: Iterable[dict[str, Any]], benches: Iterable[dict[str, Any]]) -> list[str]:
+    """Names of the devices that something was measured on."""
+    names = {content["provenance"]["device"].get("name", "") for content in records}
+    return sorted(names | {bench["device"] for bench in benches} - {""})
+
+
+def chosen(wanted: str, known: Sequence[str]) -> str:
+    """The device that `wanted` is part of the name of. Raises ParamsError naming the known ones."""
+    found = [name for name in known if wanted.lower() in name.lower()]
+    if len(found) != 1:
+        raise ParamsError(
+            f"--device {wanted!r}: {len(found)} measured devices match; known: {', '.join(known) or 'none'}"
+        )
+    return found[0]
+
+
+def finished_records(store: Store) -> list[dict[str, Any]]:
+    """Every intact record of a finished run, under whatever code; damaged ones are for others to complain about."""
+    found = []
+    for folder in store.folders():
+        try:
+            content = record.read(folder.path / "record.json")
+        except (FileNotFoundError, AppReproError):
+            continue
+        if content["status"] == "finished":
+            found.append(content)
+    return found
+
+
+def read_benches(folder: Path) -> list[dict[str, Any]]:
+    """Bench files of a folder: JSON {"device": str, "results": [{"arch", "precision", "engine": str, "runs_together":
+    int, "samples_per_second": float of all of them together, and if known "batch_size", "image_size", "watts",
+    "peak_bytes" (a run)}]}. Raises DataError naming a file that has another shape.
+    """
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            content = files.json.loads(path.read_text(encoding="utf-8"))
+            rows = [(str(row["arch"]), float(row["samples_per_second"]) > 0) for row in content["results"]]
+            intact = isinstance(content["device"], str) and all(fast for _, fast in rows)
+        except (OSError, ValueError, KeyError, TypeError):
+            intact = False
+        if not intact:
+            raise DataError(
+                f"{path}: not a bench file: it needs device and results with arch and samples_per_second > 0"
+            )
+        found.append(content)
+    return found
+
+
+class Speeds:
+    """What is known of one device."""
+
+    def __init__(self, device: str, records: Iterable[dict[str, Any]], benches: Iterable[dict[str, Any]]) -> None:
+        self.device = device
+        self.timed: Callable[[RunSpec], Speed | None] = lambda spec: None
+        """Where even the nearest network is unknown: what else could be asked."""
+        self.measured = _of_records(
+            content for content in records if content["provenance"]["device"].get("name") == device
+        )
+        self.benched = {
+            _bench_key(row): Speed(
+                row.get("runs_together", 1) / row["samples_per_second"],
+                "bench",
+                row.get("runs_together", 1),
+                row.get("peak_bytes"),
+                row.get("watts"),
+            )
+            for bench in benches
+            if bench["device"] == device
+            for row in sorted(bench["results"], key=lambda row: row["samples_per_second"])  # the best comes last
+        }
+
+    def find(self, spec: RunSpec, image_size: int, flops: Callable[[str], int]) -> Speed | None:
+        """The speed of a run: measured, benched, or scaled by `flops` (network -> of one forward pass) from the
+        network nearest in cost with the same precision and engine at the same image size, or what `timed` says.
+        """
+        wanted = _key(spec.arch, spec.precision, spec.engine, spec.batch_size, image_size)
+        known = self.benched | self.measured
+        if wanted in known:
+            return known[wanted]
+        alike = [key for key in known if (key[1:3], key[4]) == (wanted[1:3], wanted[4])]
+        if not alike:
+            return self.timed(spec)
+        mine = flops(spec.arch)
+        near = min(alike, key=lambda key: abs(flops(key[0]) - mine))
+        factor = mine / flops(near[0])
+        basis = f"estimate: {near[0]} at batch {near[3]}, scaled by FLOPs"
+        scaled = known[near]
+        return replace(scaled, seconds_per_pass=scaled.seconds_per_pass * factor, basis=basis, peak_bytes=None)
+
+
+def _key(arch: str, precision: str, engine: str, batch_size: int, image_size: int) -> Key:
+    return arch, precision, engine, str(batch_size), str(image_size)
+
+
+def _bench_key(row: dict[str, Any]) -> Key:
+    size, batch = row.get("image_size", 32), row.get("batch_size", 64)
+    return _key(row["arch"], row.get("precision", "fp32"), row.get("engine", "eager"), batch, size)
+
+
+def _of_records(records: Iterable[dict[str, Any]]) -> dict[Key, Speed]:
+    """Median over the runs of each kind."""
+    seconds: dict[Key, list[float]] = defaultdict(list)
+    peaks: dict[Key, list[int]] = defaultdict(list)
+    for content in records:
+        spec, each = content["spec"], content["megabatches"]
+        passes = sum(
+            item["trained_samples"]
+            + EVALUATION * (spec["epochs"] * item["val_samples"] + item["train_samples"] + item["test_samples"])
+            for item in each
+        )
+        key = _key(spec["arch"], spec["precision"], spec["engine"], spec["batch_size"], _image_size(spec))
+        seconds[key].append(sum(item["timing"]["wall_seconds"] for item in each) / passes)
+        peaks[key].append(content["provenance"]["device"].get("peak_bytes") or 0)
+    return {
+        key: Speed(statistics.median(found), f"measured: {len(found)} runs here", 1, max(peaks[key]) or None)
+        for key, found in seconds.items()
+    }
+
+
+def _image_size(spec: dict[str, Any]) -> int:
+    """Pixels of a side; 0 for a folder of one's own, whose size its spec does not say."""
+    return spec["image_size"] or {"digits": 8, "cifar10": 32, "cifar100": 32}.get(spec["dataset"], 0)

@@ -1,0 +1,66 @@
+"""What it costs to start: seconds of the commands that people wait for, each as a process of its own."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from app_repro import demo, files, record, workspace
+from app_repro.spec import RunSpec
+
+RECORDS = 400
+"""As many runs as the paper trained, or more."""
+
+
+def measure(source: Path, claims: Path, *, quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """A row a command: {"what", "seconds": median}. `source`: a folder of records, whose first is multiplied.
+
+    Without quick, a demo workspace of one short run is made, to time a `dvc repro` that has nothing to do.
+    """
+    rows = [_row("app-repro --help", [*_app(), "--help"], Path.cwd())]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        multiply(source, folder / "records", RECORDS)
+        for what, words in (
+            ("verify", ["verify", "--records", "records", "--claims", str(claims.resolve()), "--out", "verdicts"]),
+            ("report", ["report", "--runs", "records", "--out", "report"]),
+        ):
+            say(f"starting: {what} on {RECORDS} records")
+            rows.append(_row(f"app-repro {what}, {RECORDS} records", [*_app(), *words], folder))
+        if not quick:
+            say("starting: dvc repro with nothing to do")
+            tiny = ["seed=1", "method=dense", "sb=2", "epochs=1", "milestones=[]", "train_limit=400"]
+            demo.prepare(folder / "demo", tiny)
+            dvc = [workspace.beside_python("dvc"), "repro", "--quiet"]
+            subprocess.run(dvc, cwd=folder / "demo", env=workspace.environment(), check=True, capture_output=True)
+            rows.append(_row("dvc repro, nothing to do", dvc, folder / "demo"))
+    return rows
+
+
+def multiply(source: Path, target: Path, count: int) -> None:
+    """`count` records in `target`: the first of `source`, each with a seed of its own. Numbers stay what they were."""
+    content = record.read(sorted(source.rglob("*.json"))[0])
+    for seed in range(count):
+        spec = RunSpec.model_validate(content["spec"] | {"seed": seed})
+        files.write_sealed(
+            target / f"{spec.run_id}.json", content | {"run_id": spec.run_id, "spec": spec.model_dump(mode="json")}
+        )
+
+
+def _app() -> list[str]:
+    return [sys.executable, "-m", "app_repro"]
+
+
+def _row(what: str, command: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Median of three starts after one that warms the disk's cache."""
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        subprocess.run(command, cwd=folder, env=os.environ | workspace.environment(), check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    return {"what": what, "seconds": statistics.median(times[1:])}

@@ -1,0 +1,139 @@
+"""Subjects of the bench: the reference loop, lanes in one process, workers in processes of their own."""
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from app_repro import models
+from app_repro.data import Augmentation
+from app_repro.engines import set_precision
+from app_repro.recipe import Recipe
+from app_repro.steps import Steps
+from app_repro.stream import Images, Order
+from app_repro.worker import configure, describe_device
+
+BATCH = 64
+IMAGES = 2048
+"""Random pictures of CIFAR's size: what a step costs does not depend on what they show."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is timed: a network under one engine and precision, `runs_together` of them on the device."""
+
+    arch: str
+    kind: str
+    """"reference", "engine" or "workers" (processes of their own)."""
+    precision: str = "fp32"
+    engine: str = "eager"
+    runs_together: int = 1
+
+
+class Timed(Protocol):
+    """Something that takes steps."""
+
+    def seconds(self, steps: int) -> float:
+        """Seconds of so many steps of each run."""
+        ...
+
+
+class Lanes:
+    """Runs side by side in one process, each on a stream of its own; one alone is a lane too."""
+
+    def __init__(self, case: Case, device: str) -> None:
+        self.device, self.case = torch.device(device), case
+        self.images = _images(self.device)
+        self.streams = [_stream(self.device) for _ in range(case.runs_together)]
+        self.lanes = []
+        for seed, stream in enumerate(self.streams):
+            with _on(stream):
+                net = models.build(case.arch, 10, 32, 3, seed).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+                self.lanes.append(Steps(net, _recipe(case), longest=1000 * BATCH))
+                self.lanes[-1].set_mask({name: torch.rand_like(w) < 0.5 for name, w in self.lanes[-1].weights.items()})
+
+    def seconds(self, steps: int) -> float:
+        """Launch `steps` steps of each lane, in turn, and wait for the device."""
+        set_precision(self.case.precision)
+        order = Order(
+            torch.arange(steps * BATCH, device=self.device) % IMAGES, torch.rand(steps * BATCH, 5).to(self.device)
+        )
+        start = time.perf_counter()
+        work = [lane.train(self.images, order, 0, 0.1) for lane in self.lanes]
+        busy = list(zip(work, self.streams, strict=True))
+        while busy:
+            busy = [(turns, stream) for turns, stream in busy if _next(turns, stream)]
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    def lane(self) -> Steps:
+        """The first run, to time other parts of its life."""
+        return self.lanes[0]
+
+
+def _next(turns: Iterator[bool], stream: Any) -> bool:
+    with _on(stream):
+        return next(turns, None) is not None
+
+
+def _on(stream: Any) -> AbstractContextManager[Any]:
+    return torch.cuda.stream(stream) if stream else nullcontext()
+
+
+def _stream(device: torch.device) -> Any:
+    return torch.cuda.Stream(device) if device.type == "cuda" else None
+
+
+def _recipe(case: Case) -> Recipe:
+    return Recipe(1, BATCH, 0.1, 0.9, 1e-4, (), 0.1, True, case.precision, case.engine)
+
+
+def pixels() -> tuple[np.ndarray, np.ndarray]:
+    """(IMAGES, 32, 32, 3) uint8 and their labels, always the same."""
+    generator = np.random.default_rng(0)
+    return generator.integers(0, 256, (IMAGES, 32, 32, 3), np.uint8), generator.integers(0, 10, IMAGES)
+
+
+def _images(device: torch.device) -> Images:
+    shown, labels = (torch.from_numpy(part).to(device) for part in pixels())
+    middle = torch.full((3,), 127.0, device=device)
+    return Images(shown, labels, middle, middle / 2, Augmentation("pad", 4, True))
+
+
+class Workers:
+    """Runs side by side in processes of their own, one thread each, as `run` has them on a CPU."""
+
+    def __init__(self, case: Case, device: str) -> None:
+        context = torch.multiprocessing.get_context("spawn")
+        self.pipes = []
+        for _ in range(case.runs_together):
+            ours, theirs = context.Pipe()
+            context.Process(target=_serve, args=(theirs, case, device), daemon=True).start()
+            theirs.close()
+            self.pipes.append(ours)
+
+    def seconds(self, steps: int) -> float:
+        """The slowest worker's seconds."""
+        for pipe in self.pipes:
+            pipe.send(steps)
+        found = [pipe.recv() for pipe in self.pipes]
+        self.peak_bytes = max(peak for _, peak in found)
+        return max(seconds for seconds, _ in found)
+
+    def close(self) -> None:
+        """Let the processes go."""
+        for pipe in self.pipes:
+            pipe.send(None)
+            pipe.close()
+
+
+def _serve(pipe: Any, case: Case, device: str) -> None:
+    configure(device)
+    lanes = Lanes(Case(case.arch, "engine", case.precision, case.engine), device)
+    while (steps := pipe.recv()) is not None:
+        pipe.send((lanes.seconds(steps), describe_device(device)["peak_bytes"]))

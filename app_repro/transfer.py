@@ -1,0 +1,74 @@
+"""A run's files on their way from one store to another: packed as bytes, checked against their seals, record last."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app_repro import files, record
+from app_repro.errors import IntegrityError
+from app_repro.store import RunFolder
+
+_LEFT = ("megabatch-*.json", "*.safetensors", "record.json")
+"""What an ended run leaves, the record last; states of an unfinished one match too."""
+
+
+def names(folder: Path) -> list[str]:
+    """Files of the run in `folder`, record.json last."""
+    return list(dict.fromkeys(path.name for pattern in _LEFT for path in sorted(folder.glob(pattern))))
+
+
+def pack(folder: RunFolder) -> dict[str, bytes]:
+    """The files of an ended run, by name; nothing for one that has no record."""
+    found = names(folder.path)
+    return {name: (folder.path / name).read_bytes() for name in found} if "record.json" in found else {}
+
+
+def check(folder: Path, run_id: str | None = None) -> dict[str, Any]:
+    """The record of the ended run in `folder`, after every file that it names and every result has been checked.
+
+    Raises IntegrityError naming the first file that is damaged, or that belongs to another run than `run_id`.
+    """
+    content = record.read(folder / "record.json")
+    if content["run_id"] != (run_id or folder.name):
+        raise IntegrityError(f"{folder / 'record.json'}: it is of run {content['run_id']}; move it to its own folder")
+    for name, expected in content["files"].items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file() or files.file_digest(path) != expected:
+            raise IntegrityError(
+                f"{path}: missing or damaged, its record says otherwise; run {content['run_id']} again"
+            )
+    for kept in content["megabatches"]:
+        path = folder / f"megabatch-{kept['megabatch']:03d}.json"
+        try:
+            result = files.read_sealed(path)
+        except FileNotFoundError:
+            raise IntegrityError(f"{path}: missing; run {content['run_id']} again") from None
+        if {key: value for key, value in result.items() if key != "history"} != kept:
+            raise IntegrityError(f"{path}: not what the record beside it says; run {content['run_id']} again")
+    return content
+
+
+def adopt(source: Path, folder: RunFolder) -> None:
+    """Copy a run's files into `folder`, the record last: it counts as ended once that is there."""
+    with folder.lock():
+        for name in names(source):
+            with (source / name).open("rb") as file, files.atomic_open(folder.path / name) as copy:
+                shutil.copyfileobj(file, copy, 1 << 20)
+        if (folder.path / "record.json").exists():
+            folder.drop_states()
+
+
+def unpack(content: Mapping[str, bytes], folder: RunFolder) -> None:
+    """Write a packed run into `folder` once all of it has been checked. Raises IntegrityError; nothing is kept then."""
+    scratch = folder.path.parents[1] / f".{folder.path.name}.arriving"
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        for name, raw in content.items():
+            if Path(name).name != name or not any(Path(name).match(pattern) for pattern in _LEFT):
+                raise IntegrityError(f"{folder.path.name}: {name[:80]!r} is no file of a run; it was not taken")
+            files.write_bytes(scratch / name, raw)
+        check(scratch, folder.path.name)
+        adopt(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,119 @@
+"""The bench: what is compared, that its subjects do the work they are timed for, and how its numbers are shown."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from app_repro import bench, benchtable, ceilings, record, starting, timed
+from app_repro.bench import Case
+from app_repro.reference import Reference, as_the_library_comes
+
+ROOT = Path(__file__).parent.parent
+
+
+def row(arch: str, kind: str, rate: float, ratio: float, **changes: Any) -> dict[str, Any]:
+    plain = {"precision": "fp32", "engine": "eager", "runs_together": 1, "peak_bytes": None}
+    return {"arch": arch, "kind": kind, "samples_per_second": rate, "ratio_to_reference": ratio, **plain, **changes}
+
+
+FOUND: dict[str, Any] = {
+    "device": "a processor",
+    "kind": "cpu",
+    "cores": 2,
+    "save_every_seconds": 30.0,
+    "ceilings": {"fp32": {"flops": 9.2e10, "bytes": 8.6e9}},
+    "reference": [row("resnet20s", "reference", 200.0, 1.0)],
+    "results": [
+        row("resnet20s", "workers", 500.0, 2.5, runs_together=2, share_of_roofline=0.44, peak_bytes=607_000_000)
+    ],
+    "parts": [
+        {
+            "arch": "resnet20s",
+            "score_seconds": 1.25,
+            "state_bytes": 3_300_000,
+            "take_seconds": 0.006,
+            "encode_seconds": 0.03,
+        }
+    ],
+    "starting": [{"what": "app-repro --help", "seconds": 0.337}],
+}
+
+
+def test_every_ratio_hangs_on_the_reference_loop() -> None:
+    for device in ("cpu", "cuda"):
+        for quick in (True, False):
+            assert bench.cases("resnet18", device, quick)[0] == Case("resnet18", "reference")
+
+
+def test_a_gpu_is_swept_over_precisions_engines_and_lanes() -> None:
+    found = bench.cases("resnet50", "cuda", quick=False)
+    alone = {(case.precision, case.engine) for case in found if case.kind == "engine" and case.runs_together == 1}
+    assert alone == {(p, e) for p in ("fp32", "tf32", "bf16") for e in ("eager", "graph", "compiled")}
+    assert [case.runs_together for case in found if case.runs_together > 1] == [2, 4, 8, 16]
+
+
+def test_a_cpu_is_measured_with_one_and_two_workers(monkeypatch) -> None:
+    for has, precisions in ((True, {"fp32", "bf16"}), (False, {"fp32"})):
+        monkeypatch.setattr(bench, "has_bf16", lambda has=has: has)
+        found = [case for case in bench.cases("resnet20s", "cpu", quick=False) if case.kind == "workers"]
+        assert {case.runs_together for case in found} == {1, 2} and {case.precision for case in found} == precisions
+
+
+def test_lanes_take_as_many_steps_as_they_are_timed_for() -> None:
+    lanes = timed.Lanes(Case("resnet8s", "engine", runs_together=2), "cpu")
+    before = [lane.weights["conv1.weight"].clone() for lane in lanes.lanes]
+    assert lanes.seconds(3) > 0
+    assert [int(lane.position) for lane in lanes.lanes] == [3 * timed.BATCH] * 2
+    assert not any(
+        torch.equal(lane.weights["conv1.weight"], was) for lane, was in zip(lanes.lanes, before, strict=True)
+    )
+
+
+def test_the_reference_trains_with_hooks_on_single_pictures_as_the_library_comes() -> None:
+    torch.use_deterministic_algorithms(True)
+    pixels, labels = timed.pixels()
+    reference = Reference("resnet8s", 16, pixels[:96], labels[:96], "cpu")
+    hooked = [module for module in reference.net.modules() if isinstance(module, nn.Conv2d)]
+    assert all(hasattr(module, "weight_orig") and module._forward_pre_hooks for module in hooked)
+    before = reference.net.conv1.weight_orig.clone()
+    assert reference.seconds(2) > 0 and not torch.equal(before, reference.net.conv1.weight_orig)
+    with as_the_library_comes():
+        assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_the_roofline_counts_arithmetic_and_traffic_without_overlap() -> None:
+    # resnet18: 0.5554 GMAC forward, 614,400 convolution outputs an image
+    arithmetic = ceilings.roofline("resnet18", "bf16", ceilings.Ceilings(flops=790e12, bytes=1e30))
+    traffic = ceilings.roofline("resnet18", "bf16", ceilings.Ceilings(flops=1e30, bytes=4.3e12))
+    assert arithmetic == pytest.approx(790e12 / (6 * 0.5554e9), rel=1e-3)
+    assert traffic == pytest.approx(4.3e12 / (16 * 2 * 614_400), rel=1e-6)
+    both = ceilings.roofline("resnet18", "bf16", ceilings.Ceilings(flops=790e12, bytes=4.3e12))
+    assert 1 / both == pytest.approx(1 / arithmetic + 1 / traffic)
+
+
+def test_records_are_multiplied_into_runs_of_their_own(tmp_path) -> None:
+    starting.multiply(ROOT / "data/published/demo", tmp_path, 3)
+    found = [record.read(path) for path in sorted(tmp_path.glob("*.json"))]
+    assert sorted(content["spec"]["seed"] for content in found) == [0, 1, 2]
+
+
+def test_tables_show_what_was_measured_beside_what_was_predicted() -> None:
+    lines = benchtable.speed_table(FOUND).splitlines()
+    assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == (
+        ["resnet20s", "reference loop", "fp32", "1", "200", "1.00", "-", "-", "390"]
+    )
+    assert [cell.strip() for cell in lines[3].split("|")[1:-1]] == (
+        ["resnet20s", "eager", "fp32", "2", "500", "2.50", "44", "0.61", "660"]
+    )
+    text = benchtable.as_text(FOUND)
+    assert "a processor, 2 cores; ceilings: fp32: 0.09 TFLOP/s, 9 GB/s" in text and "0.34" in text and "0.02" in text
+
+
+def test_the_figure_is_written_twice_alike(tmp_path) -> None:
+    png, svg = benchtable.draw(FOUND, tmp_path / "a")
+    again = benchtable.draw(FOUND, tmp_path / "b")
+    assert png.read_bytes()[:4] == b"\x89PNG" and svg.read_bytes() == again[1].read_bytes()

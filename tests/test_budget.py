@@ -1,0 +1,111 @@
+import json
+from pathlib import Path
+
+import pretend
+import pytest
+import synthetic
+import yaml
+from workbench import settings
+
+from app_repro import budget, data, files, params, record, splits, worker
+from app_repro.budget import Wanted
+from app_repro.errors import ParamsError
+from app_repro.store import Places, Store
+
+
+@pytest.fixture
+def grid(tmp_path, monkeypatch):
+    """Two tiny digits runs, one of them trained; the current folder is theirs."""
+    monkeypatch.chdir(tmp_path)
+    wanted = settings(method="dense", seed=[1, 2])
+    Path("params.yaml").write_text(yaml.safe_dump(wanted))
+    parsed = params.parse(wanted)
+    places = Places(tmp_path / "raw", tmp_path / "splits", tmp_path / "store")
+    data.fetch("digits", places.raw / "digits", cache=tmp_path / "downloads")
+    specs = splits.grid(parsed, places.raw)
+    splits.write(specs, places.raw, places.splits)
+    return parsed, specs, places
+
+
+def planned(grid, **wanted) -> dict:
+    parsed, _, places = grid
+    asked = Wanted(as_json=True, **wanted)
+    return json.loads(budget.text(budget.budget(parsed, places.raw, Store(places.store), asked), asked))
+
+
+def test_seconds_come_from_runs_here_and_a_run_of_the_same_work_takes_the_same(grid) -> None:
+    _, specs, places = grid
+    assert planned(grid)["runs"][0]["basis"] == "estimate: two steps timed just now on one thread"
+    worker.attempt(specs[0], places, "cpu", lambda event: None)
+    content = planned(grid, gpus="1,2", watts=36.0)
+    took = record.read(Store(places.store).folder(specs[0]).path / "record.json")["summary"]["wall_seconds"]
+    assert [run["state"] for run in content["runs"]] == ["finished", "to do"]
+    assert content["runs"][1]["seconds"] == pytest.approx(took)
+    assert content["runs"][1]["basis"] == "measured: 1 runs here" and content["runs"][1]["memory_is_measured"]
+    assert content["totals"]["energy_wh"] == pytest.approx(took * 36 / 3600) and content["power"] == "36, as given"
+    assert content["totals"]["makespan_seconds"] == {"1": pytest.approx(took), "2": pytest.approx(took)}
+
+
+def test_another_device_is_planned_from_its_bench(grid, tmp_path) -> None:
+    results = [{"arch": "resnet8s", "image_size": 8, "samples_per_second": 100.0, "watts": 50}]
+    files.write_text(tmp_path / "bench/x.json", json.dumps({"device": "Fast Card", "results": results}))
+    content = planned(grid, bench=tmp_path / "bench", device="fast")
+    trained, evaluated = (content["runs"][0][key] for key in ("trained_samples", "evaluated_samples"))
+    assert content["device"] == "Fast Card" and content["runs"][0]["basis"] == "bench"
+    assert content["runs"][0]["seconds"] == pytest.approx((trained + evaluated / 3) / 100)
+    assert content["runs"][0]["energy_wh"] == pytest.approx(content["runs"][0]["seconds"] * 50 / 3600)
+    assert content["power"].startswith("unknown but for what a bench says")
+    with pytest.raises(ParamsError, match="known: Fast Card"):
+        planned(grid, bench=tmp_path / "bench", device="slow")
+
+
+def test_a_claim_is_decidable_once_every_run_it_needs_is_planned_or_done(tmp_path) -> None:
+    claim = next(claim for claim in synthetic.committed().values() if claim.kind == "difference")
+    needed = claim.grid.cells
+    rows = budget.decidable(synthetic.CLAIMS, needed, [])
+    mine = [row for row in rows if row["id"] == claim.id]
+    protocol = mine[0]["protocol"]
+    of_protocol = [spec for spec in needed if spec.protocol[0] == protocol]
+    assert mine[0]["runs"] == len(of_protocol) and mine[0]["finished"] == 0
+    one_less = [spec for spec in needed if spec is not of_protocol[-1]]
+    assert not any(
+        row["id"] == claim.id and row["protocol"] == protocol
+        for row in budget.decidable(synthetic.CLAIMS, one_less, [])
+    )
+    done = synthetic.make(of_protocol[-1].model_copy(update={"data_digest": "0" * 64})) | {
+        "code_digest": record.code_digest()
+    }
+    again = budget.decidable(synthetic.CLAIMS, one_less, [done])
+    row = next(row for row in again if row["id"] == claim.id and row["protocol"] == protocol)
+    assert row["finished"] == 1
+    outdated = done | {"code_digest": "another"}
+    found = budget.decidable(synthetic.CLAIMS, one_less, [outdated])
+    assert not any(row["id"] == claim.id and row["protocol"] == protocol for row in found)
+
+
+def test_the_text_says_device_claims_and_growth(grid) -> None:
+    parsed, _, places = grid
+    asked = Wanted(claims=synthetic.CLAIMS, growth=True)
+    text = budget.text(budget.budget(parsed, places.raw, Store(places.store), asked), asked)
+    assert "claims it can decide: none" in text and "2 of 2 to run" in text
+    assert "passes of the data an epoch" in text and "nobody has measured" in text
+    assert pretend.specs(1)[0].arch in text
+
+
+@pytest.mark.parametrize("text", ["", "0", "1,", "a", "1;2", "-1", "1,0"])
+def test_what_is_no_number_of_gpus_is_one_line(grid, text) -> None:
+    with pytest.raises(ParamsError, match=r"--gpus .*: not numbers of GPUs; 1,4,8"):
+        planned(grid, gpus=text)
+
+
+def test_a_card_s_power_limit_is_an_upper_bound(monkeypatch) -> None:
+    class Answer:
+        stdout, returncode = "700.00\n", 0
+
+    monkeypatch.setattr(budget.shutil, "which", lambda name: "/bin/nvidia-smi")
+    monkeypatch.setattr(budget.subprocess, "run", lambda *words, **named: Answer())
+    monkeypatch.setattr(budget, "_has_gpu", lambda asked: True)
+    monkeypatch.setattr(worker, "describe_device", lambda device: {"name": "card"})
+    assert budget._this_machine("auto", None) == ("card", 700.0, "700, the card's power limit: at most")
+    Answer.stdout = "[N/A]\n"
+    assert budget._this_machine("auto", None) == ("card", None, "unknown; give --watts")

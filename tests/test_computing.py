@@ -1,0 +1,95 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pretend
+import pytest
+import yaml
+from workbench import app_repro, settings, workspace
+
+from app_repro import computing, splits
+from app_repro.params import load
+from app_repro.store import Places, Store
+
+
+def test_shares_run_apart_and_merged_are_the_grid(tmp_path) -> None:
+    here = workspace(tmp_path / "w", method=["dense", "app"], epochs=1, milestones=[])
+    for share in ("1/2", "2/2"):
+        ran = app_repro(here, "run", "--shard", share, "--store", f"share{share[0]}", "--out", "laid")
+        assert ran.returncode == 0 and "1 of 1 runs finished" in ran.stdout
+        assert len(list((here / "laid").iterdir())) == 1
+    merged = app_repro(here, "merge", "share1", "share2", "--store", "all")
+    assert merged.stdout == "all: 2 runs taken in, 0 held already, 0 unfinished ones taken\n"
+    whole = app_repro(here, "run", "--store", "all", "--out", "laid")
+    assert whole.stdout == "2 of 2 runs finished\n" and len(list((here / "laid").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--shard", "3/2"), "--shard 3/2: not a share"),
+        (("--executor", "rai"), "--executor rai; did you mean 'ray'? known: local, ray, slurm"),
+        (("--executor", "ray", "--address", "ray://nowhere"), "a client cannot hand out data"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_and_exit_code_2(tmp_path, words, said) -> None:
+    here = workspace(tmp_path / "w", method="dense")
+    ran = app_repro(here, "run", *words)
+    assert ran.returncode == 2 and ran.stderr.startswith("app-repro: ") and said in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
+def test_a_finished_grid_is_laid_out_without_torch_or_a_worker(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(yaml.safe_dump(settings(method="dense", seed=[1, 2])))
+    app = [sys.executable, "-m", "app_repro"]
+    subprocess.run([*app, "fetch"], check=True, capture_output=True)
+    store, raw = Store(Path(".store")), Path("data/raw")
+    for spec in splits.grid(load(Path("params.yaml")), raw):
+        pretend.leave(spec, store.folder(spec), {})
+    code = (
+        "from app_repro.cli import main\nimport sys\nsys.argv = ['app-repro', 'run']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    print(end.code, 'torch' in sys.modules)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout == "2 of 2 runs finished\n0 False\n", ran.stderr
+    assert len(list(Path("data/runs").iterdir())) == 2
+    assert (
+        computing.run(
+            Path("params.yaml"),
+            Places(raw, Path("data/splits"), store.root),
+            Path("o"),
+            anyway=False,
+            accept_code=False,
+        )
+        == 0
+    )
+
+
+def test_a_plan_of_a_preset_a_claim_and_the_file(tmp_path) -> None:
+    here = workspace(tmp_path / "w", method="dense")
+    root = Path(__file__).parents[1]
+    claims = ("--claims", str(root / "data/claims.csv"))
+    assert "1 of 1 to run" in app_repro(here, "plan", "--gpus", "1,4").stdout
+    told = app_repro(here, "plan", "--claim", "c100-r50-acc-vs-dense", *claims)
+    assert (
+        told.returncode == 0
+        and "claims it can decide: c100-r50-acc-vs-dense (paper, 0 of 6 runs finished)" in told.stdout
+    )
+    told = app_repro(here, "plan", "--preset", "demo", "--json", *claims)
+    assert len(json.loads(told.stdout)["runs"]) == 9
+
+
+def test_the_readme_s_matrix_and_job_cover_the_grid() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    matrix, job = (yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml\n")[1:3])
+    shares = matrix["jobs"]["shard"]["strategy"]["matrix"]["share"]
+    steps = [step.get("run", "") for step in matrix["jobs"]["shard"]["steps"]]
+    assert shares == list(range(1, 9)) and "--shard ${{ matrix.share }}/8" in steps[2]
+    spec = job["spec"]
+    assert spec["completionMode"] == "Indexed" and spec["completions"] == spec["parallelism"] == 8 and spec["suspend"]
+    assert "kueue.x-k8s.io/queue-name" in job["metadata"]["labels"]
+    pod = spec["template"]["spec"]
+    assert "--shard $((JOB_COMPLETION_INDEX + 1))/8" in pod["containers"][0]["command"][2]
+    assert pod["containers"][0]["volumeMounts"][0]["name"] == pod["volumes"][0]["name"]

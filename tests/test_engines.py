@@ -1,0 +1,90 @@
+"""Engines: eager at once; graphs only where there is CUDA, and then with the same bits."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from test_steps import RECIPE, images_of, steps_for
+
+from app_repro import engines, models
+from app_repro.errors import ParamsError
+from app_repro.steps import Steps
+from app_repro.stream import Order
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+def test_eager_does_the_work_at_once_each_time() -> None:
+    done = []
+    eager = engines.Eager(torch.device("cpu"), [])
+    for _ in range(3):
+        eager.launch("work", lambda: done.append(1))
+    assert len(done) == 3 and eager.has_room()
+
+
+def test_a_graph_without_a_gpu_is_refused_in_one_line() -> None:
+    with pytest.raises(ParamsError, match="engine: graph needs a CUDA device, this is cpu; use engine: eager"):
+        engines.ENGINES["graph"](torch.device("cpu"), [])
+
+
+def test_tf32_is_on_only_where_the_precision_asks_for_it() -> None:
+    for precision, on in (("tf32", True), ("fp32", False), ("bf16", False)):
+        engines.set_precision(precision)
+        assert torch.backends.cudnn.allow_tf32 is on and torch.backends.cuda.matmul.allow_tf32 is on
+
+
+def test_a_compiled_network_is_used_for_whole_batches_alone(monkeypatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda net, **_: lambda images: seen.append(len(images)) or net(images))
+    seen: list[int] = []
+    steps = steps_for(engine="compiled")
+    assert all(steps.train(images_of(10), Order(torch.arange(10), torch.rand(10, 5)), 0, 0.1))
+    assert seen == [4, 4]  # and not the last two images
+
+
+def two_hundred_steps(engine: str) -> list[torch.Tensor]:
+    """25 epochs of 31 images in batches of 4, two learning rates, three masks, an evaluation after each epoch."""
+    device = torch.device("cuda")
+    images = images_of(31)
+    on_gpu = type(images)(
+        *(value.to(device) if isinstance(value, torch.Tensor) else value for value in vars(images).values())
+    )
+    with torch.cuda.stream(torch.cuda.Stream()):
+        net = models.build("resnet8s", 10, 8, 1, 1).to(device, memory_format=torch.channels_last)
+        steps = Steps(net, replace(RECIPE, engine=engine), longest=64)
+        found = []
+        for epoch in range(25):
+            generator = torch.Generator().manual_seed(epoch)
+            if epoch % 9 == 0:
+                kept = 0.9 - epoch / 50
+                shares = {name: torch.rand(w.shape, generator=generator) for name, w in steps.weights.items()}
+                steps.set_mask({name: (draw < kept).to(device) for name, draw in shares.items()})
+            order = Order(
+                torch.randperm(31, generator=generator).to(device), torch.rand(31, 5, generator=generator).to(device)
+            )
+            for _ in steps.train(on_gpu, order, 0, 0.1 if epoch < 15 else 0.01):
+                pass
+            for _ in steps.evaluate(on_gpu, Order(torch.arange(31, device=device)), "train"):
+                pass
+            found.append(torch.tensor([steps.counts().loss_sum, *steps.trained.read()], dtype=torch.float64))
+        return [
+            *found,
+            *(value.cpu() for value in net.state_dict().values()),
+            *(v.cpu() for v in steps.momentum.values()),
+        ]
+
+
+@needs_cuda
+def test_a_captured_step_has_the_bits_of_an_eager_one() -> None:
+    torch.use_deterministic_algorithms(True)
+    eager, graph = two_hundred_steps("eager"), two_hundred_steps("graph")
+    assert all(torch.equal(a, b) for a, b in zip(eager, graph, strict=True))
+
+
+@needs_cuda
+def test_capturing_leaves_what_it_warmed_up_with_as_it_was() -> None:
+    value = torch.ones(3, device="cuda")
+    with torch.cuda.stream(torch.cuda.Stream()):
+        graph = engines.Graph(torch.device("cuda"), [value])
+        for expected in (2.0, 4.0, 8.0):
+            graph.launch("double", lambda: value.mul_(2))
+            assert value.tolist() == [expected] * 3

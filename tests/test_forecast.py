@@ -1,0 +1,68 @@
+import pytest
+from workbench import settings
+
+from app_repro import forecast, models, params
+from app_repro.plan import Row, Shape
+from app_repro.speeds import Speed, Speeds
+
+SHAPE = Shape(100, 20, 10, 8, 1)
+
+
+def one(seconds: float | None, state: str = "to do", together: int = 1) -> forecast.Forecast:
+    row = Row("name", "id", state, 100, 30, 10**9, 10**6)
+    return forecast.Forecast(row, seconds, "measured: 1 runs here", 10**6, True, None, together)
+
+
+def made(speed: Speed | None, watts: float | None = None) -> forecast.Forecast:
+    spec = params.parse(settings(method="dense")).cells[0]
+    speeds = Speeds("card", [], [])
+    speeds.timed = lambda asked: speed
+    rows = [Row("name", "id", "to do", 100, 30, 1, 1)]
+    return forecast.forecasts(rows, [spec], [SHAPE], speeds, watts)[0]
+
+
+def test_evaluating_costs_a_third_of_training() -> None:
+    found = made(Speed(0.5, "basis", peak_bytes=9))
+    assert found.seconds == pytest.approx(0.5 * (100 + 10)) and found.basis == "basis"
+    assert (found.memory_bytes, found.memory_is_measured) == (9, True)
+
+
+def test_memory_is_at_least_four_copies_of_the_network_and_the_images() -> None:
+    found = made(Speed(0.5, "basis"))
+    parameters = models.describe("resnet8s", 10, 8, 1)["parameters"]
+    assert (found.memory_bytes, found.memory_is_measured) == (16 * parameters + 120 * 64, False)
+
+
+def test_energy_is_the_run_s_share_of_what_its_device_draws() -> None:
+    assert made(Speed(1.0, "b", runs_together=2), watts=720.0).energy_wh == pytest.approx(110 / 2 * 720 / 3600)
+    assert made(Speed(1.0, "b", watts=360.0)).energy_wh == pytest.approx(11.0)
+    assert made(Speed(1.0, "b")).energy_wh is None
+
+
+def test_where_nothing_was_measured_nothing_is_said() -> None:
+    found = made(None)
+    assert found.seconds is None and found.basis.startswith("unknown")
+    assert forecast.makespan([found, one(1.0)], 4) is None
+    assert forecast.totals([found], [1])["device_hours"] is None
+
+
+@pytest.mark.parametrize(("devices", "together", "expected"), [(1, 1, 12.0), (2, 1, 7.0), (1, 2, 7.0), (3, 1, 5.0)])
+def test_the_longest_begin_first_and_the_last_end_counts(devices, together, expected) -> None:
+    grid = [one(seconds, together=together) for seconds in (2.0, 5.0, 2.0, 3.0)] + [one(99.0, "finished")]
+    assert forecast.makespan(grid, devices) == expected
+    assert forecast.makespan([one(1.0), one(1.0), one(2.0)], 2) == 2.0
+
+
+def test_totals_are_of_what_is_left() -> None:
+    sums = forecast.totals([one(3600.0, together=2), one(3600.0, "diverged"), one(1800.0)], [1])
+    assert (sums["runs"], sums["left"], sums["device_hours"], sums["trained_samples"]) == (3, 2, 1.0, 200)
+    assert forecast.totals([one(1.0, "finished")], [4])["makespan_seconds"] == {"4": 0.0}
+
+
+def test_the_table_shows_each_run_the_sum_and_when_it_ends() -> None:
+    lines = forecast.as_table([one(10.0), one(20.0), one(5.0, "finished")], [1, 2]).splitlines()
+    assert lines[5].startswith("2 of 3 to run") and lines[5].split()[-2:] == ["30", "-"]
+    assert lines[-1] == "device-hours: 0.01; done, if the devices do nothing else, on 1: 0:00:30, on 2: 0:00:20"
+    assert "seconds: measured: 1 runs here" in lines
+    unknown = forecast.as_table([one(None)], [1]).splitlines()[-1]
+    assert unknown == "device-hours: -; done, if the devices do nothing else, on 1: -"

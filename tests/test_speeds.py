@@ -1,0 +1,106 @@
+import json
+
+import pretend
+import pytest
+import synthetic
+from workbench import settings
+
+from app_repro import files, params
+from app_repro.errors import DataError, ParamsError
+from app_repro.speeds import Speeds, chosen, devices_of, finished_records, read_benches
+from app_repro.store import Store
+
+FLOPS = {"resnet8s": 100, "resnet20s": 300, "resnet56s": 1000}.__getitem__
+
+
+def spec(arch: str = "resnet20s", **changes):
+    cell = params.parse(settings(dataset="cifar10", arch=arch, method="dense", **changes)).cells[0]
+    return cell.model_copy(update={"data_digest": "0" * 64})
+
+
+def done(spec, seconds: float, device: str = "card", peak: int = 7):
+    """A record whose every megabatch took `seconds`."""
+    content = synthetic.make(spec)
+    for item in content["megabatches"]:
+        item["timing"]["wall_seconds"] = seconds
+    return content | {"provenance": {"device": {"name": device, "peak_bytes": peak}}}
+
+
+def bench(folder, *results, device: str = "card"):
+    files.write_text(folder / "bench" / f"{device}.json", json.dumps({"device": device, "results": list(results)}))
+    return read_benches(folder / "bench")
+
+
+def test_a_pass_costs_what_finished_runs_took_the_median_of_them() -> None:
+    cell = spec(epochs=2)
+    # 5625 + 11250 + 16875 images, 2 epochs; validated on a ninth; each seen once more clean, and 10,000 tested, thrice
+    passes = 2 * 33750 + (2 * 3750 + 33750 + 30000) / 3
+    records = [done(cell, seconds) for seconds in (10.0, 20.0, 90.0)] + [done(cell, 1.0, device="other")]
+    found = Speeds("card", records, []).find(cell, 32, FLOPS)
+    assert found is not None and found.seconds_per_pass == pytest.approx(3 * 20 / passes)
+    assert found.basis == "measured: 3 runs here" and found.peak_bytes == 7
+    for other in (spec(batch_size=32), spec(precision="bf16"), spec(arch="resnet8s")):
+        unlike = Speeds("card", records, []).find(other, 32, FLOPS)
+        assert unlike is None or "estimate" in unlike.basis
+    assert Speeds("card", records, []).find(cell, 224, FLOPS) is None
+
+
+def test_a_bench_says_what_runs_do_together_and_the_best_row_counts(tmp_path) -> None:
+    row = {"arch": "resnet20s", "precision": "fp32", "engine": "eager"}
+    benches = bench(
+        tmp_path,
+        row | {"runs_together": 4, "samples_per_second": 8000, "watts": 500},
+        row | {"runs_together": 1, "samples_per_second": 5000},
+    )
+    found = Speeds("card", [], benches).find(spec(), 32, FLOPS)
+    assert found is not None and (found.seconds_per_pass, found.runs_together, found.watts) == (4 / 8000, 4, 500)
+    assert Speeds("elsewhere", [], benches).find(spec(), 32, FLOPS) is None
+
+
+def test_what_ran_goes_before_a_bench(tmp_path) -> None:
+    benches = bench(tmp_path, {"arch": "resnet20s", "samples_per_second": 1.0})
+    found = Speeds("card", [done(spec(), 10.0)], benches).find(spec(), 32, FLOPS)
+    assert found is not None and found.basis.startswith("measured")
+
+
+def test_an_unmeasured_network_is_scaled_from_the_nearest_and_says_so(tmp_path) -> None:
+    rows = [{"arch": arch, "samples_per_second": rate} for arch, rate in (("resnet8s", 1000), ("resnet56s", 50))]
+    speeds = Speeds("card", [], bench(tmp_path, *rows))
+    found = speeds.find(spec("resnet20s"), 32, FLOPS)
+    assert found is not None and found.seconds_per_pass == pytest.approx(3 / 1000)
+    assert found.basis == "estimate: resnet8s at batch 64, scaled by FLOPs"
+
+
+def test_devices_are_named_by_a_part_of_their_name(tmp_path) -> None:
+    known = devices_of([done(spec(), 1.0, "NVIDIA A")], bench(tmp_path, device="NVIDIA B"))
+    assert known == ["NVIDIA A", "NVIDIA B"] and chosen("nvidia b", known) == "NVIDIA B"
+    for wanted, count in (("nvidia", 2), ("C", 0)):
+        with pytest.raises(ParamsError, match=f"{count} measured devices match; known: NVIDIA A, NVIDIA B"):
+            chosen(wanted, known)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"device": 1, "results": []}',
+        '{"device": "d"}',
+        '{"device": "d", "results": [{"arch": "a"}]}',
+        '{"device": "d", "results": [{"arch": "a", "samples_per_second": 0}]}',
+    ],
+)
+def test_a_file_that_is_no_bench_is_one_line(tmp_path, text) -> None:
+    (tmp_path / "b.json").write_text(text)
+    with pytest.raises(DataError, match=r"b.json: not a bench file"):
+        read_benches(tmp_path)
+
+
+def test_the_store_gives_finished_runs_and_passes_over_damaged_ones(tmp_path) -> None:
+    store, specs = Store(tmp_path), pretend.specs(3)
+    for each in specs[:2]:
+        pretend.leave(each, store.folder(each), {})
+    path = store.folder(specs[1]).path / "record.json"
+    path.write_bytes(path.read_bytes()[:-9])
+    store.folder(specs[2]).save_state(b"x")
+    assert [content["run_id"] for content in finished_records(store)] == [specs[0].run_id]
