@@ -37,8 +37,10 @@ def golden_network(arch: str) -> nn.Module:
     """`arch` with the weights that the counts were measured with: RandomState(7000 + i) for the i-th sorted name."""
     net = models.build(arch, 10, 32)
     state = net.state_dict()
-    for i, name in enumerate(sorted([*state, "normalize.mean", "normalize.std"])):
-        if name not in state or name.endswith("num_batches_tracked"):
+    # theirs has a counter beside each BatchNorm's statistics, which ours goes without
+    counters = [name.replace("running_var", "num_batches_tracked") for name in state if name.endswith("running_var")]
+    for i, name in enumerate(sorted([*state, *counters, "normalize.mean", "normalize.std"])):
+        if name not in state:
             continue
         shape = tuple(state[name].shape)
         drawn = np.random.RandomState(7000 + i).randn(*shape)

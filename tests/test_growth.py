@@ -1,7 +1,7 @@
 import pytest
 from workbench import prepared, settings
 
-from app_repro import growth, models, params, plan, record, worker
+from app_repro import growth, models, params, plan, record, worker, workload
 from app_repro.store import Store
 
 
@@ -9,7 +9,7 @@ def lines(**changes) -> dict[str, growth.Growth]:
     cell = params.parse(
         settings(dataset="cifar10", arch="resnet20s", train_limit=None, method="dense", **changes)
     ).cells[0]
-    return {line.setting: line for line in growth.growth(cell, plan.PUBLISHED["cifar10"])}
+    return {line.setting: line for line in growth.growth(cell, workload.PUBLISHED["cifar10"])}
 
 
 def test_full_replay_costs_half_of_t_plus_one_passes_an_epoch() -> None:
@@ -34,7 +34,7 @@ def test_cost_is_proportional_to_images_and_epochs_and_counts_flops_anew_for_a_s
 
 def test_the_count_is_what_a_run_then_does(tmp_path) -> None:
     specs, places = prepared(tmp_path, method="dense", sb=5)
-    worker.train(specs[0], places, "cpu", lambda event: None, lambda: False)
+    worker.attempt(specs[0], places, "cpu", lambda event: None)
     content = record.read(Store(places.store).folder(specs[0]).path / "record.json")
     found = growth.growth(specs[0], plan.shape_of(specs[0], places.raw))[0]
     assert found.trained_samples == content["summary"]["trained_samples"]
@@ -49,13 +49,13 @@ def test_the_law_is_said_with_counted_numbers() -> None:
         "resnet20s, full replay: 4.50 passes of the data an epoch at T = 8, (T + 1) / 2; T = 100 costs 11.2"
     )
     alone = cell.model_copy(update={"replay": "none"})
-    assert "(T + 1) / 2" not in growth.law(alone, growth.growth(alone, plan.PUBLISHED["cifar10"]))
+    assert "(T + 1) / 2" not in growth.law(alone, growth.growth(alone, workload.PUBLISHED["cifar10"]))
 
 
 def test_several_gpus_are_refused_with_counts_and_no_figure_of_time() -> None:
     cell = params.parse(settings(dataset="cifar10", arch="resnet50", method="dense", batch_size=64)).cells[0]
-    text = growth.over_gpus(cell, plan.PUBLISHED["cifar10"])
+    text = growth.over_gpus(cell, workload.PUBLISHED["cifar10"])
     parameters = models.describe("resnet50", 10, 32, 3)["parameters"]
     assert f"{4 * parameters / 1e6:.1f} MB of float32 gradients" in text and "over 32 images each" in text
     assert "seconds" not in text and "nobody has measured" in text
-    assert growth.as_table(growth.growth(cell, plan.PUBLISHED["cifar10"])).splitlines()[2].startswith("as planned")
+    assert growth.as_table(growth.growth(cell, workload.PUBLISHED["cifar10"])).splitlines()[2].startswith("as planned")

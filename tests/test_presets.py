@@ -9,7 +9,7 @@ from app_repro import params, presets
 from app_repro.errors import ParamsError
 from app_repro.spec import RunSpec
 
-OUTSIDE = {"device": "auto", "workers": None}
+OUTSIDE = {"device": "auto", "workers": None, "tracking": "off"}
 RUNS = {"short": 54, "demo": 9, "headline": 18, "cifar-small": 3, "long": 9, "fewshot": 9, "pruners": 9, "audit": 30}
 
 
