@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -150,12 +151,13 @@ def run(device: str, archs: list[str], *, quick: bool, say: Callable[[str], None
 def show(
     quick: bool, archs: list[str], records: Path, claims: Path, out: Path | None, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Bench this machine; with `out`, leave bench.json and a figure there."""
+    """Bench this machine; with `out`, leave its numbers and a figure there, named after the device."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     chosen = archs or (["resnet20s"] if quick else ["resnet20s", "resnet18", "resnet50", "vgg16_bn"])
     found = run(device, chosen, quick=quick, say=say)
     found["starting"] = starting.measure(records, claims, quick=quick, say=say)
     if out:
-        files.write_text(out / "bench.json", json.dumps(found, indent=1) + "\n")
-        benchtable.draw(found, out)
+        name = re.sub(r"[^a-z0-9.]+", "-", f"{found['device']} {found['cores']} cores".lower())
+        files.write_text(out / f"{name}.json", json.dumps(found, indent=1) + "\n")
+        benchtable.draw(found, out, name)
     return found

@@ -112,8 +112,8 @@ def as_text(found: dict[str, Any], tablefmt: str = "github") -> str:
     return "\n\n".join(parts)
 
 
-def draw(found: dict[str, Any], target: Path) -> list[Path]:
-    """bench.png and .svg: samples/s a case, a panel a network, the reference loop in grey; the files written."""
+def draw(found: dict[str, Any], target: Path, name: str = "bench") -> list[Path]:
+    """`name`.png and .svg: samples/s a case, a panel a network, the reference loop in grey; the files written."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -133,8 +133,8 @@ def draw(found: dict[str, Any], target: Path) -> list[Path]:
     for kind, extra in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind, **extra)
-        files.write_bytes(target / f"bench.{kind}", buffer.getvalue())
-        written.append(target / f"bench.{kind}")
+        files.write_bytes(target / f"{name}.{kind}", buffer.getvalue())
+        written.append(target / f"{name}.{kind}")
     plt.close(figure)
     return written
 

@@ -1,10 +1,11 @@
-"""Commands about this machine and what it tells others: doctor, wandb sync."""
+"""Commands about this machine and what it tells others: doctor, bench, wandb sync."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app_repro.options import PARAMS, RAW, ParamsFile, RawFolder, StoreFolder
+from app_repro.options import CLAIMS, PARAMS, PUBLISHED, RAW, ClaimsFile, ParamsFile, RawFolder, StoreFolder
 
 app = typer.Typer()
 wandb = typer.Typer(no_args_is_help=True, help="Records in Weights & Biases.")
@@ -26,6 +27,25 @@ def doctor(
     found = room.examine(room.Subject(params, raw, store or locate(), quick))
     typer.echo(room.as_json(found) if as_json else room.as_table(found))
     raise typer.Exit(room.exit_code(found))
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer networks, shorter windows: minutes.")] = False,
+    arch: Annotated[list[str] | None, typer.Option(help="Network; again for more. [default: four]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write bench.json and a figure there.")] = None,
+    records: Annotated[Path, typer.Option(help="Records, the first of which is multiplied.")] = PUBLISHED,
+    claims: ClaimsFile = CLAIMS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Measure this machine in one run: ceilings, the reference loop, engines, runs side by side, starting."""
+    import json
+
+    from app_repro import bench as room
+    from app_repro.benchtable import as_text
+
+    found = room.show(quick, arch or [], records, claims, out, lambda line: typer.echo(line, err=True))
+    typer.echo(json.dumps(found, indent=1) if as_json else as_text(found))
 
 
 @wandb.command()

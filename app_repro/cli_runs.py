@@ -7,6 +7,15 @@ import typer
 
 from app_repro.options import CLAIMS, PARAMS, RAW, RUNS, SPLITS, ClaimsFile, ParamsFile, RawFolder, StoreFolder
 
+RunsPerGpu = Annotated[
+    int | None,
+    typer.Option(min=1, max=32, help="Runs that share a GPU. [default: local as benched, for captured steps; ray 1]"),
+]
+Minutes = Annotated[
+    int | None,
+    typer.Option("--time", min=3, help="slurm: minutes a task; then saved, queued again. [default: 240]"),
+]
+
 app = typer.Typer(add_completion=False)
 
 
@@ -29,15 +38,10 @@ def run(
         str | None,
         typer.Option(envvar="RAY_ADDRESS", help="ray: an existing cluster, from a node of it: auto, HOST:PORT."),
     ] = None,
-    runs_per_gpu: Annotated[
-        int | None, typer.Option(min=1, max=64, help="ray: runs that share a GPU. [default: 1]")
-    ] = None,
+    runs_per_gpu: RunsPerGpu = None,
     partition: Annotated[str | None, typer.Option(help="slurm: as sbatch has it.")] = None,
     account: Annotated[str | None, typer.Option(help="slurm: as sbatch has it.")] = None,
-    minutes: Annotated[
-        int | None,
-        typer.Option("--time", min=3, help="slurm: minutes a task; then saved, queued again. [default: 240]"),
-    ] = None,
+    minutes: Minutes = None,
     python: Annotated[
         str | None, typer.Option(help="slurm: what starts Python there: 'apptainer exec --nv app-repro.sif python'.")
     ] = None,

@@ -1,5 +1,6 @@
 """What the commands that compute do, from their paths: run a grid or a share of it, plan it, unite stores."""
 
+import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,9 @@ from app_repro.store import Places, Store
 
 if TYPE_CHECKING:
     from app_repro.spec import RunSpec
+
+BENCHES = Path("data/published/bench")
+"""Measured speeds."""
 
 
 def run(
@@ -66,14 +70,17 @@ def _train(
     lay_out: Callable[[], Path],
 ) -> Any:
     """Have an executor complete the grid, with a display and, if asked for, a mirror of what it shows."""
-    from app_repro import execute, executors, plan, tracking
+    from app_repro import execute, executors, plan, speeds, tracking, worker
     from app_repro.display import GridDisplay
 
-    train = executors.executor(executor, site)
-    if executor == "local" and not anyway:
+    if executor == "local":
         slots = execute.devices(site.device, site.workers)
-        if slots[0] == "cpu":
+        if slots[0] == "cpu" and not anyway:
             plan.check_cpu_time(specs, places.raw, Store(places.store), len(slots))
+        if slots[0] != "cpu" and site.runs_per_gpu is None:
+            lanes = speeds.best_lanes(specs, worker.describe_device(slots[0])["name"], speeds.read_benches(BENCHES))
+            site = dataclasses.replace(site, runs_per_gpu=lanes)
+    train = executors.executor(executor, site)
     samples = {spec.run_id: plan.workload(spec, plan.shape_of(spec, places.raw))[0] for spec in specs}
     mine = {spec.run_id: names[spec.run_id] for spec in specs}
     display = GridDisplay(mine, samples, {spec.run_id: spec.sb for spec in specs})

@@ -106,11 +106,16 @@ def read_all(roots: Sequence[Path]) -> Records:
 
 
 def record_files(root: Path) -> Iterator[Path]:
-    """Records below `root`: record.json of a run's folder, any other JSON file where there is none beside it."""
+    """Records below `root`: record.json of a run's folder, any other JSON file where there is none beside it.
+
+    Not what lies in a folder `bench`: speeds of machines.
+    """
     if root.is_file():
         yield root
         return
     for path in root.rglob("*.json"):
+        if "bench" in path.relative_to(root).parts[:-1]:
+            continue
         is_part = path.name.startswith("megabatch-") or (path.parent / "record.json").exists()
         if path.name == "record.json" or not is_part:
             yield path

@@ -5,7 +5,8 @@ import os
 from dataclasses import dataclass
 
 from app_repro.errors import ParamsError, nearest
-from app_repro.execute import Executor, devices, here
+from app_repro.execute import Executor, devices
+from app_repro.local_executor import here
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class Site:
     """Runs at a time; None: one a GPU or one a core (local, ray), all that are granted (slurm)."""
     address: str | None = None
     """ray: an existing cluster; None starts one here."""
-    runs_per_gpu: int = 1
-    """ray: runs that share a GPU."""
+    runs_per_gpu: int | None = None
+    """Runs that share a GPU: lanes of one process (local), or tasks (ray). None: 1."""
     partition: str | None = None
     account: str | None = None
     minutes: int = 240
@@ -36,14 +37,14 @@ def executor(name: str, site: Site) -> Executor:
 
 
 def _local(site: Site) -> Executor:
-    return here(devices(site.device, site.workers))
+    return here(devices(site.device, site.workers), site.runs_per_gpu or 1)
 
 
 def _ray(site: Site) -> Executor:
     from app_repro.ray_executor import RayPlace, train
 
     slots = site.workers or len(os.sched_getaffinity(0))
-    place = RayPlace(site.device.partition(":")[0], slots, site.address, site.runs_per_gpu)
+    place = RayPlace(site.device.partition(":")[0], slots, site.address, site.runs_per_gpu or 1)
     return functools.partial(train, place=place)
 
 

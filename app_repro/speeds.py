@@ -82,6 +82,26 @@ def read_benches(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
+UNMEASURED_LANES = 4
+"""Runs that share a GPU which nobody has benched: by the model of the roofline, two to four fill a large one."""
+
+
+def best_lanes(specs: Sequence[RunSpec], device: str, benches: Iterable[dict[str, Any]]) -> int:
+    """How many of these runs share one GPU best: what the bench found for the network that bears the fewest.
+
+    1 where a step is not captured: host and kernels would wait for each other.
+    """
+    if any(spec.engine == "eager" for spec in specs):
+        return 1
+    rows = [row for bench in benches if bench["device"] == device for row in bench["results"]]
+    found = []
+    for kind in {(spec.arch, spec.precision, spec.engine) for spec in specs}:
+        alike = [row for row in rows if (row["arch"], row["precision"], row["engine"]) == kind]
+        best = max(alike, key=lambda row: row["samples_per_second"], default={"runs_together": UNMEASURED_LANES})
+        found.append(int(best["runs_together"]))
+    return min(found)
+
+
 class Speeds:
     """What is known of one device."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import demo, files, record, workspace
+from app_repro.evidence import record_files
 from app_repro.spec import RunSpec
 
 RECORDS = 400
@@ -44,7 +45,7 @@ def measure(source: Path, claims: Path, *, quick: bool, say: Callable[[str], Non
 
 def multiply(source: Path, target: Path, count: int) -> None:
     """`count` records in `target`: the first of `source`, each with a seed of its own. Numbers stay what they were."""
-    content = record.read(sorted(source.rglob("*.json"))[0])
+    content = record.read(sorted(record_files(source))[0])
     for seed in range(count):
         spec = RunSpec.model_validate(content["spec"] | {"seed": seed})
         files.write_sealed(

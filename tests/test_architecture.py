@@ -27,7 +27,7 @@ LEVELS = [
     ["anytime"],
     ["worker"],
     ["workload", "plan", "display", "execute", "transfer", "shards", "merge"],
-    ["ray_executor", "slurm_task", "slurm_executor", "executors"],
+    ["local_executor", "ray_executor", "slurm_task", "slurm_executor", "executors"],
     ["speeds", "forecast", "growth"],
     ["tables", "palette", "drawing", "drawings_audit"],
     ["judge", "shapes", "orderings", "statements", "claims", "evidence", "cells", "noise", "rules", "verify"],
@@ -51,8 +51,8 @@ LEVELS = [
     ["findings", "missing", "page", "serve"],
     ["budget"],
     ["wandb_mirror", "tracking", "checks", "gpus", "doctor"],
-    ["workspace", "demo", "stages", "computing", "judging", "readme", "container"],
-    ["reference", "timed", "ceilings", "starting", "benchtable", "bench"],
+    ["workspace", "demo", "stages", "computing", "judging", "container"],
+    ["reference", "timed", "ceilings", "starting", "benchtable", "bench", "readme"],
     ["options", "cli_claims", "cli_runs", "cli_machine", "cli"],
 ]
 """From the ground up: a module imports modules of lower levels, or earlier ones of its own."""

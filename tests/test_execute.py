@@ -1,10 +1,12 @@
+import dataclasses
+import multiprocessing
 import os
 import signal
 import threading
 import time
 
 import pytest
-from workbench import prepared
+from workbench import prepared, run_grid
 
 from app_repro import execute, params, record
 from app_repro.errors import ParamsError
@@ -34,11 +36,11 @@ class Recorder:
 def test_a_grid_is_trained_by_two_workers_and_then_found_in_the_store(tmp_path) -> None:
     specs, places = prepared(tmp_path)
     shown = Recorder()
-    outcome = execute.run_grid(specs, places, ["cpu", "cpu"], shown)
+    outcome = run_grid(specs, places, ["cpu", "cpu"], shown)
     assert outcome.exit_code == 0 and {status for status, _ in outcome.ended.values()} == {"finished"}
     assert len(shown.epochs) == 3 * 3 * 2 and shown.epochs[-1]["samples"] == 2 * (90 + 180 + 270)
     again = Recorder()
-    assert execute.run_grid(specs, places, ["cpu"], again).exit_code == 0
+    assert run_grid(specs, places, ["cpu"], again).exit_code == 0
     assert not again.epochs and {message for _, message in again.ended.values()} == {"in the store"}
 
 
@@ -48,7 +50,7 @@ def test_a_failed_run_does_not_stop_the_others(tmp_path) -> None:
 
     (places.splits / f"{stream_name(specs[0])}.npz").unlink()
     shown = Recorder()
-    outcome = execute.run_grid(specs, places, ["cpu"], shown)
+    outcome = run_grid(specs, places, ["cpu"], shown)
     assert outcome.exit_code == 3
     assert [shown.ended[spec.run_id][0] for spec in specs] == ["failed", "finished"]
     assert "no such stream" in shown.ended[specs[0].run_id][1]
@@ -60,14 +62,14 @@ def test_a_worker_that_dies_costs_its_run_alone(tmp_path) -> None:
 
     def kill_first(event) -> None:
         if event["run_id"] == specs[1].run_id and event["epoch"] == 1 and event["megabatch"] == 1:
-            children = execute.multiprocessing.active_children()
+            children = multiprocessing.active_children()
             os.kill(children[0].pid, signal.SIGKILL)
 
     shown.at_epoch = kill_first
-    outcome = execute.run_grid(specs, places, ["cpu"], shown)
+    outcome = run_grid(specs, places, ["cpu"], shown)
     assert outcome.ended[specs[1].run_id] == ("failed", "its worker died (exit code -9)")
     assert outcome.ended[specs[0].run_id] == ("finished", "")
-    assert execute.run_grid(specs, places, ["cpu"], Recorder()).exit_code == 0
+    assert run_grid(specs, places, ["cpu"], Recorder()).exit_code == 0
 
 
 @pytest.fixture
@@ -92,11 +94,11 @@ def test_a_signal_stops_all_with_their_states_saved(tmp_path, hears_ctrl_c, sent
 
     shown.at_epoch = signal_when_both_work
     start = time.monotonic()
-    outcome = execute.run_grid(specs, places, ["cpu", "cpu"], shown)
+    outcome = run_grid(specs, places, ["cpu", "cpu"], shown)
     assert outcome.exit_code == 130 and time.monotonic() - start < 30
     for spec in specs:
         assert list(Store(places.store).folder(spec).load_states()), "a run at work lost its state"
-    assert not execute.multiprocessing.active_children()
+    assert not multiprocessing.active_children()
 
 
 def test_devices_are_one_a_core_unless_asked_otherwise(monkeypatch) -> None:
@@ -116,7 +118,7 @@ def test_devices_are_one_a_core_unless_asked_otherwise(monkeypatch) -> None:
 
 def test_data_runs_is_exactly_the_grid(tmp_path) -> None:
     specs, places = prepared(tmp_path, method=["dense", "osp"])
-    execute.run_grid(specs, places, ["cpu"], Recorder())
+    run_grid(specs, places, ["cpu"], Recorder())
     parsed = params.Params(tuple(specs[:1]), "cpu", 1, ())
     execute.lay_out_grid(specs[:1], parsed, Store(places.store), tmp_path / "runs")
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["digits-resnet8s-dense-sb3-s1"]
@@ -126,9 +128,22 @@ def test_data_runs_is_exactly_the_grid(tmp_path) -> None:
 
 def test_accepting_code_is_written_into_the_record(tmp_path, monkeypatch) -> None:
     specs, places = prepared(tmp_path, method="dense")
-    execute.run_grid(specs, places, ["cpu"], Recorder())
+    run_grid(specs, places, ["cpu"], Recorder())
     monkeypatch.setattr(record, "code_digest", lambda: "new")
     assert execute.accept_code(specs, Store(places.store)) == 1
     assert execute.accept_code(specs, Store(places.store)) == 0
     folder = Store(places.store).folder(specs[0])
     assert (folder.finished("new") or {})["accepted_code"] == ["new"]
+
+
+def test_runs_in_lanes_of_one_worker_have_the_bits_of_runs_alone(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method=["dense", "app"], seed=[1, 2], sb=2, epochs=1, milestones=[])
+    alone = dataclasses.replace(places, store=tmp_path / "alone")
+    shown, at_once = Recorder(), []
+    shown.at_epoch = lambda event: at_once.append({item["run_id"] for item in shown.epochs} - shown.ended.keys())
+    assert run_grid(specs, places, ["cpu"], shown, lanes=3).exit_code == 0
+    assert run_grid(specs, alone, ["cpu"], Recorder()).exit_code == 0
+    assert max(map(len, at_once)) == 3 and len(shown.ended) == 4
+    for spec in specs:
+        found = [record.read(Store(place.store).folder(spec).path / "record.json") for place in (places, alone)]
+        assert record.numbers(found[0]) == record.numbers(found[1]) and found[0]["files"] == found[1]["files"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pretend
 import pytest
-from workbench import prepared
+from workbench import prepared, run_grid
 
 from app_repro import execute, ray_executor, record
 from app_repro.errors import ParamsError
@@ -61,7 +61,7 @@ def test_every_run_ends_exactly_once_though_workers_are_killed(tmp_path, monkeyp
 def test_local_and_ray_leave_the_same_bits_and_what_failed_is_not_tried_again(tmp_path) -> None:
     specs, here = prepared(tmp_path / "here", epochs=1, milestones=[])
     _, there = prepared(tmp_path / "there", epochs=1, milestones=[])
-    execute.run_grid(specs, here, ["cpu"], pretend.Recorder())
+    run_grid(specs, here, ["cpu"], pretend.Recorder())
     missing = specs[0].model_copy(update={"split_seed": 7})
     shown = pretend.Recorder()
     outcome = execute.complete([*specs, missing], there, on_ray(2), shown)

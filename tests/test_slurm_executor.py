@@ -11,7 +11,7 @@ from pathlib import Path
 import pretend
 import pytest
 from fake_slurm import FakeSlurm
-from workbench import prepared
+from workbench import prepared, run_grid
 
 from app_repro import execute, files, record, slurm_executor, slurm_task
 from app_repro.errors import ParamsError, RunError
@@ -75,7 +75,7 @@ def test_a_task_out_of_time_saves_its_state_and_is_carried_on(tmp_path) -> None:
     changes = {"method": "app", "epochs": 20, "milestones": [15]}
     specs, places = prepared(tmp_path / "s", **changes)
     _, here = prepared(tmp_path / "h", **changes)
-    execute.run_grid(specs, here, ["cpu"], pretend.Recorder())
+    run_grid(specs, here, ["cpu"], pretend.Recorder())
     with FakeSlurm(tmp_path / "slurm", slots=1) as slurm:
         begun = Store(places.store).folder(specs[0]).path / "megabatch-001.json"
         threading.Thread(target=_run_out_when, args=(begun, slurm)).start()

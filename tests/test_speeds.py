@@ -5,7 +5,7 @@ import pytest
 import synthetic
 from workbench import settings
 
-from app_repro import files, params
+from app_repro import files, params, speeds
 from app_repro.errors import DataError, ParamsError
 from app_repro.speeds import Speeds, chosen, devices_of, finished_records, read_benches
 from app_repro.store import Store
@@ -104,3 +104,27 @@ def test_the_store_gives_finished_runs_and_passes_over_damaged_ones(tmp_path) ->
     path.write_bytes(path.read_bytes()[:-9])
     store.folder(specs[2]).save_state(b"x")
     assert [content["run_id"] for content in finished_records(store)] == [specs[0].run_id]
+
+
+def test_runs_share_a_gpu_as_the_bench_found_best_for_the_network_that_bears_fewest() -> None:
+    def row(arch: str, lanes: int, rate: float) -> dict:
+        return {
+            "arch": arch,
+            "precision": "bf16",
+            "engine": "graph",
+            "runs_together": lanes,
+            "samples_per_second": rate,
+        }
+
+    rows = [row("resnet18", 2, 50.0), row("resnet18", 8, 60.0), row("resnet50", 2, 15.0), row("resnet50", 8, 14.0)]
+    benches = [{"device": "a GPU", "results": rows}]
+
+    def lanes(arch: list[str], engine: str = "graph", device: str = "a GPU") -> int:
+        cells = params.parse(
+            settings(dataset="cifar10", arch=arch, method="dense", precision="bf16", engine=engine)
+        ).cells
+        return speeds.best_lanes(cells, device, benches)
+
+    assert lanes(["resnet18"]) == 8 and lanes(["resnet18", "resnet50"]) == 2
+    assert lanes(["resnet18"], engine="eager") == 1
+    assert lanes(["resnet18"], device="another") == lanes(["vgg16_bn"]) == speeds.UNMEASURED_LANES

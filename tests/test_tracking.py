@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake_wandb import FakeServer
-from workbench import app_repro, prepared
+from workbench import app_repro, prepared, run_grid
 
 from app_repro import execute, params, record, tracking
 from app_repro.errors import DataError
@@ -76,7 +76,7 @@ def grid(folder: Path, mode: str, **changes) -> tuple[Recorder, Store, list]:
     specs, places = prepared(folder, **({"method": "app"} | changes))
     shown = Recorder()
     with Mirror(shown, Where(mode, str(places.store)), specs) as mirror:
-        outcome = execute.run_grid(specs, places, ["cpu"], mirror)
+        outcome = run_grid(specs, places, ["cpu"], mirror)
         store = Store(places.store)
         execute.lay_out_grid(specs, params.Params(tuple(specs), "cpu", 1, ()), store, folder / "runs")
         mirror.end_of_grid(folder / "runs", outcome.interrupted)

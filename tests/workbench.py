@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from app_repro import data, params, presets, splits
+from app_repro import data, execute, local_executor, params, presets, splits
 from app_repro.spec import RunSpec
 from app_repro.store import Places
 
@@ -37,6 +38,11 @@ def prepared(folder: Path, **changes: Any) -> tuple[list[RunSpec], Places]:
     specs = splits.grid(parsed, places.raw)
     splits.write(specs, places.raw, places.splits)
     return specs, places
+
+
+def run_grid(specs: Sequence[RunSpec], places: Places, slots: Sequence[str], display: Any, lanes: int = 1) -> Any:
+    """Train on this machine what the store lacks, `slots` naming the device of each worker."""
+    return execute.complete(specs, places, local_executor.here(slots, lanes), display)
 
 
 def workspace(folder: Path, **changes: Any) -> Path:

@@ -1,0 +1,143 @@
+"""Runs on this machine: worker processes, one a GPU or one a core; a failed run does not stop the others."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from app_repro.execute import GRACE_SECONDS, Display, Executor, Outcome, sigterm_as_interrupt
+from app_repro.spec import RunSpec
+from app_repro.store import Places
+from app_repro.worker import serve
+
+
+@dataclass
+class _Slot:
+    """One worker process and the runs it is at."""
+
+    device: str
+    lanes: int
+    process: BaseProcess
+    pipe: Connection
+    specs: dict[str, RunSpec] = field(default_factory=dict)
+    """By run id, at most `lanes` of them."""
+
+
+def here(slots: Sequence[str], lanes: int = 1) -> Executor:
+    """Worker processes on this machine, one a slot, each with up to `lanes` runs side by side.
+
+    A stopped worker saves the state of its runs after the step at hand.
+    """
+
+    def train(todo: Sequence[RunSpec], places: Places, display: Display, outcome: Outcome) -> None:
+        _train(list(todo), places, list(slots)[: len(todo)], lanes, display, outcome)
+
+    return train
+
+
+def _train(
+    queue: list[RunSpec], places: Places, slots: list[str], lanes: int, display: Display, outcome: Outcome
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers: list[_Slot] = []
+    with sigterm_as_interrupt():
+        try:
+            workers += [_start(context, places, device, lanes) for device in slots]
+            for _ in range(lanes):  # one each before anybody has two
+                for worker in workers:
+                    _give(worker, queue)
+            while any(worker.specs for worker in workers):
+                _listen(workers, queue, display, outcome, context, places)
+        except KeyboardInterrupt:
+            outcome.interrupted = True
+            display.say("stopping: every run at work saves its state")
+        finally:
+            _stop(workers)
+
+
+def _start(context: Any, places: Places, device: str, lanes: int) -> _Slot:
+    ours, theirs = context.Pipe()
+    with _environment(device):
+        process = context.Process(target=serve, args=(theirs, places, device, lanes), daemon=True)
+        process.start()
+    theirs.close()
+    return _Slot(device, lanes, process, ours)
+
+
+def _give(worker: _Slot, queue: list[RunSpec]) -> None:
+    """The next run of the queue to a worker that has a lane free; nothing left to do: it may go."""
+    if not queue and worker.specs:
+        return
+    spec = queue.pop(0) if queue else None
+    if spec:
+        worker.specs[spec.run_id] = spec
+    with contextlib.suppress(OSError):  # it died in between: the next look at its pipe says so
+        worker.pipe.send(spec.model_dump_json() if spec else None)
+
+
+def _listen(
+    workers: list[_Slot], queue: list[RunSpec], display: Display, outcome: Outcome, context: Any, places: Places
+) -> None:
+    """Wait for the next events and act on them."""
+    busy = {worker.pipe: worker for worker in workers if worker.specs}
+    for ready in wait(list(busy), timeout=1.0):
+        worker = busy[ready]  # type: ignore[index]
+        try:
+            event = worker.pipe.recv()
+        except (EOFError, OSError):
+            worker.process.join()
+            died = f"its worker died (exit code {worker.process.exitcode})"
+            for run_id in worker.specs:
+                outcome.end(display, run_id, "failed", died)
+            workers[workers.index(worker)] = worker = _start(context, places, worker.device, worker.lanes)
+            for _ in range(worker.lanes):
+                _give(worker, queue)
+            continue
+        if event["kind"] == "epoch":
+            display.epoch(event)
+            continue
+        outcome.end(display, event["run_id"], event["status"], event["message"])
+        del worker.specs[event["run_id"]]
+        _give(worker, queue)
+
+
+def _stop(workers: list[_Slot]) -> None:
+    """End all workers: asked first, killed if they do not listen. A second Ctrl-C kills at once."""
+    for worker in workers:
+        if worker.specs and worker.process.is_alive():
+            worker.process.terminate()
+    deadline = time.monotonic() + GRACE_SECONDS
+    try:
+        for worker in workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+    except KeyboardInterrupt:
+        pass
+    for worker in workers:
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+        worker.pipe.close()
+
+
+@contextlib.contextmanager
+def _environment(device: str) -> Iterator[None]:
+    """What a worker inherits: variables that must be set before it imports torch, and deafness to Ctrl-C from birth."""
+    wanted = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} | ({"OMP_NUM_THREADS": "1"} if device == "cpu" else {})
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    deaf = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, deaf)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
