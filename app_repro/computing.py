@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app_repro.errors import ParamsError
 from app_repro.store import Places, Store
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def _train(
 
     if executor == "local":
         slots = execute.devices(site.device, site.workers)
+        if slots[0] == "cpu" and any(spec.engine == "graph" for spec in specs):
+            raise ParamsError("engine: graph needs a CUDA device, and there is none; use engine: eager")
         if slots[0] == "cpu" and not anyway:
             plan.check_cpu_time(specs, places.raw, Store(places.store), len(slots))
         if slots[0] != "cpu" and site.runs_per_gpu is None:

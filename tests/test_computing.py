@@ -93,3 +93,10 @@ def test_the_readme_s_matrix_and_job_cover_the_grid() -> None:
     pod = spec["template"]["spec"]
     assert "--shard $((JOB_COMPLETION_INDEX + 1))/8" in pod["containers"][0]["command"][2]
     assert pod["containers"][0]["volumeMounts"][0]["name"] == pod["volumes"][0]["name"]
+
+
+def test_captured_steps_without_a_gpu_are_refused_before_anything_starts(tmp_path) -> None:
+    here = workspace(tmp_path / "w", method="dense", engine="graph")
+    ran = app_repro(here, "run")
+    assert ran.returncode == 2 and not (here / ".store" / "runs").exists()
+    assert ran.stderr == "app-repro: engine: graph needs a CUDA device, and there is none; use engine: eager\n"
