@@ -126,44 +126,55 @@ def _median_seconds(work: Callable[[], object], device: torch.device) -> float:
     return statistics.median(times[1:] or times)
 
 
-def run(device: str, archs: list[str], *, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
-    """The whole bench on one device, plain values only."""
+def measured(device: str, archs: list[str], *, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Ceilings and every case of the networks on one device, plain values only; parts and starting still empty."""
     configure(device)
-    precisions = ("fp32", "tf32", "bf16") if device != "cpu" else ("fp32", "bf16") if has_bf16() else ("fp32",)
-    found = {}
-    for precision in precisions:
-        set_precision(precision)
-        found[precision] = ceilings.measure(device, precision)
-    rows = [row for arch in archs for row in measure(arch, device, quick=quick, say=say)]
-    for row in rows:
-        if row["kind"] != "reference" and row["precision"] in found:
-            limit = ceilings.roofline(row["arch"], row["precision"], found[row["precision"]])
-            row["share_of_roofline"] = (
-                row["samples_per_second"] / limit / (row["runs_together"] if device == "cpu" else 1)
-            )
-    return {
-        "device": describe_device(device)["name"],
-        "kind": describe_device(device)["kind"],
+    about = describe_device(device)
+    found: dict[str, Any] = {
+        "device": about["name"],
+        "kind": about["kind"],
         "cores": len(os.sched_getaffinity(0)),
         "save_every_seconds": SAVE_EVERY_SECONDS,
-        "provenance": record.provenance(describe_device(device)),
-        "ceilings": {precision: asdict(value) for precision, value in found.items()},
+        "provenance": record.provenance(about),
+    }
+    limits = {}
+    for precision in ("fp32", "tf32", "bf16") if device != "cpu" else ("fp32", "bf16") if has_bf16() else ("fp32",):
+        set_precision(precision)
+        limits[precision] = ceilings.measure(device, precision)
+    rows = [row for arch in archs for row in measure(arch, device, quick=quick, say=say)]
+    for row in rows:
+        if row["kind"] != "reference" and row["precision"] in limits:
+            limit = ceilings.roofline(row["arch"], row["precision"], limits[row["precision"]])
+            cores = row["runs_together"] if device == "cpu" else 1  # ceilings of a CPU are those of one thread
+            row["share_of_roofline"] = row["samples_per_second"] / (limit * cores)
+    return found | {
+        "ceilings": {precision: asdict(value) for precision, value in limits.items()},
         "reference": [row for row in rows if row["kind"] == "reference"],
         "results": [row for row in rows if row["kind"] != "reference"],
-        "parts": [parts(arch, device) for arch in archs],
+        "parts": [],
+        "starting": [],
     }
 
 
 def show(
     quick: bool, archs: list[str], records: Path, claims: Path, out: Path | None, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Bench this machine; with `out`, leave its numbers and a figure there, named after the device."""
+    """Bench this machine; with `out`, leave its numbers and a figure there, named after the device, as they come in."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     chosen = archs or (["resnet20s"] if quick else ["resnet20s", "resnet18", "resnet50", "vgg16_bn"])
-    found = run(device, chosen, quick=quick, say=say)
+    found = measured(device, chosen, quick=quick, say=say)
+    _leave(found, out)
+    for arch in chosen:
+        say(f"{arch}: scoring, states")
+        found["parts"].append(parts(arch, device))
+    _leave(found, out)
     found["starting"] = starting.measure(records, claims, quick=quick, say=say)
+    _leave(found, out)
+    return found
+
+
+def _leave(found: dict[str, Any], out: Path | None) -> None:
     if out:
         name = re.sub(r"[^a-z0-9.]+", "-", f"{found['device']} {found['cores']} cores".lower())
         files.write_text(out / f"{name}.json", json.dumps(found, indent=1) + "\n")
         benchtable.draw(found, out, name)
-    return found

@@ -1,11 +1,10 @@
 """A bench's JSON -> tables for people, the part of README about speed, and a figure. No torch."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro import files
+from app_repro.drawing import STYLE, save
 
 PREDICTED: dict[str, dict[tuple[str, str, str, bool], float]] = {
     # (network, engine, precision, several together) -> samples/s, written down before anything was measured
@@ -95,7 +94,7 @@ def starting_table(found: dict[str, Any], tablefmt: str = "github") -> str:
     """Seconds of the commands that people wait for."""
     from tabulate import tabulate
 
-    body = [[row["what"], f"{row['seconds']:.2f}"] for row in found["starting"]]
+    body = [[row["what"], f"{row['seconds']:.2f}" if row["seconds"] else "failed"] for row in found["starting"]]
     return tabulate(body, ["command", "s"], tablefmt=tablefmt, disable_numparse=True, colalign=["left", "right"])
 
 
@@ -115,28 +114,19 @@ def as_text(found: dict[str, Any], tablefmt: str = "github") -> str:
 def draw(found: dict[str, Any], target: Path, name: str = "bench") -> list[Path]:
     """`name`.png and .svg: samples/s a case, a panel a network, the reference loop in grey; the files written."""
     import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     rows = found["reference"] + found["results"]
     archs = list(dict.fromkeys(row["arch"] for row in rows))
     most = max(sum(row["arch"] == arch for row in rows) for arch in archs)
-    figure, grid = plt.subplots(len(archs), 1, figsize=(7, len(archs) * (0.7 + 0.28 * most)), squeeze=False)
-    plt.rcParams["svg.hashsalt"] = "bench"
-    for axes, arch in zip(grid.flat, archs, strict=True):
-        _bars(axes, [row for row in rows if row["arch"] == arch])
-        axes.set_title(arch, fontsize=10, loc="left")
-    grid.flat[-1].set_xlabel("samples/s, all runs together (x reference loop)")
-    figure.tight_layout()
-    written = []
-    for kind, extra in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, **extra)
-        files.write_bytes(target / f"{name}.{kind}", buffer.getvalue())
-        written.append(target / f"{name}.{kind}")
-    plt.close(figure)
-    return written
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7, len(archs) * (0.7 + 0.28 * most)), layout="constrained")
+        grid = figure.subplots(len(archs), 1, squeeze=False)
+        for axes, arch in zip(grid.flat, archs, strict=True):
+            _bars(axes, [row for row in rows if row["arch"] == arch])
+            axes.set_title(arch)
+        grid.flat[-1].set_xlabel("samples/s, all runs together (x reference loop)")
+        return save(figure, name, target, ["png", "svg"])
 
 
 def _bars(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
@@ -154,8 +144,6 @@ def _bars(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
         text = f" {row['samples_per_second']:,.0f} ({row['ratio_to_reference']:.1f}x)"
         axes.text(row["samples_per_second"], place, text, va="center", fontsize=8)
     axes.set_xlim(0, 1.25 * max(rates))
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _what(row: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import demo, files, record, workspace
+from app_repro.errors import DataError
 from app_repro.evidence import record_files
 from app_repro.spec import RunSpec
 
@@ -38,14 +39,15 @@ def measure(source: Path, claims: Path, *, quick: bool, say: Callable[[str], Non
             tiny = ["seed=1", "method=dense", "sb=2", "epochs=1", "milestones=[]", "train_limit=400"]
             demo.prepare(folder / "demo", tiny)
             dvc = [workspace.beside_python("dvc"), "repro", "--quiet"]
-            subprocess.run(dvc, cwd=folder / "demo", env=workspace.environment(), check=True, capture_output=True)
             rows.append(_row("dvc repro, nothing to do", dvc, folder / "demo"))
     return rows
 
 
 def multiply(source: Path, target: Path, count: int) -> None:
     """`count` records in `target`: the first of `source`, each with a seed of its own. Numbers stay what they were."""
-    content = record.read(sorted(record_files(source))[0])
+    if not (found := sorted(record_files(source))):
+        raise DataError(f"{source}: no record to multiply; name a folder of records with --records")
+    content = record.read(found[0])
     for seed in range(count):
         spec = RunSpec.model_validate(content["spec"] | {"seed": seed})
         files.write_sealed(
@@ -58,10 +60,15 @@ def _app() -> list[str]:
 
 
 def _row(what: str, command: Sequence[str], folder: Path) -> dict[str, Any]:
-    """Median of three starts after one that warms the disk's cache."""
+    """Median of three starts after one that warms the disk's cache; None where it fails, for want of a package say."""
     times = []
     for _ in range(4):
         start = time.perf_counter()
-        subprocess.run(command, cwd=folder, env=os.environ | workspace.environment(), check=True, capture_output=True)
+        try:
+            subprocess.run(
+                command, cwd=folder, env=os.environ | workspace.environment(), capture_output=True, check=True
+            )
+        except (OSError, subprocess.CalledProcessError):
+            return {"what": what, "seconds": None}
         times.append(time.perf_counter() - start)
     return {"what": what, "seconds": statistics.median(times[1:])}

@@ -1,5 +1,7 @@
 """The bench: what is compared, that its subjects do the work they are timed for, and how its numbers are shown."""
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from torch import nn
 
 from app_repro import bench, benchtable, ceilings, record, starting, timed
 from app_repro.bench import Case
+from app_repro.errors import DataError
 from app_repro.reference import Reference, as_the_library_comes
 
 ROOT = Path(__file__).parent.parent
@@ -117,3 +120,19 @@ def test_the_figure_is_written_twice_alike(tmp_path) -> None:
     png, svg = benchtable.draw(FOUND, tmp_path / "a")
     again = benchtable.draw(FOUND, tmp_path / "b")
     assert png.read_bytes()[:4] == b"\x89PNG" and svg.read_bytes() == again[1].read_bytes()
+
+
+def test_a_command_that_fails_is_a_row_without_seconds(tmp_path) -> None:
+    assert starting._row("no such thing", ["/no/such/command"], tmp_path)["seconds"] is None
+    found = starting._row("fails", [sys.executable, "-c", "raise SystemExit(1)"], tmp_path)
+    assert found == {"what": "fails", "seconds": None}
+    assert "failed" in benchtable.starting_table({"starting": [found]})
+
+
+def test_what_was_measured_is_left_before_what_may_still_fail(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(bench, "measured", lambda *_, **__: FOUND | {"parts": [], "starting": []})
+    monkeypatch.setattr(bench, "parts", lambda *_: FOUND["parts"][0])
+    with pytest.raises(DataError, match="none: no record to multiply"):
+        bench.show(True, [], tmp_path / "none", tmp_path / "claims.csv", tmp_path / "out", lambda line: None)
+    left = json.loads((tmp_path / "out" / "a-processor-2-cores.json").read_text())
+    assert left["results"] == FOUND["results"] and left["parts"] == FOUND["parts"]
