@@ -85,7 +85,9 @@ def train(
     submitit = _submitit()
     absolute = Places(Path(places.raw).resolve(), Path(places.splits).resolve(), Path(places.store).resolve())
     head = _Head(absolute, place, attempt, list(todo))
-    _take_over(head, display)
+    _take_over(head)
+    if head.watched:
+        display.say(f"{len(head.watched)} tasks of an earlier call are still in Slurm's queue")
     with sigterm_as_interrupt():
         try:
             while head.waiting or head.watched:
@@ -95,6 +97,7 @@ def train(
                 _look(head, display, outcome)
         except KeyboardInterrupt:
             outcome.interrupted = True
+            _take_over(head)  # what was being submitted just then: the queue knows
             count = len(head.watched)
             display.say(f"{count} tasks stay in Slurm's queue: the same command watches again, scancel ends them")
 
@@ -113,8 +116,8 @@ def _plans(places: Places) -> Path:
     return places.store / "slurm"
 
 
-def _take_over(head: _Head, display: Display) -> None:
-    """Watch the tasks that an earlier head left in the queue."""
+def _take_over(head: _Head) -> None:
+    """Watch the tasks of waiting runs that are in the queue already: an earlier head may have left them there."""
     mine = {spec.run_id: spec for spec in head.waiting}
     for name, index in sorted(_queued() or ()):
         plan = _plans(head.places) / name
@@ -123,8 +126,6 @@ def _take_over(head: _Head, display: Display) -> None:
             if run_id in mine:
                 head.watched[run_id] = _Watched(mine[run_id], plan, index)
     head.waiting = [spec for spec in head.waiting if spec.run_id not in head.watched]
-    if head.watched:
-        display.say(f"{len(head.watched)} tasks of an earlier call are still in Slurm's queue")
 
 
 def _queued() -> set[tuple[str, int]] | None:

@@ -89,11 +89,11 @@ def test_a_task_out_of_time_saves_its_state_and_is_carried_on(tmp_path) -> None:
 
 @pytest.mark.slow
 def test_another_head_watches_what_the_first_left_in_the_queue(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("PRETEND_SECONDS", "5")
+    monkeypatch.setenv("PRETEND_SECONDS", "1.5")
     specs, places = pretend.specs(4), bare(tmp_path)
     with FakeSlurm(tmp_path / "slurm", slots=2) as slurm:
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        threading.Thread(target=_interrupt_when, args=(lambda: len(slurm.running()) == 2, 1.5)).start()
+        threading.Thread(target=_interrupt_when, args=(lambda: len(slurm.running()) == 2,)).start()
         shown = pretend.Recorder()
         try:
             first = execute.complete(specs, places, on_slurm(pretend.attempt), shown)
@@ -165,11 +165,9 @@ def _run_out_when(there: Path, slurm: FakeSlurm) -> None:
     slurm.run_out(slurm.jobs[0])
 
 
-def _interrupt_when(ready, later: float = 0.0) -> None:
-    """Ctrl-C once `ready`, and so many seconds more: the head has to hear first that its tasks are in the queue."""
+def _interrupt_when(ready) -> None:
     while not ready():
         time.sleep(0.05)
-    time.sleep(later)
     os.kill(os.getpid(), signal.SIGINT)
 
 
@@ -178,3 +176,19 @@ def _cancel_first(slurm: FakeSlurm) -> None:
         time.sleep(0.05)
     with contextlib.suppress(IndexError), slurm.lock:
         slurm.scancel([slurm.jobs[0].id], Path("/"))
+
+
+def test_ctrl_c_in_the_middle_of_a_submission_counts_what_the_queue_already_has(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PRETEND_SECONDS", "5")
+    specs, places = pretend.specs(3), bare(tmp_path)
+    array = slurm_executor._array
+
+    def interrupted(*arguments):
+        array(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(slurm_executor, "_array", interrupted)
+    shown = pretend.Recorder()
+    with FakeSlurm(tmp_path / "slurm", slots=1):
+        outcome = execute.complete(specs, places, on_slurm(pretend.attempt), shown)
+    assert outcome.exit_code == 130 and shown.lines[-1].startswith("3 tasks stay in Slurm's queue")
