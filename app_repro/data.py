@@ -156,6 +156,11 @@ def load(folder: Path) -> DataSet:
     )
 
 
+def lost_order(images: DataSet) -> bool:
+    """Whether the images lie sorted by class although their publisher had mixed them: a mirror's class folders."""
+    return _recipe(images.name).source.mixed and bool(np.all(np.diff(images.train_labels) >= 0))
+
+
 def check(folder: Path) -> None:
     """Read every byte of the data set prepared in `folder`. Raises IntegrityError naming the first damaged file."""
     for name, expected in _meta(folder)["arrays"].items():

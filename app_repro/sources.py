@@ -47,6 +47,8 @@ class Source:
     """No honest archive of it is larger, packed or unpacked."""
     counts: tuple[int, int, int] | None = None
     """Classes, training and test images, where they are known."""
+    mixed: bool = False
+    """Its publisher's order mixes the classes; class folders have lost that order."""
     side: int | None = None
     """Height and width in pixels, where they are known."""
     hint: str = ""
@@ -170,6 +172,7 @@ CIFAR10 = Source(
     digest="md5:c58f30108f718f92721af3b95e74349a",
     max_bytes=2 << 30,
     counts=(10, 50_000, 10_000),
+    mixed=True,
     side=32,
 )
 
@@ -179,6 +182,7 @@ CIFAR100 = Source(
     digest="md5:eb9058c3a382ffc7106e4002c42a8d85",
     max_bytes=2 << 30,
     counts=(100, 50_000, 10_000),
+    mixed=True,
     side=32,
 )
 

@@ -12,6 +12,9 @@ from app_repro.megabatches import Split, split
 from app_repro.params import Params
 from app_repro.spec import RunSpec
 
+STAND_IN = 2204_01640
+"""Seed of the permutation that stands for a file order that a mirror has lost: one for all, as the order was."""
+
 _SETTINGS = ("data_digest", "sb", "order", "val_fraction", "split_seed", "train_limit", "test_limit")
 
 
@@ -40,15 +43,16 @@ def stream_name(spec: RunSpec) -> str:
 
 
 def cut(spec: RunSpec, raw: Path) -> Split:
-    """Cut the stream of `spec` (with its data digest)."""
+    """Cut the stream of `spec` (with its data digest); `STAND_IN` gives the file order where it has been lost."""
     images = data.load(raw / data_folder(spec))
+    lost = spec.order == "file" and data.lost_order(images)
     return split(
         len(images.train_labels),
         len(images.test_labels),
         spec.sb,
-        order=spec.order,
+        order="permuted" if lost else spec.order,
         val_fraction=spec.val_fraction,
-        split_seed=spec.split_seed,
+        split_seed=STAND_IN if lost else spec.split_seed,
         train_limit=spec.train_limit,
         test_limit=spec.test_limit,
     )
@@ -70,6 +74,7 @@ def write(specs: list[RunSpec], raw: Path, target: Path) -> list[dict[str, objec
                 "train_per_megabatch": len(indices.train[0]),
                 "validation_per_megabatch": len(indices.validation[0]),
                 "test": len(indices.test),
+                "file_order_lost": spec.order == "file" and data.lost_order(data.load(raw / data_folder(spec))),
                 "sha256": files.digest(buffer.getvalue()),
             }
         )

@@ -59,7 +59,8 @@ def split(params_file: Path, raw: Path, target: Path) -> None:
 
     for row in splits.write(splits.grid(load(params_file), raw), raw, target):
         sizes = f"{row['train_per_megabatch']} + {row['validation_per_megabatch']}"
-        print(f"{row['stream']}: {row['sb']} megabatches of {sizes} images, {row['test']} to test")
+        lost = "; its own file order is lost, a fixed permutation stands for it" if row["file_order_lost"] else ""
+        print(f"{row['stream']}: {row['sb']} megabatches of {sizes} images, {row['test']} to test{lost}")
 
 
 def runs(store: Path) -> str:

@@ -1,8 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from workbench import prepared
 
-from app_repro import files, splits
+from app_repro import data, files, splits
 from app_repro.errors import DataError
 
 
@@ -43,6 +45,26 @@ def test_a_missing_or_damaged_stream_is_named_with_its_remedy(tmp_path) -> None:
     path.unlink()
     with pytest.raises(DataError, match="run `app-repro split` first"):
         splits.load(specs[0], places.splits)
+
+
+def test_a_mirror_sorted_by_class_is_mixed_in_file_order_as_its_publisher_had_it(tmp_path, monkeypatch) -> None:
+    specs, places = prepared(tmp_path, method="dense", order="file", split_seed=[0, 7], train_limit=None)
+    found = data.load(places.raw / "digits")
+    in_order = dataclasses.replace(found, train_labels=np.sort(found.train_labels))
+
+    def first_labels(images: data.DataSet) -> list[list[int]]:
+        monkeypatch.setattr(data, "load", lambda folder: images)
+        cuts = [splits.cut(spec, places.raw).train[0] for spec in specs]
+        assert np.array_equal(*cuts)  # split_seed has no say in file order
+        return list(np.unique(images.train_labels[cuts[0]]))
+
+    assert len(first_labels(dataclasses.replace(in_order, name="folder:own"))) < 5  # left as its owner sorted it
+    assert len(first_labels(dataclasses.replace(in_order, name="cifar10"))) == 10
+    official = dataclasses.replace(found, name="cifar10")
+    assert not data.lost_order(official) and data.lost_order(dataclasses.replace(in_order, name="cifar100"))
+    monkeypatch.setattr(data, "load", lambda folder: official)
+    first = splits.cut(specs[0], places.raw)
+    assert np.array_equal(first.train[0], np.arange(len(first.train[0])))
 
 
 def test_what_belongs_to_the_data_set_is_filled_in(tmp_path) -> None:
