@@ -7,7 +7,7 @@ UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup demo test lint readme lock image clean
+.PHONY: help setup demo test torture lint readme lock image clean
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
 
@@ -27,6 +27,9 @@ demo: setup ## the whole pipeline on the embedded data set: minutes on two cores
 
 test: setup lint ## the linter, the type checker and every test, with coverage
 	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+torture: setup ## every promise of SECURITY.md with its full count (SEED=n draws other trials)
+	TORTURE=1 TORTURE_SEED=$(or $(SEED),2204) $(BIN)/pytest -m promise --no-header -rA
 
 lint: setup
 	$(BIN)/ruff check .

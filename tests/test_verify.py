@@ -3,7 +3,6 @@
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import synthetic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app_repro import claims, params, presets
+from app_repro import claims, params, presets, record
 from app_repro.errors import AppReproError
 from app_repro.judge import Judgement
 from app_repro.verify import Report, Verdict, verify
@@ -220,13 +219,15 @@ def four_hundred(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synthetic.write(folder, *(synthetic.make(spec, layers=layers) for spec in grid))
 
 
-def test_four_hundred_records_take_less_than_a_second(four_hundred: Path) -> None:
-    took = []
-    for _ in range(3):
-        start = time.process_time()
-        report = verify([four_hundred], synthetic.CLAIMS)
-        took.append(time.process_time() - start)
-    assert not report.problems and min(took) < 1.0
+def test_each_of_four_hundred_records_is_read_and_checked_once(
+    four_hundred: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long that takes is measured by `app-repro bench`; here only that it is done once, whatever is claimed."""
+    opened: list[Path] = []
+    monkeypatch.setattr(record, "read", lambda path, read=record.read: opened.append(path) or read(path))
+    report = verify([four_hundred], synthetic.CLAIMS)
+    assert not report.problems and len(report.verdicts) > 10
+    assert sorted(opened) == sorted(four_hundred.rglob("*.json"))
 
 
 def test_neither_torch_nor_pandas_is_imported() -> None:
