@@ -5,6 +5,8 @@ STAMP := .venv/.installed
 UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
+# One file, one process, so that what a file's tests share is made once; in the files' order, the longest first.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 export DVC_NO_ANALYTICS := 1
 
 .PHONY: help setup demo test torture lint readme lock image clean
@@ -26,7 +28,7 @@ demo: setup ## the whole pipeline on the embedded data set: minutes on two cores
 	$(BIN)/app-repro demo
 
 test: setup lint ## the linter, the type checker and every test, with coverage
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest --numprocesses logical --maxprocesses 8 $(BY_FILE) --cov --cov-report=term:skip-covered
 
 torture: setup ## every promise of SECURITY.md with its full count (SEED=n draws other trials)
 	TORTURE=1 TORTURE_SEED=$(or $(SEED),2204) $(BIN)/pytest -m promise --no-header -rA

@@ -81,11 +81,14 @@ def canonical(value: Any) -> str:
 
 
 def sealed(content: dict[str, Any]) -> str:
-    """JSON text of `content`, a line a key, with a `checksum`: sha256 over its canonical JSON without that field."""
-    body = {key: value for key, value in content.items() if key != "checksum"}
-    body["checksum"] = digest(canonical(body).encode())
-    lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in body.items())
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    """JSON text of `content`, a line a key, the last its `checksum`: sha256 over all the text before that line."""
+    lines = (
+        f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)},\n"
+        for key, value in content.items()
+        if key != "checksum"
+    )
+    text = "{\n" + "".join(lines)
+    return text + _seal(text.encode())
 
 
 def write_sealed(path: Path, content: dict[str, Any]) -> None:
@@ -96,14 +99,21 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
 def read_sealed(path: Path) -> dict[str, Any]:
     """Content of a sealed JSON file, checksum removed. Raises IntegrityError, naming it, if any byte has changed."""
     raw = path.read_bytes()
+    text, checksum, rest = raw.rpartition(b'"checksum": ')
     try:
-        content = json.loads(raw)
-        intact = sealed(content).encode() == raw  # stricter than the checksum alone: white space counts too
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        intact = False
-    if not intact:
-        raise IntegrityError(f"{path}: damaged, its checksum does not match; restore it, or remove it and run again")
-    return {key: value for key, value in content.items() if key != "checksum"}
+        intact = checksum + rest == _seal(text).encode()
+        content = json.loads(raw) if intact else {}
+        del content["checksum"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise IntegrityError(
+            f"{path}: damaged, its checksum does not match; restore it, or remove it and run again"
+        ) from None
+    return dict(content)
+
+
+def _seal(text: bytes) -> str:
+    """The last lines of a sealed file whose text so far is `text`."""
+    return f'"checksum": "{digest(text)}"\n}}\n'
 
 
 def link_or_copy(source: Path, target: Path) -> None:

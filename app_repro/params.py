@@ -1,5 +1,6 @@
 """params.yaml -> validated settings -> the grid: one RunSpec per cell."""
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Mapping
@@ -152,14 +153,20 @@ def _values(key: str, value: Any, where: str) -> list[Any]:
 def _valid(key: str, value: Any, where: str) -> Any:
     if value is None and key in SWITCHES:
         return None  # as the bundle says
-    model = RunSpec if key in RunSpec.model_fields else _Outside
-    field = model.model_fields[key]
-    annotated: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
     try:
-        return TypeAdapter(annotated, config=ConfigDict(strict=True)).validate_python(value)
+        return _adapter(key).validate_python(value)
     except ValidationError as error:
         reasons = dict.fromkeys(item["msg"].removeprefix("Value error, ") for item in error.errors())
         raise ParamsError(f"{where}: {key}: {_short(value)} is not allowed: {'; or '.join(reasons)}") from None
+
+
+@functools.cache  # a claims file asks for every key of every claim's grid
+def _adapter(key: str) -> TypeAdapter[Any]:
+    """What validates one value of `key`."""
+    model = RunSpec if key in RunSpec.model_fields else _Outside
+    field = model.model_fields[key]
+    annotated: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return TypeAdapter(annotated, config=ConfigDict(strict=True))
 
 
 def _short(value: Any) -> str:
