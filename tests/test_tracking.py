@@ -49,6 +49,8 @@ def nobody(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    for limit in ("START_SECONDS", "CLOSE_SECONDS", "UPLOAD_SECONDS"):  # a busy machine is no trouble of the mirror's
+        monkeypatch.setattr(tracking, limit, 500.0)
 
 
 @pytest.fixture
@@ -173,6 +175,7 @@ def test_an_epoch_is_never_waited_for(tmp_path, monkeypatch) -> None:
         process = mirror.process
         assert process.is_alive() and len(shown.epochs) == 1000 and shown.lines == []
         monkeypatch.setattr(tracking, "STOP_SECONDS", 0.2)
+        monkeypatch.setattr(tracking, "CLOSE_SECONDS", 1.0)
     assert len(shown.lines) == 1 and not process.is_alive()
 
 
