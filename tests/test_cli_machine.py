@@ -17,6 +17,14 @@ def test_sync_names_a_run_that_is_not_there(tmp_path) -> None:
 
 def test_doctor_exits_with_1_where_settings_cannot_be_used(tmp_path) -> None:
     (tmp_path / "params.yaml").write_text("a: 1\n")
-    words = ["doctor", "--quick", "--params", str(tmp_path / "params.yaml"), "--store", str(tmp_path / "store")]
+    words = [
+        "doctor",
+        "--json",
+        "--quick",
+        "--params",
+        str(tmp_path / "params.yaml"),
+        "--store",
+        str(tmp_path / "store"),
+    ]
     found = CliRunner().invoke(cli_machine.app, words)
     assert found.exit_code == 1 and "unknown key 'a'" in found.output

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -53,10 +52,8 @@ def test_a_preset_runs_the_whole_pipeline(clone) -> None:
 
 
 def test_again_there_is_nothing_to_do(clone) -> None:
-    start = time.monotonic()
     result = run(clone, "dvc", "repro")
-    assert result.returncode == 0 and "up to date" in result.stdout
-    assert time.monotonic() - start < 20  # a no-op takes a second; this only tells it from training
+    assert result.returncode == 0 and "up to date" in result.stdout and "Running stage" not in result.stdout
     assert "up to date" in run(clone, "dvc", "status").stdout
 
 
