@@ -22,8 +22,6 @@ from app_repro.errors import DataError, DiskFullError, IntegrityError
 from app_repro.imagenet import superclasses, synset_folders
 from app_repro.sources import Request
 
-JPEG_ARCHIVE = Path(__file__).parent.parent.parent / "shared" / "data" / "cifar10-jpeg.tar.xz"
-
 
 def save(
     path: Path, value: int | tuple[int, ...] = (10, 20, 30), size: tuple[int, int] = (4, 4), mode: str = "RGB"
@@ -356,16 +354,6 @@ def test_class_folders_stand_in_for_cifar_only_at_its_size(own: Path, tmp_path: 
     with pytest.raises(DataError, match="images of 4x4 pixels, expected 32x32"):
         prepare(replace(data.DATASETS["cifar10"], source=source), "cifar10", own, tmp_path)
     assert nothing_left(tmp_path)
-
-
-@pytest.mark.slow
-def test_the_jpeg_archive_stands_in_for_cifar10(tmp_path: Path) -> None:
-    if not JPEG_ARCHIVE.exists():
-        pytest.skip("the JPEG copy of CIFAR-10 is not on this machine")
-    got = data.fetch("cifar10", tmp_path / "cifar10", origin=JPEG_ARCHIVE, cache=tmp_path / "cache")
-    assert got.train_images.shape == (50_000, 32, 32, 3) and got.test_images.shape == (10_000, 32, 32, 3)
-    assert np.bincount(got.train_labels).tolist() == [5000] * 10 and got.classes[0] == "airplane"
-    assert [round(value, 5) for value in got.mean + got.std] == [0.49125, 0.48209, 0.44652, 0.24523, 0.24278, 0.26063]
 
 
 @pytest.fixture

@@ -1,0 +1,59 @@
+"""What only the whole of CIFAR-10 shows; it is taken from a JPEG copy that may lie beside the project."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from workbench import settings
+
+from app_repro import data, params, record, splits, stream
+from app_repro.anytime import Run
+from app_repro.store import Store
+
+ARCHIVE = Path(__file__).parents[3] / "shared/data/cifar10-jpeg.tar.xz"
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data set as fetch prepares it."""
+    if not ARCHIVE.exists():
+        pytest.skip("the JPEG copy of CIFAR-10 is not on this machine")
+    folder = tmp_path_factory.mktemp("raw")
+    data.fetch("cifar10", folder / "cifar10", origin=ARCHIVE, cache=folder / "cache")
+    return folder
+
+
+@pytest.mark.slow
+def test_the_jpeg_archive_stands_in_for_cifar10(raw: Path) -> None:
+    got = data.load(raw / "cifar10")
+    assert got.train_images.shape == (50_000, 32, 32, 3) and got.test_images.shape == (10_000, 32, 32, 3)
+    assert np.bincount(got.train_labels).tolist() == [5000] * 10 and got.classes[0] == "airplane"
+    assert [round(value, 5) for value in got.mean + got.std] == [0.49125, 0.48209, 0.44652, 0.24523, 0.24278, 0.26063]
+
+
+@pytest.mark.slow
+def test_every_megabatch_of_its_released_stream_has_every_class(raw: Path) -> None:
+    (spec,) = params.parse(settings(dataset="cifar10", method="dense", order="file", sb=8, train_limit=8000)).cells
+    images = data.load(raw / "cifar10")
+    for part in splits.cut(splits.with_digest(spec, raw), raw).train:
+        assert np.bincount(images.train_labels[part], minlength=10).min() > 50
+
+
+@pytest.mark.slow
+def test_images_that_do_not_fit_the_device_train_the_same_bits(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (spec,) = params.parse(settings(dataset="cifar10", method="app", sb=2, train_limit=400)).cells
+    spec = splits.with_digest(spec, raw)
+    left = []
+    for memory in (64 << 30, 0):
+        monkeypatch.setattr(stream, "_memory", lambda device, memory=memory: memory)
+        keeper = Store(tmp_path / str(memory)).folder(spec)
+        cut = splits.cut(spec, raw)
+        run = Run(spec, data.load(raw / "cifar10"), cut, torch.device("cpu"), keeper, code="c")
+        run.go()
+        assert run.train_images.streams == run.test_images.streams == (memory == 0)
+        bits = {name: tensor.numpy().tobytes() for name, tensor in run.net.state_dict().items()}
+        left.append(([record.numbers(item) for item in run.results], bits))
+    assert left[0] == left[1]
