@@ -66,15 +66,14 @@ def budget(params: Params, raw: Path, store: Store, wanted: Wanted) -> Budget:
     if device == here and not _has_gpu(params.device):
         speeds.timed = _timer(specs, shapes)
     rows = planning.rows(params, raw, store)
-    lines = growing.growth(specs[0], shapes[0])
     return Budget(
         device,
         power,
         forecast.forecasts(rows, specs, shapes, speeds, watts),
         gpus,
         decidable(wanted.claims, specs, records) if wanted.claims.exists() else [],
-        lines,
-        growing.law(specs[0], lines),
+        growing.growth(specs[0], shapes[0]) if wanted.growth or wanted.as_json else [],
+        growing.law(specs[0], shapes[0]),
         growing.over_gpus(specs[0], shapes[0]),
     )
 

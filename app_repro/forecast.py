@@ -1,12 +1,11 @@
 """What a grid will take, by measured speeds: seconds, GPU-hours, energy, memory, disk, the end on so many GPUs."""
 
-import functools
 import heapq
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app_repro import models
+from app_repro.networks import sizes
 from app_repro.plan import ENDED, Row
 from app_repro.spec import RunSpec
 from app_repro.speeds import EVALUATION, Speed, Speeds
@@ -39,19 +38,13 @@ def forecasts(
     rows: Sequence[Row], specs: Sequence[RunSpec], shapes: Sequence[Shape], speeds: Speeds, watts: float | None
 ) -> list[Forecast]:
     """A forecast a row. `watts`: drawn by a device at work, if it is not known from a bench."""
-    network = functools.cache(models.describe)
-    return [_one(*each, speeds, watts, network) for each in zip(rows, specs, shapes, strict=True)]
+    return [_one(*each, speeds, watts) for each in zip(rows, specs, shapes, strict=True)]
 
 
-def _one(row: Row, spec: RunSpec, shape: Shape, speeds: Speeds, watts: float | None, network: Any) -> Forecast:
-    def flops(arch: str) -> int:
-        found = network(arch, shape.classes, shape.size, shape.channels)
-        return found["other_flops"] + sum(layer["flops"] for layer in found["layers"].values())
-
-    speed = speeds.find(spec, shape.size, flops)
-    parameters = network(spec.arch, shape.classes, shape.size, shape.channels)["parameters"]
+def _one(row: Row, spec: RunSpec, shape: Shape, speeds: Speeds, watts: float | None) -> Forecast:
+    speed = speeds.find(spec, shape.size, lambda arch: sizes(arch, shape).flops)
     images = (shape.train + shape.test) * shape.size**2 * shape.channels
-    least = 4 * TRAINING_COPIES * parameters + images
+    least = 4 * TRAINING_COPIES * sizes(spec.arch, shape).parameters + images
     if speed is None:
         return Forecast(row, None, "unknown: nothing was measured on this device", least, False, None)
     seconds = speed.seconds_per_pass * (row.trained_samples + EVALUATION * row.evaluated_samples)

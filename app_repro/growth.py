@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app_repro import models
+from app_repro.networks import sizes
 from app_repro.spec import RunSpec
 from app_repro.workload import Shape, workload
 
@@ -44,20 +44,15 @@ def _with(spec: RunSpec, **changed: Any) -> RunSpec:
 def _line(name: str, spec: RunSpec, shape: Shape, base: int) -> Growth:
     trained, _ = workload(spec, shape)
     whole, _ = workload(_with(spec, sb=1, epochs=1), shape)  # the stream's training part, seen once
-    flops = 3 * forward_flops(spec.arch, shape) * trained
+    flops = 3 * sizes(spec.arch, shape).flops * trained
     return Growth(name, trained / spec.epochs / whole, trained, flops, flops / base)
-
-
-def forward_flops(arch: str, shape: Shape) -> int:
-    """FLOPs of one image's forward pass."""
-    return models.cost(arch, shape.classes, shape.size, shape.channels).total
 
 
 def over_gpus(spec: RunSpec, shape: Shape, gpus: int = 2) -> str:
     """What one run over several GPUs would have to pay for, a step: counts alone, nothing of it measured."""
-    network = models.describe(spec.arch, shape.classes, shape.size, shape.channels)
-    flops = 3 * forward_flops(spec.arch, shape) * spec.batch_size
-    exchanged = 4 * network["parameters"]
+    network = sizes(spec.arch, shape)
+    flops = 3 * network.flops * spec.batch_size
+    exchanged = 4 * network.parameters
     return (
         f"one step of {spec.arch} at batch {spec.batch_size}: {flops:.2e} FLOPs; over {gpus} GPUs {flops / gpus:.2e} "
         f"each and {exchanged / 1e6:,.1f} MB of float32 gradients to be summed before the next step, with BatchNorm "
@@ -84,12 +79,11 @@ def as_table(lines: list[Growth]) -> str:
     return tabulate(body, head, tablefmt="simple", disable_numparse=True, colalign=["left"] + ["right"] * 4)
 
 
-def law(spec: RunSpec, lines: list[Growth]) -> str:
-    """How the cost of `spec` grows with T, in a sentence, from counted lines."""
-    by_length = {row.setting: row for row in lines}
-    passes = f"{lines[0].passes_per_epoch:.2f} passes of the data an epoch"
+def law(spec: RunSpec, shape: Shape) -> str:
+    """How the cost of `spec` grows with T, in a sentence, from counts."""
+    passes = f"{_line('', spec, shape, 1).passes_per_epoch:.2f} passes of the data an epoch"
     first = f"{spec.arch}, {spec.replay} replay: {passes} at T = {spec.sb}"
-    if spec.replay != "full" or not {"T = 8", "T = 100"} <= by_length.keys():
+    if spec.replay != "full" or min(spec.train_limit or shape.train, shape.train) < 2 * 100:
         return first + "; --growth shows how that grows"
-    factor = by_length["T = 100"].trained_samples / by_length["T = 8"].trained_samples
+    factor = workload(_with(spec, sb=100), shape)[0] / workload(_with(spec, sb=8), shape)[0]
     return f"{first}, (T + 1) / 2; T = 100 costs {factor:.1f} times T = 8; --growth shows more"

@@ -1,17 +1,16 @@
 """What a grid costs before it is run: samples, FLOPs, disk; and on a machine without a GPU, hours."""
 
-import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from app_repro import data, models, record
 from app_repro.errors import DataError, ParamsError
+from app_repro.networks import sizes
 from app_repro.params import Params
 from app_repro.spec import RunSpec
 from app_repro.splits import data_folder, with_digest
@@ -60,12 +59,11 @@ def shape_of(spec: RunSpec, raw: Path) -> Shape:
 
 def rows(params: Params, raw: Path, store: Store) -> list[Row]:
     """A row a run, in the order of the grid."""
-    code, describe = record.code_digest(), functools.cache(models.describe)
-    names = labels(params.cells, params.axes)
-    return [_row(spec, name, raw, store, code, describe) for spec, name in zip(params.cells, names, strict=True)]
+    code, names = record.code_digest(), labels(params.cells, params.axes)
+    return [_row(spec, name, raw, store, code) for spec, name in zip(params.cells, names, strict=True)]
 
 
-def _row(spec: RunSpec, name: str, raw: Path, store: Store, code: str, describe: Callable[..., dict[str, Any]]) -> Row:
+def _row(spec: RunSpec, name: str, raw: Path, store: Store, code: str) -> Row:
     shape = shape_of(spec, raw)
     try:
         known = with_digest(spec, raw)
@@ -73,10 +71,9 @@ def _row(spec: RunSpec, name: str, raw: Path, store: Store, code: str, describe:
     except DataError:
         run_id, state = "", "to do"  # no id before the data set's digest is known
     trained, evaluated = workload(spec, shape)
-    network = describe(spec.arch, shape.classes, shape.size, shape.channels)
-    forward = network["other_flops"] + sum(layer["flops"] for layer in network["layers"].values())
-    disk = 4 * network["parameters"] * (1 + STATE_COPIES)  # weights stay, and their mask, which is small
-    return Row(name, run_id, state, trained, evaluated, 3 * forward * trained, disk)
+    network = sizes(spec.arch, shape)
+    disk = 4 * network.parameters * (1 + STATE_COPIES)  # weights stay, and their mask, which is small
+    return Row(name, run_id, state, trained, evaluated, 3 * network.flops * trained, disk)
 
 
 def state_of(folder: RunFolder, code: str) -> str:

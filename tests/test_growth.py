@@ -44,12 +44,12 @@ def test_the_count_is_what_a_run_then_does(tmp_path) -> None:
 
 def test_the_law_is_said_with_counted_numbers() -> None:
     cell = params.parse(settings(dataset="cifar10", arch="resnet20s", train_limit=None, method="dense", sb=8)).cells[0]
-    text = growth.law(cell, list(lines(sb=8).values()))
+    text = growth.law(cell, workload.PUBLISHED["cifar10"])
     assert text.startswith(
         "resnet20s, full replay: 4.50 passes of the data an epoch at T = 8, (T + 1) / 2; T = 100 costs 11.2"
     )
     alone = cell.model_copy(update={"replay": "none"})
-    assert "(T + 1) / 2" not in growth.law(alone, growth.growth(alone, workload.PUBLISHED["cifar10"]))
+    assert "(T + 1) / 2" not in growth.law(alone, workload.PUBLISHED["cifar10"])
 
 
 def test_several_gpus_are_refused_with_counts_and_no_figure_of_time() -> None:
