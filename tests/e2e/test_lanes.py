@@ -1,0 +1,58 @@
+"""Runs that take turns in one process: other networks beside it, one of them killed, change no bit of a run."""
+
+import dataclasses
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workbench import prepared
+
+from app_repro import record, worker
+from app_repro.spec import RunSpec
+from app_repro.store import Places, Store
+
+GRID = {"arch": ["resnet8s", "resnet20s"], "method": ["app", "dense"], "protocol": ["paper", "released"], "sb": 2}
+"""Eight runs of two networks; each is of two megabatches of two epochs."""
+
+
+def left(spec: RunSpec, places: Places) -> tuple[Any, Any]:
+    """A run's numbers, and the digests of its weights and masks."""
+    content = record.read(Store(places.store).folder(spec).path / "record.json")
+    return record.numbers(content), content["files"]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[RunSpec], Places, list[Any]]:
+    specs, places = prepared(tmp_path_factory.mktemp("alone"), **GRID)
+    assert [worker.attempt(spec, places, "cpu", lambda event: None) for spec in specs] == [("finished", "")] * 8
+    return specs, places, [left(spec, places) for spec in specs]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lanes", [2, 4, 8])
+def test_a_run_has_the_bits_of_a_run_alone_though_one_beside_it_is_killed(alone, tmp_path: Path, lanes: int) -> None:
+    specs, places, expected = alone
+    here = dataclasses.replace(places, store=tmp_path)
+    seen: dict[str, list[Any]] = {spec.run_id: [] for spec in specs}
+
+    def begin(spec: RunSpec) -> Generator[bool, None, tuple[str, str]]:
+        tell = lambda event: seen[spec.run_id].append((event["megabatch"], event["epoch"]))  # noqa: E731
+        return worker.attempt_by_turns(spec, here, "cpu", tell, lambda: False)
+
+    chosen = [spec for pair in zip(specs[4:], specs[:4], strict=True) for spec in pair][:lanes]  # networks by turns
+    at_work, ended = {spec: begin(spec) for spec in chosen}, {}
+    victim, killed = chosen[0], False
+    while at_work:
+        for spec in list(at_work):
+            if spec is victim and not killed and len(seen[spec.run_id]) == 3:
+                at_work[spec].close()
+                at_work[spec], killed = begin(spec), True
+            try:
+                next(at_work[spec])
+            except StopIteration as end:
+                ended[spec] = end.value
+                del at_work[spec]
+    assert killed and set(ended.values()) == {("finished", "")}
+    assert seen[victim.run_id].count((1, 1)) == 1, "the one killed began anew"
+    assert [left(spec, here) for spec in chosen] == [expected[specs.index(spec)] for spec in chosen]
