@@ -16,7 +16,7 @@ LEVELS = [
     ["files", "methods"],
     ["spec"],
     ["params", "presets", "record"],
-    ["arrays", "archives", "downloads", "folders", "imagenet", "sources", "parts", "data", "megabatches"],
+    ["arrays", "archives", "pace", "downloads", "folders", "imagenet", "sources", "parts", "data", "megabatches"],
     ["stream", "models", "masks"],
     ["criteria", "prune"],
     ["recipe", "engines"],
@@ -104,6 +104,7 @@ TORCH_FREE = [
     "merge",
     "shards",
     "speeds",
+    "pace",
 ]
 LIGHT = {"torch", "torchvision"}
 
