@@ -26,7 +26,7 @@ LEVELS = [
     ["walk"],
     ["anytime"],
     ["worker"],
-    ["workload", "plan", "display", "execute", "transfer", "shards", "merge"],
+    ["workload", "plan", "lastbatch", "display", "execute", "transfer", "shards", "merge"],
     ["local_executor", "ray_executor", "slurm_task", "slurm_executor", "executors"],
     ["speeds", "forecast", "growth"],
     ["tables", "palette", "drawing", "drawings_audit"],
