@@ -69,7 +69,7 @@ def test_minus_zero_is_zero(key) -> None:
 
 
 def test_a_device_without_end_is_read_no_further_than_a_params_file_goes() -> None:
-    with pytest.raises(ParamsError, match="^/dev/zero: larger than 100000 bytes"):
+    with pytest.raises(ParamsError, match=r"^/dev/zero: larger than 100000 bytes"):
         params.load(Path("/dev/zero"))
 
 
