@@ -160,15 +160,3 @@ def test_files_and_functions_are_short(module: str) -> None:
     assert text.count("\n") <= 260
     long = {f.name: n for f in functions(ast.parse(text)) if (n := (f.end_lineno or 0) - f.lineno + 1) > 45}
     assert not long
-
-
-def test_nothing_that_runs_foreign_code_is_called() -> None:
-    forbidden = {"pickle.load", "pickle.loads", "torch.load", "yaml.unsafe_load", "eval", "exec", "os.system"}
-    found = []
-    for module in MODULES:
-        for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
-            if isinstance(node, ast.Call) and (name := ast.unparse(node.func)) in forbidden:
-                found.append(f"{module}:{node.lineno} {name}")
-            if isinstance(node, ast.keyword) and node.arg in ("shell", "allow_pickle"):
-                assert isinstance(node.value, ast.Constant) and node.value.value is False, f"{module}: {node.arg}"
-    assert not found
