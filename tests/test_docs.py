@@ -50,6 +50,7 @@ def test_generated_parts_of_the_readme_are_as_generated() -> None:
     assert readme.regenerated(README, ROOT / "data/published/demo") == README
 
 
+@pytest.mark.promise
 def test_both_locks_pin_the_same_versions() -> None:
     def pins(name: str) -> dict[str, str]:
         return dict(re.findall(r"^([a-z0-9][\w.-]*)==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE))
