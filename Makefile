@@ -50,7 +50,7 @@ $(TOOLS)/.installed: .ci/tools.lock
 sbom: $(TOOLS)/.installed ## sbom.cdx.json: what the image's lock file pins, in CycloneDX
 	$(TOOLS)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file sbom.cdx.json requirements.lock
 
-audit: $(TOOLS)/.installed ## the lock file against known vulnerabilities (asks pypi.org; fails where it cannot)
+audit: $(TOOLS)/.installed ## the lock file against known vulnerabilities (asks the package index, and fails where it cannot)
 	$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
 
 lock: ## all lock files anew (needs uv)
