@@ -183,6 +183,14 @@ def test_a_server_that_does_not_resume_starts_again(name: str, site: Site) -> No
     assert site.ranges == ["bytes=297-"] and site.target.read_bytes() == CONTENT
 
 
+@pytest.mark.promise
+def test_a_resumed_part_of_another_file_is_refused_whole(site: Site) -> None:
+    site.part.write_bytes(b"old" * 99)
+    with pytest.raises(DataError, match=r"expected [0-9a-f]{32}; it was removed, give a mirror") as caught:
+        site.get("good", digest=DIGEST)
+    assert site.ranges == ["bytes=297-"] and site.files() == set() and "\n" not in str(caught.value)
+
+
 def test_a_part_longer_than_the_file_is_dropped(site: Site) -> None:
     site.part.write_bytes(bytes(len(CONTENT) + 1))
     site.get("good", digest=DIGEST)
