@@ -17,6 +17,8 @@ from app_repro.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec
 
 MAX_PARAMS_BYTES = 100_000
 MAX_CELLS = 100_000
+MAX_DEPTH = 10
+"""Levels of lists and mappings in each other; PyYAML takes seconds to find that it cannot go on for thousands."""
 _UNREADABLE = (yaml.YAMLError, ValueError, RecursionError, TypeError, LookupError, AttributeError)
 """What PyYAML raises at text that is no YAML, or at a tag or key that its constructors do not expect."""
 
@@ -173,7 +175,9 @@ def _short(value: Any) -> str:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice, merge keys and aliases (which can expand without bound)."""
+    """Safe YAML that refuses keys given twice, merge keys, deep nesting, and aliases (which can expand without bound)."""
+
+    depth = 0
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -189,7 +193,13 @@ class _StrictLoader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise ParamsError("aliases are not allowed; write the value out")
-        return super().compose_node(parent, index)
+        if self.depth == MAX_DEPTH:
+            raise ParamsError(f"nested more than {MAX_DEPTH} levels deep; no setting is")
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
 
 
 # 1e-5 is a number in YAML 1.2, by which DVC reads and writes this file; PyYAML, of version 1.1, wants 1.0e-5

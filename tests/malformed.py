@@ -30,6 +30,7 @@ VALUES = {
     "a merge": "{<<: {a: 1}}",
     "no list": "[]",
     "a deep list": "[[[[1]]]]",
+    "an abyss": "[" * 1000,
 }
 """Wrong for every key there is (an empty list of milestones or variants is none)."""
 EMPTY_LIST_IS_FINE = ("milestones", "variants")
@@ -66,8 +67,8 @@ FILES = {
     "a zero byte": (GOOD + b"\x00", "not readable"),
     "two documents": (GOOD + b"---\n" + GOOD, "not readable"),
     "tabs": (b"\tsb: 1\n", "not readable"),
-    "deep": (b"a: " + b"[" * 50_000, "not readable"),
-    "deep mapping": (b"a: " + b"{a: " * 20_000, "not readable"),
+    "deep": (b"a: " + b"[" * 99_000, "nested"),
+    "deep mapping": (b"a: " + b"{a: " * 20_000, "nested"),
     "a billion laughs": (b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "aliases"),
     "a merge key": (b"<<: {sb: 1}\n" + GOOD, "merge key"),
     "a key twice": (GOOD + b"sb: 1\n", "'sb' is given twice"),
@@ -93,13 +94,13 @@ def cases() -> list[Case]:
     """All of them; each value of each key alternately in a file and as an override."""
     found = [Case(name, named, content) for name, (content, named) in FILES.items()]
     found += [Case(f"no {key}", key, _without(key)) for key in params.known_keys() if key != "tracking"]
-    for place, (key, (what, text)) in enumerate(
-        (key, value) for key in params.known_keys() for value in VALUES.items()
-    ):
-        if what == "no list" and key in EMPTY_LIST_IS_FINE:
-            continue
-        name = f"{key}: {what}"
-        found += [Case(name, key, file_with(key, text))] if place % 2 else [Case(name, key, override=f"{key}={text}")]
+    for i, key in enumerate(params.known_keys()):
+        for j, (what, text) in enumerate(VALUES.items()):
+            if what == "no list" and key in EMPTY_LIST_IS_FINE:
+                continue
+            name, in_file = f"{key}: {what}", (i + j) % 2
+            form = {"content": file_with(key, text)} if in_file else {"override": f"{key}={text}"}
+            found.append(Case(name, key, **form))  # type: ignore[arg-type]
     overrides = {"no equals sign": "epochs", "an unknown override": "lrr=1", "no key": "=1", "a long one": "x" * 9000}
     found += [Case(name, text.strip("=1")[:20], override=text) for name, text in overrides.items()]
     return found
