@@ -175,7 +175,7 @@ def _short(value: Any) -> str:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses keys given twice, merge keys, deep nesting, and aliases (which can expand without bound)."""
+    """Safe YAML without keys given twice, merge keys, deep nesting, or aliases (which can expand without bound)."""
 
     depth = 0
 
