@@ -2,14 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+UV_FLAGS := --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
+UV_COMPILE := uv pip compile pyproject.toml $(UV_FLAGS)
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 # One file, one process, so that what a file's tests share is made once; in the files' order, the longest first.
 BY_FILE := --dist loadfile --no-loadscope-reorder
+TOOLS := .venv/tools
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup demo test torture lint readme lock image clean
+.PHONY: help setup demo test torture lint readme lock sbom audit image clean
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
 
@@ -41,9 +43,22 @@ lint: setup
 readme: setup ## the generated parts of README.md and its figures, from the records of `make demo`
 	$(BIN)/python -m app_repro.readme
 
-lock: ## both lock files anew (needs uv)
+# What looks at the supply chain has an environment and a lock of its own: it is no part of what it looks at.
+$(TOOLS)/.installed: .ci/tools.lock
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .ci/tools.lock
+	@touch $@
+
+sbom: $(TOOLS)/.installed ## sbom.cdx.json: what the image's lock file pins, in CycloneDX
+	$(TOOLS)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file sbom.cdx.json requirements.lock
+
+audit: $(TOOLS)/.installed ## the lock file against known vulnerabilities (asks the package index, and fails where it cannot)
+	$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
+
+lock: ## all lock files anew (needs uv)
 	$(UV_COMPILE) --upgrade -o requirements.lock
 	$(UV_COMPILE) --extra test --extra ray --extra slurm -c requirements.lock --no-emit-package torch $$(sed -n 's/^\(nvidia[^=]*\|cuda[^=]*\|triton\)==.*/--no-emit-package \1/p' requirements.lock) -o requirements-cpu.lock
+	printf 'cyclonedx-bom\npip-audit\n' | uv pip compile - $(UV_FLAGS) --upgrade -o .ci/tools.lock
 
 image: ## the container image, labelled with where it comes from
 	docker build --build-arg REVISION="$$(git rev-parse HEAD)" --build-arg SOURCE="$$(git remote get-url origin 2>/dev/null | sed 's,//[^/@]*@,//,')" -t app-repro .

@@ -71,9 +71,10 @@ def _train(
     lay_out: Callable[[], Path],
 ) -> Any:
     """Have an executor complete the grid, with a display and, if asked for, a mirror of what it shows."""
-    from app_repro import execute, executors, plan, speeds, tracking, worker
+    from app_repro import execute, executors, lastbatch, plan, speeds, tracking, worker
     from app_repro.display import GridDisplay
 
+    lastbatch.check(specs, places.raw)
     if executor == "local":
         slots = execute.devices(site.device, site.workers)
         if slots[0] == "cpu" and any(spec.engine == "graph" for spec in specs):

@@ -13,6 +13,7 @@ from typing import Any
 
 from app_repro.errors import DataError
 from app_repro.files import disk_full_as_error, file_digest, write_text
+from app_repro.pace import MIN_RATE, Pace, WatchedHTTPS
 
 _BLOCK = 1 << 18  # bytes
 
@@ -24,24 +25,27 @@ def download(
     digest: str = "",
     max_bytes: int = 64 << 30,
     timeout: float = 30.0,
+    min_rate: float = MIN_RATE,
     context: ssl.SSLContext | None = None,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> None:
     """Download `url` to `target`, which appears only when it is whole and has the `digest` ("md5:...", "sha256:...").
 
     An interrupted download leaves `<target>.part`; the next call asks for the rest of it (HTTP Range) if the digest is
-    known or the server names a version (ETag, Last-Modified). timeout: seconds without a byte. Progress is in bytes,
-    total 0 where the server does not say. Raises DataError (not https, redirects included; unreachable, stalled, short,
-    too large, an HTML page, another digest) or DiskFullError.
+    known or the server names a version (ETag, Last-Modified). timeout: seconds without a byte; min_rate: bytes a
+    second, over any such span. Progress is in bytes, total 0 where the server does not say. Raises DataError (not
+    https, redirects included; unreachable, stalled, too slow, short, too large, an HTML page, another digest) or
+    DiskFullError.
     """
     shown = shown_url(url)
     _require_https(url)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _HttpsOnly())
+    pace = Pace(timeout, min_rate)
+    opener = urllib.request.build_opener(WatchedHTTPS(pace, context), _HttpsOnly())
     try:
-        with disk_full_as_error(target), _resumable_only(part, bool(digest)):
-            _receive(opener, url, part, bool(digest), max_bytes, timeout, on_progress)
+        with disk_full_as_error(target), _resumable_only(part, bool(digest)), _quick_enough(shown, pace):
+            _receive(opener, url, part, bool(digest), max_bytes, pace, on_progress)
     except urllib.error.HTTPError as error:
         raise DataError(
             f"{shown}: the server answers HTTP {error.code} {error.reason}; give a mirror with --from"
@@ -72,6 +76,22 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+@contextlib.contextmanager
+def _quick_enough(shown: str, pace: Pace) -> Iterator[None]:
+    """Say in one line that a server is too slow, whatever its end looks like after one has hung up on it."""
+    failed: Exception | None = None
+    with pace:
+        try:
+            yield
+        except Exception as error:
+            failed = error
+    if pace.is_too_slow:
+        rate = f"less than {pace.least / pace.seconds:g} bytes/s for {pace.seconds:g} s"
+        raise DataError(f"{shown}: {rate}; run again, or give a mirror with --from") from None
+    if failed:
+        raise failed
+
+
 def _require_https(url: str) -> None:
     if urllib.parse.urlsplit(url).scheme != "https":
         raise DataError(f"{shown_url(url)}: only https is taken; give an https address or a local path with --from")
@@ -88,7 +108,7 @@ def _receive(
     part: Path,
     digest_known: bool,
     max_bytes: int,
-    timeout: float,
+    pace: Pace,
     on_progress: Callable[[str, int, int], None],
 ) -> None:
     """Bring `part` to the full length the server announces; raises DataError if it falls short."""
@@ -98,13 +118,13 @@ def _receive(
     if held:
         headers |= {"Range": f"bytes={held}-"} | ({"If-Range": version} if version else {})
     try:
-        response = opener.open(urllib.request.Request(url, headers=headers), timeout=timeout)
+        response = opener.open(urllib.request.Request(url, headers=headers), timeout=pace.seconds)  # noqa: S310 - https alone
     except urllib.error.HTTPError as error:
         if not (held and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE):
             raise
         error.close()
         _discard(part)  # more is held than the server has: start again
-        return _receive(opener, url, part, digest_known, max_bytes, timeout, on_progress)
+        return _receive(opener, url, part, digest_known, max_bytes, pace, on_progress)
     with contextlib.closing(response):
         kept = held if held and _starts_at(response, held) else 0
         length = response.headers.get("Content-Length", "")
@@ -118,7 +138,7 @@ def _receive(
             fresh = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
             if fresh and not fresh.startswith("W/"):
                 write_text(_validator(part), fresh)
-        done = _append(response, url, part, kept, total, max_bytes, on_progress)
+        done = _append(response, url, part, kept, total, max_bytes, pace, on_progress)
     if done < max(total, 1):
         raise DataError(f"{shown_url(url)}: ends after {done} of {total} bytes; run again")
 
@@ -130,6 +150,7 @@ def _append(
     done: int,
     total: int,
     max_bytes: int,
+    pace: Pace,
     on_progress: Callable[[str, int, int], None],
 ) -> int:
     """Append the body to `part`; returns its length in bytes."""
@@ -143,6 +164,7 @@ def _append(
                 )
             file.write(block)
             done += len(block)
+            pace.add(len(block))
             if done > max_bytes:
                 _discard(part)
                 raise DataError(f"{shown_url(url)}: more than the {max_bytes} bytes admitted; give another with --from")

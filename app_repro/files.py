@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 
 from app_repro.errors import DiskFullError, IntegrityError
 
+MAX_SEALED_BYTES = 256 << 20
+"""A sealed file that is larger is none of ours, and is not read into memory."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -98,6 +100,8 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
 
 def read_sealed(path: Path) -> dict[str, Any]:
     """Content of a sealed JSON file, checksum removed. Raises IntegrityError, naming it, if any byte has changed."""
+    if (size := path.stat().st_size) > MAX_SEALED_BYTES:
+        raise IntegrityError(f"{path}: {size / 1e6:,.0f} MB, no record is that large; restore it, or remove it")
     raw = path.read_bytes()
     text, checksum, rest = raw.rpartition(b'"checksum": ')
     try:

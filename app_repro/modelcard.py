@@ -66,9 +66,8 @@ def card(run: Run, same: Sequence[Run]) -> str:
     import jinja2
 
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(
-        loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
-    )
+    form: dict[str, Any] = {"undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    environment = jinja2.Environment(loader=loader, autoescape=False, **form)  # noqa: S701 - Markdown, no HTML
     return environment.get_template("modelcard.md.j2").render(facts(run, same))
 
 

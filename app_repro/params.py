@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from app_repro.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec
 
 MAX_PARAMS_BYTES = 100_000
 MAX_CELLS = 100_000
+MAX_DEPTH = 10
+"""Levels of lists and mappings in each other; PyYAML takes seconds to find that it cannot go on for thousands."""
 _UNREADABLE = (yaml.YAMLError, ValueError, RecursionError, TypeError, LookupError, AttributeError)
 """What PyYAML raises at text that is no YAML, or at a tag or key that its constructors do not expect."""
 
@@ -69,11 +72,15 @@ def given(items: Iterable[str]) -> dict[str, Any]:
     for item in items:
         key, equals, text = item.partition("=")
         if not equals:
-            raise ParamsError(f"--set {item}: not key=value, as in --set epochs=1")
+            raise ParamsError(f"--set {_short(item)}: not key=value, as in --set epochs=1")
+        if key in settings:
+            raise ParamsError(f"--set {key[:80]}: given twice; a list is an axis, as in --set 'seed=[1, 2]'")
         try:
             settings[key] = yaml.load(text, _StrictLoader)  # noqa: S506 (a SafeLoader)
+        except ParamsError as error:
+            raise ParamsError(f"--set {key[:80]}: {error}") from None
         except _UNREADABLE:
-            raise ParamsError(f"--set {key}: {_short(text)} is not readable as YAML") from None
+            raise ParamsError(f"--set {key[:80]}: {_short(text)} is not readable as YAML") from None
     return settings
 
 
@@ -175,28 +182,47 @@ def _short(value: Any) -> str:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice and aliases (which can expand without bound)."""
+    """Safe YAML without keys given twice, merge keys, deep nesting, or aliases (which can expand without bound)."""
+
+    depth = 0
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                raise ParamsError(f"the merge key '<<' is not allowed (line {line}); write the settings out")
             if key_node.value in seen:
-                raise ParamsError(f"key {key_node.value!r} is given twice (line {key_node.start_mark.line + 1})")
+                raise ParamsError(f"key {_short(key_node.value)} is given twice (line {line})")
             seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise ParamsError("aliases are not allowed; write the value out")
-        return super().compose_node(parent, index)
+        if self.depth == MAX_DEPTH:
+            raise ParamsError(f"nested more than {MAX_DEPTH} levels deep; no setting is")
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+# 1e-5 is a number in YAML 1.2, by which DVC reads and writes this file; PyYAML, of version 1.1, wants 1.0e-5
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"), list("-+0123456789")
+)
 
 
 def read(path: Path) -> dict[str, Any]:
     """Settings of a params file as they stand, not validated. Raises ParamsError where it is not readable."""
     try:
-        if path.stat().st_size > MAX_PARAMS_BYTES:
+        with path.open("rb") as file:
+            raw = file.read(MAX_PARAMS_BYTES + 1)  # no more, whatever size a device or a pipe gives itself
+        if len(raw) > MAX_PARAMS_BYTES:
             raise ParamsError(f"{path}: larger than {MAX_PARAMS_BYTES} bytes: not a params file")
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), _StrictLoader)  # noqa: S506 (a SafeLoader)
+        content = yaml.load(raw.decode("utf-8-sig"), _StrictLoader)  # noqa: S506 (a SafeLoader)
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; run from the project's folder, or name one with --params") from None
     except ParamsError as error:

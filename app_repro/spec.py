@@ -69,7 +69,9 @@ def _is_rising(value: tuple[int, ...]) -> tuple[int, ...]:
 
 
 Positive = Annotated[int, Field(ge=1, le=10**9)]
-Rate = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+Unsigned = AfterValidator(lambda value: value + 0.0)
+"""-0.0 becomes 0.0: equal settings make equal runs, whose ids are equal."""
+Rate = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False), Unsigned]
 Fraction = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
@@ -110,7 +112,7 @@ class RunSpec(BaseModel):
     """Epochs a megabatch."""
     batch_size: Annotated[int, Field(ge=2, le=10**6)]
     lr: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
-    momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+    momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), Unsigned]
     weight_decay: Rate
     milestones: Annotated[tuple[Positive, ...], AfterValidator(_is_rising), Field(strict=False, max_length=100)]
     """Epochs (within a megabatch) from which the learning rate is multiplied by gamma once more."""

@@ -17,6 +17,8 @@ from app_repro.errors import IntegrityError, Stopped
 from app_repro.spec import RunSpec
 
 STATES_KEPT = 2
+MAX_STATE_BYTES = 8 << 30
+"""A file that calls itself a state and is larger is none: the largest network's state takes 1.5 GB."""
 LOOK_EVERY_SECONDS = 0.2
 _STATE = re.compile(r"state-(\d{9})-([0-9a-f]{16})\.safetensors")
 
@@ -83,8 +85,10 @@ class RunFolder:
             old.unlink(missing_ok=True)
 
     def load_states(self) -> Iterator[bytes]:
-        """Intact states, newest first; damaged ones are passed over."""
+        """Intact states, newest first; damaged and oversized ones are passed over."""
         for path in self._states():
+            if path.stat().st_size > MAX_STATE_BYTES:
+                continue
             content = path.read_bytes()
             if files.digest(content)[:16] == path.name.split("-")[2].removesuffix(".safetensors"):
                 yield content

@@ -61,10 +61,11 @@ def cut_at_a_member() -> bytes:
 
 
 GOOD = entry("good.txt")
+EVIL = Path("/tmp/app-repro-evil")
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "parent": (lambda: tar_bytes(GOOD, entry("../evil")), "relative name"),
     "parent inside": (lambda: tar_bytes(GOOD, entry("a/../../evil")), "relative name"),
-    "absolute": (lambda: tar_bytes(GOOD, entry("/tmp/evil")), "relative name"),
+    "absolute": (lambda: tar_bytes(GOOD, entry(str(EVIL))), "relative name"),
     "symlink out": (lambda: tar_bytes(GOOD, tar_link("link", "/etc/passwd")), "a link"),
     "hardlink out": (lambda: tar_bytes(GOOD, tar_link("link", "/etc/passwd", tarfile.LNKTYPE)), "a link"),
     "chain": (lambda: tar_bytes(tar_link("a", "."), tar_link("a/b", ".."), entry("a/b/evil")), "a link"),
@@ -89,6 +90,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_archive_is_refused_in_one_line_and_nothing_is_left(kind: str, tmp_path: Path) -> None:
     content, why = HOSTILE[kind]
@@ -98,9 +100,10 @@ def test_a_hostile_archive_is_refused_in_one_line_and_nothing_is_left(kind: str,
     with pytest.raises(DataError, match=why) as caught:
         archives.extract(archive, tmp_path / "box" / "unpacked")
     assert str(caught.value).startswith("given.tar: ") and "\n" not in str(caught.value)
-    assert list(tmp_path.rglob("*")) == [archive.parent, archive]
+    assert list(tmp_path.rglob("*")) == [archive.parent, archive] and not EVIL.exists()
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize("limit", [{"max_bytes": 2000}, {"max_members": 1}])
 @pytest.mark.parametrize(
     "packed", [tar_bytes(entry("a", bytes(1500)), GOOD), zip_bytes(("a", bytes(2001)), ("b", b""))]

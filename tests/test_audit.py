@@ -41,7 +41,7 @@ def test_a_list_stands_for_its_first_value_and_a_switch_overrides_each_bundle() 
 def test_settings_of_the_command_line_are_read_as_in_the_params_file() -> None:
     given = params.given(["tau=17.5", "order=file", "lr_restart=false", "buffer_size=null", "seed=[1, 2]"])
     assert given == {"tau": 17.5, "order": "file", "lr_restart": False, "buffer_size": None, "seed": [1, 2]}
-    with pytest.raises(ParamsError, match=r"^--set tau: not key=value"):
+    with pytest.raises(ParamsError, match=r"^--set 'tau': not key=value"):
         params.given(["tau"])
     with pytest.raises(ParamsError, match=r"^--set tau: .* is not readable as YAML$"):
         params.given(["tau=[1"])

@@ -141,6 +141,7 @@ BAD_IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("kind", BAD_IMAGES)
 def test_an_image_that_cannot_be_used_is_named(
@@ -154,6 +155,7 @@ def test_an_image_that_cannot_be_used_is_named(
     assert nothing_left(tmp_path) and not recwarn.list
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize(
     ("mode", "value", "suffix", "pixel"),
     [
@@ -193,6 +195,7 @@ LAYOUTS: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize("kind", LAYOUTS)
 def test_a_folder_that_is_no_data_set_is_refused(kind: str, own: Path, tmp_path: Path) -> None:
     change, why = LAYOUTS[kind]
@@ -293,7 +296,7 @@ def test_digits_need_no_network_and_have_their_own_augmentation(
         data.fetch("digits", Path("other"), cache=Path("cache"))
 
 
-def official(folder: Path, dataset: str = "cifar10", rows: int = 2) -> tuple[Recipe, Path]:
+def official(folder: Path, dataset: str = "cifar10", rows: int = 2, labels: object = ...) -> tuple[Recipe, Path]:
     """A small archive in the layout of the official one, whose image i is all i, and a recipe that expects it."""
     ten = dataset == "cifar10"
     names = [f"data_batch_{k}" for k in range(1, 6)] + ["test_batch"] if ten else ["train", "test"]
@@ -303,7 +306,8 @@ def official(folder: Path, dataset: str = "cifar10", rows: int = 2) -> tuple[Rec
         pixels = np.full((rows, 3072), index, np.uint8)
         pixels[:, 1024:2048] += 100  # the green plane
         pixels[:, 1] = 200  # red of row 0, column 1
-        files[name] = {b"data": pixels, labels_key: [0, 1][:rows], b"coarse_labels": [9] * rows}  # type: ignore[dict-item,list-item]
+        given = [0, 1][:rows] if labels is ... else labels
+        files[name] = {b"data": pixels, labels_key: given, b"coarse_labels": [9] * rows}  # type: ignore[dict-item,list-item]
     archive = folder / Path(sources.CIFAR10.url if ten else sources.CIFAR100.url).name
     with tarfile.open(archive, "w:gz") as tar:
         for name, content in files.items():
@@ -345,6 +349,17 @@ def test_an_official_archive_of_another_digest_is_refused(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="found 2 classes, 10 training and 2 test images, expected 2 classes, 50000"):
         prepare(few, "cifar10", archive, tmp_path)
     assert nothing_left(tmp_path)
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize("labels", [[0, 2], [-1, 0], [0, 300], [0], [0, 1, 1], ["a", "b"], None])
+def test_labels_that_fit_no_class_or_no_image_are_refused(labels: object, tmp_path: Path) -> None:
+    recipe, archive = official(tmp_path, labels=labels)
+    with pytest.raises(
+        DataError, match=r"cifar-10-batches-py: not the official batches .*get the archive again$"
+    ) as caught:
+        prepare(recipe, "cifar10", archive, tmp_path)
+    assert "\n" not in str(caught.value) and nothing_left(tmp_path)
 
 
 def test_class_folders_stand_in_for_cifar_only_at_its_size(own: Path, tmp_path: Path) -> None:

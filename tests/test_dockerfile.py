@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from dockerfile_parse import DockerfileParser
 
 from app_repro import container
@@ -21,6 +22,7 @@ def instructions(name: str) -> list[str]:
     return [line["value"] for line in PARSED.structure if line["instruction"] == name]
 
 
+@pytest.mark.promise
 def test_the_base_is_pinned_by_its_digest_and_is_the_only_one() -> None:
     assert re.fullmatch(r"BASE_IMAGE=[a-z0-9./-]+:[\w.-]+@sha256:[0-9a-f]{64}", BASE)
     assert instructions("FROM") == ["${BASE_IMAGE}"]
@@ -32,6 +34,7 @@ def test_hadolint_finds_nothing() -> None:
     assert (ran.returncode, ran.stdout) == (0, "")
 
 
+@pytest.mark.promise
 def test_everything_is_installed_by_hash_and_nothing_is_kept() -> None:
     installs = [part for run in instructions("RUN") for part in run.split("&&") if "pip install" in part]
     locked = [part for part in installs if "--require-hashes" in part and ".lock" in part]

@@ -12,6 +12,7 @@ from test_architecture import MODULES, PACKAGE
 
 ROOT = PACKAGE.parent
 README = (ROOT / "README.md").read_text()
+LOCKS = ["requirements.lock", "requirements-cpu.lock", ".ci/tools.lock"]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -50,6 +51,7 @@ def test_generated_parts_of_the_readme_are_as_generated() -> None:
     assert readme.regenerated(README, ROOT / "data/published/demo") == README
 
 
+@pytest.mark.promise
 def test_both_locks_pin_the_same_versions() -> None:
     def pins(name: str) -> dict[str, str]:
         return dict(re.findall(r"^([a-z0-9][\w.-]*)==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE))
@@ -65,8 +67,17 @@ def test_locks_satisfy_pyproject_and_carry_no_address() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     exact = [dependency for dependency in project["dependencies"] if "==" in dependency]
     assert len(exact) == 3 and all(f"\n{dependency} " in f"\n{lock}" for dependency in exact)
-    for name in ("requirements.lock", "requirements-cpu.lock"):
+    for name in LOCKS:
         assert "://" not in (ROOT / name).read_text()
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_pin_has_its_hashes(name: str) -> None:
+    """A requirement is a line with a version and lines of sha256 digests, nothing else."""
+    text = (ROOT / name).read_text()
+    requirement = r"[a-z0-9][\w.-]*(\[[\w,-]+\])?==[^\s;]+( ; [^\\\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
+    assert text and re.fullmatch(f"({requirement})+", text)
 
 
 def test_citation_is_valid_and_names_the_paper() -> None:

@@ -27,6 +27,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.ranges.append(self.headers.get("Range"))  # type: ignore[attr-defined]
         name = self.path.split("?")[0].strip("/")
+        if name == "slow-head":
+            with contextlib.suppress(OSError):
+                self.trickle(b"HTTP/1.1 200 OK\r\nX-Padding: " + bytes(200))
+            return
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").split("-")[0])
         if name in ("http", "elsewhere"):
             self.send_response(302)
@@ -53,9 +57,17 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         body = b"  <!DOCTYPE html>".ljust(len(CONTENT)) if name == "hidden-page" else CONTENT[start:]
         with contextlib.suppress(OSError):  # the client may have hung up already
-            self.wfile.write(body[:50_000] if name in ("short", "stall") else body)
-        if name == "stall":
-            time.sleep(1.5)
+            self.wfile.write(body[: {"short": 50_000, "stall": 50_000, "trickle": 0}.get(name, len(body))])
+            if name == "stall":
+                time.sleep(1.5)
+            if name == "trickle":
+                self.trickle(body)
+
+    def trickle(self, content: bytes) -> None:
+        """A byte now and then, until the client hangs up."""
+        for byte in content[:200]:
+            self.wfile.write(bytes([byte]))
+            time.sleep(0.05)
 
     def log_message(self, *args: object) -> None:
         pass
@@ -119,6 +131,7 @@ def test_a_file_arrives_whole_with_progress(name: str, site: Site) -> None:
     assert seen[-1] == ("download", len(CONTENT), 0 if name == "unannounced" else len(CONTENT))
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize(
     ("name", "options", "why"),
     [
@@ -138,6 +151,7 @@ def test_what_cannot_be_used_leaves_nothing(name: str, options: dict[str, object
     assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize(("name", "why"), [("short", "ends after 50000 of 102400"), ("stall", "no data for 0.5 s")])
 def test_an_interrupted_download_is_resumed(name: str, why: str, site: Site) -> None:
     with pytest.raises(DataError, match=why):
@@ -148,11 +162,33 @@ def test_an_interrupted_download_is_resumed(name: str, why: str, site: Site) -> 
     assert site.target.read_bytes() == CONTENT and site.files() == {"a.tar.gz"}
 
 
+@pytest.mark.promise
+@pytest.mark.parametrize("name", ["trickle", "slow-head"])
+def test_a_server_that_trickles_is_left_although_it_never_stalls(name: str, site: Site) -> None:
+    with pytest.raises(DataError, match=r"less than 1024 bytes/s for 0.5 s; run again, or give a mirror") as caught:
+        site.get(name, timeout=0.5)
+    assert site.files() == set() and "\n" not in str(caught.value)
+
+
+def test_as_slow_as_is_admitted_is_no_error(site: Site) -> None:
+    site.get("good", digest=DIGEST, timeout=5, min_rate=len(CONTENT) / 5)
+    assert site.target.read_bytes() == CONTENT
+
+
+@pytest.mark.promise
 @pytest.mark.parametrize("name", ["no-range", "wrong-range"])
 def test_a_server_that_does_not_resume_starts_again(name: str, site: Site) -> None:
     site.part.write_bytes(b"old" * 99)
     site.get(name, digest=DIGEST)
     assert site.ranges == ["bytes=297-"] and site.target.read_bytes() == CONTENT
+
+
+@pytest.mark.promise
+def test_a_resumed_part_of_another_file_is_refused_whole(site: Site) -> None:
+    site.part.write_bytes(b"old" * 99)
+    with pytest.raises(DataError, match=r"expected [0-9a-f]{32}; it was removed, give a mirror") as caught:
+        site.get("good", digest=DIGEST)
+    assert site.ranges == ["bytes=297-"] and site.files() == set() and "\n" not in str(caught.value)
 
 
 def test_a_part_longer_than_the_file_is_dropped(site: Site) -> None:

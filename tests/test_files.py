@@ -121,6 +121,14 @@ def test_what_is_no_sealed_file_is_damaged(tmp_path, raw) -> None:
     assert refused(tmp_path / "x.json", raw)
 
 
+@pytest.mark.promise
+def test_a_sealed_file_larger_than_any_is_not_read(tmp_path) -> None:
+    with (tmp_path / "x.json").open("wb") as file:
+        file.truncate(files.MAX_SEALED_BYTES + 1)
+    with pytest.raises(IntegrityError, match=r"x\.json: 268 MB, no record is that large; [^\n]*$"):
+        files.read_sealed(tmp_path / "x.json")
+
+
 def test_a_missing_sealed_file_is_missing_and_not_damaged(tmp_path) -> None:
     with pytest.raises(FileNotFoundError):
         files.read_sealed(tmp_path / "x.json")

@@ -154,6 +154,7 @@ def test_a_test_limit_draws_and_no_limit_takes_all_in_order() -> None:
     assert cut(40, 1).test.tolist() == list(range(100))
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize("megabatches", [30, 41, 10**9])
 def test_too_many_megabatches_are_refused_by_name(megabatches: int) -> None:
     with pytest.raises(ParamsError, match=r"^sb: .*at least 1"):

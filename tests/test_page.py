@@ -21,6 +21,7 @@ def rows(count: int, columns: int = 2, name: str = "many") -> Table:
     return Table(name, name, "", tuple(Column(f"c{j}", f"c{j}", True) for j in range(columns)), body)
 
 
+@pytest.mark.promise
 def test_what_may_run_is_what_was_written(tmp_path) -> None:
     text = pages.write(tmp_path, pages.records()).read_text()
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
@@ -44,6 +45,7 @@ def test_without_a_figure_the_bundle_is_left_out() -> None:
     assert len(page.html(EMPTY, [], [pages.NO_CHART], pages.records())) < 100_000
 
 
+@pytest.mark.promise
 def test_values_are_escaped_wherever_they_stand() -> None:
     records = pages.records(protocols=["paper"])
     for content in records:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import files, params, presets, record
+from app_repro import files, params, presets, record, store
 from app_repro.errors import DiskFullError, IntegrityError, Stopped
+from app_repro.models import describe
 from app_repro.spec import RunSpec
 from app_repro.store import RunFolder, Store, label, lay_out, locate
 
@@ -67,6 +68,21 @@ def test_a_damaged_state_is_passed_over_and_the_one_before_used(tmp_path, damage
     assert list(folder.load_states()) == [b"older state"]
     folder.save_state(b"newest state")
     assert next(iter(folder.load_states())) == b"newest state"
+
+
+@pytest.mark.promise
+def test_a_state_larger_than_any_is_not_read(tmp_path, monkeypatch) -> None:
+    folder = RunFolder(tmp_path)
+    folder.save_state(b"older state")
+    folder.save_state(b"newest state")
+    monkeypatch.setattr(store, "MAX_STATE_BYTES", len(b"older state"))
+    assert list(folder.load_states()) == [b"older state"]
+
+
+def test_the_largest_network_stays_below_the_limit() -> None:
+    parameters = describe("wide_resnet101_2", 1000, 224)["parameters"]
+    state = 3 * 4 * parameters  # weights, momentum and best epoch
+    assert round(state / 1e9, 1) == 1.5 and state < store.MAX_STATE_BYTES / 4
 
 
 def test_scraps_and_strangers_are_no_states(tmp_path) -> None:

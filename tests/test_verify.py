@@ -10,6 +10,7 @@ import pytest
 import synthetic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torture import drawing, times
 
 from app_repro import claims, params, presets, record
 from app_repro.errors import AppReproError
@@ -228,6 +229,39 @@ def test_each_of_four_hundred_records_is_read_and_checked_once(
     report = verify([four_hundred], synthetic.CLAIMS)
     assert not report.problems and len(report.verdicts) > 10
     assert sorted(opened) == sorted(four_hundred.rglob("*.json"))
+
+
+def flipped(raw: bytes, place: int, bit: int) -> bytes:
+    """The bytes with one bit of one of them changed."""
+    return raw[:place] + bytes([raw[place] ^ 1 << bit]) + raw[place + 1 :]
+
+
+@pytest.mark.promise
+def test_one_byte_changed_in_one_of_four_hundred_records_is_exit_3_and_names_the_file(four_hundred: Path) -> None:
+    rng, paths = drawing("records"), sorted(four_hundred.rglob("*.json"))
+    for trial in range(times(3, 100)):
+        path = rng.choice(paths)
+        raw = path.read_bytes()
+        path.write_bytes(flipped(raw, rng.randrange(len(raw)), rng.randrange(8)))
+        try:
+            report = verify([four_hundred], synthetic.CLAIMS, only=[DIFFERENCE])
+            assert report.exit_code() == 3, f"trial {trial}: {path}"
+            assert [problem.startswith(f"{path}: ") for problem in report.problems] == [True], f"trial {trial}: {path}"
+        finally:
+            path.write_bytes(raw)
+    assert not verify([four_hundred], synthetic.CLAIMS, only=[DIFFERENCE]).problems
+
+
+@pytest.mark.promise
+def test_the_command_says_so_too(four_hundred: Path, tmp_path: Path) -> None:
+    rng, path = drawing("command"), tmp_path / "one" / "record.json"
+    first = min(four_hundred.rglob("*.json"))
+    raw = first.read_bytes()
+    path.parent.mkdir()
+    path.write_bytes(flipped(raw, rng.randrange(len(raw)), rng.randrange(8)))
+    words = ["verify", "--records", str(tmp_path), "--claims", str(synthetic.CLAIMS), "--allow", "not_run"]
+    ran = subprocess.run([sys.executable, "-m", "app_repro", *words], capture_output=True, text=True, check=False)
+    assert ran.returncode == 3 and str(path) in ran.stdout and ran.stderr == ""
 
 
 def test_neither_torch_nor_pandas_is_imported() -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pages
 import pytest
+import synthetic
 
+from app_repro import judging
 from app_repro.tables import Cell, Column, Table
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -215,8 +217,12 @@ def test_pointing_at_a_mark_shows_its_values(opened) -> None:
     assert "megabatch" in shown.inner_text() and "test accuracy" in shown.inner_text()
 
 
-def test_hostile_names_are_shown_and_do_nothing(opened, tmp_path) -> None:
-    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+HOSTILE = ["<script>", "</script><script>alert(1)</script><img src=x onerror=alert(2)>", '"><svg onload=alert(3)>']
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_names_are_shown_and_do_nothing(opened, tmp_path, hostile) -> None:
     records = pages.records(protocols=["paper"])
     for content in records:
         content["spec"]["dataset"] = hostile
@@ -228,11 +234,33 @@ def test_hostile_names_are_shown_and_do_nothing(opened, tmp_path) -> None:
     tab = opened(written)
     assert tab.locator("#table-main tbody td").first.inner_text() == hostile
     tab.locator("#figure-accuracy .mark-symbol.role-mark path").last.hover()
-    assert "alert(1)" in tab.locator("#vg-tooltip-element").inner_text()
+    assert hostile in tab.locator("#vg-tooltip-element").inner_text()
     tab.locator("#table-main button[data-runs]").first.click()
     assert hostile in tab.locator("dialog tbody tr").first.inner_text()
 
 
+@pytest.mark.promise
+def test_a_data_set_called_script_is_reported_by_its_name(browser, tmp_path) -> None:
+    """The whole report of the command, from records on disk."""
+    name, said = "folder:<script>alert(1)</script>", []
+    runs = synthetic.write(tmp_path / "runs", *pages.records(protocols=["paper"], dataset=name))
+    judging.report([runs], synthetic.CLAIMS, tmp_path / "report", False)
+    address = (tmp_path / "report" / "index.html").as_uri()
+    tab = browser.new_page()
+    tab.on("dialog", lambda dialog: (said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    tab.on("request", lambda asked: said.append(asked.url) if asked.url not in (address, "data:,") else None)
+    tab.goto(address)
+    tab.wait_for_selector("html[data-drawn=both]")
+    assert tab.locator("#table-main tbody td").first.inner_text() == name
+    assert name in tab.locator("#table-runs tbody tr").first.inner_text()
+    assert tab.evaluate("[...document.scripts].filter(script => script.text.startsWith('alert')).length") == 0
+    assert said == []
+    tab.close()
+
+
+@pytest.mark.promise
 def test_no_other_script_or_request_is_let_through(browser, path) -> None:
     tab = browser.new_page()
     said: list[str] = []

@@ -1,0 +1,78 @@
+"""Whether BatchNorm can normalise every batch of a run: a batch of one image with maps of one pixel has no variance."""
+
+import functools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from app_repro.errors import ParamsError
+from app_repro.megabatches import Split, phase
+from app_repro.methods import METHODS
+from app_repro.models import build
+from app_repro.plan import shape_of
+from app_repro.spec import RunSpec
+from app_repro.splits import cut, stream_name
+
+_SCORED_IN = {"snip": 100, "taylor": 100, "grasp": 10**9}
+"""Images that a criterion shows the network in train mode at once; those that are not named show it none."""
+
+
+def check(specs: Iterable[RunSpec], raw: Path) -> None:
+    """Raise ParamsError for the first run with such a batch, naming it and what to change, before any is trained.
+
+    specs: with their data digests; raw: folder of prepared data sets. torch itself would stop in the middle of a run.
+    """
+    streams: dict[str, Split] = {}
+    for spec in specs:
+        shape = shape_of(spec, raw)
+        if smallest_map(spec.arch, shape.classes, shape.size, shape.channels) > 1:
+            continue
+        if (name := stream_name(spec)) not in streams:
+            streams[name] = cut(spec, raw)
+        for k, what, key, images in _single(spec, streams[name]):
+            raise ParamsError(
+                f"{key}: {getattr(spec, key)} leaves one image alone in the last batch of the {images} that are {what} "
+                f"in megabatch {k}, and {spec.arch} ends in maps of one pixel, which BatchNorm cannot normalise then; "
+                f"change {key} or sb, or set train_limit"
+            )
+
+
+def _single(spec: RunSpec, stream: Split) -> Iterator[tuple[int, str, str, int]]:
+    """Megabatch, what its images are for, the setting that cuts them up, and their number, where one is left alone."""
+    scored_in = _SCORED_IN.get(spec.criterion or "")
+    for k in range(1, spec.sb + 1):
+        seen = phase(
+            stream,
+            k,
+            replay=spec.replay,
+            seed=spec.seed,
+            val_fraction=spec.val_fraction,
+            buffer_size=spec.buffer_size,
+            score_sample=spec.score_sample,
+            score_fraction=spec.score_fraction,
+        )
+        if len(seen.train) % spec.batch_size == 1:
+            yield k, "trained on", "batch_size", len(seen.train)
+        scores = METHODS[spec.method](k, spec.sb, spec.tau or 0.0) is not None
+        if scores and scored_in and len(seen.score) % scored_in == 1:
+            yield k, "scored", "score_fraction", len(seen.score)
+
+
+@functools.cache
+def smallest_map(arch: str, classes: int, image_size: int, channels: int) -> int:
+    """Pixels (height times width) of the smallest map that a BatchNorm of `arch` normalises, from shapes alone."""
+    found: list[int] = []
+
+    def note(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        found.append(output.shape[2] * output.shape[3])
+
+    with torch.device("meta"):
+        net = build(arch, classes, image_size, channels)
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.register_forward_hook(note)
+        net.eval()(torch.empty(1, channels, image_size, image_size))
+    return min(found)

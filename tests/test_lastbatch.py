@@ -1,0 +1,72 @@
+"""A batch that BatchNorm cannot normalise is named before anything is trained, and no other batch is."""
+
+import pytest
+import torch
+import yaml
+from workbench import prepared, settings
+
+from app_repro import computing, lastbatch, models, worker
+from app_repro.errors import ParamsError
+from app_repro.store import Store
+
+ONE_PIXEL = {"arch": "resnet18", "method": "app", "seed": 1, "sb": 2, "epochs": 1, "milestones": [], "test_limit": 20}
+"""ResNet-18 on digits of 8x8 pixels ends in maps of one."""
+LATE = {"train_limit": 404, "batch_size": 8, "score_fraction": 0.25, "criterion": "snip", "replay": "full"}
+CASES = {
+    "trained": ({"train_limit": 40, "batch_size": 17}, "batch_size: 17 leaves one image alone .* 18 .* megabatch 1"),
+    "replayed": ({"train_limit": 40, "batch_size": 7, "replay": "full"}, "batch_size: 7 .* 36 .* in megabatch 2"),
+    "scored": (
+        {"train_limit": 40, "batch_size": 8, "score_fraction": 0.05, "criterion": "snip"},
+        "score_fraction: 0.05 leaves one image alone .* the 1 that are scored in megabatch 1",
+    ),
+    "scored later": (LATE, "score_fraction: 0.25 .* the 101 that are scored in megabatch 2"),
+}
+"""Two megabatches of 18 + 2 images: 18 are trained on first, 36 then."""
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize("case", CASES)
+def test_an_image_left_alone_is_refused_and_torch_would_have_stopped_there(case: str, tmp_path) -> None:
+    changes, named = CASES[case]
+    specs, places = prepared(tmp_path, **ONE_PIXEL | changes)
+    with pytest.raises(ParamsError, match=named) as caught:
+        lastbatch.check(specs, places.raw)
+    assert "\n" not in str(caught.value) and "change " in str(caught.value)
+    if case == "scored":  # the others would train first
+        status, message = worker.attempt(specs[0], places, "cpu", lambda event: None)
+        assert status == "failed" and "Expected more than 1 value per channel" in message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batch_size": 16},
+        {"batch_size": 17, "arch": "resnet8s"},  # its last maps are of 2x2 pixels
+        {"batch_size": 8, "score_fraction": 0.05, "criterion": "magnitude"},  # looks at no image
+        {"batch_size": 8, "score_fraction": 0.05, "method": "dense"},
+        LATE | {"method": "osp"},  # which scores before the first megabatch alone
+    ],
+)
+def test_what_can_be_trained_is_not_refused(changes: dict, tmp_path) -> None:
+    specs, places = prepared(tmp_path, **ONE_PIXEL | {"train_limit": 40} | changes)
+    lastbatch.check(specs, places.raw)
+
+
+@pytest.mark.parametrize(("arch", "size"), [("resnet18", 8), ("resnet8s", 8), ("vgg16_bn", 16), ("vgg16_bn", 32)])
+def test_torch_refuses_one_image_exactly_where_the_smallest_map_is_one_pixel(arch: str, size: int) -> None:
+    net = models.build(arch, 10, size, 3).train()
+    net(torch.zeros(2, 3, size, size))
+    if lastbatch.smallest_map(arch, 10, size, 3) > 1:
+        net(torch.zeros(1, 3, size, size))
+    else:
+        with pytest.raises(ValueError, match="more than 1 value per channel"):
+            net(torch.zeros(1, 3, size, size))
+
+
+def test_no_run_of_a_grid_is_begun_where_one_has_such_a_batch(tmp_path) -> None:
+    changes = ONE_PIXEL | {"arch": ["resnet8s", "resnet18"], "train_limit": 40, "batch_size": 17}
+    _, places = prepared(tmp_path, **changes)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(**changes)))
+    with pytest.raises(ParamsError, match="batch_size: 17"):
+        computing.run(tmp_path / "params.yaml", places, tmp_path / "runs", anyway=True, accept_code=False)
+    assert Store(places.store).folders() == [] and not (tmp_path / "runs").exists()

@@ -1,0 +1,172 @@
+"""Malicious pickles wherever a file is read: none is executed, and one line says why the file is of no use."""
+
+import io
+import os
+import pickle
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pretend
+import pytest
+from test_data import fetch, official, prepare
+from workbench import prepared
+
+from app_repro import claims, data, evidence, merge, params, reported, speeds, splits, worker
+from app_repro.errors import AppReproError
+from app_repro.store import Store
+
+
+class Call:
+    """Unpickles as the call of a function."""
+
+    def __init__(self, function: Callable[..., object], *words: object) -> None:
+        self.reduced = function, words
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return self.reduced
+
+
+def payloads(marker: Path) -> list[Any]:
+    """Objects whose unpickling makes the folder `marker`."""
+    text = str(marker)
+    return [
+        Call(os.mkdir, text),
+        Call(os.system, f"mkdir '{text}'"),
+        Call(subprocess.getoutput, f"mkdir '{text}'"),
+        Call(exec, f"import os; os.mkdir({text!r})"),
+        [1, {"deep": (Call(os.makedirs, text),)}],
+    ]
+
+
+def array_file(payload: Any) -> bytes:
+    """A .npy file of one object, as numpy writes it where it is let."""
+    file = io.BytesIO()
+    held = np.empty(1, object)
+    held[0] = payload
+    np.save(file, held, allow_pickle=True)
+    return file.getvalue()
+
+
+def cifar(name: str) -> Callable[[Path, Any], None]:
+    def read(folder: Path, payload: Any) -> None:
+        recipe, archive = official(folder, name, labels=payload)
+        prepare(recipe, name, archive, folder)
+
+    return read
+
+
+def an_archive(folder: Path, payload: Any) -> None:
+    (folder / "a.tar.gz").write_bytes(pickle.dumps(payload))
+    fetch(folder / "a.tar.gz", folder)
+
+
+def a_member(folder: Path, payload: Any) -> None:
+    raw = pickle.dumps(payload)
+    with tarfile.open(folder / "a.tar", "w") as tar:
+        for name in ("train/a/0.png", "train/b/0.png", "test/a/0.png", "test/b/0.png"):
+            member = tarfile.TarInfo(name)
+            member.size = len(raw)
+            tar.addfile(member, io.BytesIO(raw))
+    fetch(folder / "a.tar", folder)
+
+
+def prepared_array(name: str, form: Callable[[Any], bytes]) -> Callable[[Path, Any], None]:
+    def read(folder: Path, payload: Any) -> None:
+        data.fetch("digits", folder / "digits", cache=folder)
+        (folder / "digits" / name).write_bytes(form(payload))
+        data.load(folder / "digits")
+
+    return read
+
+
+def a_stream(form: Callable[[Any], bytes]) -> Callable[[Path, Any], None]:
+    def read(folder: Path, payload: Any) -> None:
+        specs, places = prepared(folder, method="dense")
+        path = places.splits / f"{splits.stream_name(specs[0])}.npz"
+        path.write_bytes(form(payload))
+        splits.load(specs[0], places.splits)
+
+    return read
+
+
+def streams_of_objects(payload: Any) -> bytes:
+    file = io.BytesIO()
+    held = np.empty(1, object)
+    held[0] = payload
+    np.savez(file, train=held, validation=held, test=held)
+    return file.getvalue()
+
+
+def a_text(name: str, read: Callable[[Path], object]) -> Callable[[Path, Any], None]:
+    def attempt(folder: Path, payload: Any) -> None:
+        (folder / name).write_bytes(pickle.dumps(payload, 0))
+        read(folder / name)
+
+    return attempt
+
+
+def a_record(folder: Path, payload: Any) -> None:
+    (folder / "runs" / "one").mkdir(parents=True)
+    (folder / "runs" / "one" / "record.json").write_bytes(pickle.dumps(payload))
+    (problem,) = evidence.read_all([folder / "runs"]).problems
+    raise AppReproError(problem)
+
+
+def a_state(folder: Path, payload: Any) -> None:
+    specs, places = prepared(folder, method="dense", sb=1, epochs=1, milestones=[])
+    Store(places.store).folder(specs[0]).save_state(pickle.dumps(payload))
+    status, message = worker.attempt(specs[0], places, "cpu", lambda event: None)
+    assert status == "failed"
+    raise AppReproError(message)
+
+
+def weights(name: str) -> Callable[[Path, Any], None]:
+    def read(folder: Path, payload: Any) -> None:
+        (spec,) = pretend.specs(1)
+        run = Store(folder / "theirs").folder(spec)
+        pretend.leave(spec, run, {name: run.write_tensors(name, b"as the record says")})
+        run.write_tensors(name, pickle.dumps(payload))
+        merge.merge([folder / "theirs"], folder / "mine")
+
+    return read
+
+
+PLACES: dict[str, Callable[[Path, Any], None]] = {
+    "CIFAR-10 batch": cifar("cifar10"),
+    "CIFAR-100 batch": cifar("cifar100"),
+    "archive": an_archive,
+    "image": a_member,
+    "images": prepared_array("train_images.npy", pickle.dumps),
+    "labels": prepared_array("train_labels.npy", array_file),
+    "stream": a_stream(pickle.dumps),
+    "stream of objects": a_stream(streams_of_objects),
+    "state": a_state,
+    "weights": weights("model.safetensors"),
+    "masks": weights("masks.safetensors"),
+    "record": a_record,
+    "params": a_text("params.yaml", params.load),
+    "claims": a_text("claims.csv", claims.load),
+    "bench": a_text("bench.json", lambda path: speeds.read_benches(path.parent)),
+    "export": a_text("runs.json", reported.from_file),
+}
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize("place", PLACES)
+def test_no_pickle_is_executed_where_a_file_is_read(place: str, tmp_path: Path) -> None:
+    marker, count = tmp_path / "owned", len(payloads(tmp_path))
+    payload = payloads(marker)[list(PLACES).index(place) % count]
+    (tmp_path / "work").mkdir()
+    with pytest.raises(AppReproError) as caught:
+        PLACES[place](tmp_path / "work", payload)
+    assert not marker.exists() and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("which", range(5))
+def test_each_would_be_executed_by_pickle_itself(which: int, tmp_path: Path) -> None:
+    pickle.loads(pickle.dumps(payloads(tmp_path / "owned")[which]))  # noqa: S301 - that is the point
+    assert (tmp_path / "owned").is_dir()
