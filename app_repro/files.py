@@ -36,8 +36,8 @@ def atomic_open(path: Path, need_bytes: int = 0) -> Iterator[BinaryIO]:
 
     Temporary file beside the target, fsync, replace, fsync of the folder: existence means complete.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     with disk_full_as_error(path, need_bytes):
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
         partial = Path(name)
         try:
