@@ -61,8 +61,10 @@ class RunFolder:
 
     def accept(self, code: str) -> None:
         """Write into the record that its numbers also stand for the learning code `code`."""
-        content = record.read(self.path / "record.json")
-        files.write_sealed(self.path / "record.json", content | {"accepted_code": [*content["accepted_code"], code]})
+        with self.lock():
+            content = record.read(self.path / "record.json")
+            accepted = [*content["accepted_code"], code]
+            files.write_sealed(self.path / "record.json", content | {"accepted_code": accepted})
 
     def write_megabatch(self, content: dict[str, Any]) -> None:
         """Write megabatch-NNN.json. Raises DivergedError where the loss on the test set is no number that JSON has."""
@@ -127,7 +129,7 @@ class RunFolder:
                 if should_stop():
                     raise Stopped(f"{self.path.name}: stopped while another process was training it")
                 time.sleep(LOOK_EVERY_SECONDS)
-            for scrap in self.path.glob(".*.safetensors.*.partial"):  # written under this lock alone
+            for scrap in self.path.glob(".*.partial"):  # all that is written here is written under this lock
                 scrap.unlink(missing_ok=True)
             yield
 
