@@ -305,7 +305,7 @@ def official(folder: Path, dataset: str = "cifar10", rows: int = 2) -> tuple[Rec
         pixels = np.full((rows, 3072), index, np.uint8)
         pixels[:, 1024:2048] += 100  # the green plane
         pixels[:, 1] = 200  # red of row 0, column 1
-        files[name] = {b"data": pixels, labels_key: [0, 1][:rows], b"coarse_labels": [9] * rows}  # type: ignore[dict-item,list-item]
+        files[name] = {b"data": pixels, labels_key: [row % 2 for row in range(rows)], b"coarse_labels": [9] * rows}  # type: ignore[dict-item,list-item]
     archive = folder / Path(sources.CIFAR10.url if ten else sources.CIFAR100.url).name
     with tarfile.open(archive, "w:gz") as tar:
         for name, content in files.items():
