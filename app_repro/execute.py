@@ -75,7 +75,7 @@ def complete(specs: Sequence[RunSpec], places: Places, executor: Executor, displ
     todo = []
     for spec in specs:
         if done := store.folder(spec).finished(code):
-            outcome.ended[spec.run_id] = (done["status"], "")
+            outcome.ended[spec.run_id] = (done["status"], record.remark(done))
             display.end(spec.run_id, done["status"], "in the store")
         else:
             todo.append(spec)

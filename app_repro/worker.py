@@ -183,7 +183,7 @@ def train(
         yield False
     with folder.lock(should_stop):
         if done := folder.finished(code):
-            return done["status"], str(done["diverged"] or "")
+            return done["status"], record.remark(done)
         images, split = data.load(places.raw / splits.data_folder(spec)), splits.load(spec, places.splits)
         run = Run(spec, images, split, torch.device(device), folder, code=code, report=report, should_stop=should_stop)
         diverged = None
@@ -207,7 +207,7 @@ def train(
             diverged=diverged,
         )
         folder.write_record(content)
-    return content["status"], f"diverged: {diverged}" if diverged else ""
+    return content["status"], record.remark(content)
 
 
 def describe_device(device: str) -> dict[str, Any]:
