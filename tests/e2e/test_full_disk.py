@@ -77,7 +77,7 @@ def test_a_state_that_does_not_fit_leaves_the_one_before(disk, tmp_path, trial) 
     stopped = worker.attempt(spec, places, "cpu", print, lambda: next(calls) == 9 + trial)
     held = list(folder.load_states())
     assert stopped[0] == "stopped" and held
-    with filled(disk, (4 + 20 * trial) * 4 * SPACE):
+    with filled(disk, (4 + 10 * trial) * 4 * SPACE):
         status, said = worker.attempt(spec, places, "cpu", print)
         assert status == "failed" and is_one_line(said, disk, r"state-\d+-\w+\.safetensors")
         assert list(folder.load_states()) == held
