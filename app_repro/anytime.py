@@ -1,7 +1,6 @@
 """The loop of anytime learning: prune -> train -> evaluate -> append. Resuming is skipping what is finished."""
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -12,7 +11,7 @@ import torch
 from app_repro import checkpoint, masks, models
 from app_repro.data import DataSet
 from app_repro.engines import set_precision
-from app_repro.errors import AppReproError, DivergedError, Stopped
+from app_repro.errors import AppReproError, Stopped
 from app_repro.megabatches import Split
 from app_repro.methods import nominal_density
 from app_repro.recipe import Recipe
@@ -124,8 +123,6 @@ class Run:
             raise AppReproError(f"a pruned weight is not 0 after megabatch {self.megabatch}: a defect, please report")
         yield from self.steps.evaluate(self.test_images, Order(self.test), "test")
         tested = self.steps.counts()
-        if not math.isfinite(tested.loss_sum):  # BatchNorm's running statistics can overflow where its batches do not
-            raise DivergedError(self.megabatch, self.spec.epochs)
         yield from self.steps.evaluate(self.train_images, Order(current.train), "train")
         result = self._result(current, tested, self.steps.counts())
         self.keeper.write_megabatch(result)

@@ -174,7 +174,8 @@ def _untar(stream: BinaryIO, folder: Path, gate: _Gate, report: Callable[[], Non
                 raise DataError(f"member {member.name!r}: a link, device, pipe or sparse file")
             gate.size(bounded.tell() + member.size)
             gate.name(member.name, member.mode, member.isdir())
-            tar.extract(member, folder, set_attrs=False, filter="data")
+            with disk_full_as_error(folder / member.name, member.size):
+                tar.extract(member, folder, set_attrs=False, filter="data")
             if count % 512 == 0:
                 report()
     # tarfile takes a cut or garbled header for the end: insist on the zero block, and on the compressor's checksum
@@ -197,9 +198,10 @@ def _unzip(raw: BinaryIO, folder: Path, gate: _Gate, report: Callable[[], None])
             if member.is_dir():
                 path.mkdir(parents=True, exist_ok=True)
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with bundle.open(member) as source, path.open("xb") as target:
-                shutil.copyfileobj(source, target, _BLOCK)
+            with disk_full_as_error(path, member.file_size):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with bundle.open(member) as source, path.open("xb") as target:
+                    shutil.copyfileobj(source, target, _BLOCK)
             if count % 512 == 0:
                 report()
     report()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from app_repro.errors import DataError
-from app_repro.files import canonical, file_digest
+from app_repro.files import canonical, disk_full_as_error, file_digest
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ def write_blocks(path: Path, blocks: Iterable[np.ndarray], count: int) -> Writte
     """Write `count` rows, which come in blocks (n, ...) of one type and shape, to the .npy file `path`.
 
     Sequential writes, not a memory map: on a full disk a write fails with an error, a mapped page kills the process.
-    Raises DataError if there are more or fewer rows.
+    Raises DataError if there are more or fewer rows, DiskFullError where they do not fit.
     """
-    content, rows, shape, histogram = hashlib.sha256(), 0, (0,), np.zeros((0, 256), np.int64)
+    content, rows, need, shape, histogram = hashlib.sha256(), 0, 0, (0,), np.zeros((0, 256), np.int64)
     with path.open("wb") as file:
         for block in blocks:
             if not rows:
@@ -46,10 +46,13 @@ def write_blocks(path: Path, blocks: Iterable[np.ndarray], count: int) -> Writte
                 histogram = histogram + _histogram(block)
             raw = np.ascontiguousarray(block).data.cast("B")
             content.update(raw)
-            file.write(raw)
+            need = max(need, count * block[0].nbytes if len(block) else 0)
+            with disk_full_as_error(path, need):
+                file.write(raw)
             rows += len(block)
-        file.flush()
-        os.fsync(file.fileno())
+        with disk_full_as_error(path, need):
+            file.flush()
+            os.fsync(file.fileno())
     if not rows or rows != count:
         raise DataError(f"{path.name}: {rows} rows came, expected {count}; the source is incomplete")
     return Written(shape, path.stat().st_size, file_digest(path), content.hexdigest(), histogram)

@@ -50,9 +50,9 @@ def run(
         execute.lay_out_grid(specs, params, store, target)
         return target
 
-    if all(store.folder(spec).finished(code) for spec in mine):
-        ended = {spec.run_id: (store.folder(spec).finished(code) or {})["status"] for spec in mine}
-        outcome = execute.Outcome({run_id: (status, "") for run_id, status in ended.items()})
+    there = {spec.run_id: store.folder(spec).finished(code) for spec in mine}
+    if all(there.values()):
+        outcome = execute.Outcome({key: (done["status"], record.remark(done)) for key, done in there.items() if done})
         lay_out()
     else:
         outcome = _train(mine, places, names, executor, where, anyway, params.tracking, lay_out)

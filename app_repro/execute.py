@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from app_repro import record
+from app_repro import record, transfer
 from app_repro.errors import ParamsError
 from app_repro.params import Params
 from app_repro.spec import RunSpec
@@ -75,7 +75,7 @@ def complete(specs: Sequence[RunSpec], places: Places, executor: Executor, displ
     todo = []
     for spec in specs:
         if done := store.folder(spec).finished(code):
-            outcome.ended[spec.run_id] = (done["status"], "")
+            outcome.ended[spec.run_id] = (done["status"], record.remark(done))
             display.end(spec.run_id, done["status"], "in the store")
         else:
             todo.append(spec)
@@ -116,7 +116,12 @@ def accept_code(specs: Sequence[RunSpec], store: Store) -> int:
 
 
 def lay_out_grid(specs: Sequence[RunSpec], params: Params, store: Store, target: Path) -> None:
-    """Make data/runs exactly the ended runs of the grid."""
+    """Make data/runs exactly the ended runs of the grid. Raises IntegrityError naming a damaged file; weights, which
+    stay in the store, are not looked at.
+    """
     code = record.code_digest()
     folders = zip(labels(specs, params.axes), map(store.folder, specs), strict=True)
-    lay_out({name: folder for name, folder in folders if folder.finished(code)}, target)
+    ended = {name: folder for name, folder in folders if folder.finished(code)}
+    for folder in ended.values():
+        transfer.check(folder.path, but=["model.safetensors"])
+    lay_out(ended, target)

@@ -28,8 +28,12 @@ def disk_full_as_error(path: Path, need_bytes: int = 0) -> Iterator[None]:
             raise
         folder = next(p for p in (path, *path.parents) if p.exists())
         free = shutil.disk_usage(folder).free
-        need = f"needs {need_bytes / 1e6:.1f} MB, " if need_bytes else ""
-        raise DiskFullError(f"disk full: {path}: {need}{free / 1e6:.1f} MB free; make room and run again") from error
+        need = f"needs {_shown(need_bytes)}, " if need_bytes else ""
+        raise DiskFullError(f"disk full: {path}: {need}{_shown(free)} free; make room and run again") from error
+
+
+def _shown(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
 
 
 @contextlib.contextmanager
@@ -38,8 +42,8 @@ def atomic_open(path: Path, need_bytes: int = 0) -> Iterator[BinaryIO]:
 
     Temporary file beside the target, fsync, replace, fsync of the folder: existence means complete.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     with disk_full_as_error(path, need_bytes):
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
         partial = Path(name)
         try:

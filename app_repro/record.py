@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from app_repro.errors import IntegrityError
+from app_repro.errors import DivergedError, IntegrityError
 from app_repro.files import canonical, digest, read_sealed
 from app_repro.spec import RunSpec
 
@@ -143,6 +143,14 @@ def _flops(network: dict[str, Any], kept: list[int] | None) -> tuple[int, int]:
         return dense, dense
     pairs = zip(layers, kept, strict=True)
     return dense, network["other_flops"] + sum(round(item["flops"] * n / item["weights"]) for item, n in pairs)
+
+
+def remark(content: dict[str, Any]) -> str:
+    """What must be said of an ended run beside its status: where it diverged, which layers were emptied; or nothing."""
+    if content["diverged"]:
+        return str(DivergedError(**content["diverged"]))
+    emptied = content["summary"]["emptied_layers"] if content["summary"] else []
+    return f"nothing is left of {len(emptied)} layers: {', '.join(emptied)}" if emptied else ""
 
 
 def protocol_name(content: dict[str, Any]) -> str:

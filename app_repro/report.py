@@ -11,7 +11,7 @@ from app_repro.charts import Chart
 from app_repro.errors import DataError
 from app_repro.evidence import Run, read_run, record_files
 from app_repro.maintable import SCALES
-from app_repro.record import protocol_name
+from app_repro.record import protocol_name, remark
 from app_repro.series_curves import Histories
 from app_repro.tables import Scale, Table
 
@@ -129,7 +129,11 @@ def write(made: Made, target: Path) -> str:
     plots.write(next(table for table in made.tables if table.name == "per-megabatch"), target / "plots")
     figures.write(made.records, target / "figures", made.histories)
     left_out = [content["run_id"] for content in made.records if content["status"] != "finished"]
-    return overview + (f"\n\nnot in the table, diverged: {', '.join(left_out)}" if left_out else "")
+    overview += f"\n\nnot in the table, diverged: {', '.join(left_out)}" if left_out else ""
+    for content in made.records:
+        if content["status"] == "finished" and (said := remark(content)):
+            overview += f"\n\n{content['run_id']}: {said}"
+    return overview
 
 
 def card(runs: Sequence[Path], name: str, out: Path | None = None) -> str:

@@ -195,7 +195,7 @@ def _look(head: _Head, display: Display, outcome: Outcome) -> None:
         folder = store.folder(run.spec)
         _show(run, folder.path, display)
         if done := folder.finished(code):
-            end = done["status"], f"diverged: {done['diverged']}" if done["diverged"] else ""
+            end = done["status"], record.remark(done)
         elif (said := _said(run)) is not None:
             end = said
         else:

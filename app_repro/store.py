@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import math
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from app_repro import files, record
-from app_repro.errors import IntegrityError, Stopped
+from app_repro.errors import DivergedError, IntegrityError, Stopped
 from app_repro.spec import RunSpec
 
 STATES_KEPT = 2
@@ -62,11 +63,15 @@ class RunFolder:
 
     def accept(self, code: str) -> None:
         """Write into the record that its numbers also stand for the learning code `code`."""
-        content = record.read(self.path / "record.json")
-        files.write_sealed(self.path / "record.json", content | {"accepted_code": [*content["accepted_code"], code]})
+        with self.lock():
+            content = record.read(self.path / "record.json")
+            accepted = [*content["accepted_code"], code]
+            files.write_sealed(self.path / "record.json", content | {"accepted_code": accepted})
 
     def write_megabatch(self, content: dict[str, Any]) -> None:
-        """Write megabatch-NNN.json."""
+        """Write megabatch-NNN.json. Raises DivergedError where the loss on the test set is no number that JSON has."""
+        if not math.isfinite(content.get("test_loss", 0.0)):
+            raise DivergedError(content["megabatch"], content["best_epoch"])
         files.write_sealed(self._megabatch(content["megabatch"]), content)
 
     def megabatches(self, count: int) -> list[dict[str, Any]] | None:
@@ -117,14 +122,19 @@ class RunFolder:
     def lock(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
         """Hold the run alone; waits for another process that holds it. Freed by the system when its owner dies.
 
-        Raises Stopped if `should_stop` says so while it waits.
+        What an owner that was killed left half written is removed. Raises Stopped if `should_stop` says so while it
+        waits, DiskFullError where there is no room for the folder.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("w") as file:
+        with files.disk_full_as_error(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / "lock").open("w")
+        with file:
             while not _taken(file):
                 if should_stop():
                     raise Stopped(f"{self.path.name}: stopped while another process was training it")
                 time.sleep(LOOK_EVERY_SECONDS)
+            for scrap in self.path.glob(".*.partial"):  # all that is written here is written under this lock
+                scrap.unlink(missing_ok=True)
             yield
 
     def is_locked(self) -> bool:

@@ -1,7 +1,7 @@
 """A run's files on their way from one store to another: packed as bytes, checked against their seals, record last."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,17 @@ def pack(folder: RunFolder) -> dict[str, bytes]:
     return {name: (folder.path / name).read_bytes() for name in found} if "record.json" in found else {}
 
 
-def check(folder: Path, run_id: str | None = None) -> dict[str, Any]:
+def check(folder: Path, run_id: str | None = None, but: Collection[str] = ()) -> dict[str, Any]:
     """The record of the ended run in `folder`, after every file that it names and every result has been checked.
 
-    Raises IntegrityError naming the first file that is damaged, or that belongs to another run than `run_id`.
+    `but`: files that are not looked at. Raises IntegrityError naming the first file that is damaged, or that belongs to
+    another run than `run_id`.
     """
     content = record.read(folder / "record.json")
     if content["run_id"] != (run_id or folder.name):
         raise IntegrityError(f"{folder / 'record.json'}: it is of run {content['run_id']}; move it to its own folder")
-    for name, expected in content["files"].items():
-        path = folder / name
+    for name in sorted(content["files"].keys() - set(but)):
+        path, expected = folder / name, content["files"][name]
         if Path(name).name != name or not path.is_file() or files.file_digest(path) != expected:
             raise IntegrityError(
                 f"{path}: missing or damaged, its record says otherwise; run {content['run_id']} again"
@@ -53,7 +54,8 @@ def adopt(source: Path, folder: RunFolder) -> None:
     """Copy a run's files into `folder`, the record last: it counts as ended once that is there."""
     with folder.lock():
         for name in names(source):
-            with (source / name).open("rb") as file, files.atomic_open(folder.path / name) as copy:
+            size = (source / name).stat().st_size
+            with (source / name).open("rb") as file, files.atomic_open(folder.path / name, size) as copy:
                 shutil.copyfileobj(file, copy, 1 << 20)
         if (folder.path / "record.json").exists():
             folder.drop_states()

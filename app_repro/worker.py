@@ -1,7 +1,7 @@
 """One process that trains runs: takes specs from a pipe, says through it how far it is, stops when asked."""
 
+import gc
 import os
-import resource
 import signal
 import time
 from collections.abc import Callable, Generator
@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from app_repro import memory
 from app_repro.spec import RunSpec
 from app_repro.store import Places, Store
 
@@ -122,7 +123,7 @@ def attempt(
     report: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[str, str]:
-    """Train one run unless it is finished: its status (finished, diverged, stopped, failed), and a line why."""
+    """Train one run unless it is finished: its status (finished, diverged, stopped, oom, failed), and a line why."""
     turns = attempt_by_turns(spec, places, device, report, should_stop)
     naps = Naps()
     while True:
@@ -149,7 +150,12 @@ def attempt_by_turns(
     except AppReproError as error:
         return "failed", str(error)
     except Exception as error:  # whatever one run dies of, the others go on
-        return "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        if memory.ran_out(error):
+            ended = "oom", memory.line(spec, device)
+        else:
+            ended = "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    gc.collect()  # what the run held, before the next one needs it
+    return ended
 
 
 def prepare_and_attempt(spec: RunSpec, places: Places, device: str, *rest: Any) -> tuple[str, str]:
@@ -177,7 +183,7 @@ def train(
         yield False
     with folder.lock(should_stop):
         if done := folder.finished(code):
-            return done["status"], str(done["diverged"] or "")
+            return done["status"], record.remark(done)
         images, split = data.load(places.raw / splits.data_folder(spec)), splits.load(spec, places.splits)
         run = Run(spec, images, split, torch.device(device), folder, code=code, report=report, should_stop=should_stop)
         diverged = None
@@ -201,7 +207,7 @@ def train(
             diverged=diverged,
         )
         folder.write_record(content)
-    return content["status"], f"diverged: {diverged}" if diverged else ""
+    return content["status"], record.remark(content)
 
 
 def describe_device(device: str) -> dict[str, Any]:
@@ -209,15 +215,15 @@ def describe_device(device: str) -> dict[str, Any]:
     import torch
 
     if device == "cpu":
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return {"kind": "cpu", "name": _cpu_name(), "threads": torch.get_num_threads(), "peak_bytes": peak}
+        threads, peak = torch.get_num_threads(), memory.peak_bytes(device)
+        return {"kind": "cpu", "name": _cpu_name(), "threads": threads, "peak_bytes": peak}
     properties = torch.cuda.get_device_properties(device)
     return {
         "kind": "cuda",
         "name": properties.name,
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
-        "peak_bytes": torch.cuda.max_memory_allocated(device),
+        "peak_bytes": memory.peak_bytes(device),
     }
 
 

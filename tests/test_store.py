@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app_repro import files, params, presets, record, store
-from app_repro.errors import DiskFullError, IntegrityError, Stopped
+from app_repro.errors import DiskFullError, DivergedError, IntegrityError, Stopped
 from app_repro.models import describe
 from app_repro.spec import RunSpec
 from app_repro.store import RunFolder, Store, label, lay_out, locate
@@ -249,3 +249,17 @@ def test_laying_out_again_leaves_exactly_these_runs_and_the_store_untouched(tmp_
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["same label"]
     assert (tmp_path / "runs" / "same label" / "record.json").read_bytes() == before["second"]
     assert {name: (folder.path / "record.json").read_bytes() for name, folder in folders.items()} == before
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_on_the_test_set_that_is_no_number_is_a_diverged_run(tmp_path, loss) -> None:
+    with pytest.raises(DivergedError) as caught:
+        RunFolder(tmp_path).write_megabatch({"megabatch": 2, "best_epoch": 3, "test_loss": loss})
+    assert caught.value.where == {"megabatch": 2, "epoch": 3} and not list(tmp_path.iterdir())
+
+
+def test_whoever_takes_the_lock_removes_what_its_last_owner_left_half_written(tmp_path) -> None:
+    for name in (".state-000000002-x.safetensors.ab12.partial", ".record.json.cd34.partial"):
+        (tmp_path / name).write_bytes(b"half")
+    with RunFolder(tmp_path).lock():
+        assert [path.name for path in tmp_path.iterdir()] == ["lock"]

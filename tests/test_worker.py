@@ -4,7 +4,7 @@ import pytest
 import torch
 from workbench import prepared
 
-from app_repro import anytime, record, train, worker
+from app_repro import record, worker
 from app_repro.store import Store
 
 
@@ -72,20 +72,7 @@ def test_a_diverged_run_is_recorded_with_where_and_never_dropped(tmp_path) -> No
     status, message = worker.attempt(specs[0], places, "cpu", lambda event: None)
     content = record.read(Store(places.store).folder(specs[0]).path / "record.json")
     assert status == content["status"] == "diverged" and content["summary"] is None
-    assert content["diverged"]["megabatch"] == 1 and "'megabatch': 1" in message
-
-
-def test_a_run_whose_test_loss_alone_is_not_finite_has_diverged_too(tmp_path, monkeypatch) -> None:
-    def overflowing(steps, phase, *rest):
-        yield from train.fit(steps, phase, *rest)
-        if phase.megabatch == 2:
-            steps.net.get_buffer("bn1.running_var").fill_(float("nan"))
-
-    monkeypatch.setattr(anytime, "fit", overflowing)
-    specs, places = prepared(tmp_path, method="dense")
-    assert worker.attempt(specs[0], places, "cpu", lambda event: None)[0] == "diverged"
-    content = record.read(Store(places.store).folder(specs[0]).path / "record.json")
-    assert content["diverged"] == {"megabatch": 2, "epoch": 2} and len(content["megabatches"]) == 1
+    assert content["diverged"]["megabatch"] == 1 and message.startswith("the loss is not finite in megabatch 1")
 
 
 def test_what_one_run_dies_of_is_one_line(tmp_path) -> None:

@@ -1,4 +1,4 @@
-"""kill -9 at any moment, the same command again: the same bits as without."""
+"""Killed, stopped, doubled or mixed up, the same command again: the same bits as without."""
 
 import os
 import random
@@ -6,73 +6,132 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from safetensors.numpy import load_file
+from interrupted import CELLS, GRID, Patient, change_code, complaints, double, kill, left, mix_up, mutant
+from torture import drawing, times
 from workbench import app_repro, workspace
 
-from app_repro import files, record
-
-GRID = {"method": ["dense", "osp", "app"], "epochs": 6, "milestones": [3], "workers": 2}
-
-
-def left(folder: Path) -> dict[str, object]:
-    """What a grid leaves, times and provenance aside: records, results, weights, masks."""
-    found: dict[str, object] = {}
-    for path in sorted((folder / ".store/runs").rglob("*")):
-        name = str(path.relative_to(folder))
-        if path.suffix == ".json":
-            found[name] = record.numbers(files.read_sealed(path))
-        elif path.suffix == ".safetensors":
-            found[name] = {key: array.tobytes() for key, array in load_file(path).items()}
-    return found
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    folder = workspace(tmp_path_factory.mktemp("whole"), **GRID)
-    assert app_repro(folder, "run").returncode == 0
-    return left(folder)
+def patient(tmp_path_factory):
+    made = Patient.of(tmp_path_factory.mktemp("patient") / "workspace")
+    yield made
+    made.close()
 
 
-def killed_at_work(folder: Path, epochs: int, seconds: float) -> bool:
-    """Start the grid and kill its whole group `seconds` after it has shown `epochs` epochs; False if it ends first."""
+@pytest.mark.promise
+@pytest.mark.parametrize(
+    ("how", "kills", "trials"),
+    [
+        ("moment", 1, times(3, 30)),
+        ("write", 1, times(3, 20)),
+        ("SIGINT", 1, times(1, 10)),
+        ("SIGTERM", 1, times(1, 10)),
+        ("moment", 3, times(1, 5)),
+    ],
+)
+def test_a_run_that_was_killed_ends_with_the_bits_of_one_that_was_not(patient, how, kills, trials) -> None:
+    draw = drawing("kill", how, kills)
+    assert [kill(patient, how, draw, kills) for _ in range(trials)] == [None] * trials
+
+
+@pytest.mark.promise
+def test_a_state_of_other_code_or_of_another_run_is_not_taken_up(patient) -> None:
+    draw, trials = drawing("strange states"), times(1, 10)
+    assert [trial(patient, draw) for _ in range(trials) for trial in (change_code, mix_up)] == [None] * 2 * trials
+
+
+@pytest.mark.promise
+def test_a_run_started_twice_is_trained_once(patient) -> None:
+    draw, trials = drawing("twice"), times(1, 10)
+    assert [double(patient, draw) for _ in range(trials)] == [None] * trials
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize(("method", "protocol"), CELLS)
+def test_three_repeats_are_identical_alone_and_beside_other_runs(patient, method, protocol) -> None:
+    for _ in range(times(0, 2)):  # the first repeat is that of the fixture
+        patient.set((method, protocol))
+        assert patient.finish() is None
+    patient.set((method, protocol), ("dense", protocol), workers=2)
+    assert patient.finish() is None
+
+
+MUTANTS = {
+    "lock": ("store", "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
+    "best epoch": (
+        "checkpoint",
+        """    progress.best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
+""",
+        """    progress.best, progress.best_epoch, progress.best_correct = {}, -1, -1
+""",
+    ),
+    "masks": (
+        "checkpoint",
+        """return unpack(parts["mask"], prunable(net)), progress""",
+        """return {name: torch.ones_like(w, dtype=torch.bool) for name, w in prunable(net).items()}, progress""",
+    ),
+    "momentum": ("checkpoint", "momentum[name].copy_(tensor)", "pass"),
+    "learning rate's position": (
+        "train",
+        "rate = steps.recipe.learning_rate(phase.megabatch, progress.epoch)",
+        "steps.turn = getattr(steps, 'turn', -1) + 1\n"
+        "    rate = steps.recipe.learning_rate(phase.megabatch, steps.turn % steps.recipe.epochs)",
+    ),
+    "history": (
+        "checkpoint",
+        "    device = next(net.parameters()).device\n    progress.best",
+        "    device = next(net.parameters()).device\n    progress.train_loss = []\n    progress.best",
+    ),
+    "seed by role": (
+        "seeds",
+        """text = "/".join(map(str, (run_seed, *role)))""",
+        """globals()["drawn"] = globals().get("drawn", 0) + 1; text = f"{run_seed} {drawn}\"""",
+    ),
+    "epoch": (
+        "checkpoint",
+        "    device = next(net.parameters()).device\n    progress.best",
+        "    device = next(net.parameters()).device\n    progress.epoch = 0\n    progress.best",
+    ),
+    "check of the code": ("anytime", """"code": code}""", """"code": ""}"""),
+    "check of the spec": ("anytime", """{"run_id": spec.run_id, "code\"""", """{"code\""""),
+}
+"""What a state or the check of it may lack: (module, text, what stands there instead)."""
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize("lacking", list(MUTANTS)[: times(2, len(MUTANTS))])
+def test_the_test_of_resuming_notices_what_is_lacking(tmp_path, lacking) -> None:
+    package = mutant(tmp_path / "package", *MUTANTS[lacking])
+    sick = Patient.of(tmp_path / "workspace", package, cells=(("app", "paper"), ("app", "released")))
+    try:
+        assert any(complaint for complaint in complaints(sick, drawing("mutant", lacking), kills=8))
+    finally:
+        sick.close()
+
+
+def killed_at_work(folder: Path, epochs: int) -> bool:
+    """Start the grid and kill its whole group once it has shown `epochs` epochs; False if it ends first."""
     command = [sys.executable, "-m", "app_repro", "run"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None
     shown = (line for line in process.stdout if " epoch " in line)
-    at_work = all(next(shown, None) for _ in range(epochs))
-    time.sleep(seconds)
-    running = process.poll() is None
-    if running:
+    at_work = all(next(shown, None) for _ in range(epochs)) and process.poll() is None
+    if at_work:
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert running or process.returncode == 0
-    return at_work and running
+    return at_work
 
 
-@pytest.mark.slow
-def test_ten_kills_at_random_moments_change_no_bit(whole, tmp_path) -> None:
-    draw, killed, folder = random.Random(2022), 0, workspace(tmp_path, **GRID)
-    unfinished = 0
-    while killed < 10:
-        if killed_at_work(folder, draw.randint(1, 16), draw.uniform(0, 0.3)):
-            killed += 1
-            unfinished += bool(list((folder / ".store/runs").glob("*/state-*")))
-        elif app_repro(folder, "run").returncode == 0:  # it came to its end: once more from the start
-            assert left(folder) == whole
-            shutil.rmtree(folder / ".store/runs")
-    assert unfinished, "no kill met a run with a state to resume from"
+def test_the_command_itself_resumes_with_workers_of_its_own(patient, tmp_path) -> None:
+    """Nothing forked and nothing altered here, unlike above: a grid of two runs, two workers, all killed at once."""
+    both = {"method": ["dense", "app"], "protocol": "paper", "workers": 2}
+    folder, draw = workspace(tmp_path, **GRID | both), random.Random(2022)
+    while not killed_at_work(folder, draw.randint(GRID["epochs"], 4 * GRID["epochs"])):
+        shutil.rmtree(folder / ".store/runs")
     assert app_repro(folder, "run").returncode == 0
-    assert left(folder) == whole
-
-
-def test_a_second_run_waits_for_the_first_and_trains_nothing_twice(tmp_path) -> None:
-    folder = workspace(tmp_path, method="dense", epochs=8)
-    command = [sys.executable, "-m", "app_repro", "run"]
-    both = [subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    shown = [process.communicate(timeout=120)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert sum(text.count(" epoch ") for text in shown) == 3 * 8
+    assert len(left(folder)) == 2 and all(patient.whole[run_id] == found for run_id, found in left(folder).items())

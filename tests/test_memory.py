@@ -1,0 +1,74 @@
+"""Memory that runs out is a run's end with a line of its own, and never another batch size."""
+
+import errno
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from app_repro import memory
+from app_repro.execute import Outcome
+
+LIMITED = """
+import json, resource, sys
+from pathlib import Path
+from workbench import prepared
+from app_repro import anytime, data, models, record, splits, worker
+from app_repro.store import Store
+
+changes = {"method": "dense", "sb": 1, "epochs": 1, "milestones": [], "train_limit": 600, "batch_size": 540}
+[spec], places = prepared(Path(sys.argv[1]), **changes)
+worker.configure("cpu")
+room = resource.getrlimit(resource.RLIMIT_AS)
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (24 << 20), room[1]))
+short = worker.attempt(spec, places, "cpu", lambda event: None)
+resource.setrlimit(resource.RLIMIT_AS, room)
+folder = Store(places.store).folder(spec)
+left = [path.name for path in folder.path.iterdir()]
+again = worker.attempt(spec, places, "cpu", lambda event: None)
+ran = record.read(folder.path / "record.json")
+print(json.dumps([short, left, again, ran["spec"]["batch_size"], ran["megabatches"][0]["trained_samples"]]))
+"""
+
+
+@pytest.mark.promise
+def test_a_run_that_finds_no_memory_says_so_and_runs_as_it_was_set_once_there_is_some(tmp_path) -> None:
+    command = [sys.executable, "-c", LIMITED, str(tmp_path)]
+    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path), "PATH": "", "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    (status, said), left, again, batch_size, trained = json.loads(ran.stdout)
+    assert status == "oom" and "\n" not in said
+    assert said.startswith("out of memory on cpu: batch size 540, peak 0.") and "the batch size stays" in said
+    assert left == ["lock"]
+    assert (again, batch_size, trained) == (["finished", ""], 540, 540)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: ..."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("CUDA error: out of memory"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ],
+)
+def test_memory_that_ran_out_is_recognised_whoever_asked_for_it(error) -> None:
+    assert memory.ran_out(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("mat1 and mat2 shapes cannot be multiplied"), OSError(errno.EIO, "out of memory"), ValueError("oom")],
+)
+def test_other_errors_are_not_taken_for_it(error) -> None:
+    assert not memory.ran_out(error)
+
+
+def test_a_grid_with_a_run_that_found_no_memory_exits_3() -> None:
+    assert Outcome({"a": ("finished", ""), "b": ("oom", "out of memory")}).exit_code == 3
