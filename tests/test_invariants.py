@@ -18,7 +18,6 @@ from app_repro.spec import RunSpec
 from app_repro.store import RunFolder
 from app_repro.walk import walk
 
-CASES = 200
 SWITCHES = {
     "scored_weights": ["trained", "fresh"],
     "candidates": ["kept", "all"],
@@ -70,7 +69,7 @@ def spec_for(tmp_path_factory) -> Callable[[dict[str, Any]], tuple[RunSpec, Any]
 
 
 @pytest.mark.promise
-@settings(max_examples=times(15, CASES))
+@settings(max_examples=times(15, 200))
 @given(changes=pruned())
 def test_pruned_weights_are_exactly_zero_after_every_step_of_every_method(spec_for, tmp_path_factory, changes) -> None:
     spec, (digits, parts) = spec_for(changes)
@@ -91,7 +90,7 @@ def test_pruned_weights_are_exactly_zero_after_every_step_of_every_method(spec_f
 
 
 @pytest.mark.promise
-@settings(max_examples=times(15, CASES))
+@settings(max_examples=times(15, 200))
 @given(
     changes=pruned(scored_weights="trained", candidates="kept", score_sample="replay").filter(
         lambda drawn: drawn["method"] != "dense"
@@ -113,7 +112,7 @@ def test_under_paper_the_density_never_rises_and_is_within_one_weight_of_the_sch
 
 
 @pytest.mark.promise
-@settings(max_examples=times(50, CASES))
+@settings(max_examples=times(50, 200))
 @given(
     st.data(),
     st.integers(10, 500),
@@ -179,7 +178,7 @@ SPECS = st.fixed_dictionaries(OTHER)
 
 
 @pytest.mark.promise
-@settings(max_examples=times(20, CASES))
+@settings(max_examples=times(20, 200))
 @given(fields=SPECS, others=SPECS)
 def test_run_ids_differ_when_any_field_does(fields, others) -> None:
     assert set(OTHER) == set(RunSpec.model_fields)
@@ -194,7 +193,7 @@ NUMBERS = st.floats(0, 1) | st.sampled_from([0.1 + 0.2, 1 / 3, 5e-324, 1e300])
 
 
 @pytest.mark.promise
-@settings(max_examples=times(20, CASES))
+@settings(max_examples=times(20, 200))
 @given(fields=SPECS, drawn=st.data())
 def test_records_come_back_from_the_disk_as_they_were(tmp_path_factory, fields, drawn) -> None:
     spec = RunSpec(**fields)

@@ -31,7 +31,8 @@ def count_of(function: ast.FunctionDef, module: ast.Module) -> int | None:
         for decorator in function.decorator_list
         if ast.unparse(decorator).startswith("pytest.mark.parametrize")
     ]
-    inside = [_promised(node) for statement in function.body for node in ast.walk(statement) if _is_times(node)]
+    drawn = [item for item in function.decorator_list if ast.unparse(item).startswith("settings(")]  # by hypothesis
+    inside = [_promised(node) for part in (*drawn, *function.body) for node in ast.walk(part) if _is_times(node)]
     factors = [*(_cases(decorator, module) for decorator in wheres), *inside]
     known = [factor for factor in factors if factor is not None]
     return math.prod(known) if len(known) == len(factors) and len(inside) < 2 else None
@@ -113,6 +114,9 @@ def test_lots():
     drawn(torture.times(1, 7))
 @pytest.mark.parametrize("seed", range(times(3, 40)))
 def test_seeds(seed): ...
+@given(lists)
+@settings(max_examples=times(5, 60))
+def test_drawn(x): ...
 @pytest.mark.parametrize("x", [*NAMES])
 def test_unknown(x): ...
 def test_once(): ...
@@ -122,4 +126,11 @@ def test_once(): ...
 def test_counts_are_read_from_the_code() -> None:
     tree = ast.parse(COUNTED)
     found = {node.name: count_of(node, tree) for node in tree.body if isinstance(node, ast.FunctionDef)}
-    assert found == {"test_both": 300, "test_lots": 7, "test_seeds": 40, "test_unknown": None, "test_once": 1}
+    assert found == {
+        "test_both": 300,
+        "test_lots": 7,
+        "test_seeds": 40,
+        "test_drawn": 60,
+        "test_unknown": None,
+        "test_once": 1,
+    }

@@ -21,7 +21,7 @@ from app_repro.store import RunFolder, Store
 
 @pytest.mark.promise
 def test_a_crash_at_any_point_of_a_save_leaves_the_old_state_or_the_new_one(tmp_path) -> None:
-    trials = times(4, 20)
+    trials = times(24, 120) // len(crashes.POINTS)
     command = [sys.executable, crashes.__file__, str(tmp_path), str(trials), str(SEED)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr

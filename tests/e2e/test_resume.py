@@ -41,7 +41,7 @@ def test_a_run_that_was_killed_ends_with_the_bits_of_one_that_was_not(patient, h
 
 @pytest.mark.promise
 def test_a_state_of_other_code_or_of_another_run_is_not_taken_up(patient) -> None:
-    draw, trials = drawing("strange states"), times(1, 10)
+    draw, trials = drawing("strange states"), times(2, 20) // 2
     assert [trial(patient, draw) for _ in range(trials) for trial in (change_code, mix_up)] == [None] * 2 * trials
 
 
