@@ -110,10 +110,11 @@ class Workers:
 
     def __init__(self, case: Case, device: str) -> None:
         context = torch.multiprocessing.get_context("spawn")
-        self.pipes = []
+        self.pipes, self.processes = [], []
         for _ in range(case.runs_together):
             ours, theirs = context.Pipe()
-            context.Process(target=_serve, args=(theirs, case, device), daemon=True).start()
+            self.processes.append(context.Process(target=_serve, args=(theirs, case, device), daemon=True))
+            self.processes[-1].start()
             theirs.close()
             self.pipes.append(ours)
 
@@ -126,9 +127,10 @@ class Workers:
         return max(seconds for seconds, _ in found)
 
     def close(self) -> None:
-        """Let the processes go."""
-        for pipe in self.pipes:
+        """Let the processes go, and wait until they have: their end would slow what is timed next."""
+        for pipe, process in zip(self.pipes, self.processes, strict=True):
             pipe.send(None)
+            process.join()
             pipe.close()
 
 

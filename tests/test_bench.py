@@ -75,6 +75,13 @@ def test_lanes_take_as_many_steps_as_they_are_timed_for() -> None:
     )
 
 
+def test_processes_that_were_timed_are_gone_before_anything_else_is() -> None:
+    workers = timed.Workers(Case("resnet8s", "workers", runs_together=2), "cpu")
+    assert workers.seconds(1) > 0 and workers.peak_bytes > 0
+    workers.close()
+    assert [process.exitcode for process in workers.processes] == [0, 0]
+
+
 def test_the_reference_trains_with_hooks_on_single_pictures_as_the_library_comes() -> None:
     torch.use_deterministic_algorithms(True)
     pixels, labels = timed.pixels()

@@ -120,7 +120,7 @@ def test_the_learning_code_holds_all_that_a_run_imports_but_data_and_plumbing() 
         seen.add(module)
         todo |= imports(ast.parse((record.Path(record.__file__).parent / f"{module}.py").read_text())) - seen
     # data: its digest and augmentation are in the spec; the others move bytes and words
-    data = {"data", "arrays", "archives", "downloads", "folders", "imagenet", "parts", "sources"}
+    data = {"data", "arrays", "archives", "downloads", "pace", "folders", "imagenet", "parts", "sources"}
     assert seen - data - {"errors", "files", "spec"} == set(record.LEARNING_CODE)
 
 

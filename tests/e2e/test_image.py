@@ -137,7 +137,9 @@ def test_docker_stop_saves_the_run_and_the_next_start_carries_it_on(out: Path) -
         docker("rm", "-f", name)
     second = run(mounted(out), "dvc", "repro")
     assert second.returncode == 0, second.stderr
-    assert epochs(second.stdout) == list(range(epochs(first)[-1] + 1, 151))
+    carried_on, shown = epochs(second.stdout), epochs(first)[-1]
+    assert carried_on[-1] == 150 and len(carried_on) == 151 - carried_on[0], "an epoch was trained twice or never"
+    assert carried_on[0] - shown in (1, 2)  # the line of the last epoch may end with its container
 
 
 def test_a_full_disk_is_one_line_and_verify_works_on_it() -> None:
