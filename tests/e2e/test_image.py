@@ -55,10 +55,14 @@ MODES = {
 }
 
 
+SIZE_THIRD = ("--only", "size-third", "--protocol", "paper")
+"""A claim that the published records decide."""
+
+
 @pytest.mark.parametrize("mode", [*MODES, "read-only"])
 def test_verify_and_the_demo_pass(mode: str, out: Path) -> None:
     options = MODES[mode] if mode in MODES else mounted(out, "--read-only", "--tmpfs", "/tmp")
-    verdicts = run(options, "app-repro", "verify", "--json", "--only", "size-third")
+    verdicts = run(options, "app-repro", "verify", "--json", *SIZE_THIRD)
     assert verdicts.returncode == 0, verdicts.stderr
     assert json.loads(verdicts.stdout)["verdicts"][0]["verdict"] == "reproduced"
     shown = run(options, *DEMO)
@@ -145,7 +149,7 @@ def test_docker_stop_saves_the_run_and_the_next_start_carries_it_on(out: Path) -
 def test_a_full_disk_is_one_line_and_verify_works_on_it() -> None:
     for size in ("1m", "2m"):  # too small for the workspace; too small for the demo's run
         full = ("--tmpfs", f"/out:size={size},mode=1777")
-        assert run(full, "app-repro", "verify", "--only", "size-third").returncode == 0
+        assert run(full, "app-repro", "verify", *SIZE_THIRD).returncode == 0
         failed = run(full, *DEMO)
         assert failed.returncode == 3, failed.stderr
         text = failed.stdout + failed.stderr
