@@ -142,7 +142,8 @@ def as_table(found: Sequence[Forecast], gpus: Sequence[int]) -> str:
     lines += ["memory with > is weights, their copies and the data set alone"] if _has_least(found) else []
     hours = _or_dash(sums["device_hours"], lambda value: f"{value:,.2f}")
     ends = [f"{count}: {_or_dash(at, clock)}" for count, at in sums["makespan_seconds"].items()]
-    lines.append(f"device-hours: {hours}; done, if the devices do nothing else, on {', on '.join(ends)}")
+    idle = "if the devices do nothing else and workers start at once"
+    lines.append(f"device-hours: {hours}; done, {idle}, on {', on '.join(ends)}")
     return "\n".join([table, "", *lines])
 
 

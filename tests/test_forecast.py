@@ -6,6 +6,7 @@ from app_repro.plan import Row, Shape
 from app_repro.speeds import Speed, Speeds
 
 SHAPE = Shape(100, 20, 10, 8, 1)
+IDLE = "if the devices do nothing else and workers start at once"
 
 
 def one(seconds: float | None, state: str = "to do", together: int = 1) -> forecast.Forecast:
@@ -62,7 +63,7 @@ def test_totals_are_of_what_is_left() -> None:
 def test_the_table_shows_each_run_the_sum_and_when_it_ends() -> None:
     lines = forecast.as_table([one(10.0), one(20.0), one(5.0, "finished")], [1, 2]).splitlines()
     assert lines[5].startswith("2 of 3 to run") and lines[5].split()[-2:] == ["30", "-"]
-    assert lines[-1] == "device-hours: 0.01; done, if the devices do nothing else, on 1: 0:00:30, on 2: 0:00:20"
+    assert lines[-1] == f"device-hours: 0.01; done, {IDLE}, on 1: 0:00:30, on 2: 0:00:20"
     assert "seconds: measured: 1 runs here" in lines
     unknown = forecast.as_table([one(None)], [1]).splitlines()[-1]
-    assert unknown == "device-hours: -; done, if the devices do nothing else, on 1: -"
+    assert unknown == f"device-hours: -; done, {IDLE}, on 1: -"
