@@ -104,6 +104,20 @@ def sigterm_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """What is done below is done whole: Ctrl-C or SIGTERM that comes meanwhile is heard at its end."""
+    held: list[int] = []
+    before = {name: signal.signal(name, lambda name, _: held.append(name)) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+        for number in held[:1]:
+            signal.raise_signal(number)
+
+
 def accept_code(specs: Sequence[RunSpec], store: Store) -> int:
     """Let finished runs of other learning code stand, and say so in their records; how many."""
     code, accepted = record.code_digest(), 0

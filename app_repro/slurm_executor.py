@@ -12,7 +12,7 @@ from typing import Any
 
 from app_repro import files, record
 from app_repro.errors import IntegrityError, ParamsError, RunError
-from app_repro.execute import Display, Outcome, sigterm_as_interrupt
+from app_repro.execute import Display, Outcome, interrupts_held, sigterm_as_interrupt
 from app_repro.slurm_task import Attempt, Task, ended_file
 from app_repro.spec import RunSpec
 from app_repro.store import Places, Store
@@ -183,7 +183,9 @@ def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
         additional_parameters={"requeue": True},
         **{name: value for name, value in asked.items() if value is not None},
     )
-    with contextlib.redirect_stderr(io.StringIO()):  # sbatch's refusals are told by whoever catches them
+    # sbatch's refusals are told by whoever catches them; a task that is queued finds its files under the names that
+    # submitit gives them only after sbatch has answered
+    with contextlib.redirect_stderr(io.StringIO()), interrupts_held():
         executor.map_array(Task(plan, head.attempt), range(len(part)))
     return plan
 

@@ -88,6 +88,28 @@ def test_a_task_out_of_time_saves_its_state_and_is_carried_on(tmp_path) -> None:
 
 
 @pytest.mark.slow
+def test_an_interrupt_between_the_queue_s_answer_and_the_last_file_loses_no_task(tmp_path, monkeypatch) -> None:
+    import submitit
+
+    submit = submitit.SlurmExecutor._submit_command
+
+    def interrupted(self, command):
+        answer = submit(self, command)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return answer
+
+    monkeypatch.setattr(submitit.SlurmExecutor, "_submit_command", interrupted)
+    monkeypatch.setenv("PRETEND_SECONDS", "0.1")
+    specs, places = pretend.specs(2), bare(tmp_path)
+    with FakeSlurm(tmp_path / "slurm", slots=2) as slurm:
+        shown = pretend.Recorder()
+        assert execute.complete(specs, places, on_slurm(pretend.attempt), shown).exit_code == 130
+        assert "2 tasks stay in Slurm's queue" in shown.lines[-1]
+        assert execute.complete(specs, places, on_slurm(pretend.attempt), pretend.Recorder()).exit_code == 0
+        assert len(slurm.jobs) == 2, "submitted once"
+
+
+@pytest.mark.slow
 def test_another_head_watches_what_the_first_left_in_the_queue(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PRETEND_SECONDS", "1.5")
     specs, places = pretend.specs(4), bare(tmp_path)
