@@ -19,6 +19,9 @@ from app_repro.splits import cut, stream_name
 _SCORED_IN = {"snip": 100, "taylor": 100, "grasp": 10**9}
 """Images that a criterion shows the network in train mode at once; those that are not named show it none."""
 
+_SEEN_BY = ("replay", "seed", "val_fraction", "buffer_size", "score_sample", "score_fraction")
+"""Settings by which a megabatch's images are chosen."""
+
 
 def check(specs: Iterable[RunSpec], raw: Path) -> None:
     """Raise ParamsError for the first run with such a batch, naming it and what to change, before any is trained.
@@ -44,16 +47,7 @@ def _single(spec: RunSpec, stream: Split) -> Iterator[tuple[int, str, str, int]]
     """Megabatch, what its images are for, the setting that cuts them up, and their number, where one is left alone."""
     scored_in = _SCORED_IN.get(spec.criterion or "")
     for k in range(1, spec.sb + 1):
-        seen = phase(
-            stream,
-            k,
-            replay=spec.replay,
-            seed=spec.seed,
-            val_fraction=spec.val_fraction,
-            buffer_size=spec.buffer_size,
-            score_sample=spec.score_sample,
-            score_fraction=spec.score_fraction,
-        )
+        seen = phase(stream, k, **{name: getattr(spec, name) for name in _SEEN_BY})
         if len(seen.train) % spec.batch_size == 1:
             yield k, "trained on", "batch_size", len(seen.train)
         scores = METHODS[spec.method](k, spec.sb, spec.tau or 0.0) is not None

@@ -48,8 +48,9 @@ def test_an_image_left_alone_is_refused_and_torch_would_have_stopped_there(case:
     ],
 )
 def test_what_can_be_trained_is_not_refused(changes: dict, tmp_path) -> None:
-    specs, places = prepared(tmp_path, **ONE_PIXEL | {"train_limit": 40} | changes)
+    specs, places = prepared(tmp_path, **ONE_PIXEL | {"train_limit": 40, "lr": 0.001} | changes)
     lastbatch.check(specs, places.raw)
+    assert worker.attempt(specs[0], places, "cpu", lambda event: None) == ("finished", "")
 
 
 @pytest.mark.parametrize(("arch", "size"), [("resnet18", 8), ("resnet8s", 8), ("vgg16_bn", 16), ("vgg16_bn", 32)])
