@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from app_repro.student import quantile
+
 VERDICTS = ("reproduced", "partial", "inconclusive", "not_reproduced", "not_run", "error")
 
 LEVEL = 0.95
@@ -55,13 +57,6 @@ class Judgement:
     """Seeds in all, at the mean and noise measured so far, for a hard verdict; none if no number is known to do."""
     steps: tuple[str, ...] = ()
     """Each step of the judgement with its numbers."""
-
-
-def quantile(level: float, dof: float) -> float:
-    """Student's t quantile; the normal one for infinite degrees of freedom."""
-    from scipy.special import ndtri, stdtrit
-
-    return float(ndtri(level) if math.isinf(dof) else stdtrit(dof, level))
 
 
 def mean_of(values: Sequence[float]) -> float:

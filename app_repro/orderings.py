@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app_repro.judge import HARD, LEVEL, Judgement, Noise, mean_of, quantile, seeds_needed
+from app_repro.judge import HARD, LEVEL, Judgement, Noise, mean_of, seeds_needed
+from app_repro.student import cdf, quantile
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,11 @@ class Bound:
 
 def p_value(mean: float, n: int, noise: Noise) -> float:
     """One-sided p value of "the mean is not above 0"; 0 or 1 without noise."""
-    from scipy.special import ndtr, stdtr
-
     known = noise.at(n)
     if known.sd == 0:
         return 0.0 if mean > 0 else 1.0
     t = mean * math.sqrt(n) / known.sd
-    return float(ndtr(-t) if math.isinf(known.dof) else stdtr(known.dof, -t))
+    return cdf(-t, known.dof)
 
 
 def holm(pairs: Sequence[tuple[str, float, int, Noise]], level: float) -> list[Bound]:

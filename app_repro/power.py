@@ -8,10 +8,11 @@ from app_repro import claims as claims_file
 from app_repro import evidence
 from app_repro.cells import Cell, cells_of, index
 from app_repro.evidence import Run
-from app_repro.judge import HARD, LEVEL, MIN_SEEDS, Noise, choose_noise, quantile
+from app_repro.judge import HARD, LEVEL, MIN_SEEDS, Noise, choose_noise
 from app_repro.noise import Pool
 from app_repro.rules import values
 from app_repro.statements import Claim, protocols
+from app_repro.student import NORMAL, quantile
 from app_repro.verify import select
 
 SIZES = (3, 4, 5, 6, 8, 10, 15, 20, 30)
@@ -38,17 +39,15 @@ def power(records: Sequence[Path], claims: Path, claim_id: str) -> str:
 
 def chance(claim: Claim, noise: Noise, n: int, effect: float) -> float:
     """Chance of `reproduced` with `n` seeds; the noise, in the claim's unit, taken as known. 0..1."""
-    from scipy.special import ndtr
-
     known = noise.at(n)
     alone = known.sd / math.sqrt(n)
     if claim.kind == "ordering":
-        return 1.0 if alone == 0 else float(ndtr(effect / alone - quantile(LEVEL, known.dof)))
+        return 1.0 if alone == 0 else NORMAL.cdf(effect / alone - quantile(LEVEL, known.dof))
     error = known.sd * math.sqrt(1 / n + 1 / (claim.n_reported or 1))
     room = (claim.margin or 0.0) - quantile(LEVEL, known.dof) * error - claim.rounding / 2
     if room <= 0:
         return 0.0
-    return 1.0 if error == 0 else float(2 * ndtr(room / error) - 1)
+    return 1.0 if error == 0 else 2 * NORMAL.cdf(room / error) - 1
 
 
 def seeds_for(claim: Claim, noise: Noise, target: float, effect: float) -> int | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from app_repro.judge import HARD, LEVEL, MIN_SEEDS, Judgement, quantile
+from app_repro.judge import HARD, LEVEL, MIN_SEEDS, Judgement
+from app_repro.student import quantile
 
 WINDOW = 9
 """Megabatches of the running median; only whole windows count."""

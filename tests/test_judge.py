@@ -14,12 +14,6 @@ NUMBERS = st.floats(-100, 100, allow_nan=False)
 SAMPLES = st.lists(NUMBERS, min_size=3, max_size=8)
 
 
-def test_quantile_is_student_s_and_normal_without_end() -> None:
-    assert judge.quantile(0.95, 2) == pytest.approx(2.919986, abs=1e-6)  # any table of t
-    assert judge.quantile(0.95, math.inf) == pytest.approx(1.644854, abs=1e-6)
-    assert judge.quantile(0.95, 7) == pytest.approx(stats.t.ppf(0.95, 7), rel=1e-12)
-
-
 def test_own_noise_is_the_sample_deviation_from_three_seeds_on() -> None:
     assert judge.own_noise([1.0, 2.0, 3.0]) == Noise(1.0, 2, False)
     assert judge.own_noise([1.0, 3.0]) is None
