@@ -1,3 +1,4 @@
+import gc
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -5,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from test_report import a_record
 
-from app_repro import files, judging
+from app_repro import evidence, files, judging
 from app_repro.errors import AppReproError, ParamsError
 from app_repro.judging import Forms, Question
 
@@ -68,3 +69,14 @@ def test_what_missing_runs_need_is_said_once_in_the_table_and_in_full_elsewhere(
     assert re.search(r" not_run +no runs *$", shown, re.MULTILINE)
     judging.verify(Question(CLAIMS, (records,)), Forms(as_json=True))
     assert capsys.readouterr().out.count("plan --claim") > 10
+
+
+def test_nothing_is_collected_while_records_are_judged_and_all_is_after_it(records, monkeypatch, capsys) -> None:
+    seen = []
+    monkeypatch.setattr(
+        evidence, "read_all", lambda roots, real=evidence.read_all: seen.append(gc.isenabled()) or real(roots)
+    )
+    judging.verify(Question(CLAIMS, (records,), only=("c100-r50-acc-vs-osp",)), Forms())
+    with pytest.raises(AppReproError):
+        judging.verify(Question(CLAIMS, (records,), allow=("reproduced",)), Forms())
+    assert seen[0] is False and gc.isenabled()
