@@ -57,11 +57,11 @@ def looks(panels: Iterable[Iterable[dict[str, Any]]]) -> dict[str, Look]:
     taken: dict[str, Look] = {}
     for label in sorted(methods, key=len):  # the plain name of a method is the shortest
         strokes = MARKS.get(methods[label], OTHER)
-        others = {taken[name] for name in beside[label] if name in taken}
+        others = {(taken[name].colour, taken[name].dash) for name in beside[label] if name in taken}
         own = [(COLOURS[methods[label]], DASHES[0])] if methods[label] in COLOURS else []
         spare = [(colour, dash) for dash in DASHES[1:] for colour in SPARE]
-        free = (look for pair in (own + spare) if (look := Look(*pair, strokes)) not in others)
-        taken[label] = next(free, Look(*spare[-1], strokes))
+        free = (pair for pair in own + spare if pair not in others)  # marks do not count: lines alone must differ
+        taken[label] = Look(*next(free, spare[-1]), strokes)
     return {label: taken[label] for label in methods}
 
 

@@ -14,6 +14,12 @@ def test_methods_keep_their_colours_and_no_two_lines_of_a_panel_are_alike() -> N
     assert list(found) == [item["label"] for item in [*panel, row("APP")]]
 
 
+def test_lines_of_two_methods_differ_without_their_marks() -> None:
+    panel = [row("OSP", "osp"), row("APP"), row("OSP, tau 17.5", "osp"), row("APP, released")]
+    found = looks([panel]).values()
+    assert len({(look.colour, look.dash) for look in found}) == 4
+
+
 def test_the_plain_name_of_a_method_has_its_colour_before_longer_ones() -> None:
     found = looks([[row("APP, snip"), row("APP")]])
     assert found["APP"].colour == COLOURS["app"] != found["APP, snip"].colour
