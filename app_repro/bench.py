@@ -52,8 +52,7 @@ def measure(arch: str, device: str, *, quick: bool, say: Callable[[str], None]) 
         for case, (subject, steps, _) in timed.items():
             rates[case].append(case.runs_together * steps * BATCH / subject.seconds(steps))
     for subject, _, _ in timed.values():
-        if isinstance(subject, Workers):
-            subject.close()
+        subject.close()
     reference = next(values for case, values in rates.items() if case.kind == "reference")
     return [
         asdict(case)

@@ -203,6 +203,9 @@ def provenance(device: dict[str, Any]) -> dict[str, Any]:
 
 
 def _version(package: str) -> str | None:
+    loaded = getattr(sys.modules.get(package), "__version__", None)  # torch's own names its CUDA too
+    if loaded:
+        return str(loaded)
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -41,6 +41,10 @@ class Timed(Protocol):
         """Seconds of so many steps of each run."""
         ...
 
+    def close(self) -> None:
+        """End the processes it has started, if any."""
+        ...
+
 
 class Lanes:
     """Runs side by side in one process, each on a stream of its own; one alone is a lane too."""
@@ -74,6 +78,9 @@ class Lanes:
     def lane(self) -> Steps:
         """The first run, to time other parts of its life."""
         return self.lanes[0]
+
+    def close(self) -> None:
+        """Nothing: it has no processes."""
 
 
 def _next(turns: Iterator[bool], stream: Any) -> bool:

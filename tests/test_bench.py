@@ -1,6 +1,7 @@
 """The bench: what is compared, that its subjects do the work they are timed for, and how its numbers are shown."""
 
 import json
+import multiprocessing
 import sys
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,11 @@ def test_the_reference_trains_with_hooks_on_single_pictures_as_the_library_comes
     hooked = [module for module in reference.net.modules() if isinstance(module, nn.Conv2d)]
     assert all(hasattr(module, "weight_orig") and module._forward_pre_hooks for module in hooked)
     before = reference.net.conv1.weight_orig.clone()
+    others = set(multiprocessing.active_children())
     assert reference.seconds(2) > 0 and not torch.equal(before, reference.net.conv1.weight_orig)
+    assert len(set(multiprocessing.active_children()) - others) == 2
+    reference.close()
+    assert not set(multiprocessing.active_children()) - others
     with as_the_library_comes():
         assert not torch.are_deterministic_algorithms_enabled()
     assert torch.are_deterministic_algorithms_enabled()
