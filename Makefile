@@ -7,11 +7,11 @@ UV_FLAGS := --universal --python-version 3.11 --fork-strategy fewest \
 UV_COMPILE := uv pip compile pyproject.toml $(UV_FLAGS)
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 # One file, one process, so that what a file's tests share is made once; in the files' order, the longest first.
-BY_FILE := --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 TOOLS := .venv/tools
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup demo test torture lint readme lock sbom audit image clean
+.PHONY: help setup demo test coverage torture lint readme lock sbom audit image clean
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
 
@@ -29,8 +29,11 @@ $(STAMP): requirements-cpu.lock pyproject.toml
 demo: setup ## the whole pipeline on the embedded data set: minutes on two cores
 	$(BIN)/app-repro demo
 
-test: setup lint ## the linter, the type checker and every test, with coverage
-	$(BIN)/pytest --numprocesses logical --maxprocesses 8 $(BY_FILE) --cov --cov-report=term:skip-covered
+test: setup lint ## the linter, the type checker and every test
+	$(PYTEST)
+
+coverage: setup ## every test again, half as slow again, and the lines that none of them reaches
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 torture: setup ## every promise of SECURITY.md with its full count (SEED=n draws other trials)
 	TORTURE=1 TORTURE_SEED=$(or $(SEED),2204) $(BIN)/pytest -m promise --no-header -rA

@@ -38,11 +38,11 @@ def quantile(level: float, dof: float) -> float:
 
 def _inside(angle: float, dof: int) -> float:
     """P(-t < T < t), with the sign of t, for angle = atan(t / sqrt(dof))."""
-    sine, square = math.sin(angle), math.cos(angle) ** 2
-    odd = dof % 2
-    term, terms = math.cos(angle) if odd else 1.0, []
-    for i in range(1 + odd, dof, 2):
-        terms.append(term)
-        term *= square * i / (i + 1)
-    total = sine * math.fsum(terms)
-    return 2 / math.pi * (angle + total) if odd else total
+    cosine = math.cos(angle)
+    square, odd = cosine * cosine, dof % 2
+    total = 1.0
+    for i in range(dof - 3, odd, -2):  # the sum from its last term on, each in the brackets of the one before
+        total = 1 + total * square * i / (i + 1)
+    if not odd:
+        return math.sin(angle) * total
+    return 2 / math.pi * (angle + (math.sin(angle) * cosine * total if dof > 1 else 0))
