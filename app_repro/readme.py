@@ -6,24 +6,24 @@ from pathlib import Path
 
 from app_repro import benchtable, figures, files, report
 
-TABLE, PICTURES, SPEED = "demo-table", "demo-figures", "speed"
-FIGURES = ("framework", "anytime")
-"""The figures that README.md shows, as SVG."""
-
-DEMO, SHOWN = Path("data/published/demo"), Path("data/published/figures")
-BENCH = "bench"
-"""Folder of measured speeds, beside that of the demo."""
+PUBLISHED = Path("data/published")
+SECTIONS = {"demo": ("framework", "anytime"), "audit": ("density",)}
+"""Folders of published records of which README.md shows the main table, and the figures of them that it shows."""
+SHOWN = PUBLISHED / "figures"
+"""Where those figures lie, as SVG, in a folder a section."""
 
 
-def regenerated(text: str, demo: Path) -> str:
-    """`text` with table and figures of the records in `demo`, and the speeds beside it, between their markers."""
-    records = report.read_all([demo])
-    text = _between(text, TABLE, report.main_table(report.main_rows(records)))
-    shown = (figures.FIGURES[name].rows(records, {}) for name in FIGURES)
-    lines = (f"![{series.alt}]({(SHOWN / series.name).as_posix()}.svg)" for series in shown)
-    text = _between(text, PICTURES, "\n".join(lines))
-    benches = (json.loads(path.read_text(encoding="utf-8")) for path in sorted((demo.parent / BENCH).glob("*.json")))
-    return _between(text, SPEED, "\n\n".join(map(benchtable.as_text, benches)))
+def regenerated(text: str, published: Path) -> str:
+    """`text` with tables and figures of the records in `published`, and the speeds there, between their markers."""
+    for section, names in SECTIONS.items():
+        if f"<!-- {section}-table -->" in text:
+            records = report.read_all([published / section])
+            text = _between(text, f"{section}-table", report.main_table(report.main_rows(records)))
+            shown = (figures.FIGURES[name].rows(records, {}) for name in names)
+            lines = (f"![{series.alt}]({(SHOWN / section / series.name).as_posix()}.svg)" for series in shown)
+            text = _between(text, f"{section}-figures", "\n".join(lines))
+    benches = (json.loads(path.read_text(encoding="utf-8")) for path in sorted((published / "bench").glob("*.json")))
+    return _between(text, "speed", "\n\n".join(map(benchtable.as_text, benches)))
 
 
 def _between(text: str, marker: str, content: str) -> str:
@@ -35,10 +35,12 @@ def _between(text: str, marker: str, content: str) -> str:
 
 def main() -> None:
     """Write README.md of this folder, and the pictures it shows, anew."""
-    path, records = Path("README.md"), report.read_all([DEMO])
-    for name in FIGURES:
-        figures.write_one(name, records, SHOWN, ["svg"])
-    files.write_text(path, regenerated(path.read_text(encoding="utf-8"), DEMO))
+    path = Path("README.md")
+    for section, names in SECTIONS.items():
+        records = report.read_all([PUBLISHED / section])
+        for name in names:
+            figures.write_one(name, records, SHOWN / section, ["svg"])
+    files.write_text(path, regenerated(path.read_text(encoding="utf-8"), PUBLISHED))
     sys.stdout.write(f"{path} and {SHOWN} regenerated\n")
 
 

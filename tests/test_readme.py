@@ -7,7 +7,7 @@ from app_repro import figures, files, readme, report
 
 
 def test_the_table_between_the_markers_is_made_from_records_and_the_rest_is_left(tmp_path) -> None:
-    files.write_sealed(tmp_path / "one.json", a_record())
+    files.write_sealed(tmp_path / "demo/one.json", a_record())
     start, end = "<!-- demo-table -->\n", "<!-- /demo-table -->"
     text = f"before\n{start}old numbers\n{end}after\n"
     made = readme.regenerated(text, tmp_path)
@@ -19,7 +19,10 @@ def test_the_table_between_the_markers_is_made_from_records_and_the_rest_is_left
 def test_the_figures_it_shows_are_those_of_the_published_records(tmp_path) -> None:
     root = Path(readme.__file__).parents[1]
     shown = re.findall(r"\]\((\S+\.svg)\)", (root / "README.md").read_text())
-    assert [Path(name).stem for name in shown] == list(readme.FIGURES)
+    assert [(Path(name).parent.name, Path(name).stem) for name in shown] == [
+        (section, name) for section, names in readme.SECTIONS.items() for name in names
+    ]
     for name in shown:
-        figures.write_one(Path(name).stem, report.read_all([root / readme.DEMO]), tmp_path, ["svg"])
+        section = Path(name).parent.name
+        figures.write_one(Path(name).stem, report.read_all([root / readme.PUBLISHED / section]), tmp_path, ["svg"])
         assert (tmp_path / Path(name).name).read_bytes() == (root / name).read_bytes()
