@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
@@ -173,9 +173,8 @@ def _untar(stream: BinaryIO, folder: Path, gate: _Gate, report: Callable[[], Non
             if not (member.isdir() or member.isreg()) or member.issparse():
                 raise DataError(f"member {member.name!r}: a link, device, pipe or sparse file")
             gate.size(bounded.tell() + member.size)
-            gate.name(member.name, member.mode, member.isdir())
-            with disk_full_as_error(folder / member.name, member.size):
-                tar.extract(member, folder, set_attrs=False, filter="data")
+            path = folder / gate.name(member.name, member.mode, member.isdir())
+            _put(path, None if member.isdir() else tar.extractfile(member), member.size)
             if count % 512 == 0:
                 report()
     # tarfile takes a cut or garbled header for the end: insist on the zero block, and on the compressor's checksum
@@ -195,16 +194,22 @@ def _unzip(raw: BinaryIO, folder: Path, gate: _Gate, report: Callable[[], None])
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise DataError(f"member {member.filename!r}: a link, device or pipe")
             path = folder / gate.name(member.orig_filename, mode, member.is_dir())
-            if member.is_dir():
-                path.mkdir(parents=True, exist_ok=True)
-                continue
-            with disk_full_as_error(path, member.file_size):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with bundle.open(member) as source, path.open("xb") as target:
-                    shutil.copyfileobj(source, target, _BLOCK)
+            _put(path, None if member.is_dir() else bundle.open(member), member.file_size)
             if count % 512 == 0:
                 report()
     report()
+
+
+def _put(path: Path, source: IO[bytes] | None, size: int) -> None:
+    """A folder where there is no source, else a new file of `size` bytes; what the gate let through has no links."""
+    with disk_full_as_error(path, size):
+        if source is None:
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True)
+        with source, path.open("xb") as target:
+            shutil.copyfileobj(source, target, _BLOCK)
 
 
 def _one_line(error: BaseException) -> str:
