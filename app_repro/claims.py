@@ -9,8 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from app_repro.errors import AppReproError, nearest
+from app_repro.judge import MIN_LENGTH
 from app_repro.presets import PRESETS
-from app_repro.shapes import MIN_LENGTH
 from app_repro.statements import KINDS, METRICS, OWN, Claim, claim_params, protocols, seeds, side_specs
 
 __all__ = ["COLUMNS", "Claim", "ClaimsError", "claim_params", "load"]

@@ -16,6 +16,10 @@ POOL_DOF = 10
 """Degrees of freedom from which the pooled noise is used instead of the cell's own."""
 MIN_SEEDS = 3
 """Seeds from which a cell's own deviations count as its noise."""
+WINDOW = 9
+"""Megabatches of a curve's running median; only whole windows count."""
+MIN_LENGTH = 2 * WINDOW
+"""Megabatches under which a curve is too short for a verdict on its shape."""
 MAX_SEEDS = 1000
 """Where the search for a sufficient number of seeds ends."""
 

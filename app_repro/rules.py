@@ -1,11 +1,11 @@
 """From a claim and its cells to the numbers its rule needs: one function a kind, in RULES."""
 
+import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from app_repro import judge, orderings, shapes
+from app_repro import judge, orderings
 from app_repro.cells import Cell
 from app_repro.evidence import Run
 from app_repro.judge import Judgement, Noise, choose_noise
@@ -70,7 +70,7 @@ def _contrast(
 ) -> tuple[list[float], Noise | None]:
     """Sum of weights x sides, seed by seed, in the claim's unit; and its noise."""
     columns = [values(claim, cell, side) for side in sides or claim.sides]
-    contrast = [float(np.dot(weights, row)) for row in zip(*columns, strict=True)]
+    contrast = [math.fsum(map(operator.mul, weights, row)) for row in zip(*columns, strict=True)]
     pooled = _scaled(pool.of_contrast(claim.metric, cell.runs[0], weights), claim)
     return contrast, choose_noise(pooled, contrast)
 
@@ -107,6 +107,10 @@ def _closer(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
 
 
 def _shape(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
+    import numpy as np
+
+    from app_repro import shapes
+
     judged = []
     for cell in cells:
         curves = [cell.sides[claim.method][seed].curve(claim.metric) for seed in cell.seeds]
@@ -120,6 +124,10 @@ def _layer_ordering(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgemen
 
 def _one_layer_ordering(claim: Claim, cell: Cell) -> Judgement:
     """Layer differences of sparsity, averaged over those of the claim's megabatches where both are equally dense."""
+    import numpy as np
+
+    from app_repro import shapes
+
     equal: list[int] = []
     apart: list[str] = []
     for k in claim.megabatches:

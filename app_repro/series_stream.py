@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app_repro import shapes
+from app_repro.judge import MIN_LENGTH, WINDOW
 from app_repro.series import (
     TITLES,
     Line,
@@ -123,7 +124,7 @@ def gap_long(records: Sequence[Record]) -> Series:
     rows: list[Row] = []
     said = []
     for line in lines(records):
-        if shapes.MIN_LENGTH <= line.T:
+        if MIN_LENGTH <= line.T:
             own = [row | {"kind": "seed", "gap": 100 * item["generalisation_gap"]} for row, item in _along(line)]
             means = [
                 line.keys
@@ -136,11 +137,11 @@ def gap_long(records: Sequence[Record]) -> Series:
             said.append(f"{panel(line.keys)}: {line.label}, n = {len(line.runs)}, {_told(turns)}")
     caption = (
         "Generalisation gap (training minus validation accuracy) after each megabatch: mean over seeds strong, "
-        f"seeds thin. Dashed: the largest fall and rise of the running median of {shapes.WINDOW} (mean of the seeds), "
+        f"seeds thin. Dashed: the largest fall and rise of the running median of {WINDOW} (mean of the seeds), "
         f"where at least {shapes.LEAST_POINTS:g} point and {shapes.LEAST_SHARE:.0%} of its range."
     )
     absent = (
-        f"No gap-long figure: it needs finished runs of at least {shapes.MIN_LENGTH} megabatches; "
+        f"No gap-long figure: it needs finished runs of at least {MIN_LENGTH} megabatches; "
         "`dvc exp run $(app-repro preset long)` trains them with 100."
     )
     return Series(
@@ -161,7 +162,7 @@ def _retracements(line: Line) -> list[Row]:
     for refuted, sign in shapes.DIRECTIONS.items():
         a, b = shapes.retracement(sign * mean)
         if abs(mean[a] - mean[b]) >= least:
-            places = {"megabatch": a + shapes.WINDOW // 2 + 1, "to": b + shapes.WINDOW // 2 + 1}
+            places = {"megabatch": a + WINDOW // 2 + 1, "to": b + WINDOW // 2 + 1}
             values = {"gap": float(mean[a]), "to_gap": float(mean[b]), "change": float(mean[b] - mean[a])}
             rows.append(line.keys | {"kind": "retracement", "against": refuted, "n": len(gaps)} | places | values)
     return rows

@@ -6,13 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from app_repro.judge import HARD, LEVEL, MIN_SEEDS, Judgement
+from app_repro.judge import HARD, LEVEL, MIN_SEEDS, WINDOW, Judgement
 from app_repro.student import quantile
 
-WINDOW = 9
-"""Megabatches of the running median; only whole windows count."""
-MIN_LENGTH = 2 * WINDOW
-"""Megabatches under which a curve is too short for this rule."""
 CURVE_LEVEL = 0.975
 """Level of each direction's bound: two directions are looked at, 5 % in all."""
 LEAST_POINTS = 1.0
