@@ -26,6 +26,7 @@ $(STAMP): requirements-cpu.lock pyproject.toml
 	$(BIN)/$(PIP) --require-hashes --no-deps -r requirements-cpu.lock
 	$(BIN)/$(PIP) $(TORCH)
 	$(BIN)/$(PIP) --no-deps --no-build-isolation -e .
+	@# some packages carry files of other Pythons, which do not compile and are not imported
 	$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true
 	@touch $@
 
