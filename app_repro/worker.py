@@ -104,7 +104,7 @@ def _keep_busy(
 
 
 def configure(device: str) -> None:
-    """Bits that repeat: deterministic kernels, no choice by timing, one thread on the CPU."""
+    """Bits that repeat: deterministic kernels, no choice by timing, on the CPU one thread and kept memory."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
@@ -114,6 +114,7 @@ def configure(device: str) -> None:
     torch.backends.cudnn.benchmark = False
     if device == "cpu":
         torch.set_num_threads(1)
+        memory.keep_freed()
 
 
 def attempt(

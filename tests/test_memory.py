@@ -2,6 +2,7 @@
 
 import errno
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -73,3 +74,28 @@ def test_other_errors_are_not_taken_for_it(error) -> None:
 
 def test_a_grid_with_a_run_that_found_no_memory_exits_3() -> None:
     assert Outcome({"a": ("finished", ""), "b": ("oom", "out of memory")}).exit_code == 3
+
+
+FAULTS = """
+import resource, sys, torch
+from app_repro import worker
+if sys.argv[1] == "configured":
+    worker.configure("cpu")
+torch.ones(16 << 20)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(4):
+    torch.ones(16 << 20)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not glibc: its malloc is left as it is")
+def test_a_worker_on_a_cpu_keeps_the_memory_that_large_tensors_free() -> None:
+    """Four tensors of 64 MiB, one after another: 16,384 pages each, of 4 KiB, or of what the kernel makes of them."""
+    command = [sys.executable, "-c", FAULTS]
+    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path), "PATH": "", "OMP_NUM_THREADS": "1"}
+    faults = {
+        name: int(subprocess.run([*command, name], env=environment, capture_output=True, text=True, check=True).stdout)
+        for name in ("configured", "as it comes")
+    }
+    assert faults["configured"] < 64 < faults["as it comes"], faults
