@@ -110,13 +110,23 @@ def read_sealed(path: Path) -> dict[str, Any]:
     text, checksum, rest = raw.rpartition(b'"checksum": ')
     try:
         intact = checksum + rest == _seal(text).encode()
-        content = json.loads(raw) if intact else {}
+        content = _parsed(raw) if intact else {}
         del content["checksum"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise IntegrityError(
             f"{path}: damaged, its checksum does not match; restore it, or remove it and run again"
         ) from None
     return dict(content)
+
+
+def _parsed(raw: bytes) -> Any:
+    """What json.loads makes of it, by pydantic's parser: three times as fast, but lone surrogates it does not read."""
+    from pydantic_core import from_json
+
+    try:
+        return from_json(raw)
+    except ValueError:
+        return json.loads(raw)
 
 
 def _seal(text: bytes) -> str:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app_repro import files
@@ -94,6 +94,25 @@ def test_sealed_content_comes_back_without_its_checksum(tmp_path) -> None:
     before = (tmp_path / "x.json").read_bytes().splitlines(keepends=True)[:-2]
     assert raw == CONTENT | {"checksum": hashlib.sha256(b"".join(before)).hexdigest()}
     assert files.sealed(raw) == files.sealed(CONTENT)  # an old checksum is replaced, never counted in
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=())),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+@given(value=JSON_VALUES)
+@example(value="name-\udcff.json")  # a file's name that is no UTF-8, as Python hands it over
+@example(value=[5e-324, -0.0, 2.2250738585072011e-308, 10**40])
+def test_sealed_content_comes_back_to_the_bit(tmp_path_factory, value) -> None:
+    path = tmp_path_factory.getbasetemp() / "sealed.json"
+    files.write_sealed(path, {"value": value})
+    assert repr(files.read_sealed(path)) == repr({"value": value})
 
 
 def refused(path: Path, raw: bytes) -> bool:
