@@ -13,15 +13,16 @@ LINES = 40
 
 
 def accuracy(rows: Sequence[Row]) -> Any:
-    """A row of panels a data set, a column a metric, a line a network and method."""
-    groups = panels(rows, "arch")
+    """A row of panels a data set, a column a metric, a line a network, method and protocol."""
+    several = len(by(rows, "protocol")) > 1
+    groups = panels(rows, "arch", *["protocol"] * several)
     styles = looks(groups.values())
     kept: list[str] = []
     for title, own in groups.items():
         if not kept or sum(len(groups[name]) for name in kept) + len(own) <= 3 * LINES:
             kept.append(title)
     heights = [0.12 + 0.15 * len(groups[title]) / 3 for title in kept]
-    names = {title: _names(groups[title][:: len(METRICS)]) for title in kept}
+    names = {title: _names(groups[title][:: len(METRICS)], several) for title in kept}
     left = 0.1 + 0.056 * max(len(name) for own in names.values() for name in own)
     figure, grid = sheet(heights, len(METRICS), 1.5, 0.12, 0.12, between=0.72, first=left)
     for title, spots in zip(kept, grid, strict=True):
@@ -34,12 +35,13 @@ def accuracy(rows: Sequence[Row]) -> Any:
     return figure
 
 
-def _names(rows: Sequence[Row]) -> list[str]:
-    """Names of lines, the network before the first of its methods alone."""
+def _names(rows: Sequence[Row], several: bool) -> list[str]:
+    """Names of lines, with the protocol if there are several; the network before the first of its methods alone."""
     named = []
     for before, row in zip([None, *rows], rows, strict=False):
+        name = f"{row['label']}, {row['protocol']}" if several else row["label"]
         new = before is None or before["arch"] != row["arch"]
-        named.append(f"{row['arch']}  {row['label']}" if new else row["label"])
+        named.append(f"{row['arch']}  {name}" if new else name)
     return named
 
 

@@ -66,8 +66,9 @@ def _schedules(axes: Any, lines: dict[str, list[Row]], styles: dict[str, Look]) 
 
 
 def anytime(rows: Sequence[Row]) -> Any:
-    """A panel a setting: seeds as dots or a band, the mean a line."""
+    """A panel a setting, those of a data set on one scale: seeds as dots or a band, the mean a line."""
     styles = looks(panels(rows).values())
+    heights = {name: [row["test_accuracy"] for row in own] for name, own in by(rows, "dataset").items()}
 
     def draw(axes: Any, own: Sequence[Row]) -> None:
         ends = []
@@ -77,6 +78,9 @@ def anytime(rows: Sequence[Row]) -> Any:
             means = [statistics.fmean(row["test_accuracy"] for row in group) for group in at.values()]
             _line(axes, list(at), means, look)
             ends.append((means[-1], label, look))
+        low, high = (pick(heights[own[0]["dataset"]]) for pick in (min, max))
+        space = 0.05 * (high - low) or 1.0
+        axes.set_ylim(low - space, high + space)
         axes.set_ylabel("test accuracy, %")
         whole_numbers(axes, "megabatch")
         label_ends(axes, max(row["megabatch"] for row in own), ends)

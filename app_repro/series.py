@@ -144,11 +144,11 @@ def by(rows: Iterable[Row], *names: str) -> dict[Any, list[Row]]:
     return groups
 
 
-def panels(rows: Iterable[Row], shared: str = "") -> dict[str, list[Row]]:
-    """Rows by the title of their panel, in which all values of the setting `shared` stand together."""
+def panels(rows: Iterable[Row], *shared: str) -> dict[str, list[Row]]:
+    """Rows by the title of their panel, in which all values of the settings `shared` stand together."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(panel(row | {shared: ""} if shared else row), []).append(row)
+        groups.setdefault(panel(row | dict.fromkeys(shared, "")), []).append(row)
     return groups
 
 

@@ -96,6 +96,20 @@ def test_lines_are_named_at_their_ends() -> None:
     assert {"baseline", "Anytime OSP, tau 4.5", "Anytime OSP, tau 17.5", "APP"} <= names
 
 
+def test_protocols_of_a_data_set_stand_on_the_same_axes() -> None:
+    metrics = drawn("accuracy", "audit")
+    names = [text.get_text() for text in metrics.axes[0].get_yticklabels()]
+    assert len(metrics.axes) == 3 and metrics.axes[0].get_title(loc="left") == "cifar10, T = 8"
+    assert "resnet20s  baseline, paper" in names and "APP, released, candidates=kept" in names
+    stream = drawn("anytime", "audit").axes
+    assert len(stream) > 3 and len({axes.get_ylim() for axes in stream}) == 1
+
+
+def test_one_protocol_is_named_once_over_the_metrics() -> None:
+    axes = drawn("accuracy", "one").axes[0]
+    assert ", paper, " in axes.get_title(loc="left") and "paper" not in axes.get_yticklabels()[0].get_text()
+
+
 def test_names_with_dollars_are_names_and_no_mathematics() -> None:
     figure = drawn("anytime", "odd names")
     assert figure.axes[0].get_title(loc="left").startswith("folder:$a_b$ <script>, resnet18")
