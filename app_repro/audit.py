@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from app_repro import data, drawings_audit, files, masks, params, presets, splits
+from app_repro import data, drawings_audit, files, masks, memory, params, presets, splits
 from app_repro.execute import devices
 from app_repro.methods import nominal_density
 from app_repro.record import protocol_title
@@ -73,6 +73,7 @@ def _end_with_parent() -> None:
 
 def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any]:
     """One walk as plain values."""
+    memory.keep_freed()
     start, rows, sizes = time.perf_counter(), [], {}
     found = data.load(raw / splits.data_folder(spec))
     for stop in walk(spec, found, splits.cut(spec, raw), torch.device(device), images):
