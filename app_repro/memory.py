@@ -1,4 +1,4 @@
-"""Memory that ran out: recognised, whatever it was that asked for it, and said in one line with batch size and peak"""
+"""Memory: kept for the next tensors when freed; recognised when it ran out, and said in one line with batch and peak"""
 
 import ctypes
 import errno

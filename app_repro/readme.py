@@ -7,7 +7,7 @@ from pathlib import Path
 from app_repro import benchtable, figures, files, report
 
 PUBLISHED = Path("data/published")
-SECTIONS = {"demo": ("framework", "anytime"), "audit": ("density",)}
+SECTIONS = {"demo": ("framework", "anytime"), "audit": ("density", "accuracy")}
 """Folders of published records of which README.md shows the main table, and the figures of them that it shows."""
 SHOWN = PUBLISHED / "figures"
 """Where those figures lie, as SVG, in a folder a section."""
