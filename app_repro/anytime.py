@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import torch
 
@@ -18,7 +18,7 @@ from app_repro.recipe import Recipe
 from app_repro.spec import RunSpec
 from app_repro.steps import Counts, Steps, Turns
 from app_repro.stream import Images, Order, Phase
-from app_repro.train import Progress, fit
+from app_repro.train import Progress, fit, hooked
 from app_repro.walk import network_of, next_mask, phase_of
 
 SAVE_EVERY_SECONDS = 30.0
@@ -121,9 +121,9 @@ class Run:
         yield from fit(self.steps, current, self.progress, self._hook)
         if not masks.holds(models.prunable(self.net), self.mask):
             raise AppReproError(f"a pruned weight is not 0 after megabatch {self.megabatch}: a defect, please report")
-        yield from self.steps.evaluate(self.test_images, Order(self.test), "test")
+        yield from hooked(self.steps.evaluate(self.test_images, Order(self.test), "test"), self._hook)
         tested = self.steps.counts()
-        yield from self.steps.evaluate(self.train_images, Order(current.train), "train")
+        yield from hooked(self.steps.evaluate(self.train_images, Order(current.train), "train"), self._hook)
         result = self._result(current, tested, self.steps.counts())
         self.keeper.write_megabatch(result)
         self.results.append(result)
@@ -134,13 +134,18 @@ class Run:
     def _prune(self, current: Phase) -> None:
         """Step 1 of algorithm.md section 3, if the method asks for it."""
         start = time.perf_counter()
-        mask = next_mask(self.spec, self.net, self.mask, current)
+        mask = next_mask(self.spec, self.net, self.mask, current, self._stop_while_scoring)
         if mask is None:
             self.scored = {"seconds": 0.0, "samples": 0}
             return
         self.mask = mask
         self.steps.set_mask(mask)
         self.scored = {"seconds": time.perf_counter() - start, "samples": len(current.score)}
+
+    def _stop_while_scoring(self) -> None:
+        """Stop if asked to: the state before this megabatch is saved, weights that are being scored are not."""
+        if self.should_stop():
+            self._stopped()
 
     def _hook(self, epoch_ended: bool) -> None:
         """After each step and epoch: tell where the run stands, save now and then, stop if asked to."""
@@ -152,8 +157,12 @@ class Run:
         if epoch_ended:
             self.report(self._event())
         if stopping:
-            self.writing.result()
-            raise Stopped(f"{self.spec.run_id}: stopped in megabatch {self.megabatch}, epoch {self.progress.epoch + 1}")
+            self._stopped()
+
+    def _stopped(self) -> NoReturn:
+        self.writing.result()
+        epoch = min(self.progress.epoch + 1, self.spec.epochs)
+        raise Stopped(f"{self.spec.run_id}: stopped in megabatch {self.megabatch}, epoch {epoch}")
 
     def _event(self) -> dict[str, Any]:
         progress = self.progress

@@ -26,6 +26,19 @@ Body = Callable[[], None]
 """A piece of work that reads and writes tensors at fixed addresses only, and never looks at a value."""
 
 
+def warm_up(body: Body, state: Sequence[Tensor]) -> None:
+    """Do `body` a few times, each from `state` as it is now, and leave that so, bit for bit.
+
+    Each time: a body moves a position in an order on, and behind its batch may lie nothing, or what was shown before.
+    """
+    before = [tensor.detach().clone() for tensor in state]
+    for _ in range(WARM_UP):
+        body()
+        with torch.no_grad():
+            for tensor, was in zip(state, before, strict=True):
+                tensor.copy_(was)
+
+
 class Engine(Protocol):
     """Launches pieces of work in order, on the stream that is current."""
 
@@ -84,12 +97,7 @@ class Graph:
         return len(self.waiting) < AHEAD
 
     def _capture(self, body: Body) -> torch.cuda.CUDAGraph:
-        before = [tensor.detach().clone() for tensor in self.state]
-        for _ in range(WARM_UP):
-            body()
-        with torch.no_grad():
-            for tensor, was in zip(self.state, before, strict=True):
-                tensor.copy_(was)
+        warm_up(body, self.state)
         graph = torch.cuda.CUDAGraph()
         # thread_local: another thread may copy a finished state to the host meanwhile
         with torch.cuda.graph(

@@ -2,9 +2,11 @@
 
 import sys
 import warnings
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,8 +42,12 @@ class Images:
     def load(cls, data: DataSet, part: str, device: torch.device, share: float = RESIDENT_SHARE) -> "Images":
         """The `part` ("train" or "test") of a data set; on the CPU the memory map itself, elsewhere a copy.
 
-        What would take more than `share` of the device's memory stays the memory map, and streams.
+        What would take more than `share` of the device's memory stays the memory map, and streams. Runs side by side
+        in a process have the same tensors.
         """
+        key = (data.digest, data.train_images.shape, data.augmentation, part, str(device), share)
+        if (loaded := _LOADED.get(key)) is not None:
+            return loaded
         pixels = _shared(getattr(data, f"{part}_images"))
         labels = torch.from_numpy(np.array(getattr(data, f"{part}_labels"), np.int64))
         streams = pixels.numel() > share * _memory(device)
@@ -49,7 +55,8 @@ class Images:
             pixels, labels = pixels.to(device), labels.to(device)
         mean = torch.tensor(data.mean, dtype=torch.float32, device=device) * 255
         std = torch.tensor(data.std, dtype=torch.float32, device=device) * 255
-        return cls(pixels, labels, mean, std, data.augmentation, streams)
+        loaded = _LOADED[key] = cls(pixels, labels, mean, std, data.augmentation, streams)
+        return loaded
 
     @property
     def device(self) -> torch.device:
@@ -106,6 +113,10 @@ class Images:
         grid = F.affine_grid(torch.stack([across, down], 1), list(images.shape), align_corners=False)
         crops = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
         return crops.contiguous(memory_format=torch.channels_last)
+
+
+_LOADED: weakref.WeakValueDictionary[tuple[Any, ...], Images] = weakref.WeakValueDictionary()
+"""Parts of data sets that some run has at hand: nothing writes to them."""
 
 
 def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -197,13 +208,32 @@ def batches(images: Images, order: Order, size: int) -> Batches:
 
 def windows(images: Images, order: Order, size: int, start: int = 0) -> Iterator[Images]:
     """The images of an order from `start` on, `size` at a time, each lot fetched while the one before is worked on."""
+    if start >= len(order.indices):  # split would make one empty part of nothing
+        return
     parts = order.indices[start:].split(size)
+    # a pool's thread has the default stream; of another priority than the lanes' streams, so that it is none of them
+    copies = torch.cuda.Stream(images.device, priority=-1) if images.device.type == "cuda" else None
+
+    def fetch(part: Tensor) -> tuple[Images, torch.cuda.Event | None]:
+        with torch.cuda.stream(copies):
+            return images.window(part), copies.record_event() if copies else None
+
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(images.window, parts[0])
+        coming = pool.submit(fetch, parts[0])
         for part in parts[1:]:
-            window, coming = coming.result(), pool.submit(images.window, part)
-            yield window
-        yield coming.result()
+            fetched, coming = coming.result(), pool.submit(fetch, part)
+            yield _arrived(*fetched)
+        yield _arrived(*coming.result())
+
+
+def _arrived(window: Images, copied: torch.cuda.Event | None) -> Images:
+    """The window, for the stream that is current: that waits for the copy, and has the memory until it is through."""
+    if copied is not None:
+        current = torch.cuda.current_stream(window.device)
+        current.wait_event(copied)
+        for tensor in (window.pixels, window.labels):
+            tensor.record_stream(current)
+    return window
 
 
 def _memory(device: torch.device) -> int:

@@ -33,7 +33,8 @@ class Progress:
 
 
 Hook = Callable[[bool], None]
-"""Called after each step (False; the epoch's sums are still in `Steps.trained`) and each epoch (True). May raise."""
+"""Called after each step of training or evaluation (False; the epoch's sums are still in `Steps.trained`), and after
+each epoch (True). May raise."""
 
 
 def fit(steps: Steps, phase: Phase, progress: Progress, hook: Hook = lambda epoch_ended: None) -> Turns:
@@ -44,13 +45,21 @@ def fit(steps: Steps, phase: Phase, progress: Progress, hook: Hook = lambda epoc
     while progress.epoch < steps.recipe.epochs:
         start = time.perf_counter()
         yield from _train_epoch(steps, phase, progress, hook)
-        yield from steps.evaluate(phase.images, phase.validation_order(progress.epoch), "train")
+        yield from hooked(steps.evaluate(phase.images, phase.validation_order(progress.epoch), "train"), hook)
         progress.loss_sum, progress.correct = steps.trained.read()
         if not math.isfinite(progress.loss_sum):
             raise DivergedError(phase.megabatch, progress.epoch + 1)
         _end_epoch(steps, phase, progress, steps.counts(), time.perf_counter() - start)
         hook(True)
     load(steps.net, progress.best)
+
+
+def hooked(turns: Turns, hook: Hook) -> Turns:
+    """`turns`, with `hook(False)` called after each that launched a step."""
+    for launched in turns:
+        if launched:
+            hook(False)
+        yield launched
 
 
 def _train_epoch(steps: Steps, phase: Phase, progress: Progress, hook: Hook) -> Turns:

@@ -1,6 +1,6 @@
 """How a stream is walked: the network it starts with, what is seen at megabatch k, the mask it is learned with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,7 +14,7 @@ from app_repro.methods import METHODS
 from app_repro.prune import prune
 from app_repro.seeds import seed_for
 from app_repro.spec import RunSpec
-from app_repro.stream import Images, Phase
+from app_repro.stream import Batches, Images, Phase
 
 
 def network_of(spec: RunSpec, data: DataSet, device: torch.device) -> nn.Module:
@@ -46,17 +46,28 @@ def phase_of(spec: RunSpec, split: Split, images: Images, k: int) -> Phase:
     )
 
 
-def next_mask(spec: RunSpec, net: nn.Module, mask: Mask, current: Phase) -> Mask | None:
-    """The mask with which a run learns the megabatch of `current`; None where its method leaves `mask` as it is."""
+def next_mask(
+    spec: RunSpec, net: nn.Module, mask: Mask, current: Phase, look_up: Callable[[], None] = lambda: None
+) -> Mask | None:
+    """The mask with which a run learns the megabatch of `current`; None where its method leaves `mask` as it is.
+
+    `look_up` is called before each batch that is scored, and may raise.
+    """
     asked = METHODS[spec.method](current.megabatch, spec.sb, spec.tau or 0.0)
     if asked is None:
         return None
     assert spec.criterion is not None and spec.scope is not None and spec.candidates is not None
+
+    def sample() -> Batches:
+        for batch in current.score_batches():
+            look_up()
+            yield batch
+
     return prune(
         net,
         mask,
         asked,
-        current.score_batches,
+        sample,
         criterion=spec.criterion,
         scope=spec.scope,
         candidates=spec.candidates,

@@ -41,6 +41,20 @@ def test_a_compiled_network_is_used_for_whole_batches_alone(monkeypatch) -> None
     assert seen == [4, 4]  # and not the last two images
 
 
+def test_every_warm_up_starts_where_the_first_one_did() -> None:
+    """Behind a batch lies what an earlier order left there: indices of another part, perhaps beyond the end of this."""
+    order, position, total = torch.tensor([3, 5, 10**6]), torch.tensor(1), torch.tensor(0)
+    seen = []
+
+    def body() -> None:
+        seen.append(int(order[position]))
+        position.add_(1)
+        total.add_(order[position - 1])
+
+    engines.warm_up(body, [position, total])
+    assert seen == [5, 5] and (int(position), int(total)) == (1, 0)
+
+
 def two_hundred_steps(engine: str) -> list[torch.Tensor]:
     """25 epochs of 31 images in batches of 4, two learning rates, three masks, an evaluation after each epoch."""
     device = torch.device("cuda")

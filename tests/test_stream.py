@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -222,3 +223,13 @@ def test_windows_start_where_they_are_told_to(tiny_data) -> None:
     images = Images.load(tiny_data(), "train", CPU, share=0.0)
     found = [window.labels.tolist() for window in windows(images, Order(torch.arange(7)), 3, start=3)]
     assert found == [images.labels[3:6].tolist(), images.labels[6:7].tolist()]
+    assert list(windows(images, Order(torch.arange(7)), 3, start=9)) == []  # an epoch whose steps are all done
+
+
+def test_runs_side_by_side_have_the_same_tensors_for_as_long_as_one_of_them_lives(tiny_data) -> None:
+    data = tiny_data()
+    one, other, test = (Images.load(data, part, CPU) for part in ("train", "train", "test"))
+    assert one is other and one is not test and one is not Images.load(data, "train", CPU, share=0.0)
+    before = weakref.ref(one)
+    del one, other
+    assert before() is None

@@ -71,7 +71,7 @@ def test_pruned_weights_and_their_momentum_are_zero_after_every_step(stage) -> N
         seen.append(masks.holds(steps.weights, mask) and masks.holds(steps.momentum, mask))
 
     trained(steps, current, look)
-    assert len(seen) == 2 * (3 + 1) and all(seen)
+    assert len(seen) == 2 * (3 + 1 + 1) and all(seen)  # steps, the validation part in one batch, the epoch
     assert all(bool((weight[mask[name]] != 0).any()) for name, weight in steps.weights.items())
 
 
