@@ -9,7 +9,7 @@ from test_steps import RECIPE, images_of, steps_for
 from app_repro import engines, models
 from app_repro.errors import ParamsError
 from app_repro.steps import Steps
-from app_repro.stream import Order
+from app_repro.stream import Images, Order
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -55,13 +55,17 @@ def test_every_warm_up_starts_where_the_first_one_did() -> None:
     assert seen == [5, 5] and (int(position), int(total)) == (1, 0)
 
 
+def on_device(images: Images, device: torch.device) -> Images:
+    return Images(*(value.to(device) if isinstance(value, torch.Tensor) else value for value in vars(images).values()))
+
+
 def two_hundred_steps(engine: str) -> list[torch.Tensor]:
-    """25 epochs of 31 images in batches of 4, two learning rates, three masks, an evaluation after each epoch."""
+    """25 epochs of 31 images in batches of 4, two learning rates, three masks, two evaluations after each epoch.
+
+    The second one is of fewer images than lie where orders are laid: a warm-up must not look beyond its own.
+    """
     device = torch.device("cuda")
-    images = images_of(31)
-    on_gpu = type(images)(
-        *(value.to(device) if isinstance(value, torch.Tensor) else value for value in vars(images).values())
-    )
+    on_gpu, test = on_device(images_of(31), device), on_device(images_of(13, seed=1), device)
     with torch.cuda.stream(torch.cuda.Stream()):
         net = models.build("resnet8s", 10, 8, 1, 1).to(device, memory_format=torch.channels_last)
         steps = Steps(net, replace(RECIPE, engine=engine), longest=64)
@@ -77,9 +81,10 @@ def two_hundred_steps(engine: str) -> list[torch.Tensor]:
             )
             for _ in steps.train(on_gpu, order, 0, 0.1 if epoch < 15 else 0.01):
                 pass
-            for _ in steps.evaluate(on_gpu, Order(torch.arange(31, device=device)), "train"):
-                pass
-            found.append(torch.tensor([steps.counts().loss_sum, *steps.trained.read()], dtype=torch.float64))
+            for images, name in ((on_gpu, "train"), (test, "test")):
+                for _ in steps.evaluate(images, Order(torch.arange(len(images.labels), device=device)), name):
+                    pass
+                found.append(torch.tensor([steps.counts().loss_sum, *steps.trained.read()], dtype=torch.float64))
         return [
             *found,
             *(value.cpu() for value in net.state_dict().values()),
@@ -92,6 +97,26 @@ def test_a_captured_step_has_the_bits_of_an_eager_one() -> None:
     torch.use_deterministic_algorithms(True)
     eager, graph = two_hundred_steps("eager"), two_hundred_steps("graph")
     assert all(torch.equal(a, b) for a, b in zip(eager, graph, strict=True))
+
+
+@needs_cuda
+@pytest.mark.parametrize("engine", ["eager", "graph"])
+def test_images_that_stream_to_a_gpu_have_the_bits_of_those_that_reside(engine: str) -> None:
+    device, host = torch.device("cuda"), images_of(500)
+    resident = on_device(host, device)
+    streamed = replace(resident, pixels=host.pixels, labels=host.labels, streams=True)
+    shuffled, draws = torch.randperm(500), torch.rand(500, 5, device=device)
+    found = []
+    for images in (resident, streamed):
+        with torch.cuda.stream(torch.cuda.Stream()):
+            net = models.build("resnet8s", 10, 8, 1, 1).to(device, memory_format=torch.channels_last)
+            steps = Steps(net, replace(RECIPE, engine=engine), longest=500)
+            for _ in range(3):
+                for _ in steps.train(images, Order(shuffled.to(images.labels.device), draws), 0, 0.1):
+                    pass
+            found.append([steps.trained.read(), *(value.cpu() for value in net.state_dict().values())])
+    assert found[0][0] == found[1][0]
+    assert all(torch.equal(a, b) for a, b in zip(found[0][1:], found[1][1:], strict=True))
 
 
 @needs_cuda
