@@ -61,6 +61,8 @@ class Judgement:
     """Seeds in all, at the mean and noise measured so far, for a hard verdict; none if no number is known to do."""
     steps: tuple[str, ...] = ()
     """Each step of the judgement with its numbers."""
+    so_far: bool = False
+    """Whether runs are missing: the gate came before any statistics, and n, mean and sd decide nothing."""
 
 
 def mean_of(values: Sequence[float]) -> float:
@@ -68,13 +70,18 @@ def mean_of(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
+def spread_of(values: Sequence[float]) -> float:
+    """Standard deviation of a sample of two or more."""
+    mean = mean_of(values)
+    return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
+
+
 def own_noise(values: Sequence[float]) -> Noise | None:
     """Noise from the deviations of the cell itself; None under MIN_SEEDS."""
     n = len(values)
     if n < MIN_SEEDS:
         return None
-    mean = mean_of(values)
-    return Noise(math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1)), n - 1, False)
+    return Noise(spread_of(values), n - 1, False)
 
 
 def choose_noise(pooled: Noise | None, values: Sequence[float]) -> Noise | None:

@@ -110,9 +110,9 @@ def closer(
     n = len(anchor)
     u = mean_of([b - c for b, c in zip(near, far, strict=True)])
     v = mean_of([a - (b + c) / 2 for a, b, c in zip(anchor, near, far, strict=True)])
-    if not noise[0] or not noise[1]:
-        return Judgement("inconclusive", "too few seeds to know the noise", n, v, seeds_needed=3)
     sign = math.copysign(1.0, u)
+    if not noise[0] or not noise[1]:
+        return Judgement("inconclusive", "too few seeds to know the noise", n, sign * v, seeds_needed=3)
     apart, side = noise[0], noise[1]
 
     def at(size: int) -> tuple[str, float, float]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from app_repro import judge, orderings
 from app_repro.cells import Cell
 from app_repro.evidence import Run
-from app_repro.judge import Judgement, Noise, choose_noise
+from app_repro.judge import Judgement, Noise, choose_noise, mean_of, spread_of
 from app_repro.noise import DETERMINISTIC, Pool
 from app_repro.statements import Claim
 
@@ -17,6 +17,9 @@ HIGHER_IS_BETTER = ("test_accuracy",)
 
 EQUAL_DENSITY = 0.1
 """Points within which two masks count as equally dense."""
+
+APART, PAST_MIDPOINT = (0.0, 1.0, -1.0), (1.0, -0.5, -0.5)
+"""Weights of the sides of `closer`: how far apart the latter two lie, and how far past their midpoint the first."""
 
 Rule = Callable[[Claim, Sequence[Cell], Pool], Judgement]
 """Complete cells (never none) and the noise of all runs -> judgement; ids and protocols play no part."""
@@ -55,52 +58,59 @@ def _difference(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
 
 def _one_difference(claim: Claim, cell: Cell, pool: Pool) -> Judgement:
     differences, noise = _contrast(claim, cell, pool, (1.0, -1.0))
-    return judge.difference(
-        differences,
-        noise,
-        claim.value or 0.0,
-        claim.margin or 0.0,
-        n_reported=claim.n_reported,
-        rounding=claim.rounding,
-    )
+    value, margin = claim.value or 0.0, claim.margin or 0.0
+    return judge.difference(differences, noise, value, margin, n_reported=claim.n_reported, rounding=claim.rounding)
 
 
 def _contrast(
     claim: Claim, cell: Cell, pool: Pool, weights: Sequence[float], sides: Sequence[str] = ()
 ) -> tuple[list[float], Noise | None]:
     """Sum of weights x sides, seed by seed, in the claim's unit; and its noise."""
-    columns = [values(claim, cell, side) for side in sides or claim.sides]
-    contrast = [math.fsum(map(operator.mul, weights, row)) for row in zip(*columns, strict=True)]
+    contrast = _weighted(claim, cell, weights, sides or claim.sides)
     pooled = _scaled(pool.of_contrast(claim.metric, cell.runs[0], weights), claim)
     return contrast, choose_noise(pooled, contrast)
+
+
+def _weighted(claim: Claim, cell: Cell, weights: Sequence[float], sides: Sequence[str]) -> list[float]:
+    """Sum of weights x sides, seed by seed, in the claim's unit."""
+    columns = [values(claim, cell, side) for side in sides]
+    return [math.fsum(map(operator.mul, weights, row)) for row in zip(*columns, strict=True)]
+
+
+def _ratios(claim: Claim, cell: Cell) -> list[float]:
+    pairs = zip(values(claim, cell, claim.method), values(claim, cell, claim.against[0]), strict=True)
+    return [a / b for a, b in pairs]
 
 
 def _ratio(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
     """Paired by seed; its noise is the cell's own, or none for what follows from the settings."""
     judged = []
     for cell in cells:
-        pairs = zip(values(claim, cell, claim.method), values(claim, cell, claim.against[0]), strict=True)
-        ratios = [a / b for a, b in pairs]
+        ratios = _ratios(claim, cell)
         noise = judge.NOISELESS if claim.metric in DETERMINISTIC else judge.own_noise(ratios)
         judged.append(_against_reported(claim, ratios, noise))
     return _worst(judged, cells)
 
 
 def _ordering(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
-    sign = 1.0 if claim.metric in HIGHER_IS_BETTER else -1.0
     pairs = []
     for cell in cells:
         for side in claim.against:
-            differences, noise = _contrast(claim, cell, pool, (sign, -sign), (claim.method, side))
+            differences, noise = _contrast(claim, cell, pool, _ahead(claim), (claim.method, side))
             pairs.append(orderings.Pair(f"{cell.label} {claim.method} ahead of {side}", tuple(differences), noise))
     return orderings.ordering(pairs)
+
+
+def _ahead(claim: Claim) -> tuple[float, float]:
+    """Weights of the method and of a side, of a sum that is above 0 where the method is ahead."""
+    return (1.0, -1.0) if claim.metric in HIGHER_IS_BETTER else (-1.0, 1.0)
 
 
 def _closer(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
     judged = []
     for cell in cells:
-        _, apart = _contrast(claim, cell, pool, (0.0, 1.0, -1.0))
-        _, side = _contrast(claim, cell, pool, (1.0, -0.5, -0.5))
+        _, apart = _contrast(claim, cell, pool, APART)
+        _, side = _contrast(claim, cell, pool, PAST_MIDPOINT)
         anchor, near, far = (values(claim, cell, side_) for side_ in claim.sides)
         judged.append(orderings.closer(anchor, near, far, (apart, side)))
     return _worst(judged, cells)
@@ -123,11 +133,26 @@ def _layer_ordering(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgemen
 
 
 def _one_layer_ordering(claim: Claim, cell: Cell) -> Judgement:
-    """Layer differences of sparsity, averaged over those of the claim's megabatches where both are equally dense."""
     import numpy as np
 
     from app_repro import shapes
 
+    table, unequal = _layer_table(claim, cell)
+    if not table:
+        reason = f"global densities differ at megabatch {unequal}: nothing to compare"
+        return Judgement("inconclusive", reason, len(cell.seeds))
+    judged = shapes.layer_ordering(np.array(table))
+    if unequal:
+        verdict = "partial" if judged.verdict == "reproduced" else judged.verdict
+        judged = replace(judged, verdict=verdict, reason=f"{judged.reason}; not compared at megabatch {unequal}")
+    return judged
+
+
+def _layer_table(claim: Claim, cell: Cell) -> tuple[list[list[float]], str]:
+    """Per seed the layers' differences of sparsity in points, averaged over the megabatches where both are as dense.
+
+    Empty where they never are; and the claim's other megabatches, as text.
+    """
     equal: list[int] = []
     apart: list[str] = []
     for k in claim.megabatches:
@@ -136,16 +161,9 @@ def _one_layer_ordering(claim: Claim, cell: Cell) -> Judgement:
             equal.append(k)
         else:
             apart.append(f"{k} ({gap:.2f} points apart)")
-    unequal = ", ".join(apart)
-    n = len(cell.seeds)
-    if not equal:
-        return Judgement("inconclusive", f"global densities differ at megabatch {unequal}: nothing to compare", n)
-    table = [np.mean([_sparsity_gaps(cell, seed, claim, k) for k in equal], axis=0) for seed in cell.seeds]
-    judged = shapes.layer_ordering(np.array(table) * 100)
-    if apart:
-        verdict = "partial" if judged.verdict == "reproduced" else judged.verdict
-        judged = replace(judged, verdict=verdict, reason=f"{judged.reason}; not compared at megabatch {unequal}")
-    return judged
+    by_seed = ([_sparsity_gaps(cell, seed, claim, k) for k in equal] for seed in cell.seeds)
+    table = [[100 * mean_of(gaps) for gaps in zip(*rows, strict=True)] for rows in by_seed if rows]
+    return table, ", ".join(apart)
 
 
 def _density_gap(cell: Cell, seed: int, claim: Claim, k: int) -> float:
@@ -191,3 +209,41 @@ RULES: dict[str, Rule] = {
     "shape": _shape,
     "layer_ordering": _layer_ordering,
 }
+
+
+def so_far(claim: Claim, cells: Sequence[Cell]) -> Judgement:
+    """What cells that lack runs show, before any statistics: numbers of the one with the most seeds, and no verdict."""
+    found = [(cell, NUMBERS[claim.kind](claim, cell)) for cell in cells if cell.seeds]
+    if not found:
+        return Judgement("inconclusive", "", 0)
+    fullest, numbers = max(found, key=lambda item: len(item[0].seeds))
+    reason = f"so far: {fullest.label}, with the most seeds of {len(found)} cells" if found[1:] else ""
+    mean, sd = mean_of(numbers) if numbers else None, spread_of(numbers) if numbers[1:] else None
+    steps = tuple(f"so far, {cell.label}: {_by_seed(cell, row)}" for cell, row in found if row)
+    return Judgement("inconclusive", reason, len(fullest.seeds), mean, sd, steps=steps, so_far=True)
+
+
+def _by_seed(cell: Cell, numbers: Sequence[float]) -> str:
+    return ", ".join(f"seed {seed}: {number:.6g}" for seed, number in zip(cell.seeds, numbers, strict=True))
+
+
+def _weakest(claim: Claim, cell: Cell) -> list[float]:
+    pairs = [_weighted(claim, cell, _ahead(claim), (claim.method, side)) for side in claim.against]
+    return min(pairs, key=mean_of)
+
+
+def _towards_near(claim: Claim, cell: Cell) -> list[float]:
+    sign = math.copysign(1.0, mean_of(_weighted(claim, cell, APART, claim.sides)))
+    return [sign * past for past in _weighted(claim, cell, PAST_MIDPOINT, claim.sides)]
+
+
+NUMBERS: dict[str, Callable[[Claim, Cell], list[float]]] = {
+    **dict.fromkeys(("value", "upper_bound"), lambda claim, cell: values(claim, cell, claim.method)),
+    "difference": lambda claim, cell: _weighted(claim, cell, (1.0, -1.0), claim.sides),
+    "ratio": _ratios,
+    "ordering": _weakest,
+    "closer": _towards_near,
+    "shape": lambda claim, cell: [],
+    "layer_ordering": lambda claim, cell: [mean_of(row) for row in _layer_table(claim, cell)[0]],
+}
+"""Kind -> what its rule takes the mean of, seed by seed, in the claim's unit; a shape has no such number."""

@@ -23,6 +23,7 @@ def row(verdict: Verdict) -> list[str]:
     """One verdict as texts under HEADERS, numbers in the claim's unit."""
     shown, judged = verdict.as_dict(), verdict.judgement
     measured = _number(judged.mean) + (f" +- {_number(judged.sd)}" if judged.sd is not None else "")
+    measured += " so far" if judged.so_far and measured else ""
     interval = "" if judged.low is None else f"[{_number(judged.low)}, {_number(judged.high)}]"
     needed = "" if judged.seeds_needed is None else str(max(0, judged.seeds_needed - judged.n))
     reported = f"{_number(verdict.claim.value)} {verdict.claim.unit}" if verdict.claim.value is not None else ""
@@ -42,7 +43,7 @@ def table(report: Report) -> str:
             cells[REASON] = cells[REASON].partition(";")[0]
     missing = any(cells[VERDICT] == "not_run" for cells in rows)
     hint = ["the runs a claim needs, and their cost: app-repro plan --claim ID"] if missing else []
-    widths = [None, 30, None, None, 22, None, 24, None, None, 40, None]
+    widths = [None, 30, None, None, 28, None, 24, None, None, 40, None]
     grid = tabulate(rows, HEADERS, tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
     return "\n".join([grid, "", *hint, *_remarks(report)])
 

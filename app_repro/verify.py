@@ -11,7 +11,7 @@ from app_repro.cells import Index, cells_of, index
 from app_repro.errors import AppReproError, nearest
 from app_repro.judge import Judgement
 from app_repro.noise import DETERMINISTIC, Pool
-from app_repro.rules import RULES
+from app_repro.rules import RULES, so_far
 from app_repro.spec import PROTOCOLS
 from app_repro.statements import Claim, protocols
 
@@ -63,6 +63,7 @@ class Verdict:
             "mean": judged.mean,
             "sd": judged.sd,
             "n": judged.n,
+            "so_far": judged.so_far,
             "interval": None if judged.low is None else [judged.low, judged.high],
             "margin": judged.margin if judged.margin is not None else claim.margin,
             "margin_reason": claim.margin_reason,
@@ -156,7 +157,8 @@ def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict
     if diverged:
         judged = Judgement("error", f"diverged: {', '.join(map(str, diverged))}; a failed run is never dropped", 0)
     elif not complete:
-        judged = Judgement("inconclusive", f"missing: {_few(missing)}", min(len(cell.seeds) for cell in present))
+        judged = so_far(claim, present)
+        judged = replace(judged, reason="; ".join(filter(None, [f"missing: {_few(missing)}", judged.reason])))
     else:
         judged = _capped(RULES[claim.kind](claim, complete, pool), asked, deviations)
     seen = complete or present

@@ -31,6 +31,13 @@ def test_a_finding_names_the_runs_that_were_judged(tmp_path) -> None:
     assert sorted(found.runs) == sorted(content["run_id"] for content in records)
 
 
+def test_a_card_shows_what_is_measured_while_seeds_are_missing(tmp_path) -> None:
+    one, two = (card(tmp_path / str(n), protocols=["paper"], seeds=range(1, n + 1)).findings[0] for n in (1, 2))
+    assert (one.verdict, one.measured, one.n, one.interval) == ("inconclusive", "18 so far", "1", "")
+    assert two.measured.startswith("18 ±") and two.measured.endswith(" so far") and two.n == "2"
+    assert "missing" in one.reason and one.meaning == findings.MEANINGS["inconclusive"]
+
+
 def test_claims_with_runs_come_first(tmp_path) -> None:
     order = [found.is_judged for found in findings.cards(pages.judged(tmp_path, pages.records()))]
     assert order == sorted(order, reverse=True) and order[0] and not order[-1]

@@ -10,18 +10,24 @@ from app_repro.cells import cells_of, index
 from app_repro.evidence import Run
 from app_repro.judge import Judgement
 from app_repro.noise import Pool
-from app_repro.rules import RULES
-from app_repro.statements import Claim
+from app_repro.rules import NUMBERS, RULES, so_far
+from app_repro.statements import KINDS, Claim
 
 
 def judged(claim: Claim, sides: dict[str, dict[str, Any]], spread: float = 0.001, protocol: str = "paper") -> Judgement:
     """The rule on three seeds a side; `accuracy` of seeds 1, 2, 3 differs by -spread, 0, spread."""
+    runs = three(claim, sides, spread, protocol)
+    return RULES[claim.kind](claim, cells_of(claim, protocol, index(runs)), Pool(runs))
+
+
+def three(claim: Claim, sides: dict[str, dict[str, Any]], spread: float, protocol: str) -> list[Run]:
+    """The runs of three seeds a side."""
     runs = []
     for side, numbers in sides.items():
         for seed, spec in synthetic.specs(claim, protocol)[side].items():
             accuracy = numbers.get("accuracy", 0.5) + (seed - 2) * spread * (1 if side == claim.method else -1)
             runs.append(Run(synthetic.CLAIMS, synthetic.make(spec, **numbers | {"accuracy": accuracy})))
-    return RULES[claim.kind](claim, cells_of(claim, protocol, index(runs)), Pool(runs))
+    return runs
 
 
 def test_value_is_in_the_claim_s_unit() -> None:
@@ -119,3 +125,66 @@ def test_several_cells_speak_by_the_weakest() -> None:
             runs.append(Run(synthetic.CLAIMS, synthetic.make(spec, effective=density)))
     found = RULES[claim.kind](claim, cells_of(claim, "released", index(runs)), Pool(runs))
     assert found.verdict == "not_reproduced" and "digits/resnet20s, the weakest of 2 cells" in found.reason
+
+
+TWO = {f"{name}.weight": {"weights": 1000, "flops": 1} for name in ("conv1", "conv2")}
+HARDER = {"magnitude": {"kept": [700, 750], "layers": TWO}, "snip": {"kept": [800, 800], "layers": TWO}}
+AHEAD = {"app": {"accuracy": 0.60}, "osp": {"accuracy": 0.5}, "dense": {"accuracy": 0.40}}
+SPARSER = {"app": {"accuracy": 0.42}, "osp tau=17.5": {"accuracy": 0.4}, "osp tau=4.5": {"accuracy": 0.6}}
+UNDER = {"app tau=4.5": {"effective": 0.02}}
+STARTED = [
+    ("own-released-density", {}, UNDER, 2.0),
+    ("c100-r50-acc-vs-dense", {"kind": "value", "against": (), "value": 61.0, "margin": 2.0}, AHEAD, 60.0),
+    ("c100-r50-acc-vs-dense", {}, AHEAD, 20.0),
+    ("size-third", {"metric": "test_accuracy"}, {"app tau=4.5": AHEAD["app"], "dense": AHEAD["dense"]}, 1.5),
+    ("app-beats-both-short", {}, AHEAD, 10.0),
+    ("own-osp-sparse-closer-accuracy", {}, SPARSER, 8.0),
+    ("magnitude-early-layers", {"layers": ("conv1", "conv2"), "megabatches": (1,)}, HARDER, 7.5),
+]
+"""Claim, what is replaced in it, its sides, and the mean of any number of seeds by hand."""
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize(("claim_id", "replaced", "sides", "mean"), STARTED)
+def test_what_is_measured_so_far_is_what_the_rule_takes_the_mean_of(
+    claim_id: str, replaced: dict[str, Any], sides: dict[str, dict[str, Any]], mean: float, n: int
+) -> None:
+    claim = synthetic.claim(claim_id, **replaced)
+    protocol = "released" if claim_id.startswith("own-") else "paper"
+    wanted = {side: sides[side] for side in claim.sides}
+    runs = [run for run in three(claim, wanted, 0, protocol) if run.seed <= n]
+    cells = [cell for cell in cells_of(claim, protocol, index(runs)) if cell.runs]
+    found = so_far(claim, cells)
+    assert (found.verdict, found.n, found.so_far) == ("inconclusive", n, True)
+    assert found.mean == pytest.approx(mean) and (found.sd is None) == (n == 1)
+    assert found.low is None and found.seeds_needed is None and f"seed {n}: " in found.steps[0]
+    assert RULES[claim.kind](claim, cells, Pool(runs)).mean == pytest.approx(mean)
+
+
+def test_every_kind_says_what_it_takes_the_mean_of() -> None:
+    assert set(NUMBERS) == set(RULES) == set(KINDS)
+    claim = synthetic.claim("gap-nonmonotone-100")
+    runs = [run for run in three(claim, {"app": {}}, 0, "paper") if run.seed <= 2]
+    found = so_far(claim, cells_of(claim, "paper", index(runs)))
+    assert (found.n, found.mean, found.steps) == (2, None, ())
+
+
+def test_two_seeds_so_far_have_their_own_deviation() -> None:
+    claim = synthetic.claim("own-paper-app-beats-osp")
+    runs = [run for run in three(claim, {"app": {"accuracy": 0.6}, "osp": {}}, 0.001, "paper") if run.seed <= 2]
+    found = so_far(claim, cells_of(claim, "paper", index(runs)))
+    assert found.mean == pytest.approx(9.9) and found.sd == pytest.approx(0.2 / 2**0.5)  # 9.8 and 10 points
+
+
+def test_of_several_cells_the_one_with_the_most_seeds_speaks_and_is_named() -> None:
+    claim = synthetic.claim("own-released-density")
+    runs = []
+    for seed, spec in list(synthetic.specs(claim, "released")["app tau=4.5"].items())[:2]:
+        for arch, density in (("resnet18", 0.02), ("resnet20s", 0.03))[: 3 - seed]:
+            runs.append(
+                Run(synthetic.CLAIMS, synthetic.make(spec.model_copy(update={"arch": arch}), effective=density))
+            )
+    found = so_far(claim, cells_of(claim, "released", index(runs)))
+    assert (found.n, found.mean) == (2, pytest.approx(2.0))
+    assert found.reason == "so far: digits/resnet18, with the most seeds of 2 cells" and len(found.steps) == 2
+    assert so_far(claim, []) == Judgement("inconclusive", "", 0)

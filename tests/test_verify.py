@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torture import drawing, times
 
-from app_repro import claims, params, presets, record
+from app_repro import claims, params, presets, record, verdicts
 from app_repro.errors import AppReproError
 from app_repro.judge import Judgement
 from app_repro.verify import Report, Verdict, verify
@@ -92,6 +92,24 @@ def test_partial_and_inconclusive_are_4_unless_allowed(tmp_path: Path, one_claim
     open_ = verify([tmp_path / "a"], one_claim)
     assert [v.verdict for v in open_.verdicts] == ["inconclusive"] and "seed" in open_.verdicts[0].judgement.reason
     assert open_.exit_code() == 4 and open_.exit_code(["inconclusive", "not_run"]) == 0
+
+
+def test_missing_seeds_hide_nothing_and_decide_nothing(tmp_path: Path, one_claim: Path) -> None:
+    """Even where the numbers would do: the gate comes first."""
+    by_seed: dict[int, list[Path]] = {}
+    for path in records(tmp_path, 0.63).glob("*/record.json"):
+        by_seed.setdefault(record.read(path)["spec"]["seed"], []).append(path)
+    for seed, n in ((3, 2), (2, 1)):
+        for path in by_seed[seed]:
+            path.unlink()
+        report = verify([tmp_path], one_claim)
+        shown = report.as_dict()["verdicts"][0]
+        assert (shown["verdict"], shown["n"], shown["so_far"]) == ("inconclusive", n, True)
+        assert shown["mean"] == pytest.approx(18.0) and (shown["sd"] is None) == (n == 1)
+        assert shown["interval"] is None and shown["reason"].startswith("missing: cifar100/resnet50: app seed")
+        text = dict(zip(verdicts.HEADERS, verdicts.row(report.verdicts[0]), strict=True))["measured mean +- sd"]
+        assert text.startswith("18") and text.endswith(" so far") and ("+-" in text) == (n > 1)
+    assert not verify([records(tmp_path, 0.63)], one_claim).as_dict()["verdicts"][0]["so_far"]
 
 
 def test_nothing_to_judge_is_5(tmp_path: Path, one_claim: Path) -> None:
