@@ -7,7 +7,7 @@ from typing import Any
 
 from app_repro import claims as claims_file
 from app_repro import evidence
-from app_repro.cells import Index, cells_of, index
+from app_repro.cells import Cell, Index, cells_of, index
 from app_repro.errors import AppReproError, nearest
 from app_repro.judge import Judgement
 from app_repro.noise import DETERMINISTIC, Pool
@@ -160,11 +160,20 @@ def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict
         judged = so_far(claim, present)
         judged = replace(judged, reason="; ".join(filter(None, [f"missing: {_few(missing)}", judged.reason])))
     else:
-        judged = _capped(RULES[claim.kind](claim, complete, pool), asked, deviations)
+        judged = _capped(_ruled(claim, complete, pool), asked, deviations)
     seen = complete or present
     labels = tuple(dict.fromkeys(cell.label for cell in seen))
     ids = tuple(dict.fromkeys(run.content["run_id"] for cell in seen for run in cell.runs))
     return Verdict(claim, protocol, judged, labels, tuple(missing), deviations, ids)
+
+
+def _ruled(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
+    """What the claim's rule says; of a quantity without noise that it has none: else one seed would not have done."""
+    judged = RULES[claim.kind](claim, cells, pool)
+    if claim.metric not in DETERMINISTIC:
+        return judged
+    reason = f"{judged.reason}; there is no noise: it follows from the settings"
+    return replace(judged, reason=reason, sd=judged.sd if judged.n > 1 else None)
 
 
 def _capped(judged: Judgement, missing: Sequence[str], deviations: Sequence[str]) -> Judgement:

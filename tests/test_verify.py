@@ -112,6 +112,17 @@ def test_missing_seeds_hide_nothing_and_decide_nothing(tmp_path: Path, one_claim
     assert not verify([records(tmp_path, 0.63)], one_claim).as_dict()["verdicts"][0]["so_far"]
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_what_follows_from_the_settings_says_so_and_one_seed_has_no_deviation(tmp_path: Path, n: int) -> None:
+    for by_seed in synthetic.specs(synthetic.claim("size-third"), "paper").values():
+        synthetic.write(tmp_path, *(synthetic.make(spec) for seed, spec in by_seed.items() if seed <= n))
+    (found,) = verify([tmp_path], synthetic.CLAIMS, only=["size-third"]).verdicts
+    assert found.verdict == "reproduced" and found.judgement.n == n
+    assert found.judgement.reason.endswith("inside the margin; there is no noise: it follows from the settings")
+    assert found.as_dict()["sd"] == (None if n == 1 else 0)
+    assert verdicts.row(found)[4] == ("0.36636" if n == 1 else "0.36636 +- 0")
+
+
 def test_nothing_to_judge_is_5(tmp_path: Path, one_claim: Path) -> None:
     report = verify([tmp_path, tmp_path / "nowhere"], one_claim)
     assert [v.verdict for v in report.verdicts] == ["not_run"] and report.verdicts[0].protocol is None
