@@ -1,7 +1,7 @@
 """Runs that differ in their seed alone, as one group; which settings tell groups apart, and what is missing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +9,7 @@ from app_repro import tables
 from app_repro.evidence import Run
 from app_repro.methods import METHODS
 from app_repro.record import protocol_name, protocol_title
-from app_repro.spec import SWITCHES, RunSpec
+from app_repro.spec import PRUNING_ONLY, SWITCHES, RunSpec
 from app_repro.tables import Cell, Column
 
 ALWAYS = ("dataset", "arch", "method", "protocol")
@@ -25,6 +25,9 @@ _OF_DATA = ("data_digest", "augmentation")
 _NULL_IS_ALL = ("train_limit", "test_limit", "few_shot")
 """Settings whose null says something; that of any other says that it does not apply, or is not known yet."""
 
+_LONGEST = 12
+"""Letters of a setting in a name: a digest has 64."""
+
 HEADINGS = {"dataset": "data set", "arch": "network", "sb": "T"}
 _TEXTS = (*ALWAYS, "criterion", "scope", "replay", "precision", "milestones", "engine", *_OF_DATA)
 
@@ -38,6 +41,8 @@ class Group:
     runs: tuple[Run, ...]
     """Finished runs, by seed."""
     diverged: tuple[Run, ...]
+    told: tuple[str, ...] = ()
+    """Settings in which it may differ from groups of the same data set, network, bundle and T."""
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -56,14 +61,27 @@ class Group:
 
     @property
     def name(self) -> str:
-        """Data set, network, method, protocol and T, for a note."""
-        return f"{self.without_method} {self.settings['method']}"
+        """Data set, network, protocol, T, method and what else tells it from others, for a note."""
+        return f"{self._stream(self.settings['protocol'])} {self.settings['method']}{self._rest(self.told)}"
 
     @property
-    def without_method(self) -> str:
-        """The same but for the method."""
-        dataset, arch, _, protocol, sb, *_ = self.settings.values()
-        return f"{dataset} {arch} {protocol} T = {sb}"
+    def contest_name(self) -> str:
+        """The same for its contest: without the method and the settings of pruning, whose departures are none of it."""
+        return f"{self.bundle}{self._rest([key for key in self.told if key not in PRUNING_ONLY])}"
+
+    @property
+    def bundle(self) -> str:
+        """Data set, network, bundle with those departures that change a dense run too, and T."""
+        run = (self.runs or self.diverged)[0]
+        learning = {key: value for key, value in run.departures.items() if key not in PRUNING_ONLY}
+        return self._stream(protocol_title(run.protocol, learning))
+
+    def _stream(self, protocol: str) -> str:
+        return f"{self.settings['dataset']} {self.settings['arch']} {protocol} T = {self.settings['sb']}"
+
+    def _rest(self, keys: Sequence[str]) -> str:
+        known = [(key, cell.shown) for key in keys if (cell := tables.label(self.settings[key])) != tables.NOTHING]
+        return "".join(f" {key.replace('_', ' ')} = {text[:_LONGEST]}" for key, text in known)
 
 
 def group(runs: Sequence[Run]) -> list[Group]:
@@ -79,7 +97,20 @@ def group(runs: Sequence[Run]) -> list[Group]:
         )
         for members in found.values()
     ]
-    return sorted(made, key=_rank)
+    return sorted(_telling(made), key=_rank)
+
+
+def _telling(made: Sequence[Group]) -> list[Group]:
+    """The same groups; each knows the settings that tell groups of its bundle apart."""
+    alike: dict[str, list[Group]] = {}
+    for one in made:
+        alike.setdefault(one.bundle, []).append(one)
+    named = (*ALWAYS, "sb")
+    told = {
+        bundle: tuple(key for key in varying([one.settings for one in members]) if key not in named)
+        for bundle, members in alike.items()
+    }
+    return [replace(one, told=told[one.bundle]) for one in made]
 
 
 def _settings(run: Run) -> dict[str, Any]:
@@ -137,15 +168,22 @@ def labels(settings: dict[str, Any], keys: Sequence[str]) -> tuple[Cell, ...]:
 def gaps(groups: Sequence[Group]) -> list[str]:
     """Sentences about what is not there: diverged runs, methods without runs, settings with one seed only."""
     lost = [f"{one.name} seed {run.seed} ({run.content['run_id']})" for one in groups for run in one.diverged]
-    present: dict[str, dict[str, str]] = {}
+    present: dict[str, list[Group]] = {}
     for one in groups:
-        present.setdefault(one.contest, {})[one.settings["method"]] = one.without_method
-    absent = [
-        f"{', '.join(missing)} ({next(iter(have.values()))})"
-        for have in present.values()
-        if (missing := [method for method in METHODS if method not in have])
-    ]
-    single = [one.name for one in groups if len(one.runs) == 1]
+        present.setdefault(one.contest, []).append(one)
+    lacking: dict[str, list[str]] = {}
+    for members in present.values():
+        have = [one.settings["method"] for one in members]
+        if missing := [method for method in METHODS if method not in have]:
+            lacking.setdefault(", ".join(missing), []).append(members[0].contest_name)
+    absent = [f"{methods} ({tables.listed(contests)})" for methods, contests in lacking.items()]
+    single = [one for one in groups if len(one.runs) == 1]
     sentences = [f"Diverged, in no mean: {tables.listed(lost)}."] if lost else []
     sentences += [f"No runs of: {tables.listed(absent)}."] if absent else []
-    return sentences + ([f"One seed only, so no sd: {tables.listed(single)}."] if single else [])
+    return sentences + ([f"One seed only, so no sd: {listed(single, groups)}."] if single else [])
+
+
+def listed(some: Sequence[Group], groups: Sequence[Group]) -> str:
+    """Names of some of the groups for a note; in one word where it is about every one of several."""
+    everyone = len(some) == len(groups) > 1
+    return f"all {len(groups)} settings" if everyone else tables.listed([one.name for one in some])

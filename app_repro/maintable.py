@@ -98,7 +98,7 @@ def _devices(made: Sequence[Group]) -> list[str]:
 
 def _departures(made: Sequence[Group]) -> list[str]:
     """Sentences about runs whose data is not the publisher's, or whose learning code differs from that of others."""
-    foreign = [one.name for one in made if any(not run.is_official for run in one.runs)]
+    foreign = [one for one in made if any(not run.is_official for run in one.runs)]
     codes = sorted({run.content["code_digest"] for one in made for run in one.runs})
-    said = [f"Data not as published: {tables.listed(foreign)}."] if foreign else []
+    said = [f"Data not as published: {groups.listed(foreign, made)}."] if foreign else []
     return said + ([f"Learning code of {len(codes)} versions: {tables.listed(codes)}."] if len(codes) > 1 else [])

@@ -8,7 +8,9 @@ import synthetic
 from app_repro import groups
 from app_repro.evidence import Run
 from app_repro.groups import Group
-from app_repro.spec import RunSpec
+from app_repro.spec import PROTOCOLS, RunSpec
+
+OSP = "cifar10 resnet18 paper T = 8 osp"
 
 
 def spec(method: str = "app", seed: int = 1, **changed: Any) -> RunSpec:
@@ -58,6 +60,33 @@ def test_what_is_missing_is_said() -> None:
     assert "No runs of: osp (cifar10 resnet18 paper T = 8)." in text
     assert "One seed only, so no sd: cifar10 resnet18 paper T = 8 dense." in text
     assert groups.gaps(made(*(spec(method, seed) for method in ("dense", "osp", "app") for seed in (1, 2)))) == []
+
+
+def test_what_lacks_methods_is_named_by_its_bundle() -> None:
+    """A dense run has no settings of pruning: one of the bundle is what each of its departures in them lacks."""
+    bundle: dict[str, Any] = PROTOCOLS["released"]
+    departures = {"scored_weights": "trained", "candidates": "kept", "order": "permuted"}
+    released = [spec(**bundle), *(spec(**bundle | {key: value}) for key, value in departures.items())]
+    whole = [spec(method, tau=tau) for method, tau in (("dense", None), ("osp", 4.5), ("app", 4.5))]
+    text = " ".join(groups.gaps(made(*released, *whole)))
+    contests = "cifar10 resnet18 released T = 8, cifar10 resnet18 released, order=permuted T = 8"
+    assert f"No runs of: dense, osp ({contests})." in text
+
+
+def test_names_tell_apart_what_differs_in_more_than_method_and_protocol() -> None:
+    found = made(spec("osp", tau=4.5), spec("osp", tau=17.5), spec("dense", tau=None), spec(data_digest="a" * 64))
+    names = [one.name for one in found]
+    assert names[:3] == ["cifar10 resnet18 paper T = 8 dense", *(f"{OSP} tau = {tau}" for tau in ("4.5", "17.5"))]
+    assert len(set(names)) == len(found)
+    contests = made(spec(epochs=2), spec(epochs=3), spec("dense", tau=None, epochs=3))
+    said = "osp (cifar10 resnet18 paper T = 8 epochs = 3), dense, osp (cifar10 resnet18 paper T = 8 epochs = 2)"
+    assert f"No runs of: {said}." in groups.gaps(contests)
+
+
+def test_a_note_on_every_setting_lists_none() -> None:
+    found = made(spec("osp", tau=4.5), spec("osp", tau=17.5), spec("app"))
+    assert "One seed only, so no sd: all 3 settings." in groups.gaps(found)
+    assert groups.listed(found[:1], found) == f"{OSP} tau = 4.5"
 
 
 def test_a_planned_run_has_the_settings_of_its_group() -> None:

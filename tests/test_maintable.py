@@ -72,6 +72,14 @@ def test_energy_is_a_column_where_a_record_knows_it() -> None:
     assert cells(table(known))["energy_joules"].shown == "1.50 (1)" and "Energy was not" not in table(known).note
 
 
+def test_a_remark_on_every_setting_lists_none() -> None:
+    foreign = {"data_source": {"official": False}}
+    two = [synthetic.make(spec("osp", tau=tau)) for tau in (4.5, 17.5)]
+    assert "Data not as published: all 2 settings." in table(*(content | foreign for content in two)).note
+    one = table(two[0], two[1] | foreign).note
+    assert "Data not as published: cifar10 resnet18 paper T = 8 osp tau = 17.5." in one
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
