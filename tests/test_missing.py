@@ -20,9 +20,21 @@ def test_settings_of_pruning_do_not_part_a_dense_run_from_its_stream() -> None:
     assert not any("dense" in sentence for sentence in missing.sentences(records))
 
 
+def test_switches_of_pruning_do_not_part_a_dense_run_from_its_stream_either() -> None:
+    whole = pages.records(protocols=["released"], methods=["dense", "osp", "app"])
+    departed = {"protocol": {"name": "released", "departures": {"candidates": "kept"}}}
+    sorted_anew = {"protocol": {"name": "released", "departures": {"order": "permuted"}}}
+    app = next(record for record in whole if record["spec"]["method"] == "app")
+    lacking = [
+        [line for line in missing.sentences([*whole, app | it]) if "No run of" in line]
+        for it in (departed, sorted_anew)
+    ]
+    assert lacking[0] == [] and lacking[1] and "released, order=permuted" in lacking[1][0]
+
+
 def test_one_seed_is_said_once() -> None:
     records = pages.records(methods=["dense", "osp", "app"], seeds=[1])
-    assert missing.sentences(records) == ["6 of 6 settings have one seed only: no standard deviation there."]
+    assert missing.sentences(records) == ["All 6 settings have one seed only: no standard deviation there."]
     one = missing.sentences(pages.records(protocols=["paper"], methods=["app"], seeds=[1]))
     assert one[-1] == "The only setting has one seed only: no standard deviation there."
 
