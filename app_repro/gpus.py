@@ -21,6 +21,9 @@ def gpu(device: str) -> Answer:
     if device == "cpu":
         return "ok", "device: cpu asks for none", ""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count and device.startswith("cuda:") and int(device[5:]) >= count:
+        there, named = ("is 1 GPU", "cuda:0") if count == 1 else (f"are {count} GPUs", f"cuda:0 to cuda:{count - 1}")
+        return "fail", f"device: {device}, and there {there} here", f"device: auto, or {named}"
     if count:
         names = [torch.cuda.get_device_properties(index) for index in range(count)]
         return "ok", ", ".join(f"{item.name} ({item.total_memory / 1e9:.0f} GB)" for item in names), ""

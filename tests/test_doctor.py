@@ -102,6 +102,20 @@ def test_gpus_are_named_with_their_memory(tmp_path, monkeypatch) -> None:
     assert found(made(tmp_path, device="auto"), "gpu").finding == "NVIDIA H100 (80 GB), NVIDIA H100 (80 GB)"
 
 
+def test_a_gpu_beyond_those_that_are_there_fails_with_those_there_are(tmp_path, monkeypatch) -> None:
+    card = namedtuple("Card", "name total_memory")("NVIDIA H100", 80e9)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    beyond = found(made(tmp_path, device="cuda:7"), "gpu")
+    assert (beyond.state, beyond.finding) == ("fail", "device: cuda:7, and there is 1 GPU here")
+    assert beyond.remedy == "device: auto, or cuda:0"
+    assert found(made(tmp_path, device="cuda:0"), "gpu").state == "ok"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 7)
+    many = found(made(tmp_path, device="cuda:7"), "gpu")
+    assert many.finding.endswith("there are 7 GPUs here") and many.remedy == "device: auto, or cuda:0 to cuda:6"
+
+
 def test_the_drivers_version_is_read_from_either_kind_of_module_or_nvidia_smi(tmp_path, monkeypatch, no_driver) -> None:
     assert gpus.driver_version() == ""
     smi = tmp_path / "nvidia-smi"
