@@ -15,6 +15,7 @@ import torch
 from app_repro import benchtable, ceilings, checkpoint, files, masks, record, starting
 from app_repro.anytime import SAVE_EVERY_SECONDS
 from app_repro.engines import set_precision
+from app_repro.local_executor import QUEUES
 from app_repro.prune import prune
 from app_repro.reference import Reference
 from app_repro.stream import Order, batches
@@ -159,6 +160,8 @@ def show(
     quick: bool, archs: list[str], records: Path, claims: Path, out: Path | None, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Bench this machine; with `out`, leave its numbers and a figure there, named after the device, as they come in."""
+    for name, value in QUEUES.items():  # before CUDA starts: lanes are timed in this process, as a worker has them
+        os.environ.setdefault(name, value)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     chosen = archs or (["resnet20s"] if quick else ["resnet20s", "resnet18", "resnet50", "vgg16_bn"])
     found = measured(device, chosen, quick=quick, say=say)

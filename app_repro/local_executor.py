@@ -16,6 +16,10 @@ from app_repro.spec import RunSpec
 from app_repro.store import Places
 from app_repro.worker import serve
 
+QUEUES = {"CUDA_DEVICE_MAX_CONNECTIONS": "32"}
+"""Read once, when CUDA starts: queues from the host to a GPU. Each run that shares it has a stream of its own, and CUDA
+as it comes has 8 of them: streams beyond that share a queue and wait for each other."""
+
 
 @dataclass
 class _Slot:
@@ -128,7 +132,9 @@ def _stop(workers: list[_Slot]) -> None:
 @contextlib.contextmanager
 def _environment(device: str) -> Iterator[None]:
     """What a worker inherits: variables that must be set before it imports torch, and deafness to Ctrl-C from birth."""
-    wanted = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} | ({"OMP_NUM_THREADS": "1"} if device == "cpu" else {})
+    wanted = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    wanted |= {"OMP_NUM_THREADS": "1"} if device == "cpu" else {}
+    wanted |= {name: os.environ.get(name, value) for name, value in QUEUES.items()}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     deaf = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,15 @@ def test_what_was_measured_is_left_before_what_may_still_fail(tmp_path, monkeypa
         bench.show(True, [], tmp_path / "none", tmp_path / "claims.csv", tmp_path / "out", lambda line: None)
     left = json.loads((tmp_path / "out" / "a-processor-2-cores.json").read_text())
     assert left["results"] == FOUND["results"] and left["parts"] == FOUND["parts"]
+
+
+def test_queues_to_the_gpu_are_set_before_cuda_is_asked_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("CUDA_DEVICE_MAX_CONNECTIONS", "")  # so that it is taken away again
+    monkeypatch.delenv("CUDA_DEVICE_MAX_CONNECTIONS")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(seen.append(dict(os.environ))))
+    monkeypatch.setattr(bench, "measured", lambda *_, **__: FOUND | {"parts": [], "starting": []})
+    monkeypatch.setattr(bench, "parts", lambda *_: FOUND["parts"][0])
+    seen: list[dict[str, str]] = []
+    with pytest.raises(DataError):
+        bench.show(True, [], tmp_path / "none", tmp_path / "claims.csv", None, lambda line: None)
+    assert seen[0]["CUDA_DEVICE_MAX_CONNECTIONS"] == "32"

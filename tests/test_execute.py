@@ -7,7 +7,7 @@ import threading
 import pytest
 from workbench import prepared, run_grid
 
-from app_repro import execute, params, record
+from app_repro import execute, local_executor, params, record
 from app_repro.errors import ParamsError
 from app_repro.store import Store
 
@@ -145,3 +145,14 @@ def test_runs_in_lanes_of_one_worker_have_the_bits_of_runs_alone(tmp_path) -> No
     for spec in specs:
         found = [record.read(Store(place.store).folder(spec).path / "record.json") for place in (places, alone)]
         assert record.numbers(found[0]) == record.numbers(found[1]) and found[0]["files"] == found[1]["files"]
+
+
+def test_a_worker_has_a_queue_to_the_gpu_for_each_stream_unless_told_otherwise(monkeypatch) -> None:
+    monkeypatch.delenv("CUDA_DEVICE_MAX_CONNECTIONS", raising=False)
+    with local_executor._environment("cuda:0"):
+        assert os.environ["CUDA_DEVICE_MAX_CONNECTIONS"] == "32"
+    assert "CUDA_DEVICE_MAX_CONNECTIONS" not in os.environ
+    monkeypatch.setenv("CUDA_DEVICE_MAX_CONNECTIONS", "8")
+    with local_executor._environment("cuda:0"):
+        assert os.environ["CUDA_DEVICE_MAX_CONNECTIONS"] == "8"
+    assert os.environ["CUDA_DEVICE_MAX_CONNECTIONS"] == "8"
