@@ -94,12 +94,20 @@ def best_lanes(specs: Sequence[RunSpec], device: str, benches: Iterable[dict[str
     if any(spec.engine == "eager" for spec in specs):
         return 1
     rows = [row for bench in benches if bench["device"] == device for row in bench["results"]]
-    found = []
-    for kind in {(spec.arch, spec.precision, spec.engine) for spec in specs}:
-        alike = [row for row in rows if (row["arch"], row["precision"], row["engine"]) == kind]
-        best = max(alike, key=lambda row: row["samples_per_second"], default={"runs_together": UNMEASURED_LANES})
-        found.append(int(best["runs_together"]))
-    return min(found)
+    return min(_best_lanes_of(rows, *kind) for kind in {(spec.arch, spec.precision, spec.engine) for spec in specs})
+
+
+def _best_lanes_of(rows: Iterable[dict[str, Any]], arch: str, *kind: str) -> int:
+    """Of runs of this precision and engine, else of other captured runs of the network, the fewest. What was only timed
+    alone says nothing of how many go together.
+    """
+    sweeps: dict[Key, list[tuple[float, int]]] = defaultdict(list)
+    for row in rows:
+        key = _bench_key(row)
+        if key[0] == arch and key[2] != "eager":
+            sweeps[key[1:3]].append((row["samples_per_second"], row.get("runs_together", 1)))
+    swept = {key: max(found)[1] for key, found in sweeps.items() if any(together > 1 for _, together in found)}
+    return swept.get(kind, min(swept.values(), default=UNMEASURED_LANES))
 
 
 class Speeds:

@@ -106,25 +106,32 @@ def test_the_store_gives_finished_runs_and_passes_over_damaged_ones(tmp_path) ->
     assert [content["run_id"] for content in finished_records(store)] == [specs[0].run_id]
 
 
+def swept(arch: str, lanes: int, rate: float, precision: str = "bf16", engine: str = "graph") -> dict:
+    kind = {"arch": arch, "precision": precision, "engine": engine}
+    return kind | {"runs_together": lanes, "samples_per_second": rate}
+
+
+def lanes(
+    rows: list[dict], arch: list[str], engine: str = "graph", precision: str = "bf16", device: str = "a GPU"
+) -> int:
+    wanted = settings(dataset="cifar10", arch=arch, method="dense", precision=precision, engine=engine)
+    return speeds.best_lanes(params.parse(wanted).cells, device, [{"device": "a GPU", "results": rows}])
+
+
 def test_runs_share_a_gpu_as_the_bench_found_best_for_the_network_that_bears_fewest() -> None:
-    def row(arch: str, lanes: int, rate: float) -> dict:
-        return {
-            "arch": arch,
-            "precision": "bf16",
-            "engine": "graph",
-            "runs_together": lanes,
-            "samples_per_second": rate,
-        }
+    sweep = {"resnet18": {2: 50.0, 8: 60.0}, "resnet50": {2: 15.0, 8: 14.0}}
+    rows = [swept(arch, count, rate) for arch, rates in sweep.items() for count, rate in rates.items()]
+    assert lanes(rows, ["resnet18"]) == 8 and lanes(rows, ["resnet18", "resnet50"]) == 2
+    assert lanes(rows, ["resnet18"], engine="eager") == 1
+    assert lanes(rows, ["resnet18"], device="another") == lanes(rows, ["vgg16_bn"]) == speeds.UNMEASURED_LANES
 
-    rows = [row("resnet18", 2, 50.0), row("resnet18", 8, 60.0), row("resnet50", 2, 15.0), row("resnet50", 8, 14.0)]
-    benches = [{"device": "a GPU", "results": rows}]
 
-    def lanes(arch: list[str], engine: str = "graph", device: str = "a GPU") -> int:
-        cells = params.parse(
-            settings(dataset="cifar10", arch=arch, method="dense", precision="bf16", engine=engine)
-        ).cells
-        return speeds.best_lanes(cells, device, benches)
-
-    assert lanes(["resnet18"]) == 8 and lanes(["resnet18", "resnet50"]) == 2
-    assert lanes(["resnet18"], engine="eager") == 1
-    assert lanes(["resnet18"], device="another") == lanes(["vgg16_bn"]) == speeds.UNMEASURED_LANES
+def test_what_was_only_timed_alone_shares_a_gpu_as_its_network_does_otherwise() -> None:
+    alone = [swept("resnet18", 1, 30.0, p, e) for p in ("fp32", "bf16") for e in ("eager", "graph", "compiled")]
+    sweep = [swept("resnet18", 2, 50.0), swept("resnet18", 8, 60.0)]
+    assert lanes(alone, ["resnet18"], precision="fp32") == speeds.UNMEASURED_LANES
+    assert lanes(alone + sweep, ["resnet18"], precision="fp32") == 8
+    assert lanes(alone + sweep, ["resnet18"], engine="compiled") == 8
+    worse = [swept("resnet18", 2, 20.0, "fp32")]
+    assert lanes(alone + sweep + worse, ["resnet18"], precision="fp32") == 1, "its own sweep found it best alone"
+    assert lanes(alone + sweep, ["resnet50"]) == speeds.UNMEASURED_LANES
