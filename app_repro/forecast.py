@@ -27,6 +27,7 @@ class Forecast:
     """False: weights and their copies and the data set alone, without activations: at least this."""
     energy_wh: float | None
     runs_together: int = 1
+    on_cpu: bool = False
 
     @property
     def is_left(self) -> bool:
@@ -56,6 +57,7 @@ def _one(row: Row, spec: RunSpec, shape: Shape, speeds: Speeds, watts: float | N
         speed.peak_bytes is not None,
         _energy(seconds, speed, watts),
         speed.runs_together,
+        speed.on_cpu,
     )
 
 
@@ -70,7 +72,8 @@ def makespan(found: Sequence[Forecast], devices: int) -> float | None:
     left = [item for item in found if item.is_left]
     if any(item.seconds is None for item in left):
         return None
-    together = min((item.runs_together for item in left), default=1)
+    # on a CPU devices are worker processes, which have one run each, however many others share the processor
+    together = min((1 if item.on_cpu else item.runs_together for item in left), default=1)
     slots = [0.0] * (devices * together)
     for seconds in sorted((item.seconds or 0.0 for item in left), reverse=True):
         heapq.heapreplace(slots, slots[0] + seconds)

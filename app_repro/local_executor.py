@@ -1,6 +1,7 @@
 """Runs on this machine: worker processes, one a GPU or one a core; a failed run does not stop the others."""
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from app_repro import record
 from app_repro.execute import GRACE_SECONDS, Display, Executor, Outcome, sigterm_as_interrupt
 from app_repro.spec import RunSpec
 from app_repro.store import Places
@@ -27,6 +29,8 @@ class _Slot:
 
     device: str
     lanes: int
+    together: int
+    """Runs on its device, those of other workers among them."""
     process: BaseProcess
     pipe: Connection
     specs: dict[str, RunSpec] = field(default_factory=dict)
@@ -50,9 +54,10 @@ def _train(
 ) -> None:
     context = multiprocessing.get_context("spawn")
     workers: list[_Slot] = []
+    lanes = min(lanes, math.ceil(len(queue) / len(slots)))  # no more than there are runs for: records name the number
     with sigterm_as_interrupt():
         try:
-            workers += [_start(context, places, device, lanes) for device in slots]
+            workers += [_start(context, places, device, lanes, lanes * slots.count(device)) for device in slots]
             for _ in range(lanes):  # one each before anybody has two
                 for worker in workers:
                     _give(worker, queue)
@@ -65,13 +70,13 @@ def _train(
             _stop(workers)
 
 
-def _start(context: Any, places: Places, device: str, lanes: int) -> _Slot:
+def _start(context: Any, places: Places, device: str, lanes: int, together: int) -> _Slot:
     ours, theirs = context.Pipe()
-    with _environment(device):
+    with _environment(device, lanes, together):
         process = context.Process(target=serve, args=(theirs, places, device, lanes), daemon=True)
         process.start()
     theirs.close()
-    return _Slot(device, lanes, process, ours)
+    return _Slot(device, lanes, together, process, ours)
 
 
 def _give(worker: _Slot, queue: list[RunSpec]) -> None:
@@ -99,7 +104,8 @@ def _listen(
             died = f"its worker died (exit code {worker.process.exitcode})"
             for run_id in worker.specs:
                 outcome.end(display, run_id, "failed", died)
-            workers[workers.index(worker)] = worker = _start(context, places, worker.device, worker.lanes)
+            again = _start(context, places, worker.device, worker.lanes, worker.together)
+            workers[workers.index(worker)] = worker = again
             for _ in range(worker.lanes):
                 _give(worker, queue)
             continue
@@ -130,10 +136,11 @@ def _stop(workers: list[_Slot]) -> None:
 
 
 @contextlib.contextmanager
-def _environment(device: str) -> Iterator[None]:
+def _environment(device: str, lanes: int = 1, together: int = 1) -> Iterator[None]:
     """What a worker inherits: variables that must be set before it imports torch, and deafness to Ctrl-C from birth."""
     wanted = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
     wanted |= {"OMP_NUM_THREADS": "1"} if device == "cpu" else {}
+    wanted |= {record.SHARING["lanes"]: str(lanes), record.SHARING["runs_together"]: str(together)}
     wanted |= {name: os.environ.get(name, value) for name, value in QUEUES.items()}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

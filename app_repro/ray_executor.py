@@ -50,6 +50,8 @@ class _Order:
     """File in the store by which a node sees whether it shares it; empty for a Ray started here."""
     code: str
     device: str
+    together: int
+    """Runs that share a device; 1 on the CPUs of a cluster, whose nodes differ."""
     attempt: Attempt
 
 
@@ -77,7 +79,8 @@ def train(
             remote = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=head)(_Board)
             board = remote.remote(absolute.raw, absolute.splits)
             device = _device(ray, place.device)
-            order = ray.put(_Order(absolute, token, record.code_digest(), device, attempt))
+            together = _together(place, device, len(todo))
+            order = ray.put(_Order(absolute, token, record.code_digest(), device, together, attempt))
             resources = {"num_gpus": 1 / place.per_gpu} if device != "cpu" else {}
             task = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False, **resources)(_task)
             at_work = {task.remote(spec.model_dump_json(), order, board): spec for spec in todo}
@@ -119,6 +122,11 @@ def _device(ray: Any, asked: str) -> str:
     if asked == "cuda" and not has_gpus:
         raise ParamsError("device: cuda: this Ray has no GPU; use device: cpu, or auto")
     return "cuda" if has_gpus and asked != "cpu" else "cpu"
+
+
+def _together(place: RayPlace, device: str, runs: int) -> int:
+    slots = 1 if place.address else place.slots
+    return min(runs, place.per_gpu if device != "cpu" else slots)
 
 
 def _watch(ray: Any, at_work: dict[Any, RunSpec], board: Any, store: Store, display: Display, outcome: Outcome) -> None:
@@ -165,6 +173,7 @@ def _task(text: str, order: _Order, board: Any) -> tuple[str, str, dict[str, byt
     shared = not order.token or _shares(order)
     places = order.places if shared else _own_places(spec, board)
     report = board.post.remote
+    os.environ[record.SHARING["runs_together"]] = str(order.together)  # for the record's provenance
     status, message = order.attempt(spec, places, order.device, report, stopping.is_set)
     return status, message, {} if shared else transfer.pack(Store(places.store).folder(spec))
 

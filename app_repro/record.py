@@ -189,15 +189,20 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
+SHARING = {"lanes": "APP_REPRO_LANES", "runs_together": "APP_REPRO_RUNS_TOGETHER"}
+"""Variables by which a worker process is told how many runs are side by side in it, and on its device in all."""
+
+
 def provenance(device: dict[str, Any]) -> dict[str, Any]:
-    """Where the numbers come from: git commit, versions, machine; `device` is added as it is."""
+    """Where the numbers come from: git commit, versions, machine; `device` as it is, and how many runs share it."""
+    sharing = {key: int(os.environ[name]) for key, name in SHARING.items() if name in os.environ}
     packages = ("torch", "torchvision", "numpy", "app-repro")
     return {
         "git": _git(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in packages},
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": device,
+        "device": device | sharing,
         "command": Path(sys.argv[0]).name,
     }
 

@@ -1,7 +1,7 @@
 """How fast a device trains: measured by finished runs of the store, by bench files, else scaled from the nearest."""
 
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +29,9 @@ class Speed:
     runs_together: int = 1
     """Runs that shared the device then."""
     peak_bytes: int | None = None
+    """Of one run."""
     watts: float | None = None
+    on_cpu: bool = False
 
 
 def devices_of(records: Iterable[dict[str, Any]], benches: Iterable[dict[str, Any]]) -> list[str]:
@@ -127,6 +129,7 @@ class Speeds:
                 row.get("runs_together", 1),
                 row.get("peak_bytes"),
                 row.get("watts"),
+                bench.get("kind") == "cpu",
             )
             for bench in benches
             if bench["device"] == device
@@ -161,24 +164,53 @@ def _bench_key(row: dict[str, Any]) -> Key:
     return _key(row["arch"], row.get("precision", "fp32"), row.get("engine", "eager"), batch, size)
 
 
+@dataclass(frozen=True)
+class _Took:
+    """What one finished run took."""
+
+    seconds_per_pass: float
+    runs_together: int
+    """1 in records that do not say."""
+    peak_bytes: int
+    on_cpu: bool
+
+
 def _of_records(records: Iterable[dict[str, Any]]) -> dict[Key, Speed]:
-    """Median over the runs of each kind."""
-    seconds: dict[Key, list[float]] = defaultdict(list)
-    peaks: dict[Key, list[int]] = defaultdict(list)
+    """Of each kind of run: the median."""
+    kinds: dict[Key, list[_Took]] = defaultdict(list)
     for content in records:
-        spec, each = content["spec"], content["megabatches"]
-        passes = sum(
-            item["trained_samples"]
-            + EVALUATION * (spec["epochs"] * item["val_samples"] + item["train_samples"] + item["test_samples"])
-            for item in each
+        spec, device = content["spec"], content["provenance"]["device"]
+        seconds = sum(item["timing"]["wall_seconds"] for item in content["megabatches"])
+        took = _Took(
+            seconds / _passes(content),
+            device.get("runs_together", 1),
+            (device.get("peak_bytes") or 0) // device.get("lanes", 1),  # the peak is that of its process
+            device.get("kind") == "cpu",
         )
         key = _key(spec["arch"], spec["precision"], spec["engine"], spec["batch_size"], _image_size(spec))
-        seconds[key].append(sum(item["timing"]["wall_seconds"] for item in each) / passes)
-        peaks[key].append(content["provenance"]["device"].get("peak_bytes") or 0)
-    return {
-        key: Speed(statistics.median(found), f"measured: {len(found)} runs here", 1, max(peaks[key]) or None)
-        for key, found in seconds.items()
-    }
+        kinds[key].append(took)
+    return {key: _usual(found) for key, found in kinds.items()}
+
+
+def _usual(found: Sequence[_Took]) -> Speed:
+    """Runs beside each other stretch each other's seconds: of the number that most of them were, the median."""
+    counts = Counter(took.runs_together for took in found)
+    together = max(counts, key=lambda number: (counts[number], number))
+    alike = [took for took in found if took.runs_together == together]
+    basis = f"measured: {len(alike)} runs here" + (f", {together} at a time" if together > 1 else "")
+    seconds = statistics.median(took.seconds_per_pass for took in alike)
+    peak = max(took.peak_bytes for took in alike) or None
+    return Speed(seconds, basis, together, peak, on_cpu=alike[0].on_cpu)
+
+
+def _passes(content: dict[str, Any]) -> float:
+    """Images that a run was trained on; those that it only evaluated count EVALUATION each."""
+    epochs = content["spec"]["epochs"]
+    return sum(
+        item["trained_samples"]
+        + EVALUATION * (epochs * item["val_samples"] + item["train_samples"] + item["test_samples"])
+        for item in content["megabatches"]
+    )
 
 
 def _image_size(spec: dict[str, Any]) -> int:

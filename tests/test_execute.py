@@ -156,3 +156,17 @@ def test_a_worker_has_a_queue_to_the_gpu_for_each_stream_unless_told_otherwise(m
     with local_executor._environment("cuda:0"):
         assert os.environ["CUDA_DEVICE_MAX_CONNECTIONS"] == "8"
     assert os.environ["CUDA_DEVICE_MAX_CONNECTIONS"] == "8"
+
+
+def test_a_record_says_how_many_runs_shared_its_process_and_its_device(tmp_path) -> None:
+    specs, places = prepared(tmp_path, epochs=1, milestones=[])
+    run_grid(specs[:2], places, ["cpu", "cpu"], Recorder(), lanes=4)
+    run_grid(specs[2:], places, ["cpu"], Recorder(), lanes=4)
+    devices = [
+        record.read(Store(places.store).folder(spec).path / "record.json")["provenance"]["device"] for spec in specs
+    ]
+    assert [device["lanes"] for device in devices] == [1, 1, 1], "a lane that no run is for"
+    assert [device["runs_together"] for device in devices] == [2, 2, 1]
+    with local_executor._environment("cuda:0", 4, 8):
+        assert record.provenance({"name": "card"})["device"] == {"name": "card", "lanes": 4, "runs_together": 8}
+    assert record.provenance({})["device"] == {}

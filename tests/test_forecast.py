@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from workbench import settings
 
@@ -52,6 +54,13 @@ def test_the_longest_begin_first_and_the_last_end_counts(devices, together, expe
     grid = [one(seconds, together=together) for seconds in (2.0, 5.0, 2.0, 3.0)] + [one(99.0, "finished")]
     assert forecast.makespan(grid, devices) == expected
     assert forecast.makespan([one(1.0), one(1.0), one(2.0)], 2) == 2.0
+
+
+def test_on_a_cpu_a_worker_has_one_run_though_others_shared_the_processor() -> None:
+    two = [dataclasses.replace(one(seconds, together=2), on_cpu=True) for seconds in (2.0, 2.0, 2.0, 2.0)]
+    assert [forecast.makespan(two, workers) for workers in (1, 2, 4)] == [8.0, 4.0, 2.0]
+    assert forecast.totals(two, [2])["device_hours"] == pytest.approx(4 / 3600)
+    assert made(Speed(1.0, "b", runs_together=2, on_cpu=True)).on_cpu
 
 
 def test_totals_are_of_what_is_left() -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pretend
 import pytest
@@ -137,3 +138,22 @@ def test_the_head_hands_out_nothing_outside_its_data(tmp_path) -> None:
     for name in ("../secret", str(tmp_path / "secret"), "digits/../../secret"):
         with pytest.raises(ValueError, match="does not lie in raw"):
             board.read("raw", name, 0)
+
+
+def test_a_task_says_how_many_share_its_device(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setenv("APP_REPRO_RUNS_TOGETHER", "")  # so that it is taken away again
+    for place, device, expected in (
+        (RayPlace("cuda", 8, per_gpu=3), "cuda", 3),
+        (RayPlace("cpu", 2), "cpu", 2),
+        (RayPlace("cpu", 2, address="auto"), "cpu", 1),
+    ):
+        told = ray_executor._together(place, device, runs=5)
+        places = Places(tmp_path, tmp_path, tmp_path)
+        order = ray_executor._Order(
+            places, "", record.code_digest(), device, told, lambda *_: ("", record.provenance({}))
+        )
+        board = SimpleNamespace(post=SimpleNamespace(remote=None))
+        _, found, _ = ray_executor._task(pretend.specs(1)[0].model_dump_json(), order, board)
+        assert told == expected and found["device"] == {"runs_together": expected}
+    assert ray_executor._together(RayPlace("cuda", 8, per_gpu=3), "cuda", runs=2) == 2

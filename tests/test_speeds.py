@@ -18,12 +18,12 @@ def spec(arch: str = "resnet20s", **changes):
     return cell.model_copy(update={"data_digest": "0" * 64})
 
 
-def done(spec, seconds: float, device: str = "card", peak: int = 7):
+def done(spec, seconds: float, device: str = "card", peak: int = 7, **sharing: int):
     """A record whose every megabatch took `seconds`."""
     content = synthetic.make(spec)
     for item in content["megabatches"]:
         item["timing"]["wall_seconds"] = seconds
-    return content | {"provenance": {"device": {"name": device, "peak_bytes": peak}}}
+    return content | {"provenance": {"device": {"name": device, "peak_bytes": peak, **sharing}}}
 
 
 def bench(folder, *results, device: str = "card"):
@@ -45,6 +45,23 @@ def test_a_pass_costs_what_finished_runs_took_the_median_of_them() -> None:
     assert Speeds("card", records, []).find(cell, 224, FLOPS) is None
 
 
+def test_runs_that_shared_a_device_are_counted_as_the_bench_counts_them(tmp_path) -> None:
+    cell, beside = spec(epochs=2), {"lanes": 4, "runs_together": 4}
+    row = {"arch": "resnet20s", "runs_together": 4, "samples_per_second": 8000}
+    benched = Speeds("card", [], bench(tmp_path, row)).find(cell, 32, FLOPS)
+    passes = 2 * 33750 + (2 * 3750 + 33750 + 30000) / 3
+    took = passes * 4 / 8000 / 3  # seconds of each of three megabatches, stretched by the three runs beside
+    found = Speeds("card", [done(cell, took, peak=40, **beside)], []).find(cell, 32, FLOPS)
+    assert benched is not None and found is not None and found.runs_together == benched.runs_together == 4
+    assert found.seconds_per_pass == pytest.approx(benched.seconds_per_pass)
+    assert not benched.on_cpu and not found.on_cpu
+    assert found.basis == "measured: 1 runs here, 4 at a time" and found.peak_bytes == 10
+    left_alone = done(cell, took / 4)
+    both = Speeds("card", [left_alone, done(cell, took, **beside), done(cell, took, **beside)], [])
+    mixed = both.find(cell, 32, FLOPS)
+    assert mixed is not None and (mixed.runs_together, mixed.seconds_per_pass) == (4, found.seconds_per_pass)
+
+
 def test_a_bench_says_what_runs_do_together_and_the_best_row_counts(tmp_path) -> None:
     row = {"arch": "resnet20s", "precision": "fp32", "engine": "eager"}
     benches = bench(
@@ -55,6 +72,15 @@ def test_a_bench_says_what_runs_do_together_and_the_best_row_counts(tmp_path) ->
     found = Speeds("card", [], benches).find(spec(), 32, FLOPS)
     assert found is not None and (found.seconds_per_pass, found.runs_together, found.watts) == (4 / 8000, 4, 500)
     assert Speeds("elsewhere", [], benches).find(spec(), 32, FLOPS) is None
+
+
+def test_what_was_measured_on_a_cpu_is_known_as_that() -> None:
+    content = done(spec(), 1.0)
+    content["provenance"]["device"]["kind"] = "cpu"
+    row = {"arch": "resnet20s", "samples_per_second": 1.0, "runs_together": 2}
+    benches = [{"device": "card", "kind": kind, "results": [row]} for kind in ("cpu", "cuda")]
+    assert Speeds("card", [content], []).find(spec(), 32, FLOPS).on_cpu
+    assert [Speeds("card", [], [each]).find(spec(), 32, FLOPS).on_cpu for each in benches] == [True, False]
 
 
 def test_what_ran_goes_before_a_bench(tmp_path) -> None:
