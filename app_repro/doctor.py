@@ -82,6 +82,16 @@ def _gpu(subject: Subject) -> Answer:
     return gpus.gpu(subject.params().device)
 
 
+def _compiler(subject: Subject) -> Answer:
+    params = subject.params()
+    if all(spec.engine != "compiled" for spec in params.cells):
+        return "ok", "none is needed: no engine: compiled", ""
+    from app_repro import compilers, gpus
+
+    lacks = compilers.lacking(gpus.used(params.device))
+    return ("fail", f"engine: compiled, and {lacks}", compilers.REMEDY) if lacks else ("ok", "a compiler is here", "")
+
+
 def _driver(subject: Subject) -> Answer:
     from app_repro import gpus
 
@@ -101,6 +111,7 @@ CHECKS: dict[str, Callable[[Subject], Answer]] = {
     "gpu": _gpu,
     "driver": _driver,
     "deterministic kernels": _kernels,
+    "compiler": _compiler,
     "disk": checks.disk,
     "/dev/shm": checks.shm,
     "file system": checks.filesystem,

@@ -16,6 +16,11 @@ OLDEST_DRIVER = {13: 580, 12: 525, 11: 450}
 compatibility")."""
 
 
+def used(device: str) -> str:
+    """What `device` (as in params) comes to here: "cpu" or "cuda"."""
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
 def gpu(device: str) -> Answer:
     """Whether torch sees the GPUs that `device` (as in params) asks for."""
     if device == "cpu":

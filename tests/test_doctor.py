@@ -13,7 +13,7 @@ import torch
 import yaml
 from workbench import app_repro, settings
 
-from app_repro import checks, data, doctor, gpus
+from app_repro import checks, compilers, data, doctor, gpus
 from app_repro.checks import Subject
 from app_repro.doctor import MachineError, examine
 
@@ -133,6 +133,22 @@ def test_kernels_that_do_not_repeat_fail(subject, monkeypatch) -> None:
     steps = iter([torch.zeros(3), torch.ones(3)])
     monkeypatch.setattr(gpus, "_step", lambda device: next(steps))
     assert found(subject, "deterministic kernels").state == "fail"
+
+
+def test_compiling_without_a_compiler_stops_what_would_train_and_nothing_else(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(compilers, "lacking", lambda device: f"{device} lacks one")
+    assert found(made(tmp_path, engine="eager"), "compiler").state == "ok"
+    subject = made(tmp_path, engine=["eager", "compiled"])
+    assert found(subject, "compiler").finding == "engine: compiled, and cpu lacks one"
+    with pytest.raises(
+        MachineError, match=r"^compiler: engine: compiled, and .*; install gcc, g\+\+ and Python's headers"
+    ):
+        doctor.before_training(subject.params_file, subject.raw, subject.store)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert found(made(tmp_path, engine="compiled", device="auto"), "compiler").finding.endswith("cuda lacks one")
+    monkeypatch.setattr(compilers, "lacking", lambda device: "")
+    assert found(made(tmp_path, engine="compiled"), "compiler").state == "ok"
 
 
 def test_too_small_a_disk_fails_with_both_numbers(subject, monkeypatch) -> None:
