@@ -148,6 +148,7 @@ def label_ends(axes: Any, x: float, ends: Sequence[tuple[float, str, Look | str]
     """Name each line at its right end (height, name, look or colour): apart from each other, inside the axes."""
     if not ends:
         return
+    axes.get_ylim()  # matplotlib fits the axes to the lines when it is asked, and the transform does not ask
     wished = (axes.transData - axes.transAxes).transform([(x, end[0]) for end in ends])[:, 1]
     order = sorted(range(len(ends)), key=lambda i: wished[i])
     texts = [wrapped(ends[i][1], LABEL) for i in order]

@@ -34,6 +34,17 @@ def test_axes_stand_where_the_inches_say() -> None:
     assert (box.x0 * 6, box.width * 6) == pytest.approx((0.5, 2.0))
 
 
+@pytest.mark.parametrize("limits", [None, (0, 1000)])
+def test_a_name_stands_as_high_as_its_line_ends(limits: tuple[float, float] | None) -> None:
+    figure, [[axes]] = drawing.sheet([1.5], 1)
+    axes.plot([1, 2], [0, 1000], [1, 2], [200, 500])
+    if limits:
+        axes.set_ylim(*limits)
+    drawing.label_ends(axes, 2, [(500, "half", "#000000"), (800, "high", "#000000")])
+    ends = axes.transAxes.inverted().transform(axes.transData.transform([(2, 500), (2, 800)]))[:, 1]
+    assert [text.xy[1] for text in axes.texts] == pytest.approx(list(ends)) and 0 < ends[0] < ends[1] < 1
+
+
 def test_of_many_panels_the_fullest_are_drawn_and_the_others_counted() -> None:
     panels = {f"setting {i}": [0] * (1 + (i == 5)) for i in range(8)}
     drawn = []
