@@ -39,8 +39,14 @@ BOTTOM = 0.6
 """Inches under the lowest axes: labels, and what is said of settings left out."""
 LETTER = 0.058
 """Inches that a letter of 7 points takes, generously."""
-LABEL = 22
+LABEL = 24
 """Letters of a line's name before it is broken."""
+LEADER: Any = {"arrowstyle": "-", "linewidth": 0.5, "relpos": (0, 0.5), "patchA": None, "shrinkA": 1, "shrinkB": 1}
+"""How the end of a line is joined to its name where that stands further off than its neighbour would."""
+LINE = 1.5
+"""Points that a line is wide."""
+PANEL = 1.75
+"""Inches that a panel is high."""
 
 NOMINAL = {"linewidth": 3, "alpha": 0.35, "linestyle": (0, (1, 1.5))}
 """How a nominal density is drawn under the effective one."""
@@ -84,7 +90,7 @@ def panels_sheet(
     draw: Callable[[Any, Any], None],
     labels: Sequence[str],
     most: int = 6,
-    height: float = 1.75,
+    height: float = PANEL,
 ) -> Any:
     """A figure with a panel a title, up to three in a row and `most` in all; those with the most rows are kept."""
     kept = sorted(sorted(panels, key=lambda title: -len(panels[title]))[:most], key=list(panels).index)
@@ -108,8 +114,8 @@ def _headed(title: str) -> str:
 
 def room(labels: Sequence[str]) -> float:
     """Inches that names at line ends take."""
-    longest = max((len(line) for label in labels for line in wrapped(label, LABEL).split("\n")), default=0)
-    return 0.15 + LETTER * longest
+    longest = max((len(line) for label in labels for line in _broken(label).split("\n")), default=0)
+    return 0.2 + LETTER * longest
 
 
 def note_left_out(figure: Any, count: int) -> None:
@@ -145,24 +151,27 @@ def log_axis(axes: Any, which: str, low: float, high: float) -> None:
 
 
 def label_ends(axes: Any, x: float, ends: Sequence[tuple[float, str, Look | str]]) -> None:
-    """Name each line at its right end (height, name, look or colour): apart from each other, inside the axes."""
+    """Name each line at its right end (height, name, look or colour): apart, inside the axes, led to where far off."""
     if not ends:
         return
     axes.get_ylim()  # matplotlib fits the axes to the lines when it is asked, and the transform does not ask
     wished = (axes.transData - axes.transAxes).transform([(x, end[0]) for end in ends])[:, 1]
     order = sorted(range(len(ends)), key=lambda i: wished[i])
-    texts = [wrapped(ends[i][1], LABEL) for i in order]
+    texts = [_broken(ends[i][1]) for i in order]
     points = axes.get_position().height * axes.figure.get_figheight() * 72
     lines = [text.count("\n") + 1 for text in texts]
     size = min(7.0, points / (1.25 * sum(lines)))
     half = [0.5 * 1.25 * size * count / points for count in lines]
-    for place, i, text in zip(spread([wished[i] for i in order], half), order, texts, strict=True):
+    places = spread([wished[i] for i in order], half)
+    moved = [points * (place - wished[i]) for i, place in zip(order, places, strict=True)]
+    far = [abs(way) > 1.2 * 1.25 * size for way in moved]
+    for i, text, way, led in zip(order, texts, moved, far, strict=True):
         look = ends[i][2]
         colour = look.ink if isinstance(look, Look) else look
         axes.annotate(
             text,
-            (x, place),
-            (5, 0),
+            (x, wished[i]),
+            (12 if any(far) else 5, way),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             color=colour,
@@ -170,7 +179,39 @@ def label_ends(axes: Any, x: float, ends: Sequence[tuple[float, str, Look | str]
             fontsize=size,
             linespacing=1.0,
             annotation_clip=False,
+            arrowprops=LEADER | {"color": colour} if led else None,
         )
+
+
+def _broken(name: str) -> str:
+    """A line's name in short lines; each name of a list begins one."""
+    return ";\n".join(wrapped(one, LABEL) for one in name.split("; "))
+
+
+def coinciding(lines: Mapping[str, Sequence[float]], within: float) -> list[list[str]]:
+    """Names of lines, together where the heights of the later are nowhere further than `within` from the first's."""
+    groups: list[list[str]] = []
+    for name, heights in lines.items():
+        same = (group for group in groups if _near(lines[group[0]], heights, within))
+        if group := next(same, None):
+            group.append(name)
+        else:
+            groups.append([name])
+    return groups
+
+
+def _near(one: Sequence[float], other: Sequence[float], within: float) -> bool:
+    return len(one) == len(other) and all(abs(a - b) <= within for a, b in zip(one, other, strict=True))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of one line as a list: each without the parts that it begins with like the one before."""
+    parts = [name.split(", ") for name in names]
+    told = names[:1]
+    for before, own in itertools.pairwise(parts):
+        shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, own, strict=False)))
+        told = [*told, ", ".join(own[shared:] or own)]
+    return "; ".join(told)
 
 
 def spread(wished: Sequence[float], half: Sequence[float], high: float = 1.0) -> list[float]:

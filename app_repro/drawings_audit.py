@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import files
-from app_repro.drawing import NOMINAL, STYLE, label_ends, room, save, sheet, whole_numbers
+from app_repro.drawing import LINE, NOMINAL, STYLE, label_ends, room, save, sheet, whole_numbers
 from app_repro.palette import COLOURS, SPARE, looks
 
 _DENSITIES = ("density_nominal", "density_effective")
@@ -47,7 +47,7 @@ def _walked(axes: Any, walks: Sequence[dict[str, Any]]) -> None:
     for walked in walks:
         look = styles[walked["protocol"]]
         effective = [row["density_effective"] for row in walked["megabatches"]]
-        axes.plot(ks, effective, color=look.colour, linewidth=1.5)
+        axes.plot(ks, effective, color=look.colour, linewidth=LINE)
         ends.append((effective[-1], walked["protocol"], look))
     axes.set_ylim(0, 1.05)
     axes.set_ylabel("density (full: effective, dotted: nominal)")

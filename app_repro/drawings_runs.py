@@ -1,9 +1,23 @@
 """Printed figures about whole runs and their masks: the three metrics, accuracy by cost, densities, layers."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from app_repro.drawing import NOMINAL, label_ends, log_axis, note_left_out, panels_sheet, room, sheet, whole_numbers
+from app_repro.drawing import (
+    LINE,
+    NOMINAL,
+    PANEL,
+    coinciding,
+    label_ends,
+    listed,
+    log_axis,
+    note_left_out,
+    panels_sheet,
+    room,
+    sheet,
+    whole_numbers,
+)
 from app_repro.palette import Look, looks, wrapped
 from app_repro.series import Row, by, panel, panels
 from app_repro.series_runs import COSTS, METRICS
@@ -138,10 +152,16 @@ def _legend(axes: Any, labels: dict[str, Look]) -> None:
 
 
 def density(rows: Sequence[Row]) -> Any:
-    """A panel a setting, both protocols in it: effective density a line, the nominal one dotted under it."""
-    settings = panels(rows, "protocol")
-    styles = looks(settings.values())
+    """A panel a setting, both protocols in it: effective density a line, the nominal one dotted under it.
+
+    Of lines that coincide the first is drawn, under all their names: of the others nothing would be seen.
+    """
     lowest = min(row["density_effective"] for row in rows)
+    log = 0 < lowest < 0.1
+    settings = {
+        title: _together(by(own, "label"), lowest if log else None) for title, own in panels(rows, "protocol").items()
+    }
+    styles = looks(settings.values())
 
     def draw(axes: Any, own: Sequence[Row]) -> None:
         ends = []
@@ -150,9 +170,9 @@ def density(rows: Sequence[Row]) -> Any:
             axes.plot(ks, [row["density_nominal"] for row in line], color=look.colour, **NOMINAL)
             values = [row["density_effective"] for row in line]
             alone = {"marker": "o", "markersize": 3} if len(ks) == 1 else {}
-            axes.plot(ks, values, color=look.colour, dashes=look.dash or (None, None), linewidth=1.5, **alone)
-            ends.append((values[-1], label, look))
-        if 0 < lowest < 0.1:
+            axes.plot(ks, values, color=look.colour, dashes=look.dash or (None, None), linewidth=LINE, **alone)
+            ends.append((values[-1], line[0]["names"], look))
+        if log:
             log_axis(axes, "y", lowest, 1.0)
         else:
             axes.set_ylim(0, 1.05)
@@ -160,7 +180,19 @@ def density(rows: Sequence[Row]) -> Any:
         whole_numbers(axes, "megabatch")
         label_ends(axes, max(row["megabatch"] for row in own), ends)
 
-    return panels_sheet(settings, draw, list(styles))
+    return panels_sheet(settings, draw, sorted({row["names"] for own in settings.values() for row in own}))
+
+
+def _together(lines: dict[str, list[Row]], lowest: float | None) -> list[Row]:
+    """Rows of the lines that are drawn; `names`: of all that coincide on a log axis from `lowest` (None: from 0)."""
+
+    def height(value: float) -> float:
+        return 1 - math.log(value) / math.log(lowest) if lowest else value
+
+    both = ("density_effective", "density_nominal")
+    heights = {label: [height(row[name]) for name in both for row in line] for label, line in lines.items()}
+    groups = coinciding(heights, LINE / 72 / PANEL)
+    return [row | {"names": listed(group)} for group in groups for row in lines[group[0]]]
 
 
 def layers(rows: Sequence[Row], most: int = 6) -> Any:

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from app_repro.drawing import label_ends, note_left_out, panels_sheet, room, sheet, whole_numbers
+from app_repro.drawing import LINE, label_ends, note_left_out, panels_sheet, room, sheet, whole_numbers
 from app_repro.palette import Look, looks, wrapped
 from app_repro.series import Row, by, panels
 
@@ -55,7 +55,7 @@ def _schedules(axes: Any, lines: dict[str, list[Row]], styles: dict[str, Look]) 
             [values[0], *values],
             color=look.colour,
             dashes=look.dash or (None, None),
-            linewidth=1.5,
+            linewidth=LINE,
         )
         ends.append((values[-1], label, look))
     axes.set_ylim(0, 1.05)
@@ -101,7 +101,7 @@ def _seeds(axes: Any, values: dict[int, list[float]], look: Look) -> None:
 def _line(axes: Any, xs: Sequence[float], ys: Sequence[float], look: Look, **more: Any) -> None:
     # a lone megabatch has no line: its mean is a mark
     alone = {"marker": "o", "markersize": 3} if len(xs) == 1 else {}
-    axes.plot(xs, ys, color=look.colour, dashes=look.dash or (None, None), **({"linewidth": 1.5} | alone | more))
+    axes.plot(xs, ys, color=look.colour, dashes=look.dash or (None, None), **({"linewidth": LINE} | alone | more))
 
 
 def gap_long(rows: Sequence[Row]) -> Any:

@@ -36,13 +36,35 @@ def test_axes_stand_where_the_inches_say() -> None:
 
 @pytest.mark.parametrize("limits", [None, (0, 1000)])
 def test_a_name_stands_as_high_as_its_line_ends(limits: tuple[float, float] | None) -> None:
-    figure, [[axes]] = drawing.sheet([1.5], 1)
+    _, [[axes]] = drawing.sheet([1.5], 1)
     axes.plot([1, 2], [0, 1000], [1, 2], [200, 500])
     if limits:
         axes.set_ylim(*limits)
     drawing.label_ends(axes, 2, [(500, "half", "#000000"), (800, "high", "#000000")])
     ends = axes.transAxes.inverted().transform(axes.transData.transform([(2, 500), (2, 800)]))[:, 1]
     assert [text.xy[1] for text in axes.texts] == pytest.approx(list(ends)) and 0 < ends[0] < ends[1] < 1
+
+
+def test_a_name_far_from_its_line_is_led_to() -> None:
+    _, [[axes]] = drawing.sheet([1.0], 1)
+    axes.set_ylim(0, 1)
+    drawing.label_ends(axes, 2, [(0.9, "high", "#000000"), (0.5, "apart", "#000000")])
+    assert [text.arrow_patch for text in axes.texts] == [None, None] and axes.texts[0].xyann == (5, 0)
+    drawing.label_ends(axes, 2, [(0.5, f"name {i}", "#112233") for i in range(4)])
+    led = [text for text in axes.texts[2:] if text.arrow_patch]
+    assert [text.get_text() for text in led] == ["name 0", "name 3"]  # half a line's height is no distance
+    assert all(text.xy == (2, 0.5) and abs(text.xyann[1]) > 7 for text in led)
+    assert {text.xyann[0] for text in axes.texts[2:]} == {12}  # room for the leaders
+
+
+def test_lines_that_coincide_share_a_name() -> None:
+    lines = {"a": [0.1, 0.5], "b": [0.1, 0.52], "c": [0.1, 0.505], "d": [0.1]}
+    assert drawing.coinciding(lines, 0.01) == [["a", "c"], ["b"], ["d"]]
+    assert drawing.listed(["APP, released", "APP, released, order=permuted"]) == "APP, released; order=permuted"
+    assert drawing.listed(["OSP, paper", "APP, paper", "APP, tau 2", "APP"]) == "OSP, paper; APP, paper; tau 2; APP"
+    _, [[axes]] = drawing.sheet([1.0], 1)
+    drawing.label_ends(axes, 1, [(0.5, "APP, released; validation_images=clean", "#000000")])
+    assert axes.texts[0].get_text() == "APP, released;\nvalidation_images=clean"
 
 
 def test_of_many_panels_the_fullest_are_drawn_and_the_others_counted() -> None:

@@ -26,7 +26,7 @@ def texts(figure, monkeypatch):
 
     def spy(self, renderer, *args, **kwargs):
         if self.get_visible() and self.get_text().strip():
-            drawn.append((self.get_text(), self.get_window_extent(renderer)))
+            drawn.append((self.get_text(), Text.get_window_extent(self, renderer)))  # without its leader
         return draw(self, renderer, *args, **kwargs)
 
     monkeypatch.setattr(Text, "draw", spy)
@@ -94,6 +94,15 @@ def test_lines_are_named_at_their_ends() -> None:
     assert [text.get_text() for text in axes.texts] == ["APP"]
     names = {text.get_text().replace("\n", " ") for axes in drawn("anytime", "audit").axes for text in axes.texts}
     assert {"baseline", "Anytime OSP, tau 4.5", "Anytime OSP, tau 17.5", "APP"} <= names
+
+
+def test_lines_of_density_that_coincide_are_drawn_once_and_all_named() -> None:
+    [axes] = drawn("density", "audit").axes
+    names = "; ".join(text.get_text().replace(",\n", ", ").replace(";\n", "; ") for text in axes.texts)
+    rows = figures.FIGURES["density"].rows(SITUATIONS["audit"], {}).rows
+    labels = {row["label"] for row in rows}
+    assert len(labels) == 9 and len(axes.texts) == 4 and len(axes.lines) == 2 * 4  # each with its nominal density
+    assert {label.rpartition(", ")[2] for label in labels} <= set(names.replace(", ", "; ").split("; "))
 
 
 def test_protocols_of_a_data_set_stand_on_the_same_axes() -> None:
