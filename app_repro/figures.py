@@ -1,9 +1,13 @@
 """The printed figures: rows from records drawn by matplotlib as PDF, SVG and PNG, the rows beside each as CSV."""
 
+import contextlib
 import csv
 import io
 import itertools
-from collections.abc import Callable, Sequence
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,8 @@ from app_repro.series import Record, Row, Series
 from app_repro.series_curves import Histories
 
 INDEX = "index.md"
+MANY = 50
+"""Records from which a process of their own is worth the second that it takes to start."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,22 @@ def write(records: Sequence[Record], target: Path, histories: Histories | None =
                 lines += [f"## {series.title}", "", series.caption, ""]
     files.write_text(target / INDEX, "\n".join(lines))
     return [*written, target / INDEX]
+
+
+@contextlib.contextmanager
+def beside(records: Sequence[Record], target: Path, histories: Histories | None = None) -> Iterator[None]:
+    """As `write`, in a process of its own while the body runs, where there are many records and a second core.
+
+    What goes wrong there is raised here, after the body.
+    """
+    if len(records) < MANY or len(os.sched_getaffinity(0)) < 2:
+        yield
+        write(records, target, histories)
+        return
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        drawn = pool.submit(write, records, target, histories)
+        yield
+        drawn.result()
 
 
 def _table(series: Series, target: Path) -> Path:

@@ -78,7 +78,7 @@ def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -
 
     `opened`: write nothing, show the page that is there, until Ctrl-C.
     """
-    from app_repro import page, serve
+    from app_repro import figures, page, serve
     from app_repro import report as room
     from app_repro.verify import Report
     from app_repro.verify import verify as judge
@@ -87,9 +87,10 @@ def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -
         serve.show(out)
         return ""
     made = room.make(runs, claims)
-    text = room.write(made, out)
-    found = judge(room.places(runs), claims) if claims else Report((), (), ("No claims file: no verdicts.",))
-    written = page.write(out, found, made.tables, made.charts, made.records)
+    with figures.beside(made.records, out / "figures", made.histories):
+        text = room.write(made, out)
+        found = judge(room.places(runs), claims) if claims else Report((), (), ("No claims file: no verdicts.",))
+        written = page.write(out, found, made.tables, made.charts, made.records)
     return f"{text}\n\nthe page: {written}; `app-repro report --open` shows it"
 
 

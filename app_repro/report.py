@@ -117,8 +117,8 @@ def make(runs: Sequence[Path], claims_file: Path | None = None) -> Made:
 
 
 def write(made: Made, target: Path) -> str:
-    """Tables, metrics.json, plots and figures into `target`; the overview as text."""
-    from app_repro import figures, formats, plots
+    """Tables, metrics.json and plots into `target`; the overview as text. The figures are figures.write's."""
+    from app_repro import formats, plots
 
     rows = main_rows(made.records)
     overview = main_table(rows)
@@ -127,7 +127,6 @@ def write(made: Made, target: Path) -> str:
         formats.write(table, target / "tables")
     files.write_text(target / "metrics.json", json.dumps(metrics(rows), indent=1) + "\n")
     plots.write(next(table for table in made.tables if table.name == "per-megabatch"), target / "plots")
-    figures.write(made.records, target / "figures", made.histories)
     left_out = [content["run_id"] for content in made.records if content["status"] != "finished"]
     overview += f"\n\nnot in the table, diverged: {', '.join(left_out)}" if left_out else ""
     for content in made.records:

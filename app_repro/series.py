@@ -1,6 +1,5 @@
 """What a figure shows, before it is drawn: rows from records, with title, caption and text for the blind."""
 
-import json
 import math
 import statistics
 from collections.abc import Iterable, Sequence
@@ -73,7 +72,7 @@ def lines(records: Iterable[Record], across: Sequence[str] = ()) -> list[Line]:
         if content["status"] == "finished":
             spec = content["spec"]
             length = 0 if "sb" in across else spec["sb"]
-            key = (_short(spec["dataset"]), spec["arch"], protocol_name(content), length, spec["method"])
+            key = (short(spec["dataset"]), spec["arch"], protocol_name(content), length, spec["method"])
             panels.setdefault(key, []).append(content)
     found = []
     for key in sorted(panels, key=_rank):
@@ -86,7 +85,7 @@ def lines(records: Iterable[Record], across: Sequence[str] = ()) -> list[Line]:
     return found
 
 
-def _short(dataset: str) -> str:
+def short(dataset: str) -> str:
     """A data set's name; of a folder of images its last part, which is what people know it by."""
     kind, _, path = dataset.partition(":")
     return f"{kind}:{path.rstrip('/').rpartition('/')[2]}" if path else kind
@@ -121,7 +120,7 @@ def _telling(records: Sequence[Record], across: Sequence[str]) -> list[str]:
 
 
 def _values(content: Record, names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(json.dumps(content["spec"].get(name)) for name in names)
+    return tuple(repr(content["spec"].get(name)) for name in names)
 
 
 def _told(name: str, value: Any) -> str:
@@ -146,9 +145,13 @@ def by(rows: Iterable[Row], *names: str) -> dict[Any, list[Row]]:
 
 def panels(rows: Iterable[Row], *shared: str) -> dict[str, list[Row]]:
     """Rows by the title of their panel, in which all values of the settings `shared` stand together."""
+    titles: dict[tuple[Any, ...], str] = {}
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(panel(row | dict.fromkeys(shared, "")), []).append(row)
+        key = tuple(row.get(name) for name in SETTING)
+        if key not in titles:  # there are few, and rows by the hundred thousand
+            titles[key] = panel(row | dict.fromkeys(shared, ""))
+        groups.setdefault(titles[key], []).append(row)
     return groups
 
 

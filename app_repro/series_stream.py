@@ -20,6 +20,7 @@ from app_repro.series import (
     panel,
     remarks,
     sentence,
+    short,
     shown,
 )
 
@@ -53,7 +54,7 @@ def _stream(content: Record) -> list[Row]:
     """The megabatches of one run: all come from one cut, so each brings as many new images as the first."""
     spec, results = content["spec"], content["megabatches"]
     new = results[0]["train_samples"]
-    dataset = lines([content])[0].dataset
+    dataset = short(spec["dataset"])
     title = f"{dataset}, T = {spec['sb']}, {new:,} training images each, replay {spec['replay']}"
     return [
         {"stream": title, "dataset": dataset, "T": spec["sb"], "method": spec["method"], "tau": spec["tau"]}
@@ -109,11 +110,9 @@ def anytime(records: Sequence[Record]) -> Series:
 
 def _along(line: Line) -> list[tuple[Row, Row]]:
     """Start of a row, and the record's result, for each run and megabatch of a line."""
+    start = line.keys
     return [
-        (
-            line.keys | {"seed": run["spec"]["seed"], "run_id": run["run_id"], "megabatch": item["megabatch"]},
-            item,
-        )
+        (start | {"seed": run["spec"]["seed"], "run_id": run["run_id"], "megabatch": item["megabatch"]}, item)
         for run in line.runs
         for item in run["megabatches"]
     ]

@@ -1,4 +1,5 @@
 import itertools
+import os
 
 import matplotlib
 import pandas as pd
@@ -7,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from pictured import histories, situations
 
-from app_repro import drawings_runs, drawings_stream, figures
+from app_repro import drawings_runs, drawings_stream, figures, files
 from app_repro.drawing import STYLE
 
 SITUATIONS = situations()
@@ -67,6 +68,33 @@ def test_each_figure_is_three_pictures_with_its_data_beside_and_a_line_in_the_in
     assert len(data) == 6 * 8 and set(data["method"]) == {"dense", "osp", "app"}
     values = pd.read_csv(tmp_path / "accuracy.csv")["values"]
     assert [len(text.split()) for text in values] == [2] * 9
+
+
+def slow_and_elsewhere(records, target, histories) -> list:
+    files.write_text(target / "process", f"{os.getpid()} {len(records)}")
+    raise OSError("disk full")
+
+
+def test_many_records_are_drawn_in_a_process_of_their_own_and_what_fails_there_is_told(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(figures, "write", slow_and_elsewhere)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    done = []
+    for many in (3, 4):
+        monkeypatch.setattr(figures, "MANY", many)
+        with pytest.raises(OSError, match="disk full"), figures.beside([{}] * 3, tmp_path, {}):
+            done.append((tmp_path / "process").unlink(missing_ok=True))
+        process, count = (tmp_path / "process").read_text().split()
+        assert (int(process) == os.getpid()) == (many > 3) and count == "3"
+    assert len(done) == 2
+
+
+def test_one_core_draws_in_the_same_process(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(figures, "MANY", 1)
+    monkeypatch.setattr(figures, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    with figures.beside(SITUATIONS["none"], tmp_path):
+        assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["index.md"]
 
 
 def test_a_figure_of_an_earlier_report_that_has_no_data_now_is_removed(tmp_path) -> None:

@@ -43,7 +43,7 @@ def test_settings_that_a_figure_varies_stay_in_one_line() -> None:
 def test_protocols_departures_and_folders_are_named() -> None:
     found = series.lines(records(method="app", seed=1, protocol=["released", "paper"], order="file"))
     assert [line.protocol for line in found] == ["paper, order=file", "released"]
-    assert series._short("folder:/a/long/path/birds/") == "folder:birds" and series._short("digits") == "digits"
+    assert series.short("folder:/a/long/path/birds/") == "folder:birds" and series.short("digits") == "digits"
 
 
 def test_diverged_runs_are_no_part_of_a_line_but_said() -> None:
