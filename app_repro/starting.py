@@ -1,5 +1,6 @@
 """What it costs to start: seconds of the commands that people wait for, each as a process of its own."""
 
+import itertools
 import os
 import statistics
 import subprocess
@@ -13,10 +14,13 @@ from typing import Any
 from app_repro import demo, files, record, workspace
 from app_repro.errors import DataError
 from app_repro.evidence import record_files
-from app_repro.spec import RunSpec
+from app_repro.methods import METHODS
+from app_repro.spec import PROTOCOLS, PRUNING_ONLY, RunSpec, registry
 
 RECORDS = 400
 """As many runs as the paper trained, or more."""
+SEEDS = 7
+"""Of each setting; some sixty settings make the 400: two data sets, five networks, both protocols, three methods."""
 
 
 def measure(source: Path, claims: Path, *, quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -44,15 +48,32 @@ def measure(source: Path, claims: Path, *, quick: bool, say: Callable[[str], Non
 
 
 def multiply(source: Path, target: Path, count: int) -> None:
-    """`count` records in `target`: the first of `source`, each with a seed of its own. Numbers stay what they were."""
+    """`count` records in `target`: the first of `source` under the settings of a grid. Its numbers stay what they were.
+
+    A cell of the grid has SEEDS seeds. A record that never prunes keeps its method: the others would lack their tau.
+    """
     if not (found := sorted(record_files(source))):
         raise DataError(f"{source}: no record to multiply; name a folder of records with --records")
     content = record.read(found[0])
-    for seed in range(count):
-        spec = RunSpec.model_validate(content["spec"] | {"seed": seed})
-        files.write_sealed(
-            target / f"{spec.run_id}.json", content | {"run_id": spec.run_id, "spec": spec.model_dump(mode="json")}
-        )
+    methods = list(METHODS) if content["spec"]["tau"] else [content["spec"]["method"]]
+    names = (registry("data", "DATASETS")[:2], registry("models", "ARCHITECTURES")[:5], PROTOCOLS, methods)
+    cells = itertools.cycle(itertools.product(*names))
+    for number, (dataset, arch, protocol, method) in enumerate(itertools.islice(cells, -(-count // SEEDS))):
+        settings = PROTOCOLS[protocol] | {"dataset": dataset, "arch": arch, "method": method}
+        if method == "dense":
+            settings |= dict.fromkeys(PRUNING_ONLY)
+        for seed in range(SEEDS * number, min(SEEDS * (number + 1), count)):
+            _write(content, settings | {"seed": seed}, target)
+
+
+def _write(content: dict[str, Any], settings: dict[str, Any], target: Path) -> None:
+    spec = RunSpec.model_validate(content["spec"] | settings)
+    name, departures = spec.protocol
+    same = {"run_id": spec.run_id, "spec": spec.model_dump(mode="json")}
+    files.write_sealed(
+        target / f"{spec.run_id}.json",
+        content | same | {"protocol": {"name": name, "departures": departures}},
+    )
 
 
 def _app() -> list[str]:

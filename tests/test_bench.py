@@ -117,6 +117,16 @@ def test_records_are_multiplied_into_runs_of_their_own(tmp_path) -> None:
     assert sorted(content["spec"]["seed"] for content in found) == [0, 1, 2]
 
 
+def test_records_are_multiplied_over_a_grid_as_a_report_would_meet_it(tmp_path) -> None:
+    starting.multiply(ROOT / "data/published/demo", tmp_path, 400)
+    found = [record.read(path) for path in sorted(tmp_path.glob("*.json"))]
+    cells = {(c["spec"]["dataset"], c["spec"]["arch"], c["protocol"]["name"], c["spec"]["method"]) for c in found}
+    assert len(found) == 400 and len(cells) == 58  # of 60, with seven seeds each
+    assert {content["spec"]["tau"] for content in found if content["spec"]["method"] == "dense"} == {None}
+    assert all(not content["protocol"]["departures"] for content in found)
+    assert len({json.dumps(record.numbers(content["megabatches"][-1])) for content in found}) == 1
+
+
 def test_tables_show_what_was_measured_beside_what_was_predicted() -> None:
     lines = benchtable.speed_table(FOUND).splitlines()
     assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == (
