@@ -80,7 +80,7 @@ def sheet(
         rows.append([figure.add_axes((x / across, y / down, width / across, height / down)) for x, y in places])
         for axes in rows[-1]:  # fixed places: to look for free ones takes matplotlib half of its time
             axes.xaxis.set_label_coords(0.5, -0.29 / height)
-            axes.yaxis.set_label_coords(-0.4 / width, 0.5)
+            axes.yaxis.set_label_coords(-max(0.4, left - 0.15) / width, 0.5)
         y -= between
     return figure, rows
 

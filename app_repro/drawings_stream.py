@@ -18,7 +18,7 @@ def framework(rows: Sequence[Row]) -> Any:
     """A column a stream: images of each megabatch over the density that each method asks for."""
     streams = by(rows, "stream")
     styles = looks(streams.values())
-    kept = list(streams)[:STREAMS]
+    kept = _shortest_and_longest(list(streams))
     figure, (above, below) = sheet(
         [0.9, 1.4], len(kept), width=2.4, left=0.65, right=room([*styles, "replayed"]), between=0.45
     )
@@ -29,6 +29,11 @@ def framework(rows: Sequence[Row]) -> Any:
         _schedules(bottom, by(own, "label"), styles)
     note_left_out(figure, len(streams) - len(kept))
     return figure
+
+
+def _shortest_and_longest(streams: Sequence[str]) -> Sequence[str]:
+    """STREAMS of some streams that are ordered by length: the shortest, and the longest ones beside it."""
+    return [*streams[:1], *streams[1:][1 - STREAMS :]]
 
 
 def _bars(axes: Any, rows: Sequence[Row]) -> None:

@@ -181,3 +181,19 @@ def test_a_fourth_stream_is_counted_and_not_drawn() -> None:
     with matplotlib.rc_context(STYLE):
         figure = drawings_stream.framework([row | {"stream": f"stream {i}"} for i in range(4) for row in rows])
     assert len(figure.axes) == 6 and figure.texts[0].get_text().startswith("1 further setting:")
+
+
+def test_of_many_streams_the_shortest_and_the_longest_are_drawn() -> None:
+    rows = figures.FIGURES["framework"].rows(SITUATIONS["one"], {}).rows
+    with matplotlib.rc_context(STYLE):
+        figure = drawings_stream.framework([row | {"stream": f"T = {T}"} for T in (2, 8, 20, 100) for row in rows])
+    assert [axes.get_title(loc="left") for axes in figure.axes[:3]] == ["T = 2", "T = 20", "T = 100"]
+
+
+def test_the_title_of_accuracies_keeps_away_from_their_digits() -> None:
+    axes = drawn("pareto", "short").axes[0]
+    axes.set_yticks([60.0, 61.25])  # so many digits have the demo's
+    FigureCanvasAgg(axes.figure).draw()
+    digits = [text.get_window_extent() for text in axes.get_yticklabels()]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["60.00", "61.25"]
+    assert min(box.x0 for box in digits) - axes.yaxis.label.get_window_extent().x1 > 0.04 * axes.figure.dpi
