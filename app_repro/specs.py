@@ -18,6 +18,9 @@ MOST_BYTES = 120_000
 HOVER = {"opacity": 0, "size": 120}
 """Points on a line that are not seen, but say their values."""
 
+DASH = 1.5
+"""Pixels of a line pattern for one of its points in print, where lines are thinner."""
+
 SETTING = "setting"
 """Field and menu of what a chart is about: numbers, whose names stand in the menu alone."""
 
@@ -63,11 +66,19 @@ def colours(styles: Mapping[str, Look]) -> Spec:
     return {"field": "label", "type": "nominal", "scale": scale, "legend": legend(styles)}
 
 
+def strokes(styles: Mapping[str, Look]) -> Spec:
+    """The encodings of `label` as colour and line pattern, as in print: some lines differ in their pattern alone."""
+    dashes = [[DASH * length for length in look.dash] or [1, 0] for look in styles.values()]
+    scale = {"domain": list(styles), "range": dashes}
+    pattern = {"field": "label", "type": "nominal", "scale": scale, "legend": legend(styles)}
+    return {"color": colours(styles), "strokeDash": pattern}
+
+
 def legend(labels: Iterable[str]) -> Spec:
-    """Where names stand: over the chart, in as many columns as a phone has room for."""
+    """Where names stand: over the chart, in as many columns as a phone has room for; wide enough to show a pattern."""
     longest = max(map(len, labels))
     columns = 3 if longest <= 12 else 2 if longest <= 22 else 1
-    shape = {"symbolType": "stroke", "symbolStrokeWidth": 3, "symbolOpacity": 1}
+    shape = {"symbolType": "stroke", "symbolStrokeWidth": 3, "symbolOpacity": 1, "symbolSize": 700, "rowPadding": -8}
     return {"orient": "top", "title": None, "columns": columns, "labelLimit": 300} | shape
 
 

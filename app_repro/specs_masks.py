@@ -9,7 +9,7 @@ from app_repro.specs import SETTING, Spec
 
 
 def density(rows: Sequence[Row]) -> Spec:
-    """Effective density as lines over the nominal one, dotted; both protocols of a setting together."""
+    """Effective density as lines over the nominal one, grey and dotted; all protocols of a setting together."""
     groups = panels(rows, "protocol")
     styles = looks([rows])
     lists = ("megabatch", "density_nominal", "density_effective")
@@ -24,18 +24,17 @@ def density(rows: Sequence[Row]) -> Spec:
         )
         scale = {"type": "log"} if 0 < min(row["density_effective"] for row in rows) < 0.1 else {"domain": [0, 1]}
         axis = {"values": [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1], "format": "~g"} if "type" in scale else {}
-        common = {"x": specs.count("megabatch", "megabatch"), "color": specs.colours(styles)}
+        x = {"x": specs.count("megabatch", "megabatch")}
         nominal, effective = (
-            specs.quantity(name, "density (dotted: nominal)", scale=scale, axis=axis) for name in lists[1:]
+            {"y": specs.quantity(name, "density (grey, dotted: nominal)", scale=scale, axis=axis)} for name in lists[1:]
         )
+        # most lines share one nominal density: in their own colours the last drawn would hide the others'
+        dots = {"type": "line", "strokeDash": [1, 4], "strokeWidth": 5, "color": "#808080"}
         layer: list[Spec] = [
-            {
-                "mark": {"type": "line", "strokeDash": [1, 4], "strokeWidth": 4, "opacity": 0.5},
-                "encoding": common | {"y": nominal},
-            },
+            {"mark": dots, "encoding": x | nominal | {"detail": {"field": "label"}}},
             {
                 "mark": {"type": "line", "strokeWidth": 2.5, "point": specs.HOVER},
-                "encoding": common | {"y": effective, "tooltip": said},
+                "encoding": x | effective | specs.strokes(styles) | {"tooltip": said},
             },
         ]
         packed = specs.sampled(groups.values(), lists[0], lists[1:], stride)

@@ -41,8 +41,7 @@ def _stream(styles: Mapping[str, Look]) -> list[Spec]:
     asked = specs.quantity("density_nominal", "density asked for", True, scale={"domain": [0, 1]})
     steps = {
         "mark": {"type": "line", "interpolate": "step", "strokeWidth": 2.5, "point": specs.HOVER},
-        "encoding": {"x": specs.count("megabatch", "megabatch"), "y": asked, "tooltip": said}
-        | {"color": specs.colours(styles)},
+        "encoding": {"x": specs.count("megabatch", "megabatch"), "y": asked, "tooltip": said} | specs.strokes(styles),
     }
     bars = [_bars("new_images", "datum.replayed_images", 0.45), _bars("replayed_images", "0", 0.2)]
     return [{"layer": bars}, steps]
@@ -114,9 +113,10 @@ def _over_stream(rows: Sequence[Row], value: str, title: str, turns: Sequence[Ro
             | {"kind": "turn"}
             for row in turns
         ]
+        drawn = specs.strokes(styles)
         layer = [_seeds(title) if seeds else _band(), _means(title), *(_turns(title) if turns else [])]
         for part in layer:
-            part.setdefault("encoding", {})["color"] = specs.colours(styles)
+            part["encoding"] |= drawn if part["mark"]["type"] == "line" else {"color": drawn["color"]}
         return specs.chart(values, layer, specs.choice(SETTING, list(groups), "setting"))
 
     return specs.fitting(make, [(True, 1), *((False, stride) for stride in specs.STRIDES)])
@@ -199,11 +199,11 @@ def gap_length(rows: Sequence[Row]) -> Spec:
     ticks = {"values": sorted({row["megabatches"] for row in rows}), "format": "d", "grid": False}
     scale = {"type": "log", "nice": False, "padding": 12}
     x = {"x": specs.quantity("megabatches", "number of megabatches T", axis=ticks, scale=scale)}
-    common = x | {"color": specs.colours(looks([rows])), "tooltip": said}
+    common = x | specs.strokes(looks([rows])) | {"tooltip": said}
     low, gap = (specs.quantity(name, "generalisation gap, points") for name in ("low", "gap"))
     mark = {"type": "line", "strokeWidth": 2.5, "point": {"size": 60}}
     layer = [
-        {"mark": {"type": "rule"}, "encoding": common | {"y": low, "y2": {"field": "high"}}},
+        {"mark": {"type": "rule", "strokeDash": []}, "encoding": common | {"y": low, "y2": {"field": "high"}}},
         {"mark": mark, "encoding": common | {"y": gap}},
     ]
     return specs.chart(values, layer, specs.choice(SETTING, list(groups), "setting"))

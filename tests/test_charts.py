@@ -89,6 +89,28 @@ def test_values_are_the_rows_of_the_printed_figure() -> None:
     assert packed["density_nominal"][0] == 0.8 and packed["density_nominal"][-1] == 0.3664
 
 
+def layers_of(spec):
+    return [part for layer in spec["layer"] for part in layer.get("layer", [layer])]
+
+
+@pytest.mark.parametrize("name", ["density", "anytime-released", "framework"])
+def test_lines_of_one_colour_differ_in_their_pattern_in_chart_and_legend(name: str) -> None:
+    [spec] = (chart.spec for chart in made("audit") if chart.name == name)
+    *_, lines = (part["encoding"] for part in layers_of(spec) if "strokeDash" in part["encoding"])
+    colour, dash = lines["color"], lines["strokeDash"]
+    assert colour["scale"]["domain"] == dash["scale"]["domain"] and colour["legend"] == dash["legend"] is not None
+    looks = list(zip(colour["scale"]["range"], map(tuple, dash["scale"]["range"]), strict=True))
+    assert len(set(looks)) == len(looks)
+    if name == "density":
+        assert len(set(colour["scale"]["range"])) < len(looks)
+
+
+def test_the_nominal_density_is_grey_and_in_no_legend() -> None:
+    [spec] = (chart.spec for chart in made("audit") if chart.name == "density")
+    [nominal] = [part for part in layers_of(spec) if part["encoding"]["y"]["field"] == "density_nominal"]
+    assert nominal["mark"]["color"] == "#808080" and not {"color", "strokeDash"} & nominal["encoding"].keys()
+
+
 def test_menus_are_there_where_there_is_a_choice() -> None:
     by_name = {chart.name: chart.spec for chart in made("pruners")}
     menus = {param["name"]: param["bind"] for param in by_name["accuracy-paper"]["params"]}
