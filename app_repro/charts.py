@@ -25,7 +25,7 @@ class Chart:
     alt: str
     """The figure in words, with its numbers, for those who do not see it."""
     protocols: tuple[str, ...] = ()
-    """Protocols whose runs it draws; empty if it is about none or compares them."""
+    """Protocols whose runs it draws, several where it compares them; empty if it is about none."""
 
 
 def all_charts(records: Sequence[Record], histories: Histories | None = None) -> list[Chart]:
@@ -39,26 +39,36 @@ def all_charts(records: Sequence[Record], histories: Histories | None = None) ->
     charts = []
     for name, figure in FIGURES.items():
         whole = figure.rows(records, histories or {})
-        if figure.compares or not whole.rows:
-            charts.append(_chart(whole, name))
+        if figure.compares or name in COMPARING or not whole.rows:
+            about = {row.get("protocol", "").partition(",")[0] for row in whole.rows}
+            charts.append(_chart(whole, name, tuple(protocol for protocol in PROTOCOLS if protocol in about)))
             continue
         for protocol in present:
             mine = [content for content in records if content["protocol"]["name"] == protocol]
             series = figure.rows(mine, histories or {})
-            charts.append(_chart(series, f"{name}-{protocol}" if len(present) > 1 else name, (protocol,)))
+            shown_as = f"{name}-{protocol}" if len(present) > 1 else name
+            charts.append(_chart(series, shown_as, (protocol,), whole.rows))
     return charts
 
 
-def _chart(series: Series, name: str, protocols: tuple[str, ...] = ()) -> Chart:
-    spec = SPECS[series.name](series.rows) if series.rows else None
-    title = f"{series.title}: {', '.join(protocols)} protocol" if protocols else series.title
+def _chart(series: Series, name: str, protocols: tuple[str, ...], among: Sequence[Row] = ()) -> Chart:
+    """`among`: the rows of every protocol, for what must be the same in the charts of all."""
+    more = (among,) if series.name in ALIKE else ()
+    spec = SPECS[series.name](series.rows, *more) if series.rows else None
+    title = f"{series.title}: {protocols[0]} protocol" if len(protocols) == 1 else series.title
     every = spec.get("usermeta", {}).get("every", 1) if spec else 1
     fewer = f"Of so many runs, the chart shows every {every}th step along its x axis; {series.name}.csv has all."
     caption = f"{series.caption} {fewer}" if every > 1 else series.caption
     return Chart(name, title, caption, spec, series.alt, protocols)
 
 
-SPECS: dict[str, Callable[[Sequence[Row]], dict[str, Any]]] = {
+COMPARING = ("accuracy",)
+"""Figures that compare protocols on the page as they do in print, where a data set's protocols share their axes."""
+
+ALIKE = ("anytime",)
+"""Figures whose makers take the rows of every protocol too, for axes that charts side by side share."""
+
+SPECS: dict[str, Callable[..., dict[str, Any]]] = {
     "framework": specs_stream.framework,
     "accuracy": specs_runs.accuracy,
     "anytime": specs_stream.anytime,

@@ -55,6 +55,11 @@ def choice(name: str, options: Sequence[str], title: str) -> list[Spec]:
     return [{"name": name, "value": 0, "bind": bind}]
 
 
+def of_setting(values: Sequence[Any]) -> str:
+    """The expression for the one of `values` that belongs to the setting chosen; there is no menu of one setting."""
+    return f"{json.dumps(values)}[{SETTING if len(values) > 1 else 0}]"
+
+
 def numbered(groups: Mapping[Any, Sequence[Row]]) -> list[Row]:
     """All rows, each with the number of its group as `setting`."""
     return [row | {SETTING: number} for number, rows in enumerate(groups.values()) for row in rows]

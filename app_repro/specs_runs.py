@@ -11,32 +11,53 @@ from app_repro.specs import SETTING, Spec, numbered, rounded
 
 
 def accuracy(rows: Sequence[Row]) -> Spec:
-    """One metric of one data set: a line a network and method, each seed a dot, mean and sd as the paper marks them."""
-    groups = panels(rows, "arch")
+    """One metric of one data set: a line a network, method and protocol, each seed a dot, mean and sd as in the paper.
+
+    The network is in the names of lines where a data set has several, the protocol where there are several at all.
+    """
+    several = len(by(rows, "protocol")) > 1
+    groups = panels(rows, "arch", *["protocol"] * several)
+    headings, named = [], []
+    for title, own in groups.items():
+        networks = list(by(own, "arch"))
+        headings.append(f"{title}, {networks[0]}" if len(networks) == 1 else title)
+        for row in own:
+            network = f"{row['arch']} " if len(networks) > 1 else ""
+            named.append(f"{network}{row['label']}" + (f", {row['protocol']}" if several else ""))
     titles = [title for title, _, _ in METRICS.values()]
     digits = {title: digits for title, _, digits in METRICS.values()}
     values = [
         {SETTING: row[SETTING], "metric": titles.index(row["metric"]), "label": row["label"], "n": row["n"]}
-        | {"name": f"{row['arch']} {row['label']}", "shown": shown(row["mean"], row["sd"], digits[row["metric"]])}
+        | {"protocol": row["protocol"], "name": name}
+        | {"shown": shown(row["mean"], row["sd"], digits[row["metric"]])}
         | {"mean": rounded(row["mean"], 6), "value": [rounded(value, 6) for value in row["values"]]}
         | {"low": rounded(row["mean"] - (row["sd"] or 0), 6), "high": rounded(row["mean"] + (row["sd"] or 0), 6)}
-        for row in numbered(groups)
+        for name, row in zip(named, numbered(groups), strict=True)
     ]
     choices = specs.choice(SETTING, list(groups), "setting") + specs.choice("metric", titles, "metric")
-    named = _named("metric", titles)
-    return specs.chart(values, _metric(looks([rows])), choices, height={"step": 24}, title=named)
+    title = _named(f"[{json.dumps(titles)}[metric], {specs.of_setting(headings)}]")
+    return specs.chart(values, _metric(looks([rows]), several), choices, height={"step": 26}, title=title)
 
 
-def _metric(styles: Mapping[str, Look]) -> list[Spec]:
-    """Seeds, spread and mean of each line."""
-    axis = {"labelLimit": 170, "grid": True}
+BROKEN = (
+    "width > 500 ? datum.label : [slice(datum.label, 0, lastindexof(datum.label, ', ') + 1), "
+    "slice(datum.label, lastindexof(datum.label, ', ') + 2)]"
+)
+"""The name of a line; on a phone, where it would leave no room for the marks, in two rows."""
+
+
+def _metric(styles: Mapping[str, Look], several: bool) -> list[Spec]:
+    """Seeds, spread and mean of each line; `several`: names end with a protocol."""
+    axis: Spec = {"labelLimit": 330, "grid": True}
+    if several:
+        axis |= {"labelExpr": BROKEN, "labelLineHeight": 12, "labelOffset": {"expr": "width > 500 ? 0 : -6"}}
     common = {
         "y": {"field": "name", "type": "nominal", "title": None, "sort": None, "axis": axis},
         "color": specs.colours(styles) | {"legend": None},
     }
     low, mean, value = (specs.quantity(name, "", axis={"tickCount": 4}) for name in ("low", "mean", "value"))
-    said = specs.tooltip(("name", "network, method", None), ("shown", "mean ± sd", None), ("n", "seeds", "d"))
-    each = specs.tooltip(("name", "network, method", None), ("value", "one seed", ",.2f"))
+    said = specs.tooltip(("name", "line", None), ("shown", "mean ± sd", None), ("n", "seeds", "d"))
+    each = specs.tooltip(("name", "line", None), ("value", "one seed", ",.2f"))
     return [
         {
             "transform": specs.unpacked(["value"]),
@@ -60,10 +81,10 @@ def _shapes(styles: Mapping[str, Look]) -> Spec:
     return {"field": "label", "type": "nominal", "scale": scale, "legend": None}
 
 
-def _named(menu: str, titles: Sequence[str]) -> Spec:
+def _named(expression: str) -> Spec:
     """The name of an axis that a menu chooses, under the chart: an axis itself cannot change its own."""
     return {
-        "text": {"expr": f"{json.dumps(list(titles))}[{menu}]"},
+        "text": {"expr": expression},
         "orient": "bottom",
         "anchor": "middle",
         "fontSize": 11,
@@ -88,7 +109,7 @@ def pareto(rows: Sequence[Row]) -> Spec:
     spec = specs.chart(values, _runs(looks([rows]), wide), specs.choice(SETTING, list(groups), "data set"))
     picked = [{"calculate": f"datum.{name}s[cost]", "as": name} for name in ("cost", "front")]
     more = {"params": [*spec["params"], menu], "transform": [*spec["transform"], *picked]}
-    return spec | more | {"title": _named("cost", list(COSTS.values()))}
+    return spec | more | {"title": _named(f"{json.dumps(list(COSTS.values()))}[cost]")}
 
 
 def _runs(styles: Mapping[str, Look], wide: bool) -> list[Spec]:

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from app_repro import specs
 from app_repro.palette import Look, looks
@@ -69,9 +70,19 @@ def _bars(part: str, low: str, opacity: float) -> Spec:
     }
 
 
-def anytime(rows: Sequence[Row]) -> Spec:
-    """Accuracy over megabatches."""
-    return _over_stream(rows, "test_accuracy", "test accuracy, %", [])
+def anytime(rows: Sequence[Row], among: Sequence[Row] = ()) -> Spec:
+    """Accuracy over megabatches; on one scale for all rows of a data set in `among`, charts of other protocols too."""
+    heights = {name: [row["test_accuracy"] for row in own] for name, own in by([*rows, *among], "dataset").items()}
+    ends = []
+    for own in panels(rows).values():
+        low, high = (pick(heights[own[0]["dataset"]]) for pick in (min, max))
+        space = 0.05 * (high - low) or 1.0
+        ends.append((rounded(low - space), rounded(high + space)))
+    names = ("domainMin", "domainMax")
+    scale = {
+        name: {"expr": specs.of_setting(values)} for name, values in zip(names, zip(*ends, strict=True), strict=True)
+    }
+    return _over_stream(rows, "test_accuracy", "test accuracy, %", [], scale)
 
 
 def gap_long(rows: Sequence[Row]) -> Spec:
@@ -81,7 +92,9 @@ def gap_long(rows: Sequence[Row]) -> Spec:
     return _over_stream([row for row in rows if row["kind"] == "seed"], "gap", "generalisation gap, points", turns)
 
 
-def _over_stream(rows: Sequence[Row], value: str, title: str, turns: Sequence[Row]) -> Spec:
+def _over_stream(
+    rows: Sequence[Row], value: str, title: str, turns: Sequence[Row], scale: Mapping[str, Spec] = MappingProxyType({})
+) -> Spec:
     """Means as lines, every seed thin; where that is too much a band from the lowest seed to the highest."""
     groups = panels(rows)
     styles = looks([rows])
@@ -117,6 +130,7 @@ def _over_stream(rows: Sequence[Row], value: str, title: str, turns: Sequence[Ro
         layer = [_seeds(title) if seeds else _band(), _means(title), *(_turns(title) if turns else [])]
         for part in layer:
             part["encoding"] |= drawn if part["mark"]["type"] == "line" else {"color": drawn["color"]}
+            part["encoding"]["y"]["scale"] |= scale
         return specs.chart(values, layer, specs.choice(SETTING, list(groups), "setting"))
 
     return specs.fitting(make, [(True, 1), *((False, stride) for stride in specs.STRIDES)])

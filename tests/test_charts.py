@@ -9,6 +9,7 @@ from app_repro import charts, specs, specs_masks, specs_runs, specs_stream
 from app_repro.palette import Look
 
 SITUATIONS = situations()
+SCALED = ("domainMin", "domainMax")
 
 
 def made(situation: str) -> list[charts.Chart]:
@@ -70,7 +71,8 @@ def test_specifications_suit_a_phone_a_theme_and_a_strict_page(situation: str) -
 
 def test_a_protocol_has_charts_of_its_own_unless_both_are_compared() -> None:
     found = {chart.name: chart.protocols for chart in made("pruners")}
-    assert found["density"] == found["pareto"] == found["framework"] == ()
+    assert found["density"] == found["pareto"] == found["accuracy"] == ("paper", "released")
+    assert found["framework"] == ()
     assert found["layers-paper"] == ("paper",) and found["layers-released"] == ("released",)
     alone = {chart.name: chart.protocols for chart in made("one")}
     assert alone["accuracy"] == ("paper",) and "accuracy-paper" not in alone
@@ -111,9 +113,43 @@ def test_the_nominal_density_is_grey_and_in_no_legend() -> None:
     assert nominal["mark"]["color"] == "#808080" and not {"color", "strokeDash"} & nominal["encoding"].keys()
 
 
+def test_protocols_of_a_data_set_stand_under_each_other_in_full_names() -> None:
+    [spec] = (chart.spec for chart in made("audit") if chart.name == "accuracy")
+    values = spec["data"]["values"]
+    assert {row["setting"] for row in values} == {0}
+    names = dict.fromkeys(row["name"] for row in values)
+    assert len(values) == 3 * len(names) and {"baseline, paper", "APP, released, candidates=kept"} <= names.keys()
+    axis = spec["layer"][0]["encoding"]["y"]["axis"]
+    assert axis["labelLimit"] > 6.5 * max(map(len, names))
+    assert "cifar10, T = 8, resnet20s" in spec["title"]["text"]["expr"]
+
+
+def test_a_network_is_named_in_each_line_only_beside_others() -> None:
+    [spec] = (chart.spec for chart in made("short") if chart.name == "accuracy")
+    assert {"resnet18 APP", "resnet50 APP"} <= {row["name"] for row in spec["data"]["values"]}
+    [spec] = (chart.spec for chart in made("one") if chart.name == "accuracy")
+    assert {row["name"] for row in spec["data"]["values"]} == {"APP"}
+
+
+def test_accuracy_over_the_stream_has_one_scale_a_data_set_in_the_charts_of_all_protocols() -> None:
+    records = [*SITUATIONS["audit"], *(run(spec, accuracy=0.9) for spec in grid("short", arch="resnet18", seed=1))]
+    found = {chart.name: chart.spec for chart in charts.all_charts(records)}
+    ends = {}
+    for protocol in ("paper", "released"):
+        spec = found[f"anytime-{protocol}"]
+        labels = spec["params"][0]["bind"]["labels"]
+        for part in layers_of(spec):
+            scale = part["encoding"]["y"]["scale"]
+            for place, name in enumerate(labels):
+                low, high = (json.loads(scale[end]["expr"].removesuffix("[setting]"))[place] for end in SCALED)
+                assert low < high
+                ends.setdefault(name.partition(",")[0], set()).add((low, high))
+    assert ends.keys() == {"cifar10", "cifar100"} and {len(pairs) for pairs in ends.values()} == {1}
+
+
 def test_menus_are_there_where_there_is_a_choice() -> None:
     by_name = {chart.name: chart.spec for chart in made("pruners")}
-    menus = {param["name"]: param["bind"] for param in by_name["accuracy-paper"]["params"]}
+    menus = {param["name"]: param["bind"] for param in by_name["accuracy"]["params"]}
     assert menus["metric"]["labels"] == ["test accuracy, %", "CER, errors", "gap, points"]
     layers = by_name["layers-paper"]["params"][0]["bind"]
     assert layers["labels"][:2] == ["cifar10, resnet18, paper, T = 8: snip", "cifar10, resnet50, paper, T = 8: snip"]
