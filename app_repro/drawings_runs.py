@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app_repro.drawing import (
+    LETTER,
     LINE,
     NOMINAL,
     PANEL,
@@ -14,7 +15,6 @@ from app_repro.drawing import (
     log_axis,
     note_left_out,
     panels_sheet,
-    room,
     sheet,
     whole_numbers,
 )
@@ -94,7 +94,7 @@ def pareto(rows: Sequence[Row], most: int = 3) -> Any:
     datasets = by(rows, "dataset")
     styles = looks(datasets.values())
     kept = list(datasets)[:most]
-    space = 0.2 + room(list(styles))
+    space = 0.35 + LETTER * max(map(len, styles))
     figure, grid = sheet([1.9] * len(kept), len(COSTS), 2.3, 0.6, 0.15, between=0.7, last=space)
     for title, spots in zip(kept, grid, strict=True):
         for axes, (cost, name) in zip(spots, COSTS.items(), strict=True):
@@ -136,7 +136,7 @@ def _against(axes: Any, rows: Sequence[Row], cost: str, styles: dict[str, Look])
 def _legend(axes: Any, labels: dict[str, Look]) -> None:
     """Marks and names at the right: points have no ends to stand at."""
     for place, (label, look) in enumerate(labels.items()):
-        y = 1 - 0.11 * (place + 0.5)
+        y = 1 - min(0.11, 1 / len(labels)) * (place + 0.5)
         axes.plot(
             [1.05],
             [y],

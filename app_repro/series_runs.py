@@ -48,11 +48,15 @@ def accuracy(records: Sequence[Record]) -> Series:
 def pareto(records: Sequence[Record]) -> Series:
     """Accuracy of every run beside its effective density and its FLOPs; whether no run of its data set beats it."""
     rows: list[Row] = []
-    for line in lines(records):
+    found = lines(records)
+    several = len({line.protocol for line in found}) > 1
+    for line in found:
+        name = {"label": f"{line.label}, {_bundle(line.protocol)}"} if several else {}
         for run in line.runs:
             summary = run["summary"]
             rows.append(
                 line.keys
+                | name
                 | {"seed": run["spec"]["seed"], "run_id": run["run_id"]}
                 | {"test_accuracy": 100 * summary["test_accuracy"], "density_effective": summary["density_effective"]}
                 | {"inference_mflops": summary["inference_flops_at_density"] / 1e6}
@@ -78,6 +82,12 @@ def pareto(records: Sequence[Record]) -> Series:
         sentence("Accuracy against cost.", listing(said)) if rows else "",
         rows,
     )
+
+
+def _bundle(protocol: str) -> str:
+    """`released, departed` for `released, order=permuted`: marks have few looks, each departure cannot have its own."""
+    bundle, _, departure = protocol.partition(",")
+    return f"{bundle}, departed" if departure else bundle
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:

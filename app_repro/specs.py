@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from app_repro.palette import Look
@@ -79,12 +80,15 @@ def strokes(styles: Mapping[str, Look]) -> Spec:
     return {"color": colours(styles), "strokeDash": pattern}
 
 
-def legend(labels: Iterable[str]) -> Spec:
-    """Where names stand: over the chart, in as many columns as a phone has room for; wide enough to show a pattern."""
+STROKE = {"symbolType": "stroke", "symbolStrokeWidth": 3, "symbolSize": 700, "rowPadding": -8}
+"""A line in a legend: long enough to show its pattern, its rows no higher than letters."""
+
+
+def legend(labels: Iterable[str], symbol: Mapping[str, Any] = MappingProxyType(STROKE)) -> Spec:
+    """Where names stand: over the chart, in as many columns as a phone has room for."""
     longest = max(map(len, labels))
     columns = 3 if longest <= 12 else 2 if longest <= 22 else 1
-    shape = {"symbolType": "stroke", "symbolStrokeWidth": 3, "symbolOpacity": 1, "symbolSize": 700, "rowPadding": -8}
-    return {"orient": "top", "title": None, "columns": columns, "labelLimit": 300} | shape
+    return {"orient": "top", "title": None, "columns": columns, "labelLimit": 300, "symbolOpacity": 1, **symbol}
 
 
 def quantity(field: str, title: str, zero: bool = False, **more: Any) -> Spec:

@@ -37,7 +37,7 @@ def density(rows: Sequence[Row]) -> Spec:
                 "encoding": x | effective | specs.strokes(styles) | {"tooltip": said},
             },
         ]
-        packed = specs.sampled(groups.values(), lists[0], lists[1:], stride)
+        packed = specs.sampled(groups.values(), lists[0], lists[1:], stride, ("label", "n", "protocol"))
         choices = specs.choice(SETTING, list(groups), "setting")
         return specs.chart(packed, layer, choices, transform=specs.unpacked(lists))
 

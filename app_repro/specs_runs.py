@@ -93,6 +93,16 @@ def _named(expression: str) -> Spec:
     }
 
 
+_BY_COST = {"sort": [{"field": "cost", "order": "ascending"}, {"field": "test_accuracy", "order": "descending"}]}
+FRONT: list[Spec] = [
+    {"window": [{"op": "max", "field": "test_accuracy", "as": "best"}], "ignorePeers": True} | _BY_COST,
+    # Vega knows no frame that ends before the row itself
+    {"window": [{"op": "lag", "field": "best", "as": "before"}]} | _BY_COST,
+    {"calculate": "datum.before === null || datum.test_accuracy > datum.before", "as": "front"},
+]
+"""Which of the runs shown no other beats in both, as series_runs.front finds them: of the protocol chosen alone."""
+
+
 def pareto(rows: Sequence[Row]) -> Spec:
     """Every run of one data set: accuracy against one cost, and the front."""
     groups = by(rows, "dataset")
@@ -100,14 +110,14 @@ def pareto(rows: Sequence[Row]) -> Spec:
     values = [
         {SETTING: row[SETTING], "test_accuracy": rounded(row["test_accuracy"], 6)}
         | {name: row[name] for name in keep}
-        | {"costs": [rounded(row[name], 6) for name in COSTS], "fronts": [int(row[f"front_{name}"]) for name in COSTS]}
+        | {"costs": [rounded(row[name], 6) for name in COSTS]}
         for row in numbered(groups)
     ]
     wide = any(max(row[name] for row in rows) > 5 * min(row[name] for row in rows) for name in COSTS)
     # not through `choice`: a filter would drop runs, here the menu says which of a run's costs is meant
     [menu] = specs.choice("cost", list(COSTS.values()), "against")
     spec = specs.chart(values, _runs(looks([rows]), wide), specs.choice(SETTING, list(groups), "data set"))
-    picked = [{"calculate": f"datum.{name}s[cost]", "as": name} for name in ("cost", "front")]
+    picked = [{"calculate": "datum.costs[cost]", "as": "cost"}, *FRONT]
     more = {"params": [*spec["params"], menu], "transform": [*spec["transform"], *picked]}
     return spec | more | {"title": _named(f"{json.dumps(list(COSTS.values()))}[cost]")}
 
@@ -130,6 +140,8 @@ def _runs(styles: Mapping[str, Look], wide: bool) -> list[Spec]:
         ("run_id", "run", None),
     )
     best, grey = [{"filter": "datum.front"}], "#808080"
+    marks = {"color": specs.colours(styles), "shape": _shapes(styles)}
+    names = {"legend": specs.legend(styles, {"symbolSize": 80, "symbolStrokeWidth": 2})}
     return [
         {
             "transform": best,
@@ -139,7 +151,7 @@ def _runs(styles: Mapping[str, Look], wide: bool) -> list[Spec]:
         {"transform": best, "mark": {"type": "point", "size": 200, "color": grey}, "encoding": axis},
         {
             "mark": {"type": "point", "filled": False, "strokeWidth": 1.8, "size": 60},
-            "encoding": axis | {"color": specs.colours(styles), "shape": _shapes(styles), "tooltip": said},
+            "encoding": axis | {name: part | names for name, part in marks.items()} | {"tooltip": said},
         },
     ]
 

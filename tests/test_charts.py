@@ -5,7 +5,7 @@ import vl_convert
 from pictured import histories, run, situations
 from synthetic import grid
 
-from app_repro import charts, specs, specs_masks, specs_runs, specs_stream
+from app_repro import charts, series_runs, specs, specs_masks, specs_runs, specs_stream
 from app_repro.palette import Look
 
 SITUATIONS = situations()
@@ -122,6 +122,25 @@ def test_protocols_of_a_data_set_stand_under_each_other_in_full_names() -> None:
     axis = spec["layer"][0]["encoding"]["y"]["axis"]
     assert axis["labelLimit"] > 6.5 * max(map(len, names))
     assert "cifar10, T = 8, resnet20s" in spec["title"]["text"]["expr"]
+
+
+@pytest.mark.parametrize("name", ["accuracy", "density", "pareto"])
+def test_what_compares_protocols_can_be_narrowed_to_one(name: str) -> None:
+    [chart] = (chart for chart in made("audit") if chart.name == name)
+    named = {row["protocol"].partition(",")[0] for row in chart.spec["data"]["values"]}
+    assert named == set(chart.protocols) == {"paper", "released"}
+
+
+def test_the_front_is_found_among_the_runs_shown() -> None:
+    """Vega's own answer, asked for as marks: the circles around the runs of the front."""
+    records = SITUATIONS["audit"]
+    rows = series_runs.pareto(records).rows
+    rows = [row | {"test_accuracy": 7 * place % 11 + 20 * row["density_effective"]} for place, row in enumerate(rows)]
+    for some in (rows, [row for row in rows if row["protocol"] == "paper"]):
+        best = series_runs.front([(row["density_effective"], row["test_accuracy"]) for row in some])
+        svg = vl_convert.vegalite_to_svg(specs_runs.pareto(some) | {"width": 340}, vl_version="6.4")
+        circles = svg.partition("layer_1_marks")[2].partition("</g>")[0].count("<path")
+        assert 1 < circles == len(best) < len(some)
 
 
 def test_a_network_is_named_in_each_line_only_beside_others() -> None:

@@ -37,6 +37,14 @@ def test_a_dense_run_behind_a_sparse_one_is_off_the_front() -> None:
     assert "effective density: the front is 60.00 % at 0.3664 (APP)" in found.alt
 
 
+def test_runs_of_several_protocols_are_told_apart_by_name() -> None:
+    protocols = [{"protocol": "paper"}, {"protocol": "released"}, {"protocol": "released", "order": "permuted"}]
+    records = [make(specs(method="app", **protocol)[0]) for protocol in protocols]
+    labels = [row["label"] for row in series_runs.pareto(records).rows]
+    assert labels == ["APP, paper", "APP, released", "APP, released, departed"]
+    assert {row["label"] for row in series_runs.pareto(records[1:2]).rows} == {"APP"}
+
+
 def test_data_sets_have_fronts_of_their_own() -> None:
     records = [make(specs(method="dense")[0], accuracy=0.9), make(specs(method="dense", dataset="cifar100")[0])]
     assert all(row["front_density_effective"] for row in series_runs.pareto(records).rows)
