@@ -153,6 +153,8 @@ const narrowed = (node) => { // the same specification with the rows of the chos
 };
 const drawn = new Map();
 const draw = async (figure, specs) => {
+  const twin = chosen() === "both" ? figure.id : figure.id.replace(/-(paper|released)$/, `-${chosen()}`);
+  figure.hidden = twin !== figure.id && document.getElementById(twin) !== null; // its other protocol's figure stands for it
   const plot = one(".plot", figure);
   if (!plot) return;
   const protocols = figure.dataset.protocols.split(" ").filter(Boolean);
@@ -160,8 +162,6 @@ const draw = async (figure, specs) => {
   const [note, box] = [one(".nothing", figure), plot.closest(".scroll")];
   box.hidden = one(".binds", figure).hidden = !about;
   note.hidden = about;
-  const twin = chosen() === "both" ? figure.id : figure.id.replace(/-(paper|released)$/, `-${chosen()}`);
-  figure.hidden = twin !== figure.id && document.getElementById(twin) !== null; // its other protocol's figure stands for it
   note.textContent = about ? "" : `No run of this figure follows the ${chosen()} protocol.`;
   const state = protocols.length > 1 ? chosen() : "both";
   if (!about || drawn.get(figure)?.state === state) return;

@@ -1,5 +1,6 @@
 """The page in a browser: Debian's chromium ($CHROMIUM names another), and axe-core where .ci/run has put it ($AXE)."""
 
+import dataclasses
 import json
 import os
 import re
@@ -150,6 +151,18 @@ def test_a_protocol_without_runs_says_so_in_each_figure(opened, tmp_path) -> Non
     assert note.inner_text() == "No run of this figure follows the released protocol."
     assert tab.locator("#figure-accuracy .plot").is_hidden()
     assert tab.locator("#table-main .nothing").inner_text() == "No row fits."
+
+
+def test_a_figure_that_has_no_data_goes_with_its_protocol(opened, tmp_path) -> None:
+    records = pages.records()
+    twins = [dataclasses.replace(pages.chart(records), name="gap-paper", protocols=("paper",))]
+    twins.append(dataclasses.replace(pages.NO_CHART, name="gap-released", protocols=("released",)))
+    tab = opened(pages.page.write(tmp_path, pages.Report((), ()), [], twins, records))
+    assert tab.locator("figure:visible").count() == 2
+    for protocol in ("paper", "released"):
+        tab.locator(".switch label", has_text=protocol).click()
+        tab.wait_for_selector(f"html[data-drawn={protocol}]")
+        assert [item.get_attribute("id") for item in tab.locator("figure:visible").all()] == [f"figure-gap-{protocol}"]
 
 
 def test_a_click_on_a_number_shows_the_runs_behind_it(opened) -> None:
