@@ -92,23 +92,32 @@ def _tally(verdicts: Report) -> list[tuple[str, int]]:
 
 
 def runs_table(records: Sequence[dict[str, Any]]) -> Table:
-    """Every run with its setting and provenance: what a number's dialog shows, and what is read without scripts."""
+    """Every run with its provenance and setting: what a number's dialog shows, and what is read without scripts.
+
+    By setting and seed; provenance stands first, where a dialog has room for it.
+    """
     columns = (
         Column("run", "run"),
-        *groups.columns(RUN_SETTINGS),
         Column("seed", "seed", number=True),
-        Column("protocol", "protocol"),
-        Column("status", "status"),
         Column("commit", "commit"),
         Column("device", "device"),
+        Column("protocol", "protocol"),
+        Column("status", "status"),
+        *groups.columns(RUN_SETTINGS),
         Column("wall_seconds", "wall time, s", number=True),
     )
-    rows = sorted((_run_row(content) for content in records), key=lambda row: [cell.shown for cell in row[1:]])
+    rows = map(_run_row, sorted(records, key=_place))
     note = "A run's id is a digest of all its settings. `+` after a commit: files differed from it."
     return Table("runs", "Every run", note, columns, tuple(rows))
 
 
 RUN_SETTINGS = ("dataset", "arch", "method", "sb", "tau", "criterion", "epochs")
+
+
+def _place(content: dict[str, Any]) -> list[str]:
+    spec = content["spec"]
+    settings = [cell.shown for cell in groups.labels(spec, RUN_SETTINGS)]
+    return [*settings, str(spec["seed"]), record.protocol_name(content), content["run_id"]]
 
 
 def _run_row(content: dict[str, Any]) -> tuple[Cell, ...]:
@@ -121,12 +130,12 @@ def _run_row(content: dict[str, Any]) -> tuple[Cell, ...]:
     seconds = content["summary"]["wall_seconds"] if content["summary"] else None
     return (
         label(content["run_id"]),
-        *groups.labels(spec, RUN_SETTINGS),
         Cell(spec["seed"], str(spec["seed"])),
-        label(record.protocol_name(content)),
-        label(status),
         label(commit),
         label(device.get("name") or device.get("kind")),
+        label(record.protocol_name(content)),
+        label(status),
+        *groups.labels(spec, RUN_SETTINGS),
         Cell(seconds, "-" if seconds is None else f"{seconds:,.1f}"),
     )
 
