@@ -48,6 +48,17 @@ def chart(values: Sequence[Row], layer: Sequence[Spec], choices: Sequence[Spec] 
     }
 
 
+def stacked(values: Sequence[Row], by: str, step: int) -> Spec:
+    """The height of a chart with a row of `step` pixels for each value of `by`: of its highest setting.
+
+    The page sets it anew for the setting chosen. Vega-Lite's own height by steps warns beside a width of its place.
+    """
+    rows: dict[int, set[str]] = {}
+    for row in values:
+        rows.setdefault(row[SETTING], set()).add(row[by])
+    return {"height": step * max(map(len, rows.values())), "usermeta": {"step": step, "by": by}}
+
+
 def choice(name: str, options: Sequence[str], title: str) -> list[Spec]:
     """A menu of `options` (values hold their numbers, from 0); none where there is nothing to choose."""
     if len(options) < 2:
@@ -93,7 +104,9 @@ def legend(labels: Iterable[str], symbol: Mapping[str, Any] = MappingProxyType(S
 
 def quantity(field: str, title: str, zero: bool = False, **more: Any) -> Spec:
     """The encoding of a number along an axis."""
-    scale, axis = {"zero": zero} | more.pop("scale", {}), {"labelOverlap": True} | more.pop("axis", {})
+    scale, axis = more.pop("scale", {}), {"labelOverlap": True} | more.pop("axis", {})
+    if scale.get("type") != "log":
+        scale = {"zero": zero} | scale
     return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis, **more}
 
 
@@ -165,7 +178,8 @@ def fitting(make: Callable[..., Spec], attempts: Sequence[tuple[Any, ...]]) -> S
     for attempt in attempts:
         if attempt[-1] < least and attempt is not attempts[-1]:
             continue  # to try it would take time and come out too large
-        spec = make(*attempt) | {"usermeta": {"every": attempt[-1]}}
+        spec = make(*attempt)
+        spec["usermeta"] = spec.get("usermeta", {}) | {"every": attempt[-1]}
         size = len(json.dumps(spec))
         if size <= MOST_BYTES:
             break

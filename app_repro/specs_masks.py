@@ -55,7 +55,7 @@ def layers(rows: Sequence[Row]) -> Spec:
 
     def make(stride: int) -> Spec:
         packed = specs.sampled(groups.values(), "megabatch", ["density"], stride, ["layer"])
-        more = {"transform": specs.unpacked(lists), "height": {"step": 12}}
+        more = {"transform": specs.unpacked(lists)} | specs.stacked(packed, "layer", 12)
         return specs.chart(packed, _heat(), specs.choice(SETTING, names, "setting, criterion"), **more)
 
     return specs.fitting(make, [(stride,) for stride in specs.STRIDES])

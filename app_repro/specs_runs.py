@@ -36,7 +36,9 @@ def accuracy(rows: Sequence[Row]) -> Spec:
     ]
     choices = specs.choice(SETTING, list(groups), "setting") + specs.choice("metric", titles, "metric")
     title = _named(f"[{json.dumps(titles)}[metric], {specs.of_setting(headings)}]")
-    return specs.chart(values, _metric(looks([rows]), several), choices, height={"step": 26}, title=title)
+    return specs.chart(
+        values, _metric(looks([rows]), several), choices, title=title, **specs.stacked(values, "name", 26)
+    )
 
 
 BROKEN = (

@@ -151,6 +151,16 @@ const narrowed = (node) => { // the same specification with the rows of the chos
     return [name, isData ? value.filter(ofProtocol) : narrowed(value)];
   }));
 };
+const sized = async (view, { usermeta, params, data }) => { // as high as the rows of the setting chosen need
+  if (!usermeta?.step) return;
+  const menu = params.some(({ name }) => name === "setting");
+  const resize = () => {
+    const own = data.values.filter((row) => row.setting === (menu ? view.signal("setting") : 0));
+    return view.height(usermeta.step * new Set(own.map((row) => row[usermeta.by])).size).runAsync();
+  };
+  if (menu) view.addSignalListener("setting", resize);
+  await resize();
+};
 const drawn = new Map();
 const draw = async (figure, specs) => {
   const twin = chosen() === "both" ? figure.id : figure.id.replace(/-(paper|released)$/, `-${chosen()}`);
@@ -171,7 +181,9 @@ const draw = async (figure, specs) => {
   const options = { ast: true, actions: false, renderer: "svg", logLevel: 1, defaultStyle: false, config: look, bind: one(".binds", figure),
     tooltip: { disableDefaultStyle: true, theme: "page" } };
   try {
-    drawn.set(figure, { state, view: await vegaEmbed(plot, spec, options) });
+    const made = await vegaEmbed(plot, spec, options);
+    drawn.set(figure, { state, view: made });
+    await sized(made.view, spec);
   } catch (error) {
     console.error(error);
     [note.hidden, note.textContent] = [false, "This figure cannot be drawn here; the folder figures has it for print."];

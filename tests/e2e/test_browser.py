@@ -34,6 +34,7 @@ LATER = """new Promise((say) => setTimeout(() => {
 }))"""
 """A function made of text, tried when the debugger, which may, has let go."""
 Open = Callable[..., Any]
+PUBLISHED = ("demo", "audit")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,15 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory) -> Path:
     return pages.write(tmp_path_factory.mktemp("page"), pages.records(), SORTED)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory) -> dict[str, Path]:
+    """The whole report of each set of published runs, as the command writes it."""
+    folder = tmp_path_factory.mktemp("real")
+    for name in PUBLISHED:
+        judging.report([Path("data/published") / name], synthetic.CLAIMS, folder / name, False)
+    return {name: folder / name / "index.html" for name in PUBLISHED}
 
 
 @pytest.fixture
@@ -90,6 +100,11 @@ def test_the_page_fits_and_axe_finds_nothing(opened, width, scheme) -> None:
     tab = opened(width=width, scheme=scheme)
     assert wide(tab) <= 0
     tab.locator("summary").first.click()
+    audited(tab)
+
+
+def audited(tab: Any) -> None:
+    """axe finds nothing on the page, nor in a dialog over it."""
     if not AXE.exists():
         pytest.skip(f"no axe-core at {AXE}; .ci/run puts it there")
     tab.evaluate(AXE.read_text())
@@ -101,6 +116,57 @@ def test_the_page_fits_and_axe_finds_nothing(opened, width, scheme) -> None:
         wrong = [(item["id"], [node["html"][:120] for node in item["nodes"][:3]]) for item in found["violations"]]
         assert wrong == [], place
         assert "color-contrast" in {item["id"] for item in found["passes"]}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_axe_finds_nothing_on_the_published_pages(opened, real, name, scheme) -> None:
+    audited(opened(real[name], width=1280 if scheme == "light" else 390, scheme=scheme))
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_published_pages_work_and_vega_warns_of_nothing(opened, real, name, width) -> None:
+    tab = opened(real[name], width=width)
+    assert wide(tab) <= 0
+    block = tab.locator("#table-main")
+    block.locator("th button").filter(has_text="test accuracy").first.click()
+    assert block.locator("th[aria-sort=ascending]").count() == 1
+    block.locator("input").fill("app")
+    shown = block.locator("tbody tr:visible")
+    assert shown.count() > 0 and all("app" in text for text in shown.all_inner_texts())
+    shown.locator("button[data-runs]").first.click()
+    dialog = tab.locator("dialog")
+    box = dialog.bounding_box()
+    for place, head in enumerate(("run", "seed", "commit", "device")):
+        [cell] = dialog.locator("th").nth(place).all()
+        assert cell.inner_text() == head
+        edge = cell.bounding_box()
+        assert width < 1280 or (box["x"] < edge["x"] and edge["x"] + edge["width"] < box["x"] + box["width"]), head
+    tab.keyboard.press("Escape")
+    block.locator("input").fill("")
+    for protocol in ("paper", "released", "both"):
+        tab.locator(".switch label", has_text=protocol).click()
+        tab.wait_for_selector(f"html[data-drawn={protocol}]")
+        assert wide(tab) <= 0 and tab.locator(".error").count() == 0
+    for menu in tab.locator("figure select").all():
+        menu.select_option(index=menu.locator("option").count() - 1)
+
+
+def test_the_switch_narrows_the_figures_that_compare_protocols(opened, real) -> None:
+    tab = opened(real["audit"])
+    names = tab.locator("#figure-accuracy .role-axis-label text")
+    marks = tab.locator("#figure-pareto .layer_2_marks path")
+    lines = tab.locator("#figure-density .mark-line.role-mark path")
+    assert (sum(", " in text for text in names.all_text_contents()), marks.count(), lines.count()) == (10, 10, 2 * 9)
+    height = tab.locator("#figure-accuracy svg").bounding_box()["height"]
+    for protocol, runs, pruned in (("paper", 4, 3), ("released", 6, 6)):
+        tab.locator(".switch label", has_text=protocol).click()
+        tab.wait_for_selector(f"html[data-drawn={protocol}]")
+        shown = [text for text in names.all_text_contents() if ", " in text]
+        assert len(shown) == marks.count() == runs and all(protocol in text for text in shown)
+        assert lines.count() == 2 * pruned
+        assert tab.locator("#figure-accuracy svg").bounding_box()["height"] == height - 26 * (10 - runs)
 
 
 def test_a_heading_sorts_by_value_and_what_is_missing_stays_last(opened) -> None:
