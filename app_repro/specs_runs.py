@@ -35,9 +35,9 @@ def accuracy(rows: Sequence[Row]) -> Spec:
         for name, row in zip(named, numbered(groups), strict=True)
     ]
     choices = specs.choice(SETTING, list(groups), "setting") + specs.choice("metric", titles, "metric")
-    title = _named(f"[{json.dumps(titles)}[metric], {specs.of_setting(headings)}]")
+    axis_name = _named(f"[{json.dumps(titles)}[metric], {specs.of_setting(headings)}]")
     return specs.chart(
-        values, _metric(looks([rows]), several), choices, title=title, **specs.stacked(values, "name", 26)
+        values, _metric(looks([rows]), several), choices, title=axis_name, **specs.stacked(values, "name", 26)
     )
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 import vl_convert
@@ -164,6 +165,17 @@ def test_accuracy_over_the_stream_has_one_scale_a_data_set_in_the_charts_of_all_
                 assert low < high
                 ends.setdefault(name.partition(",")[0], set()).add((low, high))
     assert ends.keys() == {"cifar10", "cifar100"} and {len(pairs) for pairs in ends.values()} == {1}
+
+
+@pytest.mark.parametrize(("length", "expected"), [(2, "1 2"), (5, "1 2 3 4 5"), (40, "5 10 15 20 25 30 35 40")])
+def test_no_megabatch_is_named_twice(length: int, expected: str) -> None:
+    records = [run(spec) for spec in grid("short", arch="resnet18", method="app", seed=1, sb=length)]
+    for chart in charts.all_charts(records):
+        if chart.name in ("framework", "anytime", "density"):
+            svg = vl_convert.vegalite_to_svg(chart.spec | {"width": 800}, vl_version="6.4")
+            x_axis = svg.partition("X-axis")[2].partition("role-axis-label")[2].partition("</g>")[0]
+            names = [int(text) for text in re.findall(">([0-9]+)</text>", x_axis)]
+            assert " ".join(map(str, dict.fromkeys(names))) == expected and len(set(names)) == len(names), chart.name
 
 
 def test_menus_are_there_where_there_is_a_choice() -> None:
