@@ -12,15 +12,15 @@ from typing import Any
 
 import torch
 
-from app_repro import benchtable, ceilings, checkpoint, files, masks, record, starting
+from app_repro import benchtable, ceilings, checkpoint, compilers, files, masks, record, starting
 from app_repro.anytime import SAVE_EVERY_SECONDS
 from app_repro.engines import set_precision
 from app_repro.local_executor import QUEUES
 from app_repro.prune import prune
-from app_repro.reference import Reference
 from app_repro.stream import Order, batches
-from app_repro.timed import BATCH, Case, Lanes, Timed, Workers, pixels
+from app_repro.timed import Case, Lanes, attempted, free
 from app_repro.train import Progress
+from app_repro.trials import Trial
 from app_repro.worker import configure, describe_device
 
 
@@ -41,47 +41,37 @@ def has_bf16() -> bool:
 
 
 def measure(arch: str, device: str, *, quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Every case of one network, in turn, round after round: a row each, medians over the rounds."""
+    """Every case of one network, a row each, the reference first: medians over rounds in which it took turns with it.
+
+    On a GPU all that runs alone takes turns together, and then each number of lanes with the reference loop only:
+    prepared all at once they would not find memory.
+    """
     rounds, window = (3, 1.0) if quick else (5, 3.0)
-    timed: dict[Case, tuple[Timed, int, int | None]] = {}
-    for case in cases(arch, device, quick):
-        say(f"{arch}: preparing {case.kind} {case.engine} {case.precision} x {case.runs_together}")
-        timed[case] = _prepared(case, device, window)
-    rates: dict[Case, list[float]] = {case: [] for case in timed}
-    for index in range(rounds):
-        say(f"{arch}: round {index + 1} of {rounds}")
-        for case, (subject, steps, _) in timed.items():
-            rates[case].append(case.runs_together * steps * BATCH / subject.seconds(steps))
-    for subject, _, _ in timed.values():
-        subject.close()
-    reference = next(values for case, values in rates.items() if case.kind == "reference")
-    return [
-        asdict(case)
-        | {
-            "samples_per_second": statistics.median(values),
-            "ratio_to_reference": statistics.median(a / b for a, b in zip(values, reference, strict=True)),
-            "batch_size": BATCH,
-            "image_size": 32,
-            "peak_bytes": getattr(timed[case][0], "peak_bytes", timed[case][2]),
-        }
-        for case, values in rates.items()
-    ]
+    lacks_compiler = bool(compilers.lacking(device))
+    first, *others = (case for case in cases(arch, device, quick) if case.engine != "compiled" or not lacks_compiler)
+    alone = [case for case in others if device == "cpu" or case.runs_together == 1]
+    reference = Trial(first)
+    rows: list[dict[str, Any]] = []
+    _prepare(reference, device, window, say)
+    for group in [alone, *([case] for case in others if case not in alone)]:
+        reference.rates, trials = [], [reference, *map(Trial, group)]
+        for trial in trials[1:]:
+            _prepare(trial, device, window, say)
+        for index in range(rounds):
+            say(f"{arch}: round {index + 1} of {rounds}")
+            for trial in trials:
+                trial.turn()
+        rows += [trial.row(reference.rates) for trial in (trials[1:] if rows else trials)]
+        for trial in trials[1:]:
+            trial.let_go()
+    reference.let_go()
+    return rows
 
 
-def _prepared(case: Case, device: str, window: float) -> tuple[Timed, int, int | None]:
-    """What is timed, how many steps fill the window, and its peak memory on a GPU in bytes."""
-    on_gpu = device != "cpu"
-    before = torch.cuda.memory_allocated() if on_gpu else 0
-    if on_gpu:
-        torch.cuda.reset_peak_memory_stats()
-    subject: Timed
-    if case.kind == "reference":
-        subject = Reference(case.arch, BATCH, *pixels(), device)
-    else:
-        subject = (Workers if case.kind == "workers" else Lanes)(case, device)
-    subject.seconds(2)
-    steps = max(2, min(900, round(window / (subject.seconds(2) / 2))))
-    return subject, steps, torch.cuda.max_memory_allocated() - before if on_gpu else None
+def _prepare(trial: Trial, device: str, window: float, say: Callable[[str], None]) -> None:
+    case = trial.case
+    say(f"{case.arch}: preparing {case.kind} {case.engine} {case.precision} x {case.runs_together}")
+    trial.prepare(device, window)
 
 
 def parts(arch: str, device: str) -> dict[str, Any]:
@@ -126,34 +116,58 @@ def _median_seconds(work: Callable[[], object], device: torch.device) -> float:
     return statistics.median(times[1:] or times)
 
 
-def measured(device: str, archs: list[str], *, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
-    """Ceilings and every case of the networks on one device, plain values only; parts and starting still empty."""
+def measured(
+    device: str,
+    archs: list[str],
+    *,
+    quick: bool,
+    say: Callable[[str], None],
+    leave: Callable[[dict[str, Any]], None] = lambda found: None,
+) -> dict[str, Any]:
+    """Ceilings and every case of the networks on one device, plain values only; parts and starting still empty.
+
+    `leave` is called with what there is after each network: the next one may not end.
+    """
     configure(device)
     about = describe_device(device)
+    limits = {}
+    for precision in ("fp32", "tf32", "bf16") if device != "cpu" else ("fp32", "bf16") if has_bf16() else ("fp32",):
+        set_precision(precision)
+        limits[precision] = ceilings.measure(device, precision)
     found: dict[str, Any] = {
         "device": about["name"],
         "kind": about["kind"],
         "cores": len(os.sched_getaffinity(0)),
         "save_every_seconds": SAVE_EVERY_SECONDS,
         "provenance": record.provenance(about),
-    }
-    limits = {}
-    for precision in ("fp32", "tf32", "bf16") if device != "cpu" else ("fp32", "bf16") if has_bf16() else ("fp32",):
-        set_precision(precision)
-        limits[precision] = ceilings.measure(device, precision)
-    rows = [row for arch in archs for row in measure(arch, device, quick=quick, say=say)]
-    for row in rows:
-        if row["kind"] != "reference" and row["precision"] in limits:
-            limit = ceilings.roofline(row["arch"], row["precision"], limits[row["precision"]])
-            cores = row["runs_together"] if device == "cpu" else 1  # ceilings of a CPU are those of one thread
-            row["share_of_roofline"] = row["samples_per_second"] / (limit * cores)
-    return found | {
+        "notes": _notes(archs, device, quick),
         "ceilings": {precision: asdict(value) for precision, value in limits.items()},
-        "reference": [row for row in rows if row["kind"] == "reference"],
-        "results": [row for row in rows if row["kind"] != "reference"],
+        "reference": [],
+        "results": [],
         "parts": [],
         "starting": [],
     }
+    for arch in archs:
+        for row in measure(arch, device, quick=quick, say=say):
+            share = _share_of_roofline(row, device, limits)
+            found["reference" if row["kind"] == "reference" else "results"].append(row | share)
+        leave(found)
+    return found
+
+
+def _notes(archs: list[str], device: str, quick: bool) -> list[str]:
+    """What is not measured here."""
+    compiled = any(case.engine == "compiled" for arch in archs for case in cases(arch, device, quick))
+    lacks = compilers.lacking(device) if compiled else ""
+    return [f"compiled: left out, {lacks}"] if lacks else []
+
+
+def _share_of_roofline(row: dict[str, Any], device: str, limits: dict[str, ceilings.Ceilings]) -> dict[str, float]:
+    if row["kind"] == "reference" or "failed" in row or row["precision"] not in limits:
+        return {}
+    limit = ceilings.roofline(row["arch"], row["precision"], limits[row["precision"]])
+    cores = row["runs_together"] if device == "cpu" else 1  # ceilings of a CPU are those of one thread
+    return {"share_of_roofline": row["samples_per_second"] / (limit * cores)}
 
 
 def show(
@@ -164,11 +178,12 @@ def show(
         os.environ.setdefault(name, value)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     chosen = archs or (["resnet20s"] if quick else ["resnet20s", "resnet18", "resnet50", "vgg16_bn"])
-    found = measured(device, chosen, quick=quick, say=say)
-    _leave(found, out)
+    found = measured(device, chosen, quick=quick, say=say, leave=lambda found: _leave(found, out))
     for arch in chosen:
         say(f"{arch}: scoring, states")
-        found["parts"].append(parts(arch, device))
+        row, failed = attempted(lambda arch=arch: parts(arch, device))  # type: ignore[misc]
+        found["parts"].append(row or {"arch": arch, "failed": failed})
+        free()
     _leave(found, out)
     found["starting"] = starting.measure(records, claims, quick=quick, say=say)
     _leave(found, out)

@@ -32,27 +32,30 @@ PREDICTED: dict[str, dict[tuple[str, str, str, bool], float]] = {
 
 
 def predicted(row: dict[str, Any], kind: str) -> float | None:
-    """What was expected of a row; of several runs together, of the best number of them."""
+    """What was expected of a row; of several runs together, of the best number of them. None of one that failed."""
+    if "failed" in row:
+        return None
     engine = "reference" if row["kind"] == "reference" else row["engine"]
     return PREDICTED[kind].get((row["arch"], engine, row["precision"], row["runs_together"] > 1))
 
 
 def speed_table(found: dict[str, Any], tablefmt: str = "github") -> str:
-    """A row a case: samples/s of all runs together, ratio to the reference loop, share of the roofline, memory."""
+    """A row a case: samples/s of all runs together, ratio to the reference loop, roofline's share, memory a run."""
     from tabulate import tabulate
 
     head = ["network", "what", "precision", "runs", "samples/s", "x reference", "roofline %", "GB", "predicted"]
     body = []
     for row in found["reference"] + found["results"]:
-        share, peak, expected = row.get("share_of_roofline"), row["peak_bytes"], predicted(row, found["kind"])
+        rate, ratio, share = (row.get(key) for key in ("samples_per_second", "ratio_to_reference", "share_of_roofline"))
+        peak, expected = row.get("peak_bytes"), predicted(row, found["kind"])
         body.append(
             [
                 row["arch"],
                 _what(row),
                 row["precision"],
                 row["runs_together"],
-                f"{row['samples_per_second']:,.0f}",
-                f"{row['ratio_to_reference']:.2f}",
+                f"{rate:,.0f}" if rate else "-",
+                f"{ratio:.2f}" if ratio else "-",
                 f"{100 * share:.0f}" if share else "-",
                 f"{peak / 1e9:.2f}" if peak else "-",
                 f"{expected:,.0f}" if expected else "-",
@@ -85,6 +88,8 @@ def parts_table(found: dict[str, Any], tablefmt: str = "github") -> str:
             f"{1e3 * row['encode_seconds']:.1f}",
             f"{100 * row['take_seconds'] / every:.2f}",
         ]
+        if "failed" not in row
+        else [row["arch"], *["-"] * 5]
         for row in found["parts"]
     ]
     return tabulate(body, head, tablefmt=tablefmt, disable_numparse=True, colalign=["left"] + ["right"] * 5)
@@ -105,18 +110,36 @@ def as_text(found: dict[str, Any], tablefmt: str = "github") -> str:
         for precision, value in found["ceilings"].items()
     )
     cores = f", {found['cores']} cores" if found["kind"] == "cpu" else ""
-    parts = [f"{found['device']}{cores}; ceilings: {rates}", speed_table(found, tablefmt), parts_table(found, tablefmt)]
+    parts = [f"{found['device']}{cores}; ceilings: {rates}", speed_table(found, tablefmt)]
+    if said := notes(found):
+        parts.append("\n".join(said))
+    parts.append(parts_table(found, tablefmt))
     if found["starting"]:
         parts.append(starting_table(found, tablefmt))
     return "\n\n".join(parts)
 
 
+def notes(found: dict[str, Any]) -> list[str]:
+    """What was left out and what has failed, a line each."""
+    failed = [
+        f"{row['arch']}, {_what(row)} {row['precision']} x {row['runs_together']}: failed: {row['failed']}"
+        for row in found["reference"] + found["results"]
+        if "failed" in row
+    ]
+    parts = [f"{row['arch']}, scoring and states: failed: {row['failed']}" for row in found["parts"] if "failed" in row]
+    return [*found.get("notes", []), *failed, *parts]
+
+
 def draw(found: dict[str, Any], target: Path, name: str = "bench") -> list[Path]:
-    """`name`.png and .svg: samples/s a case, a panel a network, the reference loop in grey; the files written."""
+    """`name`.png and .svg: samples/s a case that did not fail, a panel a network, the reference loop in grey; the files
+    written, none if everything failed.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
-    rows = found["reference"] + found["results"]
+    rows = [row for row in found["reference"] + found["results"] if "failed" not in row]
+    if not rows:
+        return []
     archs = list(dict.fromkeys(row["arch"] for row in rows))
     most = max(sum(row["arch"] == arch for row in rows) for arch in archs)
     with matplotlib.rc_context(STYLE):
@@ -141,7 +164,8 @@ def _bars(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
     colours = ["#999999" if row["kind"] == "reference" else "#0072B2" for row in rows]
     axes.barh(names, rates, color=colours, height=0.7)
     for place, row in enumerate(rows):
-        text = f" {row['samples_per_second']:,.0f} ({row['ratio_to_reference']:.1f}x)"
+        ratio = row["ratio_to_reference"]
+        text = f" {row['samples_per_second']:,.0f}" + (f" ({ratio:.1f}x)" if ratio else "")
         axes.text(row["samples_per_second"], place, text, va="center", fontsize=8)
     axes.set_xlim(0, 1.25 * max(rates))
 

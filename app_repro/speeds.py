@@ -66,12 +66,13 @@ def finished_records(store: Store) -> list[dict[str, Any]]:
 def read_benches(folder: Path) -> list[dict[str, Any]]:
     """Bench files of a folder: JSON {"device": str, "results": [{"arch", "precision", "engine": str, "runs_together":
     int, "samples_per_second": float of all of them together, and if known "batch_size", "image_size", "watts",
-    "peak_bytes" (a run)}]}. Raises DataError naming a file that has another shape.
+    "peak_bytes" (a run)}]}. Rows that say "failed" are left out. Raises DataError naming a file that has another shape.
     """
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
             content = files.json.loads(path.read_text(encoding="utf-8"))
+            content["results"] = [row for row in content["results"] if "failed" not in row]
             rows = [(str(row["arch"]), float(row["samples_per_second"]) > 0) for row in content["results"]]
             intact = isinstance(content["device"], str) and all(fast for _, fast in rows)
         except (OSError, ValueError, KeyError, TypeError):

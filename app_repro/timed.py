@@ -1,10 +1,11 @@
 """Subjects of the bench: the reference loop, lanes in one process, workers in processes of their own."""
 
+import gc
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -127,22 +128,54 @@ class Workers:
 
     def seconds(self, steps: int) -> float:
         """The slowest worker's seconds."""
-        for pipe in self.pipes:
-            pipe.send(steps)
-        found = [pipe.recv() for pipe in self.pipes]
+        try:
+            for pipe in self.pipes:
+                pipe.send(steps)
+            found = [pipe.recv() for pipe in self.pipes]
+        except (EOFError, OSError):
+            raise RuntimeError("a worker died") from None
+        for answer in found:
+            if isinstance(answer, str):
+                raise RuntimeError(f"a worker: {answer}")
         self.peak_bytes = max(peak for _, peak in found)
         return max(seconds for seconds, _ in found)
 
     def close(self) -> None:
         """Let the processes go, and wait until they have: their end would slow what is timed next."""
         for pipe, process in zip(self.pipes, self.processes, strict=True):
-            pipe.send(None)
+            with suppress(OSError):  # it has failed and is gone
+                pipe.send(None)
             process.join()
             pipe.close()
 
 
 def _serve(pipe: Any, case: Case, device: str) -> None:
     configure(device)
-    lanes = Lanes(Case(case.arch, "engine", case.precision, case.engine), device)
-    while (steps := pipe.recv()) is not None:
-        pipe.send((lanes.seconds(steps), describe_device(device)["peak_bytes"]))
+
+    def serve() -> None:
+        lanes = Lanes(Case(case.arch, "engine", case.precision, case.engine), device)
+        while (steps := pipe.recv()) is not None:
+            pipe.send((lanes.seconds(steps), describe_device(device)["peak_bytes"]))
+
+    _, failed = attempted(serve)
+    if failed:
+        pipe.send(failed)
+
+
+T = TypeVar("T")
+
+
+def attempted(work: Callable[[], T]) -> tuple[T | None, str]:
+    """What `work` returns, and nothing; or None, and in one line why it failed."""
+    try:
+        return work(), ""
+    except Exception as error:
+        return None, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def free() -> None:
+    """Give back memory that nothing refers to any more."""
+    gc.collect()  # networks and their graphs refer to each other
+    if torch.cuda.is_initialized():
+        with suppress(RuntimeError):  # a GPU that an error has made unusable
+            torch.cuda.empty_cache()

@@ -53,7 +53,7 @@ LEVELS = [
     ["budget"],
     ["wandb_mirror", "tracking", "checks", "compilers", "gpus", "doctor"],
     ["workspace", "demo", "stages", "computing", "judging", "container"],
-    ["reference", "timed", "ceilings", "starting", "benchtable", "bench", "readme"],
+    ["reference", "timed", "trials", "ceilings", "starting", "benchtable", "bench", "readme"],
     ["options", "cli_claims", "cli_runs", "cli_machine", "cli"],
 ]
 """From the ground up: a module imports modules of lower levels, or earlier ones of its own."""

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from app_repro import bench, benchtable, ceilings, record, starting, timed
+from app_repro import bench, benchtable, ceilings, compilers, record, starting, timed
 from app_repro.bench import Case
 from app_repro.errors import DataError
 from app_repro.reference import Reference, as_the_library_comes
@@ -139,6 +140,36 @@ def test_tables_show_what_was_measured_beside_what_was_predicted() -> None:
     assert "a processor, 2 cores; ceilings: fp32: 0.09 TFLOP/s, 9 GB/s" in text and "0.34" in text and "0.02" in text
 
 
+FAILED = FOUND | {
+    "notes": ["compiled: left out, no compiler here"],
+    "results": [*FOUND["results"], asdict(Case("resnet50", "engine", "bf16", "graph", 4)) | {"failed": "no memory"}],
+    "parts": [*FOUND["parts"], {"arch": "resnet50", "failed": "none either"}],
+}
+
+
+def test_tables_have_a_dash_for_what_failed_and_a_line_that_says_why() -> None:
+    last = benchtable.speed_table(FAILED).splitlines()[-1]
+    assert [cell.strip() for cell in last.split("|")[1:-1]] == ["resnet50", "graph", "bf16", "4", *"-----"]
+    assert benchtable.parts_table(FAILED).splitlines()[-1].count(" - ") == 5
+    assert benchtable.notes(FAILED) == [
+        "compiled: left out, no compiler here",
+        "resnet50, graph bf16 x 4: failed: no memory",
+        "resnet50, scoring and states: failed: none either",
+    ]
+    assert all(line in benchtable.as_text(FAILED) for line in benchtable.notes(FAILED))
+    assert not benchtable.notes(FOUND)
+
+
+def test_the_figure_leaves_out_what_failed(tmp_path) -> None:
+    shown, without = (benchtable.draw(found, tmp_path / name)[1] for name, found in (("a", FAILED), ("b", FOUND)))
+    assert shown.read_bytes() == without.read_bytes()
+    nothing = FAILED | {"reference": [], "results": FAILED["results"][1:]}
+    assert benchtable.draw(nothing, tmp_path / "c") == []
+    no_ratio = FOUND | {"results": [FOUND["results"][0] | {"ratio_to_reference": None}]}
+    assert benchtable.draw(no_ratio, tmp_path / "d")
+    assert benchtable.speed_table(no_ratio).splitlines()[-1].split("|")[6].strip() == "-"
+
+
 def test_the_figure_is_written_twice_alike(tmp_path) -> None:
     png, svg = benchtable.draw(FOUND, tmp_path / "a")
     again = benchtable.draw(FOUND, tmp_path / "b")
@@ -152,6 +183,21 @@ def test_a_command_that_fails_is_a_row_without_seconds(tmp_path) -> None:
     assert "failed" in benchtable.starting_table({"starting": [found]})
 
 
+def test_each_network_is_left_before_the_next_is_begun(tmp_path, monkeypatch) -> None:
+    def measure(arch: str, *_: Any, **__: Any) -> list[dict[str, Any]]:
+        if arch == "resnet50":
+            raise KeyboardInterrupt
+        return [row(arch, "reference", 100.0, 1.0), asdict(Case(arch, "engine")) | {"failed": "why"}]
+
+    monkeypatch.setattr(bench, "measure", measure)
+    monkeypatch.setattr(ceilings, "measure", lambda *_: ceilings.Ceilings(1.0, 1.0))
+    with pytest.raises(KeyboardInterrupt):
+        bench.show(True, ["resnet18", "resnet50"], tmp_path, tmp_path, tmp_path / "out", lambda line: None)
+    (left,) = (tmp_path / "out").glob("*.json")
+    found = json.loads(left.read_text())
+    assert [item["arch"] for item in found["reference"]] == ["resnet18"] and found["results"][0]["failed"] == "why"
+
+
 def test_what_was_measured_is_left_before_what_may_still_fail(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(bench, "measured", lambda *_, **__: FOUND | {"parts": [], "starting": []})
     monkeypatch.setattr(bench, "parts", lambda *_: FOUND["parts"][0])
@@ -159,6 +205,22 @@ def test_what_was_measured_is_left_before_what_may_still_fail(tmp_path, monkeypa
         bench.show(True, [], tmp_path / "none", tmp_path / "claims.csv", tmp_path / "out", lambda line: None)
     left = json.loads((tmp_path / "out" / "a-processor-2-cores.json").read_text())
     assert left["results"] == FOUND["results"] and left["parts"] == FOUND["parts"]
+
+
+def test_scoring_that_fails_is_a_row_too(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(bench, "measured", lambda *_, **__: FOUND | {"parts": [], "starting": []})
+    monkeypatch.setattr(bench, "parts", lambda *_: {}["no such"])
+    monkeypatch.setattr(starting, "measure", lambda *_, **__: [])
+    found = bench.show(True, ["resnet18"], tmp_path, tmp_path, None, lambda line: None)
+    assert found["parts"] == [{"arch": "resnet18", "failed": "KeyError: 'no such'"}]
+
+
+def test_compiling_is_left_out_with_a_note_where_it_cannot_work(monkeypatch) -> None:
+    monkeypatch.setattr(compilers, "lacking", lambda device: "no compiler here: gcc")
+    assert bench._notes(["resnet18"], "cuda", quick=False) == ["compiled: left out, no compiler here: gcc"]
+    assert not bench._notes(["resnet18"], "cuda", quick=True) and not bench._notes(["resnet18"], "cpu", quick=False)
+    monkeypatch.setattr(compilers, "lacking", lambda device: "")
+    assert not bench._notes(["resnet18"], "cuda", quick=False)
 
 
 def test_queues_to_the_gpu_are_set_before_cuda_is_asked_for(tmp_path, monkeypatch) -> None:

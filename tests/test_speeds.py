@@ -122,6 +122,11 @@ def test_a_file_that_is_no_bench_is_one_line(tmp_path, text) -> None:
         read_benches(tmp_path)
 
 
+def test_a_bench_s_cases_that_failed_are_left_out(tmp_path) -> None:
+    (read,) = bench(tmp_path, {"arch": "a", "failed": "why"}, {"arch": "b", "samples_per_second": 1})
+    assert [row["arch"] for row in read["results"]] == ["b"]
+
+
 def test_the_store_gives_finished_runs_and_passes_over_damaged_ones(tmp_path) -> None:
     store, specs = Store(tmp_path), pretend.specs(3)
     for each in specs[:2]:
