@@ -16,7 +16,7 @@ from app_repro.errors import ParamsError
 from app_repro.forecast import Forecast
 from app_repro.params import Params
 from app_repro.spec import RunSpec
-from app_repro.speeds import Speed, Speeds, chosen, devices_of, finished_records, read_benches
+from app_repro.speeds import Speed, Speeds, chosen, devices_of, finished_records, kind_of, read_benches
 from app_repro.store import Store
 from app_repro.verify import select
 
@@ -49,6 +49,7 @@ class Budget:
     growth: list[growing.Growth]
     law: str
     over_gpus: str
+    hints: list[str]
 
 
 def budget(params: Params, raw: Path, store: Store, wanted: Wanted) -> Budget:
@@ -75,6 +76,7 @@ def budget(params: Params, raw: Path, store: Store, wanted: Wanted) -> Budget:
         growing.growth(specs[0], shapes[0]) if wanted.growth or wanted.as_json else [],
         growing.law(specs[0], shapes[0]),
         growing.over_gpus(specs[0], shapes[0]),
+        _hints(specs, _has_gpu(params.device) if device == here else kind_of(device, records, benches) != "cpu"),
     )
 
 
@@ -86,8 +88,14 @@ def text(found: Budget, wanted: Wanted) -> str:
         return files.json.dumps(content | {"growth": [asdict(line) for line in found.growth]}, indent=1)
     lines = [forecast.as_table(found.runs, found.gpus), f"device: {found.device}; watts: {found.power}"]
     lines.append(f"claims it can decide: {', '.join(map(_claim, found.claims)) or 'none'}")
-    lines.append(found.law)
+    lines += [found.law, *found.hints]
     return "\n".join([*lines, "", growing.as_table(found.growth), found.over_gpus] if wanted.growth else lines)
+
+
+def _hints(specs: Sequence[RunSpec], on_gpu: bool) -> list[str]:
+    if not on_gpu or all(spec.engine != "eager" for spec in specs):
+        return []
+    return ["hint: engine: eager has a GPU to itself; with engine: graph (-S engine=graph) several runs share it"]
 
 
 def of_claim(claims: Path, name: str) -> Params:

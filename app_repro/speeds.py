@@ -40,6 +40,14 @@ def devices_of(records: Iterable[dict[str, Any]], benches: Iterable[dict[str, An
     return sorted(names | {bench["device"] for bench in benches} - {""})
 
 
+def kind_of(device: str, records: Iterable[dict[str, Any]], benches: Iterable[dict[str, Any]]) -> str:
+    """ "cpu" or "cuda", as something that was measured on the device says; empty if nothing does."""
+    of_records = (content["provenance"]["device"] for content in records)
+    said = [item.get("kind", "") for item in of_records if item.get("name") == device]
+    said += [bench.get("kind", "") for bench in benches if bench["device"] == device]
+    return next(filter(None, said), "")
+
+
 def chosen(wanted: str, known: Sequence[str]) -> str:
     """The device that `wanted` is part of the name of. Raises ParamsError naming the known ones."""
     found = [name for name in known if wanted.lower() in name.lower()]

@@ -92,6 +92,24 @@ def test_the_text_says_device_claims_and_growth(grid) -> None:
     assert pretend.specs(1)[0].arch in text
 
 
+def test_a_plan_for_a_gpu_says_which_engine_lets_runs_share_it(grid, tmp_path, monkeypatch) -> None:
+    parsed, _, places = grid
+    results = [{"arch": "resnet8s", "image_size": 8, "samples_per_second": 100.0}]
+    for name, kind in (("Card", "cuda"), ("Chip", "cpu")):
+        content = {"device": name, "kind": kind, "results": results}
+        files.write_text(tmp_path / f"bench/{name}.json", json.dumps(content))
+
+    def text(grid: params.Params, device: str | None = None) -> str:
+        asked = Wanted(bench=tmp_path / "bench", device=device)
+        return budget.text(budget.budget(grid, places.raw, Store(places.store), asked), asked)
+
+    hint = "hint: engine: eager has a GPU to itself; with engine: graph (-S engine=graph) several runs share it"
+    assert text(parsed, "card").splitlines()[-1] == hint
+    assert hint not in text(parsed, "chip") and hint not in text(parsed)
+    captured = params.parse(settings(method="dense", engine="graph"))
+    assert hint not in text(captured, "card")
+
+
 @pytest.mark.parametrize("text", ["", "0", "1,", "a", "1;2", "-1", "1,0"])
 def test_what_is_no_number_of_gpus_is_one_line(grid, text) -> None:
     with pytest.raises(ParamsError, match=r"--gpus .*: not numbers of GPUs; 1,4,8"):
