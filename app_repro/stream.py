@@ -45,12 +45,12 @@ class Images:
         What would take more than `share` of the device's memory stays the memory map, and streams. Runs side by side
         in a process have the same tensors.
         """
-        key = (data.digest, data.train_images.shape, data.augmentation, part, str(device), share)
+        pixels = _shared(getattr(data, f"{part}_images"))
+        streams = pixels.numel() > share * _memory(device)
+        key = (data.digest, data.train_images.shape, data.augmentation, part, str(device), streams)
         if (loaded := _LOADED.get(key)) is not None:
             return loaded
-        pixels = _shared(getattr(data, f"{part}_images"))
         labels = torch.from_numpy(np.array(getattr(data, f"{part}_labels"), np.int64))
-        streams = pixels.numel() > share * _memory(device)
         if not streams:
             pixels, labels = pixels.to(device), labels.to(device)
         mean = torch.tensor(data.mean, dtype=torch.float32, device=device) * 255

@@ -21,7 +21,7 @@ from app_repro import files, record
 
 PACKAGE = Path(record.__file__).parent
 CELLS = tuple((method, protocol) for method in ("dense", "osp", "app") for protocol in ("paper", "released"))
-EPOCHS, SAVES = 4, 50
+EPOCHS, SAVES = 4, 68
 """Of each megabatch, of three; and states of a run that saves one after every step, a few fewer than there are."""
 GRID: dict[str, Any] = {
     "epochs": EPOCHS,

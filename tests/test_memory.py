@@ -83,7 +83,7 @@ if sys.argv[1] == "configured":
     worker.configure("cpu")
 torch.ones(16 << 20)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(4):
+for _ in range(16):
     torch.ones(16 << 20)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
@@ -91,11 +91,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not glibc: its malloc is left as it is")
 def test_a_worker_on_a_cpu_keeps_the_memory_that_large_tensors_free() -> None:
-    """Four tensors of 64 MiB, one after another: 16,384 pages each, of 4 KiB, or of what the kernel makes of them."""
+    """Tensors of 64 MiB, one after another: each 16,384 pages of 4 KiB, or fewer larger ones if the kernel has it so.
+
+    One or two may find what the first one left taken in part by something small.
+    """
     command = [sys.executable, "-c", FAULTS]
     environment = {"PYTHONPATH": ":".join(path for path in sys.path if path), "PATH": "", "OMP_NUM_THREADS": "1"}
     faults = {
         name: int(subprocess.run([*command, name], env=environment, capture_output=True, text=True, check=True).stdout)
         for name in ("configured", "as it comes")
     }
-    assert faults["configured"] < 64 < faults["as it comes"], faults
+    assert 4 * faults["configured"] < faults["as it comes"], faults

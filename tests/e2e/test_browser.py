@@ -379,7 +379,7 @@ SITUATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "long": ({"sb": 100, "seeds": [1]}, "No run of osp in"),
     "one run": ({"protocols": ["released"], "methods": ["app"], "seeds": [1]}, "The only setting has one seed only"),
     "no dense": ({"methods": ["osp", "app"]}, "No run of dense in"),
-    "one seed": ({"seeds": [3]}, "4 of 4 settings have one seed only"),
+    "one seed": ({"seeds": [3]}, "All 4 settings have one seed only"),
     "one protocol": ({"protocols": ["paper"]}, "The released protocol has no run"),
     "many": ({"seeds": range(1, 101)}, "No run of osp in"),
 }
