@@ -100,28 +100,31 @@ def test_the_page_fits_and_axe_finds_nothing(opened, width, scheme) -> None:
     tab = opened(width=width, scheme=scheme)
     assert wide(tab) <= 0
     tab.locator("summary").first.click()
-    audited(tab)
+    assert violations(tab) == []
 
 
-def audited(tab: Any) -> None:
-    """axe finds nothing on the page, nor in a dialog over it."""
+def violations(tab: Any) -> list[Any]:
+    """What axe finds wrong on the page, and then in a dialog over it; contrast not being looked at is wrong too."""
     if not AXE.exists():
         pytest.skip(f"no axe-core at {AXE}; .ci/run puts it there")
     tab.evaluate(AXE.read_text())
     run = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    wrong: list[Any] = []
     for place in ("page", "dialog"):
         if place == "dialog":
             tab.locator("#table-main button[data-runs]").first.click()
         found = tab.evaluate("run => axe.run(run)", run)
-        wrong = [(item["id"], [node["html"][:120] for node in item["nodes"][:3]]) for item in found["violations"]]
-        assert wrong == [], place
-        assert "color-contrast" in {item["id"] for item in found["passes"]}
+        wrong += [(place, one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in found["violations"]]
+        if "color-contrast" not in {one["id"] for one in found["passes"]}:
+            wrong.append((place, "contrast was not looked at"))
+    return wrong
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_axe_finds_nothing_on_the_published_pages(opened, real, name, scheme) -> None:
-    audited(opened(real[name], width=1280 if scheme == "light" else 390, scheme=scheme))
+    tab = opened(real[name], width=1280 if scheme == "light" else 390, scheme=scheme)
+    assert violations(tab) == []
 
 
 @pytest.mark.parametrize("width", [1280, 390])
