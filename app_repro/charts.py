@@ -39,7 +39,7 @@ def all_charts(records: Sequence[Record], histories: Histories | None = None) ->
     charts = []
     for name, figure in FIGURES.items():
         whole = figure.rows(records, histories or {})
-        if figure.compares or name in COMPARING or not whole.rows:
+        if figure.compares or not whole.rows:
             about = {row.get("protocol", "").partition(",")[0] for row in whole.rows}
             charts.append(_chart(whole, name, tuple(protocol for protocol in PROTOCOLS if protocol in about)))
             continue
@@ -61,9 +61,6 @@ def _chart(series: Series, name: str, protocols: tuple[str, ...], among: Sequenc
     caption = f"{series.caption} {fewer}" if every > 1 else series.caption
     return Chart(name, title, caption, spec, series.alt, protocols)
 
-
-COMPARING = ("accuracy",)
-"""Figures that compare protocols on the page as they do in print, where a data set's protocols share their axes."""
 
 ALIKE = ("anytime",)
 """Figures whose makers take the rows of every protocol too, for axes that charts side by side share."""

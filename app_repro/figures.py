@@ -122,7 +122,7 @@ def remove(name: str, target: Path) -> None:
 
 FIGURES: dict[str, Figure] = {
     "framework": Figure(lambda records, _: series_stream.framework(records), drawings_stream.framework, True),
-    "accuracy": Figure(lambda records, _: series_runs.accuracy(records), drawings_runs.accuracy),
+    "accuracy": Figure(lambda records, _: series_runs.accuracy(records), drawings_runs.accuracy, True),
     "anytime": Figure(lambda records, _: series_stream.anytime(records), drawings_stream.anytime),
     "gap-long": Figure(lambda records, _: series_stream.gap_long(records), drawings_stream.gap_long),
     "gap-length": Figure(lambda records, _: series_stream.gap_length(records), drawings_stream.gap_length),

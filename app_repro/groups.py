@@ -8,7 +8,7 @@ from typing import Any
 from app_repro import tables
 from app_repro.evidence import Run
 from app_repro.methods import METHODS
-from app_repro.record import protocol_name, protocol_title
+from app_repro.record import protocol_name, protocol_title, stream_title
 from app_repro.spec import PRUNING_ONLY, SWITCHES, RunSpec
 from app_repro.tables import Cell, Column
 
@@ -73,8 +73,7 @@ class Group:
     def bundle(self) -> str:
         """Data set, network, bundle with those departures that change a dense run too, and T."""
         run = (self.runs or self.diverged)[0]
-        learning = {key: value for key, value in run.departures.items() if key not in PRUNING_ONLY}
-        return self._stream(protocol_title(run.protocol, learning))
+        return self._stream(stream_title(run.protocol, run.departures))
 
     def _stream(self, protocol: str) -> str:
         return f"{self.settings['dataset']} {self.settings['arch']} {protocol} T = {self.settings['sb']}"

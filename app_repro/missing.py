@@ -6,8 +6,8 @@ from typing import Any
 
 from app_repro import report
 from app_repro.methods import METHODS
-from app_repro.record import protocol_title
-from app_repro.spec import PROTOCOLS, PRUNING_ONLY
+from app_repro.record import stream_title
+from app_repro.spec import PROTOCOLS
 
 STREAM = tuple(key for key in report.CELL if key not in ("method", "tau", "criterion", "scope"))
 """Settings of a cell that its methods share: those of pruning, a dense run has none."""
@@ -26,7 +26,8 @@ def _protocols(records: Sequence[dict[str, Any]]) -> list[str]:
 def _methods(records: Sequence[dict[str, Any]]) -> list[str]:
     found: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     for content in records:
-        cell = dict(zip(report.CELL, report.cell_of(content), strict=True)) | {"protocol": _of_stream(content)}
+        cell = dict(zip(report.CELL, report.cell_of(content), strict=True))
+        cell["protocol"] = stream_title(content["protocol"]["name"], content["protocol"]["departures"])
         found[tuple(cell[key] for key in STREAM)].add(content["spec"]["method"])
     lacking: dict[str, list[str]] = defaultdict(list)
     for key, methods in sorted(found.items(), key=lambda item: tuple(map(str, item[0]))):
@@ -35,12 +36,6 @@ def _methods(records: Sequence[dict[str, Any]]) -> list[str]:
         for method in (name for name in METHODS if name not in methods):
             lacking[method].append(setting)
     return [f"No run of {method} in {_few(list(dict.fromkeys(places)))}." for method, places in lacking.items()]
-
-
-def _of_stream(content: dict[str, Any]) -> str:
-    """A record's protocol without departures that concern pruning alone: a dense run has none of them."""
-    departures = {key: value for key, value in content["protocol"]["departures"].items() if key not in PRUNING_ONLY}
-    return protocol_title(content["protocol"]["name"], departures)
 
 
 def _seeds(records: Sequence[dict[str, Any]]) -> list[str]:

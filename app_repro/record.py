@@ -13,7 +13,7 @@ from typing import Any
 
 from app_repro.errors import DivergedError, IntegrityError
 from app_repro.files import canonical, digest, read_sealed
-from app_repro.spec import RunSpec
+from app_repro.spec import PRUNING_ONLY, RunSpec
 
 SCHEMA = 1
 
@@ -161,6 +161,11 @@ def protocol_name(content: dict[str, Any]) -> str:
 def protocol_title(name: str, departures: dict[str, Any]) -> str:
     """A bundle's name, and the switches that depart from it."""
     return ", ".join([name, *(f"{key}={value}" for key, value in sorted(departures.items()))])
+
+
+def stream_title(name: str, departures: dict[str, Any]) -> str:
+    """The same without departures that concern pruning alone: a dense run has none of them, so they part no stream."""
+    return protocol_title(name, {key: value for key, value in departures.items() if key not in PRUNING_ONLY})
 
 
 def numbers(content: dict[str, Any]) -> dict[str, Any]:
