@@ -11,9 +11,10 @@ import torch
 from app_repro import checkpoint, masks, models
 from app_repro.data import DataSet
 from app_repro.engines import set_precision
-from app_repro.errors import AppReproError, Stopped
+from app_repro.errors import AppReproError, DivergedError, Stopped
 from app_repro.megabatches import Split
 from app_repro.methods import nominal_density
+from app_repro.prune import ScoreError
 from app_repro.recipe import Recipe
 from app_repro.spec import RunSpec
 from app_repro.steps import Counts, Steps, Turns
@@ -134,7 +135,10 @@ class Run:
     def _prune(self, current: Phase) -> None:
         """Step 1 of algorithm.md section 3, if the method asks for it."""
         start = time.perf_counter()
-        mask = next_mask(self.spec, self.net, self.mask, current, self._stop_while_scoring)
+        try:
+            mask = next_mask(self.spec, self.net, self.mask, current, self._stop_while_scoring)
+        except ScoreError as error:
+            raise DivergedError(self.megabatch, 0) from error
         if mask is None:
             self.scored = {"seconds": 0.0, "samples": 0}
             return

@@ -25,11 +25,17 @@ class RunError(AppReproError):
 
 
 class DivergedError(RunError):
-    """The loss of a run is not finite; says in which megabatch and epoch (both 1-based)."""
+    """The loss of a run is not finite, or a score before epoch 1 (epoch is 0 then); megabatch and epoch are 1-based."""
 
     def __init__(self, megabatch: int, epoch: int) -> None:
-        super().__init__(f"the loss is not finite in megabatch {megabatch}, epoch {epoch}; lower lr")
+        what = "the loss" if epoch else "a score"
+        super().__init__(f"{what} is not finite in {place(megabatch, epoch)}; lower lr")
         self.where = {"megabatch": megabatch, "epoch": epoch}
+
+
+def place(megabatch: int, epoch: int) -> str:
+    """Where a run diverged, in words; epoch 0 is the scoring before the first."""
+    return f"megabatch {megabatch}, " + (f"epoch {epoch}" if epoch else "before epoch 1")
 
 
 class IntegrityError(AppReproError):

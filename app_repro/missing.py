@@ -6,7 +6,7 @@ from typing import Any
 
 from app_repro import report
 from app_repro.methods import METHODS
-from app_repro.record import stream_title
+from app_repro.record import diverged_where, stream_title
 from app_repro.spec import PROTOCOLS
 
 STREAM = tuple(key for key in report.CELL if key not in ("method", "tau", "criterion", "scope"))
@@ -49,17 +49,11 @@ def _seeds(records: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _diverged(records: Sequence[dict[str, Any]]) -> list[str]:
-    bad = [f"{content['run_id']} ({where(content)})" for content in records if content["status"] != "finished"]
+    bad = [f"{content['run_id']} ({diverged_where(content)})" for content in records if content["status"] != "finished"]
     if not bad:
         return []
     count = "1 run" if len(bad) == 1 else f"{len(bad)} runs"
     return [f"{count} diverged and left out of every mean: {_few(bad)}."]
-
-
-def where(content: dict[str, Any]) -> str:
-    """Where a run diverged, in words."""
-    place = content["diverged"] or {}
-    return f"megabatch {place['megabatch']}, epoch {place['epoch']}" if place else "place unknown"
 
 
 def _few(texts: Sequence[str], most: int = 6) -> str:

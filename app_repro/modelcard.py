@@ -9,7 +9,7 @@ from app_repro import files
 from app_repro.errors import DataError, ParamsError, nearest
 from app_repro.evidence import Run
 from app_repro.maintable import SCALES
-from app_repro.record import protocol_name
+from app_repro.record import diverged_where, protocol_name
 from app_repro.spec import PROTOCOLS, SWITCHES
 
 TITLES = {"dense": "never pruned", "osp": "pruned once, at the start", "app": "pruned a little before each megabatch"}
@@ -84,7 +84,7 @@ def facts(run: Run, same: Sequence[Run]) -> dict[str, Any]:
         "protocol": protocol_name(content),
         "switches": {key: [spec[key], PROTOCOLS[content["protocol"]["name"]][key]] for key in SWITCHES},
         "settings": {key: json.dumps(value) for key, value in settings.items()},
-        "diverged": content.get("diverged"),
+        "diverged": diverged_where(content) if content["status"] == "diverged" else None,
         "metrics": _metrics(content, same),
         "seeds": sorted(other.seed for other in same if other.is_finished),
         "layers": _layers(content),

@@ -125,7 +125,7 @@ def _run_row(content: dict[str, Any]) -> tuple[Cell, ...]:
     git, device = source.get("git") or {}, source.get("device") or {}
     commit = (git.get("commit") or "")[:10] + ("+" if git.get("dirty") else "")
     finished = content["status"] == "finished"
-    status = "finished" if finished else f"{content['status']} at {missing.where(content)}"
+    status = "finished" if finished else f"{content['status']} at {record.diverged_where(content)}"
     status += ", other code accepted" if content["accepted_code"] else ""
     seconds = content["summary"]["wall_seconds"] if content["summary"] else None
     return (

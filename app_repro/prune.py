@@ -17,10 +17,14 @@ class PruningError(RunError):
     """A mask that is not what was asked for."""
 
 
+class ScoreError(PruningError):
+    """A weight that may be kept has a score that is infinite or no number: nothing can be ranked by it."""
+
+
 def select(scores: Scores, asked: float, scope: str) -> Mask:
     """The mask that keeps the round(asked . n) highest scores: of all weights, or (scope "local") of each layer.
 
-    Equal scores are kept in order of index. Raises PruningError where a score is no number.
+    Equal scores are kept in order of index. No score may be NaN.
     """
     if scope == "local":
         return {name: _highest(layer.flatten(), asked).view(layer.shape) for name, layer in scores.items()}
@@ -30,8 +34,6 @@ def select(scores: Scores, asked: float, scope: str) -> Mask:
 
 
 def _highest(scores: Tensor, asked: float) -> Tensor:
-    if bool(torch.isnan(scores).any()):
-        raise PruningError("a score is not a number: the network has diverged, lower lr")
     count = round(asked * scores.numel())
     if count == 0:
         return torch.zeros_like(scores, dtype=torch.bool)
@@ -66,9 +68,11 @@ def prune(
 ) -> Mask:
     """A new mask at density `asked`, inside `mask`; `net` is left as it is.
 
-    candidates "kept": only weights still kept compete, so the density is exactly what is asked, and PruningError is
-    raised if it is not. "all": the new mask is drawn from all weights and then intersected with the old one, so less
-    is left. `fresh`: score newly drawn convolution weights instead of the network's own (algorithm.md section 6).
+    candidates "kept": only weights still kept compete, so the density is exactly what is asked. "all": the new mask is
+    drawn from all weights and then intersected with the old one, so less is left. `fresh`: score newly drawn
+    convolution weights instead of the network's own (algorithm.md section 6).
+
+    Raises PruningError where "kept" misses the density asked for, ScoreError where a candidate's score is not finite.
     """
     chosen = CRITERIA[criterion]
     scored = copy.deepcopy(net).train()  # scoring moves BatchNorm's statistics and fills gradients: not in the net
@@ -78,6 +82,9 @@ def prune(
     for step, target in enumerate(targets(density(current), asked, chosen.steps), 1):
         _load(scored, weights, intersect(current, mask))
         scores = chosen.score(scored, weights, sample, seed_for(seed, "criterion", step))
+        unusable = [(current[name] & ~layer.isfinite()).any() for name, layer in scores.items()]
+        if bool(torch.stack(unusable).any()):  # the device is asked once, not for each layer
+            raise ScoreError(f"a score of {criterion} is not finite: the network has diverged, lower lr")
         scores = {name: layer.masked_fill(~current[name], -math.inf) for name, layer in scores.items()}
         current = intersect(select(scores, target, scope), current)
     result = intersect(current, mask)

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from app_repro.errors import DivergedError, IntegrityError
+from app_repro.errors import DivergedError, IntegrityError, place
 from app_repro.files import canonical, digest, read_sealed
 from app_repro.spec import PRUNING_ONLY, RunSpec
 
@@ -151,6 +151,11 @@ def remark(content: dict[str, Any]) -> str:
         return str(DivergedError(**content["diverged"]))
     emptied = content["summary"]["emptied_layers"] if content["summary"] else []
     return f"nothing is left of {len(emptied)} layers: {', '.join(emptied)}" if emptied else ""
+
+
+def diverged_where(content: dict[str, Any]) -> str:
+    """Where a run diverged, in words."""
+    return place(**content["diverged"]) if content["diverged"] else "place unknown"
 
 
 def protocol_name(content: dict[str, Any]) -> str:

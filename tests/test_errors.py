@@ -24,4 +24,6 @@ def test_exit_codes_are_those_documented(kind, code) -> None:
 
 def test_divergence_says_where() -> None:
     error = errors.DivergedError(3, 7)
-    assert error.where == {"megabatch": 3, "epoch": 7} and "megabatch 3, epoch 7" in str(error)
+    assert error.where == {"megabatch": 3, "epoch": 7}
+    assert str(error) == "the loss is not finite in megabatch 3, epoch 7; lower lr"
+    assert str(errors.DivergedError(3, 0)) == "a score is not finite in megabatch 3, before epoch 1; lower lr"

@@ -77,7 +77,7 @@ def test_departures_and_lesser_data_are_named() -> None:
 def test_a_diverged_run_has_a_card_too() -> None:
     mine = run(spec("app"), diverged=True)
     card = modelcard.card(mine, [mine])
-    assert "**This run diverged** in megabatch 3, epoch 2" in card and "None: the run did not end" in card
+    assert "**This run diverged** (megabatch 3, epoch 2)" in card and "None: the run did not end" in card
     assert not re.search(r"\bNone\b(?!:)", card) and "{{" not in card.replace("{{APP}", "")
 
 

@@ -1,6 +1,7 @@
 """Scores and masks of networks small enough to prune on paper; invariants. The released code's counts: test_golden."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import nn, tensor
 
 from app_repro import masks, models
 from app_repro.methods import METHODS
-from app_repro.prune import CRITERIA, PruningError, fresh_weights, prune, select
+from app_repro.prune import CRITERIA, PruningError, ScoreError, fresh_weights, prune, select
 from app_repro.seeds import seed_for
 
 
@@ -111,9 +112,15 @@ def test_a_mask_keeps_exactly_the_count_asked_for_and_nothing_lower_than_what_it
     assert not mask.any() or mask.all() or layer[mask].min() >= layer[~mask].max()
 
 
-def test_a_score_that_is_no_number_is_an_error() -> None:
-    with pytest.raises(PruningError, match="not a number"):
-        select({"a": tensor([1.0, torch.nan])}, 0.5, "global")
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_not_finite_is_an_error_where_the_weight_may_be_kept(monkeypatch, value) -> None:
+    scored = replace(CRITERIA["magnitude"], score=lambda *_: {"0": tensor([[1.0, value]])})
+    monkeypatch.setitem(CRITERIA, "broken", scored)
+    net = nn.Sequential(nn.Linear(2, 1))
+    with pytest.raises(ScoreError, match=r"^a score of broken is not finite: the network has diverged, lower lr$"):
+        prune(net, {"0": tensor([[True, True]])}, 0.5, lambda: [], criterion="broken", scope="global")
+    mask = prune(net, {"0": tensor([[True, False]])}, 0.5, lambda: [], criterion="broken", scope="global")
+    assert mask["0"].tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize("scope", ["global", "local"])

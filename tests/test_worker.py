@@ -1,10 +1,13 @@
 import json
+import math
+from dataclasses import replace
 
 import pytest
 import torch
 from workbench import prepared
 
 from app_repro import record, worker
+from app_repro.criteria import CRITERIA
 from app_repro.store import Store
 
 
@@ -73,6 +76,23 @@ def test_a_diverged_run_is_recorded_with_where_and_never_dropped(tmp_path) -> No
     content = record.read(Store(places.store).folder(specs[0]).path / "record.json")
     assert status == content["status"] == "diverged" and content["summary"] is None
     assert content["diverged"]["megabatch"] == 1 and message.startswith("the loss is not finite in megabatch 1")
+
+
+def test_a_run_whose_scores_are_not_finite_has_diverged_before_its_first_epoch(tmp_path, monkeypatch) -> None:
+    """The second megabatch's scores: what the first one left stands in the record."""
+    scores, calls = CRITERIA["magnitude"].score, []
+
+    def breaking(*given):
+        calls.append(1)
+        return {name: layer * (1 if len(calls) < 2 else math.nan) for name, layer in scores(*given).items()}
+
+    monkeypatch.setitem(CRITERIA, "magnitude", replace(CRITERIA["magnitude"], score=breaking))
+    specs, places = prepared(tmp_path, method="app", criterion="magnitude")
+    message = "a score is not finite in megabatch 2, before epoch 1; lower lr"
+    assert worker.attempt(specs[0], places, "cpu", lambda event: None) == ("diverged", message)
+    content = record.read(Store(places.store).folder(specs[0]).path / "record.json")
+    assert content["diverged"] == {"megabatch": 2, "epoch": 0} and len(content["megabatches"]) == 1
+    assert worker.attempt(specs[0], places, "cpu", lambda event: None) == ("diverged", message)
 
 
 def test_what_one_run_dies_of_is_one_line(tmp_path) -> None:
