@@ -82,7 +82,8 @@ def runs(store: Path) -> str:
             continue
         spec, summary = content["spec"], content["summary"]
         keys = ("dataset", "arch", "method", "sb", "tau", "criterion", "seed")
-        setting = " ".join(str(spec[key]) for key in keys if spec[key] is not None) + f" {content['protocol']['name']}"
+        setting = " ".join(str(spec[key]) for key in keys if spec[key] is not None)
+        setting += f" {record.protocol_name(content)}"
         numbers = (
             [f"{100 * summary['test_accuracy']:.2f} %", f"{summary['wall_seconds']:,.0f} s"] if summary else ["", ""]
         )

@@ -1,12 +1,13 @@
 from pathlib import Path
 
 import pytest
+import synthetic
 import yaml
 from workbench import prepared, settings
 
-from app_repro import computing, stages
+from app_repro import computing, params, stages
 from app_repro.errors import ParamsError
-from app_repro.store import Places
+from app_repro.store import Places, Store
 
 
 @pytest.fixture
@@ -30,6 +31,19 @@ def test_data_sets_live_in_the_store_and_are_laid_out_again_without_work(here, c
     assert (here / ".store/datasets/digits/meta.json").stat().st_mtime_ns == made.st_mtime_ns
     assert (here / ".store/datasets/digits/meta.json").samefile(here / "data/raw/digits/meta.json")
     assert "digits: 1,497 + 300 images" in capsys.readouterr().out
+
+
+def test_the_table_of_runs_names_a_protocol_with_what_departs_from_it(tmp_path) -> None:
+    both = settings(
+        method="app", seed=1, variants=[{"protocol": "released"}, {"protocol": "released", "order": "permuted"}]
+    )
+    for spec in params.parse(both).cells:
+        Store(tmp_path).folder(spec).write_record(synthetic.make(spec, accuracy=0.5))
+    text = stages.runs(tmp_path)
+    assert sorted(line.split("snip 1 ")[1].split("  ")[0] for line in text.splitlines()[2:]) == [
+        "released",
+        "released, order=permuted",
+    ]
 
 
 def test_from_goes_with_one_data_set(here) -> None:

@@ -223,11 +223,12 @@ def test_a_finished_record_is_uploaded_later_from_its_files(tmp_path, monkeypatc
 
 
 def test_online_a_server_gets_the_same_live_and_later_and_nothing_twice(tmp_path, server) -> None:
-    shown, store, specs = grid(tmp_path, "online", sb=2)
+    shown, store, specs = grid(tmp_path, "online", sb=2, order="file")
     assert shown.lines == []
     name = f"{specs[0].run_id}-{record.code_digest()[:8]}"
     live = list(server.history[name])
     assert server.configs[name]["dataset"] == {"value": "digits"}
+    assert server.configs[name]["protocol"] == {"value": "paper, order=file"}
     assert [row["epoch/number"] for row in live if "epoch/number" in row] == [1, 2, 3, 4]
     assert {"megabatches", "figures/accuracy"} <= {key.split(".")[0] for key in live[-1]}
     assert any(path.startswith("media/images/figures/accuracy") for path in server.files)
