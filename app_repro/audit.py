@@ -1,4 +1,4 @@
-"""What a protocol does to masks, seen in seconds: streams walked without training, under one protocol after another."""
+"""What a protocol does to masks, seen in a minute: its streams walked without training, one protocol beside another."""
 
 import json
 import multiprocessing
@@ -14,11 +14,13 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from app_repro import data, drawings_audit, files, masks, memory, params, presets, splits
+from app_repro import data, drawings_audit, files, lastbatch, masks, memory, params, presets, splits, worker
+from app_repro.engines import set_precision
+from app_repro.errors import ParamsError, nearest
 from app_repro.execute import devices
 from app_repro.methods import nominal_density
 from app_repro.record import protocol_title
-from app_repro.spec import PROTOCOLS, SWITCHES, RunSpec
+from app_repro.spec import PROTOCOLS, RunSpec
 from app_repro.walk import walk
 
 IMAGES = 1000
@@ -28,7 +30,7 @@ COLUMNS = 8
 """Megabatches shown in the table of layers, at most; files have all."""
 
 Audit = dict[str, Any]
-"""`setting`: what all walks share; `layers`: weights a layer; `walks`: protocol, switches, a row per megabatch."""
+"""`setting`: what all walks share; `layers`: weights a layer; `walks`: protocol, whole spec, a row per megabatch."""
 
 
 def specs(raw: dict[str, Any], protocols: Sequence[str], where: str = "params") -> list[RunSpec]:
@@ -43,8 +45,12 @@ def specs(raw: dict[str, Any], protocols: Sequence[str], where: str = "params") 
 
 
 def audit(chosen: Sequence[RunSpec], raw: Path, device: str = "cpu", images: int = IMAGES) -> Audit:
-    """Walk each spec's stream on the data sets in `raw`. Raises DataError for one that is not there."""
+    """Walk each spec's stream on the data sets in `raw`.
+
+    Raises DataError for one that is not there, ParamsError where a batch to score is one that no network can take.
+    """
     found = [splits.with_digest(spec, raw) for spec in chosen]
+    lastbatch.check(found, raw, images)
     one = partial(_walked, raw=raw, device=device, images=images)
     if device == "cpu" and len(found) > 1:  # a process each: threads of one walk wait for each other
         cores = len(os.sched_getaffinity(0))
@@ -72,8 +78,12 @@ def _end_with_parent() -> None:
 
 
 def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any]:
-    """One walk as plain values."""
-    memory.keep_freed()
+    """One walk as plain values, by the kernels of a run; on a CPU by as many threads as there are."""
+    if device == "cpu":
+        memory.keep_freed()
+    else:
+        worker.configure(device)
+    set_precision(spec.precision)
     start, rows, sizes = time.perf_counter(), [], {}
     found = data.load(raw / splits.data_folder(spec))
     for stop in walk(spec, found, splits.cut(spec, raw), torch.device(device), images):
@@ -91,7 +101,7 @@ def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any
         )
     return {
         "protocol": protocol_title(*spec.protocol),
-        "switches": {switch: getattr(spec, switch) for switch in SWITCHES},
+        "spec": spec.model_dump(mode="json"),
         "layers": sizes,
         "wall_seconds": time.perf_counter() - start,
         "megabatches": rows,
@@ -140,6 +150,10 @@ def show(
     params_file: Path, raw: Path, settings: dict[str, Any], protocols: Sequence[str], images: int, out: Path | None
 ) -> Audit:
     """Audit the params file's first setting with `settings` replaced; files into `out` (table, JSON, figure)."""
+    for name in protocols:
+        if name not in PROTOCOLS:
+            known = ", ".join(PROTOCOLS)
+            raise ParamsError(f"--protocol: {name!r} is none{nearest(name, PROTOCOLS)}; there are {known}")
     given = {key: value for key, value in settings.items() if value is not None}
     content = params.read(params_file) | {"method": "app"} | given
     chosen = specs(content, protocols or list(PROTOCOLS), str(params_file))

@@ -84,6 +84,7 @@ def audit(
     criterion: Annotated[str | None, typer.Option(help="How weights are scored.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Data set; the params file's first if not given.")] = None,
     protocol: Annotated[list[str] | None, typer.Option(help="paper, released; both if not given.")] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="[P]...", help="More protocols.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", "-S", help="key=value, as in params.yaml; again for more.")
     ] = None,
@@ -105,4 +106,5 @@ def audit(
         typer.echo(stages.differences(records or [stages.store_at(store) / "runs", RUNS, PUBLISHED], out, as_json))
         return
     given = {"arch": arch, "sb": sb, "criterion": criterion, "dataset": dataset}
-    typer.echo(stages.audit(params, raw, given, settings or [], protocol or [], images, out, as_json))
+    protocols = [*(protocol or []), *(more or [])]
+    typer.echo(stages.audit(params, raw, given, settings or [], protocols, images, out, as_json))

@@ -128,7 +128,11 @@ def note_left_out(figure: Any, count: int) -> None:
 def whole_numbers(axes: Any, name: str) -> None:
     """An x axis of counts."""
     axes.set_xlabel(name)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    low, high = axes.dataLim.intervalx
+    if low == high:  # a locator would put fractions around a single count
+        axes.set_xticks([low], [f"{low:g}"])
+    else:
+        axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def log_ticks(low: float, high: float, most: int = 6) -> list[float]:

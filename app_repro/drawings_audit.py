@@ -41,13 +41,14 @@ def _walked(axes: Any, walks: Sequence[dict[str, Any]]) -> None:
     rows = walks[0]["megabatches"]
     ks = [row["megabatch"] for row in rows]
     nominal = [row["density_nominal"] for row in rows]
-    axes.plot(ks, nominal, color="#000000", **NOMINAL)
+    alone = {"marker": "o"} if len(ks) == 1 else {}  # a line of one point is none
+    axes.plot(ks, nominal, color="#000000", **NOMINAL | alone)
     ends: list[Any] = [(nominal[-1], "nominal", "#666666")]
     styles = looks([[{"label": walked["protocol"], "method": ""} for walked in walks]])
     for walked in walks:
         look = styles[walked["protocol"]]
         effective = [row["density_effective"] for row in walked["megabatches"]]
-        axes.plot(ks, effective, color=look.colour, linewidth=LINE)
+        axes.plot(ks, effective, color=look.colour, linewidth=LINE, **alone)
         ends.append((effective[-1], walked["protocol"], look))
     axes.set_ylim(0, 1.05)
     axes.set_ylabel("density (full: effective, dotted: nominal)")

@@ -23,10 +23,11 @@ _SEEN_BY = ("replay", "seed", "val_fraction", "buffer_size", "score_sample", "sc
 """Settings by which a megabatch's images are chosen."""
 
 
-def check(specs: Iterable[RunSpec], raw: Path) -> None:
+def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> None:
     """Raise ParamsError for the first run with such a batch, naming it and what to change, before any is trained.
 
     specs: with their data digests; raw: folder of prepared data sets. torch itself would stop in the middle of a run.
+    `scored`: none is trained, and of each scoring sample at most so many images are shown (audit's `--images`).
     """
     streams: dict[str, Split] = {}
     for spec in specs:
@@ -35,24 +36,26 @@ def check(specs: Iterable[RunSpec], raw: Path) -> None:
             continue
         if (name := stream_name(spec)) not in streams:
             streams[name] = cut(spec, raw)
-        for k, what, key, images in _single(spec, streams[name]):
+        for k, what, key, images in _single(spec, streams[name], scored):
+            value = scored if key == "--images" else getattr(spec, key)
             raise ParamsError(
-                f"{key}: {getattr(spec, key)} leaves one image alone in the last batch of the {images} that are {what} "
+                f"{key}: {value} leaves one image alone in the last batch of the {images} that are {what} "
                 f"in megabatch {k}, and {spec.arch} ends in maps of one pixel, which BatchNorm cannot normalise then; "
                 f"change {key} or sb, or set train_limit"
             )
 
 
-def _single(spec: RunSpec, stream: Split) -> Iterator[tuple[int, str, str, int]]:
+def _single(spec: RunSpec, stream: Split, most: int | None) -> Iterator[tuple[int, str, str, int]]:
     """Megabatch, what its images are for, the setting that cuts them up, and their number, where one is left alone."""
     scored_in = _SCORED_IN.get(spec.criterion or "")
     for k in range(1, spec.sb + 1):
         seen = phase(stream, k, **{name: getattr(spec, name) for name in _SEEN_BY})
-        if len(seen.train) % spec.batch_size == 1:
+        if most is None and len(seen.train) % spec.batch_size == 1:
             yield k, "trained on", "batch_size", len(seen.train)
         scores = METHODS[spec.method](k, spec.sb, spec.tau or 0.0) is not None
-        if scores and scored_in and len(seen.score) % scored_in == 1:
-            yield k, "scored", "score_fraction", len(seen.score)
+        count = len(seen.score) if most is None else min(len(seen.score), most)
+        if scores and scored_in and count % scored_in == 1:
+            yield k, "scored", "score_fraction" if count == len(seen.score) else "--images", count
 
 
 @functools.cache
