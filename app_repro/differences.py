@@ -11,6 +11,9 @@ from app_repro.evidence import Run, read_all
 from app_repro.report import METRICS
 from app_repro.spec import PROTOCOLS, SWITCHES
 
+SHOWN = ("dataset", "arch", "criterion", "scope", "replay", "precision")
+"""Settings that a row begins with, where they are not what they are by default."""
+
 EFFECTS = ("density_effective", "test_accuracy", "cer", "generalisation_gap", "gap_test")
 """Metrics of a run's summary whose change is shown."""
 
@@ -19,13 +22,16 @@ MEANING = {
     "candidates": "who competes for the new mask: weights kept so far, or all (then ANDed with the old mask)",
     "score_sample": "images scored: drawn from all that is replayed, or the stream's first ones, augmented",
     "validation_images": "how the epoch to keep is chosen: on clean or on augmented images",
-    "order": "the stream's order: permuted, or as in the file",
+    "order": "the stream's order: permuted, or as in the file; one stream each, which other seeds do not draw anew",
     "lr_restart": "learning rate starts again at each megabatch; the first public version did not: false",
     "all of them": "the whole bundle turned into the other one",
 }
 
 Row = dict[str, Any]
 """switch, paper, released, bundle, turned (switch -> value), setting, n, effects (metric -> before, after, change)."""
+
+Pair = tuple[Run, Run]
+"""A run of a bundle, and the one of the same seed with switches turned."""
 
 
 def turns(bundle: str) -> dict[str, dict[str, str | bool]]:
@@ -43,49 +49,104 @@ def turns(bundle: str) -> dict[str, dict[str, str | bool]]:
 def rows(runs: Sequence[Run]) -> list[Row]:
     """The table of differences: a row a switch, bundle and setting it was run in; one without `n` where it was not.
 
-    Runs are paired by seed: all else that can change a number is equal, the learning code too.
+    Runs are paired by seed: all else that can change a number is equal, the learning code too (or accepted as equal).
     """
-    app = [run for run in runs if run.is_finished and run.spec["method"] == "app"]
-    found = []
-    for switch in (*SWITCHES, "all of them"):
-        for bundle in PROTOCOLS:
-            turned = turns(bundle)[switch]
-            head: Row = {"switch": switch, "bundle": bundle, "turned": turned}
-            head |= {name: PROTOCOLS[name].get(switch) for name in PROTOCOLS}
-            cells = list(_effects(app, bundle, turned))
-            found += [head | cell for cell in cells] or [head | {"setting": None, "n": 0, "effects": {}}]
+    app = _of_app(runs)
+    telling, found = _telling(app), []
+    for switch, bundle, turned in _questions():
+        head: Row = {"switch": switch, "bundle": bundle, "turned": turned}
+        head |= {name: PROTOCOLS[name].get(switch) for name in PROTOCOLS}
+        groups: dict[str, list[Pair]] = {}
+        for pair in _pairs(app, bundle, turned):
+            if _share_code(pair):
+                key = _identity(turned, pair[0].spec | {"seed": None})
+                groups.setdefault(key + pair[0].content["code_digest"], []).append(pair)
+        cells = sorted((_cell(pairs, telling) for pairs in groups.values()), key=lambda cell: cell["setting"])
+        found += [head | cell for cell in cells] or [head | {"setting": None, "n": 0, "effects": {}}]
     return found
 
 
-def _effects(app: Sequence[Run], bundle: str, turned: dict[str, Any]) -> Iterator[Row]:
-    """What turning the switches did, for each setting in which both sides were run."""
-    index = {_identity(run, turned, run.spec): run for run in app}
-    pairs: dict[str, list[tuple[Run, Run]]] = {}
+def notes(runs: Sequence[Run]) -> list[str]:
+    """What a reader of the table must know: pairs that were run by code that differs, and orders that are none."""
+    app, said = _of_app(runs), []
+    for switch, bundle, turned in _questions():
+        apart = [pair for pair in _pairs(app, bundle, turned) if not _share_code(pair)]
+        if apart:
+            codes = sorted({run.content["code_digest"][:8] for pair in apart for run in pair})
+            count = "1 pair" if len(apart) == 1 else f"{len(apart)} pairs"
+            said.append(
+                f"{switch} under {bundle}: {count} not compared, run by learning code that differs "
+                f"({', '.join(codes)}); run both by the same, or let one stand: app-repro run --accept-code"
+            )
+    lost = sorted({run.spec["dataset"] for run in app if run.spec["order"] == "file" and not run.is_official})
+    if lost:
+        said.append(
+            f"order: {', '.join(lost)} here is not the publisher's archive; where its images came sorted by class, "
+            '"file" is a fixed permutation that stands for the order it lost'
+        )
+    return said
+
+
+def _questions() -> Iterator[tuple[str, str, dict[str, str | bool]]]:
+    """Each switch, bundle, and what is turned in it."""
+    for switch in (*SWITCHES, "all of them"):
+        for bundle in PROTOCOLS:
+            yield switch, bundle, turns(bundle)[switch]
+
+
+def _of_app(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.is_finished and run.spec["method"] == "app"]
+
+
+def _pairs(app: Sequence[Run], bundle: str, turned: dict[str, Any]) -> Iterator[Pair]:
+    """Each run of `bundle` with the one that has these switches turned and all else equal, of its own code if any is."""
+    index: dict[str, list[Run]] = {}
+    for run in app:
+        index.setdefault(_identity(turned, run.spec), []).append(run)
     for run in app:
         if all(run.spec[key] == value for key, value in PROTOCOLS[bundle].items()):
-            partner = index.get(_identity(run, turned, run.spec | turned))
-            if partner is not None:
-                pairs.setdefault(_identity(run, turned, run.spec | {"seed": None}), []).append((run, partner))
-    for members in pairs.values():
-        yield {
-            "setting": _setting(members[0][0].spec),
-            "n": len(members),
-            "effects": {metric: _effect(metric, members) for metric in EFFECTS},
-        }
+            pairs = [(run, partner) for partner in index.get(_identity(turned, run.spec | turned), [])]
+            if pairs:
+                yield max(pairs, key=_share_code)
 
 
-def _identity(run: Run, turned: dict[str, Any], spec: dict[str, Any]) -> str:
-    """The settings and the code; where the order is turned, a data set made in that order may have another digest."""
+def _share_code(pair: Pair) -> bool:
+    """Whether both ran by the same learning code, or by code that a person accepted as equal."""
+    one, other = ({run.content["code_digest"], *run.content["accepted_code"]} for run in pair)
+    return not one.isdisjoint(other)
+
+
+def _identity(turned: dict[str, Any], spec: dict[str, Any]) -> str:
+    """The settings; where the order is turned, a data set made in that order may have another digest."""
     left_out = ("data_digest",) if "order" in turned else ()
-    settings = {key: value for key, value in spec.items() if key not in left_out}
-    return files.canonical([settings, run.content["code_digest"]])
+    return files.canonical({key: value for key, value in spec.items() if key not in left_out})
 
 
-def _setting(spec: dict[str, Any]) -> str:
-    keys = ("dataset", "arch", "criterion", "scope", "replay", "precision")
-    words = [str(spec[key]) for key in keys if spec[key] not in ("global", "full", "fp32")]
+def _cell(pairs: Sequence[Pair], telling: Sequence[str]) -> Row:
+    """What turning the switches did in one setting."""
+    effects = {metric: _effect(metric, pairs) for metric in EFFECTS}
+    return {"setting": _setting(pairs[0][0], telling), "n": len(pairs), "effects": effects}
+
+
+def _telling(app: Sequence[Run]) -> list[str]:
+    """Settings in which the runs differ although no row shows them else."""
+    silent = {*SHOWN, *SWITCHES, "sb", "tau", "epochs", "train_limit", "seed"}
+    names = [name for name in (app[0].spec if app else ()) if name not in silent]
+    telling = [name for name in names if len({files.canonical(run.spec[name]) for run in app}) > 1]
+    codes = {run.content["code_digest"] for run in app}
+    return telling + (["code_digest"] if len(codes) > 1 else [])
+
+
+def _setting(run: Run, telling: Sequence[str]) -> str:
+    """The setting in words, and what else tells it from the other rows."""
+    spec = run.spec
+    words = [str(spec[key]) for key in SHOWN if spec[key] not in ("global", "full", "fp32")]
     limit = f", {spec['train_limit']} images" if spec["train_limit"] else ""
-    return f"{' '.join(words)}, T = {spec['sb']}, tau {spec['tau']:g}, {spec['epochs']} epochs{limit}"
+    values = {name: spec.get(name, run.content.get(name)) for name in telling}
+    more = [f"{name}={str(value)[:8] if name.endswith('digest') else value}" for name, value in values.items()]
+    return ", ".join(
+        [f"{' '.join(words)}, T = {spec['sb']}, tau {spec['tau']:g}, {spec['epochs']} epochs{limit}", *more]
+    )
 
 
 def _effect(metric: str, pairs: Sequence[tuple[Run, Run]]) -> dict[str, Any]:
@@ -128,14 +189,15 @@ def _shown(metric: str, effects: dict[str, Any]) -> str:
     return f"{before:.{digits}f} → {after:.{digits}f} ({change:+.{digits}f}{spread})"
 
 
-def show(folders: Sequence[Path], out: Path | None) -> tuple[list[Row], str]:
-    """The rows and the table of every record below `folders`, those that are there; files into `out`.
+def show(folders: Sequence[Path], out: Path | None) -> tuple[dict[str, Any], str]:
+    """`differences` (the rows) and `notes` of every record below `folders`, those that are there, and the table.
 
-    Files that are damaged or diverged are named below the table and not counted.
+    Files that are damaged or diverged are named in the notes and not counted. Files into `out`.
     """
     records = read_all([folder for folder in folders if folder.exists()])
-    found = rows(records.runs)
-    text = "\n".join([as_table(found), *records.problems])
+    said = [*notes(records.runs), *records.problems]
+    found = {"differences": rows(records.runs), "notes": said}
+    text = "\n".join([as_table(found["differences"]), *(["", *said] if said else [])])
     if out is not None:
         files.write_text(out / "differences.json", json.dumps(found, indent=1) + "\n")
         files.write_text(out / "differences.md", text + "\n")

@@ -114,8 +114,8 @@ def differences(folders: Sequence[Path], out: Path | None, as_json: bool) -> str
     from app_repro import differences as room
     from app_repro import files
 
-    rows, table = room.show(folders, out)
-    return files.json.dumps(rows, indent=1) if as_json else table
+    found, table = room.show(folders, out)
+    return files.json.dumps(found, indent=1) if as_json else table
 
 
 class _Progress:

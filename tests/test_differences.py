@@ -80,12 +80,33 @@ def test_runs_that_differ_in_anything_else_are_no_pair(tmp_path, change) -> None
     assert rows(folder, "order", "released")[0]["n"] == 0
 
 
-def test_runs_of_other_code_are_no_pair(tmp_path) -> None:
+def test_runs_of_other_code_are_no_pair_unless_it_is_accepted_and_said_to_be_there(tmp_path) -> None:
     bundle, turned = (
-        next(spec for spec in specs() if spec.protocol == ("released", d)) for d in ({}, {"order": "permuted"})
+        next(spec for spec in specs() if spec.protocol == ("released", d)) for d in ({}, {"candidates": "kept"})
     )
-    other = synthetic.make(turned) | {"code_digest": "1" * 16}
-    assert rows(synthetic.write(tmp_path, synthetic.make(bundle), other), "order", "released")[0]["n"] == 0
+    mine, other = synthetic.make(bundle), synthetic.make(turned) | {"code_digest": "1" * 16}
+    apart = synthetic.write(tmp_path / "apart", mine, other)
+    assert rows(apart, "candidates", "released")[0]["n"] == 0
+    [note] = differences.show([apart], None)[0]["notes"]
+    codes = ", ".join(sorted([mine["code_digest"][:8], "11111111"]))
+    assert note.startswith("candidates under released: 1 pair not compared, run by learning code that differs")
+    assert f"({codes})" in note and note.endswith("app-repro run --accept-code")
+    accepted = synthetic.write(tmp_path / "accepted", mine, other | {"accepted_code": [mine["code_digest"]]})
+    [row] = rows(accepted, "candidates", "released")
+    assert row["n"] == 1 and row["setting"].endswith(f"code_digest={mine['code_digest'][:8]}")
+    assert differences.show([accepted], None)[0]["notes"] == []
+
+
+def test_rows_say_in_what_their_settings_differ(tmp_path) -> None:
+    made = [synthetic.make(spec) for rate in (0.1, 0.05) for spec in specs(lr=rate) if spec.method == "app"]
+    found = rows(synthetic.write(tmp_path, *made), "candidates", "released")
+    assert [(row["n"], row["setting"].split(", ")[-1]) for row in found] == [(3, "lr=0.05"), (3, "lr=0.1")]
+
+
+def test_a_copy_whose_file_order_may_be_lost_is_named(tmp_path) -> None:
+    made = [synthetic.make(spec, official=False) for spec in specs() if spec.protocol[0] == "released"]
+    [note] = differences.show([synthetic.write(tmp_path, *made)], None)[0]["notes"]
+    assert note.startswith("order: cifar10 here is not the publisher's archive")
 
 
 def test_a_data_set_made_in_file_order_may_have_another_digest_only_where_the_order_is_turned(tmp_path) -> None:
@@ -110,7 +131,8 @@ def test_a_damaged_record_is_named_and_not_counted(records) -> None:
     kept = next(path for path in records.glob("*/record.json") if '"departures": {"candidates"' in path.read_text())
     kept.write_text(kept.read_text().replace("0.2", "0.3", 1))
     found, text = differences.show([records], None)
-    assert f"{kept}: damaged" in text and [row["n"] for row in found if row["switch"] == "candidates"] == [0, 2]
+    assert f"{kept}: damaged" in text and f"{kept}: damaged" in found["notes"][-1]
+    assert [row["n"] for row in found["differences"] if row["switch"] == "candidates"] == [0, 2]
 
 
 def test_dense_and_osp_are_not_taken_for_app(tmp_path) -> None:
