@@ -99,7 +99,7 @@ def _of_app(runs: Sequence[Run]) -> list[Run]:
 
 
 def _pairs(app: Sequence[Run], bundle: str, turned: dict[str, Any]) -> Iterator[Pair]:
-    """Each run of `bundle` with the one that has these switches turned and all else equal, of its own code if any is."""
+    """Each run of `bundle` with the one that has these switches turned and all else equal, of its code if any is."""
     index: dict[str, list[Run]] = {}
     for run in app:
         index.setdefault(_identity(turned, run.spec), []).append(run)
