@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-from app_repro.errors import AppReproError, nearest
+from app_repro.errors import AppReproError, nearest, nearest_and_known
 from app_repro.judge import MIN_LENGTH
 from app_repro.presets import PRESETS
 from app_repro.statements import KINDS, METRICS, OWN, Claim, claim_params, protocols, seeds, side_specs
@@ -64,9 +64,7 @@ def _text(path: Path) -> str:
 def _check_header(header: list[str], where: str) -> None:
     for name in header:
         if name not in COLUMNS:
-            raise ClaimsError(
-                f"{where}: unknown column {name[:40]!r}{nearest(name, COLUMNS)} known: {', '.join(COLUMNS)}"
-            )
+            raise ClaimsError(f"{where}: unknown column {name[:40]!r}{nearest_and_known(name, COLUMNS)}")
     if tuple(header) != COLUMNS:
         raise ClaimsError(f"{where}: columns must be, in this order: {', '.join(COLUMNS)}")
 

@@ -60,3 +60,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the known name nearest to `word`, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def nearest_and_known(word: str, known: Iterable[str], shown: str | None = None) -> str:
+    """`; did you mean 'x'? known: x, y`, or `; known: x, y` where none is near; `shown` stands for the known names."""
+    names = list(known)
+    return f"{nearest(word, names) or ';'} known: {', '.join(names) if shown is None else shown}"

@@ -4,7 +4,7 @@ import functools
 import os
 from dataclasses import dataclass
 
-from app_repro.errors import ParamsError, nearest
+from app_repro.errors import ParamsError, nearest_and_known
 from app_repro.execute import Executor, devices
 from app_repro.local_executor import here
 
@@ -29,10 +29,15 @@ class Site:
     """slurm: the command that starts Python on a node."""
 
 
+def check(name: str) -> None:
+    """Raise ParamsError unless there is an executor of that name."""
+    if name not in EXECUTORS:
+        raise ParamsError(f"--executor {name}{nearest_and_known(name, EXECUTORS)}")
+
+
 def executor(name: str, site: Site) -> Executor:
     """The executor of that name, bound to its place. Raises ParamsError for an unknown name or a missing extra."""
-    if name not in EXECUTORS:
-        raise ParamsError(f"--executor {name}{nearest(name, EXECUTORS)} known: {', '.join(EXECUTORS)}")
+    check(name)
     return EXECUTORS[name](site)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import files
-from app_repro.errors import DataError, ParamsError, nearest
+from app_repro.errors import DataError, ParamsError, nearest_and_known
 from app_repro.evidence import Run
 from app_repro.maintable import SCALES
 from app_repro.record import diverged_where, protocol_name
@@ -37,7 +37,7 @@ def find(runs: Sequence[Run], name: str) -> Run:
     if found:
         raise DataError(f"--card: {name!r} fits {len(found)} runs: {few}; give more of one's name, or its id")
     every = [text for known in names for text in known]
-    raise DataError(f"--card: no run {name!r}{nearest(name, every)} known: {few}")
+    raise DataError(f"--card: no run {name!r}{nearest_and_known(name, every, few)}")
 
 
 def folder_name(run: Run) -> str:

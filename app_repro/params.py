@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from app_repro.errors import ParamsError, nearest
+from app_repro.errors import ParamsError, nearest, nearest_and_known
 from app_repro.methods import nominal_density, prunes
 from app_repro.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec
 
@@ -139,7 +139,7 @@ def _check_keys(raw: Mapping[str, Any], where: str) -> None:
     for key in raw:
         if key not in known:
             name = str(key)[:80]
-            raise ParamsError(f"{where}: unknown key {name!r}{nearest(name, known)} known: {', '.join(known)}")
+            raise ParamsError(f"{where}: unknown key {name!r}{nearest_and_known(name, known)}")
     if missing := [key for key in known if key not in raw and key != "tracking"]:
         raise ParamsError(f"{where}: missing key {missing[0]!r}; `app-repro preset short` shows every key")
 

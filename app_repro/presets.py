@@ -4,7 +4,7 @@ import copy
 import json
 from typing import Any
 
-from app_repro.errors import ParamsError, nearest
+from app_repro.errors import ParamsError, nearest_and_known
 from app_repro.spec import PROTOCOLS
 
 SHORT: dict[str, Any] = {
@@ -93,7 +93,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
 def preset(name: str) -> dict[str, Any]:
     """All settings of the named grid, keys as in params.yaml. Raises ParamsError naming the known ones."""
     if name not in PRESETS:
-        raise ParamsError(f"no preset {name!r}{nearest(name, PRESETS)} known: {', '.join(PRESETS)}")
+        raise ParamsError(f"no preset {name!r}{nearest_and_known(name, PRESETS)}")
     return copy.deepcopy(SHORT | PRESETS[name][1])
 
 

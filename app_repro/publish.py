@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import files, record
-from app_repro.errors import AppReproError, DataError, IntegrityError, nearest
+from app_repro.errors import AppReproError, DataError, IntegrityError, nearest_and_known
 
 MAX_BYTES = 64_000
 """A published record is smaller than this."""
@@ -47,7 +47,7 @@ def _named(found: dict[str, dict[str, Any]], names: Sequence[str]) -> dict[str, 
     by_id = {content["run_id"]: name for name, content in found.items()}
     for name in names:
         if name not in found and name not in by_id:
-            raise DataError(f"no run {name!r}{nearest(name, found)} known: {', '.join(list(found)[:8])}")
+            raise DataError(f"no run {name!r}{nearest_and_known(name, found, ', '.join(list(found)[:8]))}")
     wanted = [by_id.get(name, name) for name in names]
     return {name: found[name] for name in dict.fromkeys(wanted)}
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from app_repro import params, presets
-from app_repro.errors import ParamsError, nearest
+from app_repro.errors import ParamsError, nearest_and_known
 from app_repro.methods import METHODS
 from app_repro.spec import PRUNING_ONLY, SWITCHES, RunSpec, registry
 
@@ -115,9 +115,7 @@ def side_settings(side: str) -> dict[str, Any]:
     criteria = registry("criteria", "CRITERIA")
     if name not in METHODS and name not in criteria:
         known = [*METHODS, *criteria]
-        raise ParamsError(
-            f"side {name!r} is no method and no criterion{nearest(name, known)} known: {', '.join(known)}"
-        )
+        raise ParamsError(f"side {name!r} is no method and no criterion{nearest_and_known(name, known)}")
     return {"method" if name in METHODS else "criterion": name} | words(rest)
 
 

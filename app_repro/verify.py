@@ -8,7 +8,7 @@ from typing import Any
 from app_repro import claims as claims_file
 from app_repro import evidence
 from app_repro.cells import Cell, Index, cells_of, index
-from app_repro.errors import AppReproError, nearest
+from app_repro.errors import AppReproError, nearest, nearest_and_known
 from app_repro.judge import Judgement
 from app_repro.noise import DETERMINISTIC, Pool
 from app_repro.rules import RULES, so_far
@@ -118,8 +118,7 @@ def verify(records: Sequence[Path], claims: Path, *, only: Sequence[str] = (), p
     Raises ClaimsError for a malformed claims file, VerifyError for an unknown claim or protocol.
     """
     if protocol is not None and protocol not in PROTOCOLS:
-        hint = nearest(protocol, PROTOCOLS)
-        raise VerifyError(f"--protocol: {protocol!r} is unknown{hint} known: {', '.join(PROTOCOLS)}")
+        raise VerifyError(f"--protocol {protocol}: unknown{nearest_and_known(protocol, PROTOCOLS)}")
     chosen = select(claims_file.load(claims), only)
     found = evidence.read_all(records)
     pool, runs = Pool(found.runs), index(found.runs)
@@ -136,7 +135,7 @@ def select(claims: Sequence[Claim], only: Sequence[str]) -> list[Claim]:
     """The claims named by `only`, in the order of the file; all if none is. Raises VerifyError for an unknown one."""
     known = [claim.id for claim in claims]
     if wrong := [name for name in only if name not in known]:
-        raise VerifyError(f"no claim {wrong[0]!r}{nearest(wrong[0], known)} known: {', '.join(known)}")
+        raise VerifyError(f"no claim {wrong[0]!r}{nearest_and_known(wrong[0], known)}")
     return [claim for claim in claims if not only or claim.id in only]
 
 

@@ -1,11 +1,39 @@
+from pathlib import Path
+
 import pytest
 
-from app_repro import errors
+from app_repro import claims, errors, executors, modelcard, params, presets, publish, statements, verify
 
 
 def test_the_nearest_known_name_is_offered_and_a_far_one_is_not() -> None:
     assert errors.nearest("resnet19", ["resnet18", "vgg16_bn"]) == "; did you mean 'resnet18'?"
     assert errors.nearest("zzz", ["resnet18", "vgg16_bn"]) == ""
+
+
+def test_the_known_names_are_listed_after_a_separator_whether_one_is_near_or_not() -> None:
+    known = ["resnet18", "vgg16_bn"]
+    assert errors.nearest_and_known("resnet19", known) == "; did you mean 'resnet18'? known: resnet18, vgg16_bn"
+    assert errors.nearest_and_known("zzz", known) == "; known: resnet18, vgg16_bn"
+    assert errors.nearest_and_known("zzz", iter(known), "2 networks") == "; known: 2 networks"
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        lambda: claims._check_header(["qqqq"], "claims.csv"),
+        lambda: executors.executor("qqqq", executors.Site()),
+        lambda: modelcard.find([], "qqqq"),
+        lambda: params.parse({"qqqq": 1}),
+        lambda: presets.preset("qqqq"),
+        lambda: publish._named({"one": {"run_id": "1"}}, ["qqqq"]),
+        lambda: statements.side_settings("qqqq"),
+        lambda: verify.select([], ["qqqq"]),
+        lambda: verify.verify([], Path("claims.csv"), protocol="qqqq"),
+    ],
+)
+def test_a_name_that_no_known_one_is_near_to_is_set_apart_from_the_known(refuse) -> None:
+    with pytest.raises(errors.AppReproError, match=r"qqqq\b[^;]*; known: "):
+        refuse()
 
 
 @pytest.mark.parametrize(
