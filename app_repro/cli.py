@@ -57,9 +57,11 @@ def split(
 def report(
     runs: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of records; again for more. [default: data/runs, data/published where it is empty]"),
+        typer.Option(
+            help="Folder of records; again for more.", show_default="data/runs, data/published where it is empty"
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where tables and figures go. [default: data/report]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where tables and figures go.", show_default="data/report")] = None,
     claims: ClaimsFile = CLAIMS,
     card: Annotated[
         str | None, typer.Option(help="Print one run's model card; by id, folder or what either begins with.")

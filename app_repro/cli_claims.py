@@ -93,7 +93,8 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     differences: Annotated[bool, typer.Option(help="What each switch does to results, from records alone.")] = False,
     records: Annotated[
-        list[Path] | None, typer.Option(help="With --differences: folder of records. [default: store, runs, published]")
+        list[Path] | None,
+        typer.Option(help="With --differences: folder of records.", show_default="store, runs, published"),
     ] = None,
     params: ParamsFile = PARAMS,
     raw: RawFolder = RAW,

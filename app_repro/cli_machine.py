@@ -32,7 +32,7 @@ def doctor(
 @app.command()
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer networks, shorter windows: minutes.")] = False,
-    arch: Annotated[list[str] | None, typer.Option(help="Network; again for more. [default: four]")] = None,
+    arch: Annotated[list[str] | None, typer.Option(help="Network; again for more.", show_default="four")] = None,
     out: Annotated[Path | None, typer.Option(help="Write bench.json and a figure there.")] = None,
     records: Annotated[Path, typer.Option(help="Records, the first of which is multiplied.")] = PUBLISHED,
     claims: ClaimsFile = CLAIMS,

@@ -9,11 +9,13 @@ from app_repro.options import CLAIMS, PARAMS, RAW, RUNS, SPLITS, ClaimsFile, Par
 
 RunsPerGpu = Annotated[
     int | None,
-    typer.Option(min=1, max=32, help="Runs that share a GPU. [default: local as benched, for captured steps; ray 1]"),
+    typer.Option(
+        min=1, max=32, help="Runs that share a GPU.", show_default="local as benched, for captured steps; ray 1"
+    ),
 ]
 Minutes = Annotated[
     int | None,
-    typer.Option("--time", min=3, help="slurm: minutes a task; then saved, queued again. [default: 240]"),
+    typer.Option("--time", min=3, help="slurm: minutes a task; then saved, queued again.", show_default="240"),
 ]
 
 app = typer.Typer(add_completion=False)

@@ -11,7 +11,7 @@ StoreFolder = Annotated[
     Path | None, typer.Option("--store", help="Every run ever started; $APP_REPRO_STORE, else .store.")
 ]
 Records = Annotated[
-    list[Path] | None, typer.Option(help="Folder of records; again for more. [default: data/runs, data/published]")
+    list[Path] | None, typer.Option(help="Folder of records; again for more.", show_default="data/runs, data/published")
 ]
 ClaimsFile = Annotated[Path, typer.Option(help="The reported numbers.")]
 PARAMS, RAW, SPLITS = Path("params.yaml"), Path("data/raw"), Path("data/splits")

@@ -20,6 +20,24 @@ def test_every_command_explains_itself(name) -> None:
     assert result.exit_code == 0 and len(result.output) > 200
 
 
+@pytest.mark.parametrize(
+    ("words", "default"),
+    [
+        ("report", "data/runs, data/published where it is empty"),
+        ("report", "data/report"),
+        ("verify", "data/runs, data/published"),
+        ("power", "data/runs, data/published"),
+        ("audit", "store, runs, published"),
+        ("bench", "four"),
+        ("run", "local as benched, for captured steps; ray 1"),
+        ("run", "240"),
+    ],
+)
+def test_a_default_that_the_code_works_out_is_shown(words, default) -> None:
+    text = CliRunner().invoke(cli.app, [words, "--help"], env={"COLUMNS": "250"}).output
+    assert f"[default: ({default})]" in text
+
+
 @pytest.mark.parametrize(("error", "code"), [(DataError("no such thing"), 2), (IntegrityError("damaged"), 3)])
 def test_an_error_is_one_line_on_standard_error_and_its_exit_code(monkeypatch, capsys, error, code) -> None:
     def fail() -> None:
