@@ -36,6 +36,7 @@ def run(
     from app_repro.shards import shard
     from app_repro.store import labels
 
+    _check_words(executor, share)
     params = load(params_file)
     given = {"device": params.device, "workers": params.workers}
     where = executors.Site(**given | {name: value for name, value in site.items() if value is not None})
@@ -58,6 +59,16 @@ def run(
         outcome = _train(mine, places, names, executor, where, anyway, params.tracking, lay_out)
     _sum_up(outcome.ended, {spec.run_id: names[spec.run_id] for spec in mine})
     return outcome.exit_code
+
+
+def _check_words(executor: str, share: str | None) -> None:
+    """Raise ParamsError for an unknown executor or what is no share, before any data set is looked for."""
+    from app_repro import executors
+    from app_repro.shards import position
+
+    executors.check(executor)
+    if share:
+        position(share)
 
 
 def _train(

@@ -52,9 +52,11 @@ def _uncollected() -> Iterator[None]:
 def verify(question: Question, forms: Forms) -> int:
     """Judge, print and write; the exit code: 0 where a folder is written, as a pipeline stage, else what it says."""
     from app_repro import verdicts
+    from app_repro.verify import check_allowed
     from app_repro.verify import verify as judge
 
     allow = [name for name in question.allow if name]
+    check_allowed(allow)  # before anything is printed or written
     only = [*question.only, *([forms.explain] if forms.explain else [])]
     result = judge(_folders(question.records), question.claims, only=only, protocol=question.protocol)
     content = json.dumps(result.as_dict(), indent=1)

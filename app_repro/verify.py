@@ -89,9 +89,7 @@ class Report:
 
         `allow` names verdicts that are no reason for a 4. Raises VerifyError for one that cannot be allowed.
         """
-        if wrong := [name for name in allow if name not in ALLOWABLE]:
-            hint = nearest(wrong[0], ALLOWABLE)
-            raise VerifyError(f"--allow: {wrong[0]!r} cannot be allowed{hint}; {', '.join(ALLOWABLE)} can")
+        check_allowed(allow)
         found = {verdict.verdict for verdict in self.verdicts}
         if self.problems or "error" in found:
             return 3
@@ -110,6 +108,13 @@ class Report:
             "notes": list(self.notes),
             "exit_code": self.exit_code(),
         }
+
+
+def check_allowed(allow: Collection[str]) -> None:
+    """Raise VerifyError for a verdict that is always a reason for an exit code other than 0."""
+    if wrong := [name for name in allow if name not in ALLOWABLE]:
+        hint = nearest(wrong[0], ALLOWABLE)
+        raise VerifyError(f"--allow: {wrong[0]!r} cannot be allowed{hint}; {', '.join(ALLOWABLE)} can")
 
 
 def verify(records: Sequence[Path], claims: Path, *, only: Sequence[str] = (), protocol: str | None = None) -> Report:

@@ -9,6 +9,7 @@ import yaml
 from workbench import app_repro, settings, workspace
 
 from app_repro import computing, splits
+from app_repro.errors import ParamsError
 from app_repro.params import load
 from app_repro.store import Places, Store
 
@@ -38,6 +39,16 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_2(tmp_path, words, said) 
     ran = app_repro(here, "run", *words)
     assert ran.returncode == 2 and ran.stderr.startswith("app-repro: ") and said in ran.stderr
     assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [({"executor": "rya"}, "--executor rya; did you mean 'ray'"), ({"share": "foo"}, "--shard foo")]
+)
+def test_a_wrong_word_is_refused_before_data_sets_are_looked_for(tmp_path, words, said) -> None:
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(method="dense")))
+    places = Places(tmp_path / "raw", tmp_path / "splits", tmp_path / "store")
+    with pytest.raises(ParamsError, match=said):
+        computing.run(tmp_path / "params.yaml", places, tmp_path / "o", anyway=False, accept_code=False, **words)
 
 
 def test_a_finished_grid_is_laid_out_without_torch_or_a_worker(tmp_path, monkeypatch) -> None:

@@ -38,6 +38,7 @@ def test_without_a_folder_the_exit_code_speaks_and_allow_softens_it(records, cap
     assert "c100-r50-acc-vs-osp" in capsys.readouterr().out
     with pytest.raises(AppReproError, match="reproduced"):
         judging.verify(Question(CLAIMS, (records,), allow=("reproduced",)), Forms())
+    assert capsys.readouterr().out == ""
 
 
 def test_one_claim_is_explained_step_by_step(records, capsys) -> None:
