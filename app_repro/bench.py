@@ -15,7 +15,9 @@ import torch
 from app_repro import benchtable, ceilings, checkpoint, compilers, files, masks, record, starting
 from app_repro.anytime import SAVE_EVERY_SECONDS
 from app_repro.engines import set_precision
+from app_repro.errors import ParamsError, nearest_and_known
 from app_repro.local_executor import QUEUES
+from app_repro.models import ARCHITECTURES
 from app_repro.prune import prune
 from app_repro.stream import Order, batches
 from app_repro.timed import Case, Lanes, attempted, free
@@ -173,7 +175,12 @@ def _share_of_roofline(row: dict[str, Any], device: str, limits: dict[str, ceili
 def show(
     quick: bool, archs: list[str], records: Path, claims: Path, out: Path | None, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Bench this machine; with `out`, leave its numbers and a figure there, named after the device, as they come in."""
+    """Bench this machine; with `out`, leave its numbers and a figure there, named after the device, as they come in.
+
+    Raises ParamsError for a network that there is not, before anything is measured.
+    """
+    if unknown := [arch for arch in archs if arch not in ARCHITECTURES]:
+        raise ParamsError(f"--arch {unknown[0]}{nearest_and_known(unknown[0], ARCHITECTURES)}")
     for name, value in QUEUES.items():  # before CUDA starts: lanes are timed in this process, as a worker has them
         os.environ.setdefault(name, value)
     device = "cuda" if torch.cuda.is_available() else "cpu"

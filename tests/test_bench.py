@@ -14,7 +14,7 @@ from torch import nn
 
 from app_repro import bench, benchtable, ceilings, compilers, record, starting, timed
 from app_repro.bench import Case
-from app_repro.errors import DataError
+from app_repro.errors import DataError, ParamsError
 from app_repro.reference import Reference, as_the_library_comes
 
 ROOT = Path(__file__).parent.parent
@@ -205,6 +205,12 @@ def test_what_was_measured_is_left_before_what_may_still_fail(tmp_path, monkeypa
         bench.show(True, [], tmp_path / "none", tmp_path / "claims.csv", tmp_path / "out", lambda line: None)
     left = json.loads((tmp_path / "out" / "a-processor-2-cores.json").read_text())
     assert left["results"] == FOUND["results"] and left["parts"] == FOUND["parts"]
+
+
+def test_a_network_that_there_is_not_is_refused_before_anything_is_measured(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(bench, "measured", lambda *_, **__: pytest.fail("measured"))
+    with pytest.raises(ParamsError, match=r"--arch resnet19; did you mean 'resnet18'\? known: resnet18, "):
+        bench.show(True, ["resnet18", "resnet19"], tmp_path, tmp_path, None, lambda line: None)
 
 
 def test_scoring_that_fails_is_a_row_too(tmp_path, monkeypatch) -> None:
