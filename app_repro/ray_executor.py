@@ -98,7 +98,9 @@ def _start(place: RayPlace) -> Any:
         import ray
         import ray.util.scheduling_strategies
     except ModuleNotFoundError:
-        raise ParamsError("--executor ray: Ray is not installed; pip install 'app-repro[ray]'") from None
+        raise ParamsError(
+            "--executor ray: Ray is not installed; run `make setup`, or `pip install '.[ray]'` in the project's folder"
+        ) from None
     if place.address and place.address.startswith("ray://"):
         raise ParamsError(
             f"--address {place.address}: a client cannot hand out data; run it on a node of the cluster, --address auto"

@@ -106,7 +106,10 @@ def _submitit() -> Any:
     try:
         import submitit
     except ModuleNotFoundError:
-        raise ParamsError("--executor slurm: submitit is not installed; pip install 'app-repro[slurm]'") from None
+        raise ParamsError(
+            "--executor slurm: submitit is not installed; "
+            "run `make setup`, or `pip install '.[slurm]'` in the project's folder"
+        ) from None
     if submitit.SlurmExecutor.affinity() < 0:
         raise ParamsError("--executor slurm: no srun here; run this on a login node of the cluster")
     return submitit

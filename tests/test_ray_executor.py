@@ -123,7 +123,7 @@ def test_what_cannot_be_had_is_one_line(tmp_path, monkeypatch) -> None:
     with pytest.raises(ParamsError, match=r"ray://host:1: a client cannot hand out data; .* --address auto"):
         execute.complete(specs, places, on_ray(1, address="ray://host:1"), pretend.Recorder())
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ParamsError, match=r"Ray is not installed; pip install 'app-repro\[ray\]'"):
+    with pytest.raises(ParamsError, match=r"Ray is not installed; run `make setup`, or `pip install '\.\[ray\]'`"):
         execute.complete(specs, places, on_ray(1), pretend.Recorder())
 
 

@@ -159,7 +159,7 @@ def test_what_is_missing_is_one_line(tmp_path, monkeypatch) -> None:
     with pytest.raises(ParamsError, match="--executor slurm: no srun here; run this on a login node"):
         execute.complete(specs, places, on_slurm(), pretend.Recorder())
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(ParamsError, match=r"submitit is not installed; pip install 'app-repro\[slurm\]'"):
+    with pytest.raises(ParamsError, match=r"submitit is not installed; run `make setup`, or `pip .*'\.\[slurm\]'`"):
         execute.complete(specs, places, on_slurm(), pretend.Recorder())
 
 
