@@ -49,11 +49,12 @@ def kind_of(device: str, records: Iterable[dict[str, Any]], benches: Iterable[di
 
 
 def chosen(wanted: str, known: Sequence[str]) -> str:
-    """The device that `wanted` is part of the name of. Raises ParamsError naming the known ones."""
+    """The device that `wanted` is part of the name of. Raises ParamsError naming the known ones and the remedy."""
     found = [name for name in known if wanted.lower() in name.lower()]
     if len(found) != 1:
+        remedy = "give more of its name" if found else "`app-repro bench --out data/published/bench` there measures it"
         raise ParamsError(
-            f"--device {wanted!r}: {len(found)} measured devices match; known: {', '.join(known) or 'none'}"
+            f"--device {wanted!r}: {len(found)} measured devices match; known: {', '.join(known) or 'none'}; {remedy}"
         )
     return found[0]
 

@@ -100,8 +100,8 @@ def test_an_unmeasured_network_is_scaled_from_the_nearest_and_says_so(tmp_path) 
 def test_devices_are_named_by_a_part_of_their_name(tmp_path) -> None:
     known = devices_of([done(spec(), 1.0, "NVIDIA A")], bench(tmp_path, device="NVIDIA B"))
     assert known == ["NVIDIA A", "NVIDIA B"] and chosen("nvidia b", known) == "NVIDIA B"
-    for wanted, count in (("nvidia", 2), ("C", 0)):
-        with pytest.raises(ParamsError, match=f"{count} measured devices match; known: NVIDIA A, NVIDIA B"):
+    for wanted, count, remedy in (("nvidia", 2, "give more"), ("C", 0, "`app-repro bench --out data/published/bench`")):
+        with pytest.raises(ParamsError, match=f"{count} measured devices match; known: NVIDIA A, NVIDIA B; {remedy}"):
             chosen(wanted, known)
 
 
