@@ -103,7 +103,8 @@ def check_cpu_time(specs: Sequence[RunSpec], raw: Path, store: Store, workers: i
         if (hours := seconds / workers / 3600) > CPU_LIMIT_HOURS:
             raise ParamsError(
                 f"no GPU here, and this grid would take over {hours:,.0f} hours on {workers} CPU workers; "
-                "`make demo` shows everything in minutes, `app-repro run --anyway` starts it nevertheless"
+                "`app-repro demo` shows everything in minutes; `app-repro run --anyway`, "
+                "or APP_REPRO_ANYWAY=1 in the environment of `dvc repro`, starts it nevertheless"
             )
 
 

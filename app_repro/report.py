@@ -37,7 +37,7 @@ def read_runs(folders: Iterable[Path]) -> list[Run]:
         found.setdefault(run.content["run_id"], run)
     if not found:
         names = ", ".join(map(str, places)) or ", ".join(map(str, KNOWN))
-        raise DataError(f"no record under {names}; run `app-repro run`, or `make demo`")
+        raise DataError(f"no record under {names}; run `app-repro run`, or `app-repro demo`, which reports too")
     return list(found.values())
 
 

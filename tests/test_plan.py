@@ -64,7 +64,7 @@ def test_hours_on_a_cpu_are_refused_unless_all_is_done(tmp_path, monkeypatch) ->
     monkeypatch.setattr(plan, "seconds_per_sample", lambda *key: 1e-6)
     plan.check_cpu_time(specs, places.raw, store, 1)
     monkeypatch.setattr(plan, "seconds_per_sample", lambda *key: 1000.0)
-    with pytest.raises(ParamsError, match=r"over 3\d\d hours on 1 CPU workers; `make demo`"):
+    with pytest.raises(ParamsError, match=r"over 3\d\d hours on 1 CPU workers; `app-repro demo` .*_ANYWAY=1 "):
         plan.check_cpu_time(specs, places.raw, store, 1)
     monkeypatch.undo()
     worker.attempt(specs[0], places, "cpu", lambda event: None)

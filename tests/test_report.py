@@ -97,7 +97,7 @@ def test_folders_are_searched_through_and_the_first_one_s_record_counts(runs, tm
 
 def test_without_a_folder_own_runs_count_else_published_ones(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match="no record under data/runs, data/published; run"):
+    with pytest.raises(DataError, match=r"no record under data/runs, data/published; run .*`app-repro demo`"):
         report.read_all(report.places([]))
     files.write_sealed(tmp_path / "data/published/demo/a.json", a_record(1))
     (tmp_path / "data/runs").mkdir()

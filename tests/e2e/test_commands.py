@@ -111,7 +111,7 @@ def test_days_on_a_cpu_are_refused_with_the_way_out(tmp_path) -> None:
     folder = workspace(tmp_path, arch="resnet18", sb=8, epochs=5000, train_limit=None)
     result = app_repro(folder, "run")
     assert result.returncode == 2 and len(result.stderr.strip().splitlines()) == 1
-    assert "make demo" in result.stderr and "--anyway" in result.stderr
+    assert "app-repro demo" in result.stderr and "--anyway" in result.stderr
     assert not (folder / ".store/runs").exists()
 
 
