@@ -1,7 +1,9 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pretend
 import pytest
@@ -12,6 +14,7 @@ from app_repro import computing, splits
 from app_repro.errors import ParamsError
 from app_repro.params import load
 from app_repro.store import Places, Store
+from app_repro.workspace import environment
 
 
 def test_shares_run_apart_and_merged_are_the_grid(tmp_path) -> None:
@@ -92,9 +95,15 @@ def test_a_plan_of_a_preset_a_claim_and_the_file(tmp_path) -> None:
     assert len(json.loads(told.stdout)["runs"]) == 9
 
 
-def test_the_readme_s_matrix_and_job_cover_the_grid() -> None:
+def matrix_and_job() -> list[dict[str, Any]]:
+    """The two blocks of YAML in README."""
     text = (Path(__file__).parents[1] / "README.md").read_text()
-    matrix, job = (yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml\n")[1:3])
+    return [yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml\n")[1:3]]
+
+
+def test_the_readme_s_matrix_and_job_cover_the_grid() -> None:
+    matrix, job = matrix_and_job()
+    assert "gpu" in matrix["jobs"]["shard"]["runs-on"], "without one `run` refuses the committed grid"
     shares = matrix["jobs"]["shard"]["strategy"]["matrix"]["share"]
     steps = [step.get("run", "") for step in matrix["jobs"]["shard"]["steps"]]
     assert shares == list(range(1, 9)) and "--shard ${{ matrix.share }}/8" in steps[2]
@@ -102,8 +111,26 @@ def test_the_readme_s_matrix_and_job_cover_the_grid() -> None:
     assert spec["completionMode"] == "Indexed" and spec["completions"] == spec["parallelism"] == 8 and spec["suspend"]
     assert "kueue.x-k8s.io/queue-name" in job["metadata"]["labels"]
     pod = spec["template"]["spec"]
-    assert "--shard $((JOB_COMPLETION_INDEX + 1))/8" in pod["containers"][0]["command"][2]
+    assert "--shard $((JOB_COMPLETION_INDEX + 1))/8" in pod["containers"][0]["args"][2]
+    assert "command" not in pod["containers"][0], "it would replace the image's entry point"
+    user = re.search(r"^USER (\d+)", (Path(__file__).parents[1] / "Dockerfile").read_text(), re.MULTILINE)
+    assert user and pod["securityContext"]["fsGroup"] == int(user[1]), "else its user cannot write to the volume"
     assert pod["containers"][0]["volumeMounts"][0]["name"] == pod["volumes"][0]["name"]
+
+
+def test_the_job_s_arguments_train_a_share_from_the_image_s_empty_folder(tmp_path) -> None:
+    words = matrix_and_job()[1]["spec"]["template"]["spec"]["containers"][0]["args"]
+    (tmp_path / "out").mkdir()
+    grid = settings(method=["dense", "app"], epochs=1, milestones=[])
+    (tmp_path / "out/params.yaml").write_text(yaml.safe_dump(grid))
+    code = "import sys, pathlib; from app_repro import container; "
+    code += "sys.exit(container.start(sys.argv[2:], pathlib.Path(sys.argv[1])))"
+    command = [sys.executable, "-c", code, str(tmp_path / "out")]
+    command += [word.replace("/shared-volume", str(tmp_path)) for word in words]
+    at_pod = environment() | {"JOB_COMPLETION_INDEX": "1"}
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, env=at_pod)
+    assert ran.returncode == 0 and ran.stdout.endswith("1 of 1 runs finished\n"), ran.stderr
+    assert len(list((tmp_path / "store/runs").iterdir())) == 1
 
 
 def test_captured_steps_without_a_gpu_are_refused_before_anything_starts(tmp_path) -> None:
