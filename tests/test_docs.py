@@ -62,6 +62,12 @@ def test_both_locks_pin_the_same_versions() -> None:
     assert {name for name in only_image if not re.match("nvidia|cuda|triton|torch$", name)} == set()
 
 
+def test_the_image_holds_what_a_task_of_slurm_in_it_needs() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert re.search(r"^submitit==", lock, re.MULTILINE) and re.search(r"^cloudpickle==", lock, re.MULTILINE)
+    assert "--extra slurm --upgrade -o requirements.lock" in (ROOT / "Makefile").read_text()
+
+
 def test_locks_satisfy_pyproject_and_carry_no_address() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lock = (ROOT / "requirements.lock").read_text()
