@@ -149,7 +149,9 @@ def git(_: Subject) -> Answer:
     """Whether records will name a commit."""
     folder = next((item for item in (Path.cwd(), *Path.cwd().parents) if (item / ".git").exists()), None)
     if folder is None:
-        return "ok", "no checkout here: DVC works without git, records name no commit", ""
+        built = os.environ.get("APP_REPRO_REVISION")  # the image's: provenance names it where git names none
+        named = f"the commit {built[:12]} of the image" if built else "no commit"
+        return "ok", f"no checkout here: DVC works without git, records name {named}", ""
     try:
         command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=10)

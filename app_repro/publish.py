@@ -34,7 +34,9 @@ def publish(runs: Path, target: Path, names: Sequence[str] = ()) -> list[Path]:
     refused = [f"{name}: {why}" for name, content in chosen.items() if not names and (why := _objection(content))]
     if refused:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-        raise PublishError(f"not published: {refused[0]}{more}; name the runs to publish, this one too if it must be")
+        raise PublishError(
+            f"not published: {refused[0]}{more}; name those you want published; a named run is published as it is"
+        )
     for name, content in chosen.items():
         _check_files(runs / name, content)
     texts = {target / f"{name}.json": _small(name, content) for name, content in chosen.items()}

@@ -203,7 +203,10 @@ def test_a_checkout_of_another_user_is_named_with_the_command_that_mends_it(subj
     folder = tmp_path / "checkout/deep"
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
-    assert "DVC works without git" in found(subject, "git").finding
+    monkeypatch.delenv("APP_REPRO_REVISION", raising=False)
+    assert found(subject, "git").finding == "no checkout here: DVC works without git, records name no commit"
+    monkeypatch.setenv("APP_REPRO_REVISION", "0123456789abcdef")  # as the image has it
+    assert found(subject, "git").finding.endswith("records name the commit 0123456789ab of the image")
     subprocess.run(["git", "init", "-q", str(folder.parent)], check=True)
     assert found(subject, "git").state == "warn"  # no commit yet
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")

@@ -43,6 +43,7 @@ def test_what_diverged_or_deviates_is_published_only_by_name(tmp_path: Path, opt
     run(tmp_path / "runs", "odd", **options)
     with pytest.raises(publish.PublishError, match=why) as error:
         publish.publish(tmp_path / "runs", tmp_path / "published")
+    assert str(error.value).endswith("; name those you want published; a named run is published as it is")
     assert "odd" in str(error.value) and not (tmp_path / "published").exists() and error.value.exit_code == 3
     assert [path.name for path in publish.publish(tmp_path / "runs", tmp_path / "published", ["odd"])] == ["odd.json"]
 
