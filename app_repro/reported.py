@@ -33,8 +33,6 @@ _SCRIPTS = {"main_anytime_train": "app", "main_anytime_one": "osp", "main_anytim
 class ReportedError(AppReproError):
     """Runs that cannot be had."""
 
-    exit_code = 3
-
 
 def from_wandb(project: str, api: Any = None) -> list[dict[str, Any]]:
     """Runs of a wandb project "entity/name" as plain values; `api` stands in for wandb.Api() in tests.

@@ -106,19 +106,19 @@ def test_exported_json_and_csv_give_the_same_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]x", '{"a": 1}', "[1]", '[{"id": "a", "config": {}}]'])
-def test_a_file_that_is_no_export_is_one_line_and_3(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_no_export_is_one_line_and_2(tmp_path: Path, text: str) -> None:
     path = tmp_path / "runs.json"
     path.write_text(text)
     with pytest.raises(reported.ReportedError, match=r"runs\.json") as error:
         reported.from_file(path)
-    assert error.value.exit_code == 3 and "\n" not in str(error.value)
+    assert error.value.exit_code == 2 and "\n" not in str(error.value)
 
 
-def test_no_key_and_no_network_are_one_line_and_3() -> None:
+def test_no_key_and_no_network_are_one_line_and_2() -> None:
     class Down:
         def runs(self, project: str) -> None:
             raise ConnectionError("could not reach the server\nafter 3 tries")
 
     with pytest.raises(reported.ReportedError, match="could not reach the server after 3 tries") as error:
         reported.from_wandb("entity/app", Down())
-    assert error.value.exit_code == 3
+    assert error.value.exit_code == 2
