@@ -155,13 +155,13 @@ def panels(rows: Iterable[Row], *shared: str) -> dict[str, list[Row]]:
     return groups
 
 
-def mean_sd(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and standard deviation over seeds; None for one seed."""
+def mean_sd(values: Sequence[float], factor: float = 1.0) -> tuple[float, float | None]:
+    """Mean and standard deviation over seeds (None for one seed), times `factor` afterwards: rounded as in a table."""
     mean = statistics.fmean(values)
     if len(values) < 2:
-        return mean, None
+        return factor * mean, None
     # by hand: statistics.stdev computes in fractions, a hundred times slower, and figures ask thousands of times
-    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return factor * mean, factor * math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def shown(mean: float, sd: float | None, digits: int = 2) -> str:

@@ -26,8 +26,9 @@ def accuracy(records: Sequence[Record]) -> Series:
     for line in lines(records):
         told = []
         for metric, (title, factor, digits) in METRICS.items():
-            values = [factor * run["summary"][metric] for run in line.runs]
-            mean, sd = mean_sd(values)
+            measured = [run["summary"][metric] for run in line.runs]
+            mean, sd = mean_sd(measured, factor)
+            values = [factor * value for value in measured]
             row = line.keys | {"metric": title, "mean": mean, "sd": sd, "n": len(values), "values": values}
             rows.append(row | {"runs": " ".join(run["run_id"] for run in line.runs)})
             told.append(f"{title} {shown(mean, sd, digits)}")

@@ -93,8 +93,8 @@ def anytime(records: Sequence[Record]) -> Series:
     ]
     said = []
     for line in found:
-        last = [100 * run["summary"]["test_accuracy"] for run in line.runs]
-        said.append(f"{panel(line.keys)}: {line.label} ends at {shown(*mean_sd(last))} %, n = {len(last)}")
+        last = [run["summary"]["test_accuracy"] for run in line.runs]
+        said.append(f"{panel(line.keys)}: {line.label} ends at {shown(*mean_sd(last, 100))} %, n = {len(last)}")
     caption = (
         "Test accuracy after each megabatch: the mean over seeds strong, the seeds (or, where they are too many, the "
         "band from the lowest to the highest) faint."
@@ -180,7 +180,7 @@ def gap_length(records: Sequence[Record]) -> Series:
         for run in line.runs:
             lengths.setdefault(run["spec"]["sb"], []).append(run)
         for length, runs in sorted(lengths.items()):
-            mean, sd = mean_sd([100 * run["summary"]["generalisation_gap"] for run in runs])
+            mean, sd = mean_sd([run["summary"]["generalisation_gap"] for run in runs], 100)
             ids = " ".join(run["run_id"] for run in runs)
             rows.append(line.keys | {"megabatches": length, "gap": mean, "sd": sd, "n": len(runs), "runs": ids})
     several = {

@@ -1,9 +1,11 @@
 import statistics
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from synthetic import grid, make
 
-from app_repro import series
+from app_repro import series, tables
 
 
 def records(**changes):
@@ -61,6 +63,14 @@ def test_mean_and_sd_are_those_of_the_library() -> None:
     mean, sd = series.mean_sd(values)
     assert mean == statistics.fmean(values) and sd == pytest.approx(statistics.stdev(values), rel=1e-14)
     assert series.mean_sd([3.0]) == (3.0, None) and series.shown(3.0, None) == "3.00"
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=3))
+@example([7087, 7158])  # of 10,000: 71.225 % is 71.22 or 71.23, by whether one scales before or after averaging
+def test_a_mean_is_rounded_as_in_the_tables(correct) -> None:
+    values = [count / 10_000 for count in correct]
+    cell = tables.mean(values, tables.Scale("%", 100.0, 2), ())
+    assert cell.shown == f"{series.shown(*series.mean_sd(values, 100.0))} ({len(values)})"
 
 
 def test_a_long_listing_ends_with_what_is_left_out() -> None:
