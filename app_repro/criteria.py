@@ -23,9 +23,9 @@ Sample = Callable[[], Batches]
 """The scoring sample pi_k, anew at each call."""
 
 TEMPERATURE = 200.0
-"""What GraSP divides logits by (Wang et al. 2020, appendix)."""
+"""What GraSP divides logits by (the published code of Wang et al. 2020)."""
 EACH = 10
-"""Images a class that GraSP looks at, at most (their published configuration)."""
+"""Images a class that GraSP looks at, at most (its published configuration)."""
 BATCH = 100
 
 
@@ -49,7 +49,7 @@ def magnitude(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Sc
 
 
 def random(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Scores:
-    """Uniform numbers, drawn on the CPU: the same mask on every device."""
+    """Uniform numbers, drawn on the CPU: the same mask on every device. Source: Frankle et al. 2021."""
     generator = torch.Generator().manual_seed(seed)
     return {
         name: torch.rand(weight.shape, generator=generator, dtype=torch.float64).to(weight.device)
@@ -77,7 +77,7 @@ def grasp(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Scores
     g is the gradient of the cross-entropy at temperature 200 over the weights in force (pruned ones, exactly 0, do not
     train, so their gradients count for nothing), H its Hessian; both summed over class-balanced batches of the sample.
     Source: Wang et al. 2020 (GraSP), eq. 8 and algorithm 1. Their code draws the classifier anew before scoring; here
-    it is the network's own, which from megabatch 2 on is trained.
+    it is the network's own, which from megabatch 2 on is trained, and g is over the weights that can be pruned alone.
     """
     own = prunable(net)
     batches = list(balanced(sample()))

@@ -118,7 +118,7 @@ class RunSpec(BaseModel):
     """Epochs (within a megabatch) from which the learning rate is multiplied by gamma once more."""
     gamma: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
     score_fraction: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None
-    """Share of the training part of a phase on which weights are scored."""
+    """Training images scored, as a share of all that are replayed, those to validate included; or of one megabatch."""
     val_fraction: Fraction
     train_limit: Positive | None
     test_limit: Positive | None

@@ -94,7 +94,7 @@ def test_synflow_by_hand() -> None:
     """|A| = 1, |B| = [[4, 1], [2, 2]]; input (1, 1), hidden (1, 1), R = 4 + 1 + 2 + 2 = 9.
 
     dR/dB_ki = hidden_i = 1, so B scores 4 1 2 2. dR/dA_ij = sum_k |B_ki| = 6, 6, 3, 3, so A scores 6 0 0 3.
-    Each layer's scores add up to R (Tanaka et al. 2020, theorem 1).
+    Each layer's scores add up to R (Tanaka et al. 2020: what enters a layer leaves it).
     """
     result = scored("synflow", convolutions(A, B), images(ONE))
     assert result == {"0.weight": [6, 0, 0, 3], "1.weight": [4, 1, 2, 2]}
