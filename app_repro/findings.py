@@ -139,7 +139,7 @@ def _subject(claim: Claim) -> str:
 
 
 def _size(claim: Claim, sign: str = "") -> str:
-    return f"{claim.value:{sign}g} {claim.unit}"
+    return f"{claim.value:{sign}g}" + ("" if claim.unit == "fraction" else f" {claim.unit}")
 
 
 STATEMENTS: dict[str, Callable[[Claim], str]] = {

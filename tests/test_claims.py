@@ -22,6 +22,13 @@ REPORTED = {
     "magnitude-early-layers": ("layer_ordering", "layer_density", "magnitude", ("snip",), None, "points"),
     "app-beats-both-short": ("ordering", "test_accuracy", "app", ("dense", "osp"), None, "points"),
 }
+ABSTRACT = (  # arXiv:2204.01640v2; its formulas as text
+    "the proposed approach significantly outperforms the baseline dense and Anytime OSP models across multiple "
+    "architectures and datasets under short, moderate, and long-sequence training. Our method, for example, shows an "
+    "improvement in accuracy of ≈7% and a reduction in the generalization gap by ≈22%, while being ≈1/3 rd the size of "
+    "the dense baseline model in few-shot restricted imagenet training. We further observe interesting nonmonotonic "
+    "transitions in the generalization gap in the high number of megabatches-based ALMA."
+)
 DATA_SET_MARGIN = {"c100": 2.0, "rin": 1.0}
 
 
@@ -33,6 +40,18 @@ def committed() -> dict[str, claims.Claim]:
 def test_every_reported_number_is_there_as_reported(committed: dict[str, claims.Claim]) -> None:
     found = {c.id: (c.kind, c.metric, c.method, c.against, c.value, c.unit) for c in committed.values()}
     assert {key: value for key, value in found.items() if not key.startswith("own-")} == REPORTED
+
+
+def test_quotations_of_the_abstract_are_its_words(committed: dict[str, claims.Claim]) -> None:
+    quoted = [claim.quotation for claim in committed.values() if claim.source == "abstract of arXiv:2204.01640"]
+    assert len(quoted) == 5 and all(text in ABSTRACT for text in quoted)
+
+
+def test_a_quotation_without_its_number_says_what_is_left_out(committed: dict[str, claims.Claim]) -> None:
+    """The poster's sentence is known by its beginning alone: no row may pass that off as the whole."""
+    poster = [claim for claim in committed.values() if claim.source == "poster" and claim.value is not None]
+    assert len(poster) == 6 and all(claim.quotation.endswith(" [...]") for claim in poster)
+    assert all("only the words quoted" in c.note or "see there" in c.note for c in poster)
 
 
 def test_margins_of_differences_follow_the_rule(committed: dict[str, claims.Claim]) -> None:

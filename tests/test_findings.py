@@ -18,6 +18,11 @@ def test_a_claim_is_told_as_a_sentence_with_its_numbers(tmp_path) -> None:
     assert found.reported == "17.97 points" and not found.is_own and found.is_judged
 
 
+def test_a_limit_of_a_density_is_told_as_the_fraction_that_tables_show() -> None:
+    claim = synthetic.claim("own-released-density")
+    assert findings.STATEMENTS[claim.kind](claim) == "The effective density of app tau=4.5 lies below 0.05."
+
+
 def test_each_protocol_has_its_finding_even_without_runs(tmp_path) -> None:
     paper, released = card(tmp_path / "a", protocols=["paper"]).findings
     assert (paper.protocol, paper.verdict, paper.n) == ("paper", "reproduced", "3")

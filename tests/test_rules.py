@@ -82,7 +82,7 @@ def test_closer_to_the_first_than_to_the_second(anchor: float, verdict: str) -> 
 def test_upper_bound_of_the_effective_density(effective: float, verdict: str) -> None:
     claim = synthetic.claim("own-released-density")
     found = judged(claim, {"app tau=4.5": {"effective": effective}}, protocol="released")
-    assert found.verdict == verdict and found.mean == pytest.approx(100 * effective)
+    assert found.verdict == verdict and found.mean == pytest.approx(effective)
 
 
 def test_shape_is_judged_on_the_curve_over_megabatches() -> None:
@@ -133,7 +133,7 @@ AHEAD = {"app": {"accuracy": 0.60}, "osp": {"accuracy": 0.5}, "dense": {"accurac
 SPARSER = {"app": {"accuracy": 0.42}, "osp tau=17.5": {"accuracy": 0.4}, "osp tau=4.5": {"accuracy": 0.6}}
 UNDER = {"app tau=4.5": {"effective": 0.02}}
 STARTED = [
-    ("own-released-density", {}, UNDER, 2.0),
+    ("own-released-density", {}, UNDER, 0.02),
     ("c100-r50-acc-vs-dense", {"kind": "value", "against": (), "value": 61.0, "margin": 2.0}, AHEAD, 60.0),
     ("c100-r50-acc-vs-dense", {}, AHEAD, 20.0),
     ("size-third", {"metric": "test_accuracy"}, {"app tau=4.5": AHEAD["app"], "dense": AHEAD["dense"]}, 1.5),
@@ -185,6 +185,6 @@ def test_of_several_cells_the_one_with_the_most_seeds_speaks_and_is_named() -> N
                 Run(synthetic.CLAIMS, synthetic.make(spec.model_copy(update={"arch": arch}), effective=density))
             )
     found = so_far(claim, cells_of(claim, "released", index(runs)))
-    assert (found.n, found.mean) == (2, pytest.approx(2.0))
+    assert (found.n, found.mean) == (2, pytest.approx(0.02))
     assert found.reason == "so far: digits/resnet18, with the most seeds of 2 cells" and len(found.steps) == 2
     assert so_far(claim, []) == Judgement("inconclusive", "", 0)
