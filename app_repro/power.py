@@ -31,9 +31,11 @@ def power(records: Sequence[Path], claims: Path, claim_id: str) -> str:
     lines = [f"{claim.id}: {claim.kind} of {claim.metric}, {' against '.join(claim.sides)}"]
     for protocol in protocols(claim):
         lines += [f"under {protocol}:"]
-        cells = [cell for cell in cells_of(claim, protocol, runs) if cell.seeds]
+        present = [cell for cell in cells_of(claim, protocol, runs) if cell.runs]
+        cells = [cell for cell in present if cell.seeds]
         lines += [f"  {line}" for cell in cells for line in _of_cell(claim, cell, pool)]
-        lines += [] if cells else [f"  no runs; `app-repro plan --claim {claim.id}` names those it needs"]
+        why = "no seed has every side yet" if present else "no runs"
+        lines += [] if cells else [f"  {why}; `app-repro plan --claim {claim.id}` names those it needs"]
     return "\n".join(lines)
 
 
@@ -59,7 +61,8 @@ def _of_cell(claim: Claim, cell: Cell, pool: Pool) -> list[str]:
     seconds = [run.content["summary"]["wall_seconds"] for run in cell.runs if run.is_finished]
     cost = sum(_mean_seconds(side.values()) for side in cell.sides.values())
     if claim.kind not in ("value", "difference", "ratio", "ordering"):
-        return [f"{cell.label}: {claim.kind} has no formula for its power; docs name simulated figures", _cost(cost)]
+        then = f"run {MIN_SEEDS} seeds, then `app-repro verify --explain {claim.id}`"
+        return [f"{cell.label}: {claim.kind} has no formula for its power; {then}", _cost(cost)]
     mine, noise = _measured(claim, cell, pool)
     if noise is None:
         return [f"{cell.label}: {len(mine)} seeds and no pooled noise: run {MIN_SEEDS} seeds first", _cost(cost)]

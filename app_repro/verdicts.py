@@ -26,7 +26,8 @@ def row(verdict: Verdict) -> list[str]:
     measured += " so far" if judged.so_far and measured else ""
     interval = "" if judged.low is None else f"[{_number(judged.low)}, {_number(judged.high)}]"
     needed = "" if judged.seeds_needed is None else str(max(0, judged.seeds_needed - judged.n))
-    reported = f"{_number(verdict.claim.value)} {verdict.claim.unit}" if verdict.claim.value is not None else ""
+    is_reported = verdict.claim.value is not None and verdict.claim.kind != "upper_bound"  # that has a limit, set by us
+    reported = f"{_number(verdict.claim.value)} {verdict.claim.unit}" if is_reported else ""
     return [
         verdict.claim.id, verdict.claim.quotation, verdict.protocol or "", reported, measured, str(judged.n), interval,
         _number(shown["margin"]), verdict.verdict, judged.reason, needed,
@@ -63,14 +64,15 @@ def _remarks(report: Report) -> list[str]:
 
 
 def _one_protocol_only(report: Report) -> list[str]:
-    """A line for each claim that the runs of one protocol reproduce and those of another do not."""
+    """A line for each claim that the runs of one protocol reproduce and of another do not, with both verdicts: one that
+    is open must not read as a refutation.
+    """
     lines = []
     for claim in dict.fromkeys(verdict.claim for verdict in report.verdicts):
-        found = {v.protocol: v.verdict for v in report.verdicts if v.claim is claim}
-        yes = [str(name) for name, verdict in found.items() if verdict == "reproduced"]
-        no = [f"under {name} ({verdict})" for name, verdict in found.items() if verdict != "reproduced"]
-        if yes and no:
-            lines.append(f"{claim.id}: reproduced under {', '.join(yes)}, not {', '.join(no)}")
+        found = [(v.verdict, v.protocol) for v in report.verdicts if v.claim is claim]
+        found.sort(key=lambda item: item[0] != "reproduced")
+        if found[0][0] == "reproduced" != found[-1][0]:
+            lines.append(f"{claim.id}: {'; '.join(f'{verdict} under {protocol}' for verdict, protocol in found)}")
     return lines
 
 
@@ -111,7 +113,9 @@ def explain(report: Report, claim_id: str) -> str:
         f"kind: {claim.kind}; metric: {claim.metric} in {claim.unit}; {' against '.join(_sides(claim.sides))}",
         f"setting: preset {claim.preset} {claim.settings}".rstrip(),
     ]
-    if claim.value is not None:
+    if claim.kind == "upper_bound":
+        lines.append(f"limit: {claim.value:g}")
+    elif claim.value is not None:
         behind = claim.n_reported or "unknown, counted as 1"
         lines.append(f"reported: {claim.value:g}, rounded to {claim.rounding:g}, runs behind it: {behind}")
     if claim.margin is not None:
@@ -129,6 +133,8 @@ def _sides(sides: tuple[str, ...]) -> list[str]:
 
 def _explained(verdict: Verdict) -> list[str]:
     judged = verdict.judgement
+    if verdict.protocol is None:
+        return [f"  1. verdict: {judged.verdict}: {judged.reason}"]
     gates = [
         f"gate: cells {', '.join(verdict.cells) or 'none'}; n = {judged.n}",
         f"gate: missing {'; '.join(verdict.missing) or 'nothing'}",

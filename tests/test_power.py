@@ -45,6 +45,23 @@ def test_text_names_noise_seeds_and_cost(tmp_path: Path) -> None:
     assert "under released:\n  no runs" in text and "80%:" in text and "95%:" in text
 
 
+def test_runs_without_a_common_seed_are_told_from_no_runs(tmp_path: Path) -> None:
+    sides = synthetic.specs(synthetic.claim(CLAIM), "paper")
+    synthetic.write(tmp_path, synthetic.make(sides["app"][1]))
+    synthetic.write(tmp_path, synthetic.make(sides["dense"][2]))
+    text = power.power([tmp_path], synthetic.CLAIMS, CLAIM)
+    assert "under paper:\n  no seed has every side yet; `app-repro plan" in text
+    assert "under released:\n  no runs; `app-repro plan" in text
+
+
+def test_a_kind_without_a_formula_says_what_to_do_instead(tmp_path: Path) -> None:
+    name = "own-released-density"
+    for by_seed in synthetic.specs(synthetic.claim(name), "released").values():
+        synthetic.write(tmp_path, synthetic.make(by_seed[1]))
+    text = power.power([tmp_path], synthetic.CLAIMS, name)
+    assert f"has no formula for its power; run 3 seeds, then `app-repro verify --explain {name}`" in text
+
+
 def test_without_noise_three_seeds_come_first(tmp_path: Path) -> None:
     for by_seed in synthetic.specs(synthetic.claim(CLAIM), "paper").values():
         synthetic.write(tmp_path, synthetic.make(by_seed[1]))

@@ -42,7 +42,9 @@ def test_seeds_still_needed_are_those_beyond_the_present_ones() -> None:
 
 def test_a_claim_that_one_protocol_alone_reproduces_says_which() -> None:
     both = Report((verdict("not_reproduced"), verdict("reproduced", "released")), ())
-    assert "reproduced under released, not under paper (not_reproduced)" in verdicts.table(both)
+    assert "c100-r50-acc-vs-dense: reproduced under released; not_reproduced under paper" in verdicts.table(both)
+    open_ = Report((verdict("reproduced"), verdict("inconclusive", "released")), ())
+    assert "reproduced under paper; inconclusive under released" in verdicts.table(open_)
     same = Report((verdict("reproduced"), verdict("reproduced", "released")), ())
     assert "reproduced under" not in verdicts.table(same)
 
@@ -73,6 +75,19 @@ def test_explain_gives_every_step_with_its_numbers(report: Report) -> None:
     assert "gate: deviations epochs 6 instead of 50" in text and "under released:" in text
     with pytest.raises(AppReproError, match="no claim"):
         verdicts.explain(report, "nothing")
+
+
+def test_an_own_limit_is_no_reported_number() -> None:
+    report = Report((verdict("reproduced", claim_id="own-released-density"),), ())
+    assert verdicts.row(report.verdicts[0])[verdicts.HEADERS.index("reported")] == ""
+    text = verdicts.explain(report, "own-released-density")
+    assert "\nlimit: 0.05\n" in text and "reported" not in text.split("under paper:")[0]
+
+
+def test_explain_without_runs_says_so_and_opens_no_gate() -> None:
+    nothing = replace(verdict("not_run", None), judgement=Judgement("not_run", "no runs; why", 0))
+    text = verdicts.explain(Report((nothing,), ()), nothing.claim.id)
+    assert text.endswith("\nno runs:\n  1. verdict: not_run: no runs; why") and "gate" not in text
 
 
 def test_what_was_not_run_has_no_numbers() -> None:
