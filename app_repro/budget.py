@@ -45,6 +45,8 @@ class Budget:
     """Where the watts come from."""
     runs: list[Forecast]
     gpus: list[int]
+    at_work: int
+    """Runs trained at once: what their states take of the disk."""
     claims: list[dict[str, Any]]
     growth: list[growing.Growth]
     law: str
@@ -72,6 +74,7 @@ def budget(params: Params, raw: Path, store: Store, wanted: Wanted) -> Budget:
         power,
         forecast.forecasts(rows, specs, shapes, speeds, watts),
         gpus,
+        params.workers or 1,
         decidable(wanted.claims, specs, records) if wanted.claims.exists() else [],
         growing.growth(specs[0], shapes[0]) if wanted.growth or wanted.as_json else [],
         growing.law(specs[0], shapes[0]),
@@ -84,9 +87,9 @@ def text(found: Budget, wanted: Wanted) -> str:
     """The plan for people, or as JSON."""
     if wanted.as_json:
         content: dict[str, Any] = {"device": found.device, "power": found.power, "runs": forecast.plain(found.runs)}
-        content |= {"totals": forecast.totals(found.runs, found.gpus), "claims": found.claims}
+        content |= {"totals": forecast.totals(found.runs, found.gpus, found.at_work), "claims": found.claims}
         return files.json.dumps(content | {"growth": [asdict(line) for line in found.growth]}, indent=1)
-    lines = [forecast.as_table(found.runs, found.gpus), f"device: {found.device}; watts: {found.power}"]
+    lines = [forecast.as_table(found.runs, found.gpus, found.at_work), f"device: {found.device}; watts: {found.power}"]
     lines.append(f"claims it can decide: {', '.join(map(_claim, found.claims)) or 'none'}")
     lines += [found.law, *found.hints]
     return "\n".join([*lines, "", growing.as_table(found.growth), found.over_gpus] if wanted.growth else lines)
@@ -172,7 +175,7 @@ def _timer(specs: Sequence[RunSpec], shapes: Sequence[planning.Shape]) -> Any:
         key = (spec.arch, shape.classes, shape.size, shape.channels, spec.batch_size)
         if key not in timed:
             basis = "estimate: two steps timed just now on one thread"
-            timed[key] = Speed(planning.seconds_per_sample(*key), basis)
+            timed[key] = Speed(planning.seconds_per_sample(*key), basis, on_cpu=True)
         return timed[key]
 
     return time

@@ -68,13 +68,10 @@ def disk(subject: Subject) -> Answer:
     from app_repro.store import Store
 
     params = subject.params()
-    plan_rows = plan.rows(params, subject.raw, Store(subject.store))
-    left = [row.disk_bytes / (1 + plan.STATE_COPIES) for row in plan_rows if row.state not in ("finished", "diverged")]
-    # the weights of all, and the states of the largest: those at work at once are as few as the workers
-    need = sum(left) + max(left, default=0) * plan.STATE_COPIES * (params.workers or 1)
+    need = plan.disk_needed(plan.rows(params, subject.raw, Store(subject.store)), params.workers or 1)
     need += sum(_data_bytes(name, subject) for name in _data_folders(params))
     free = shutil.disk_usage(_nearest(subject.store)).free
-    shown = f"{free / 1e9:,.2f} GB free for {subject.store}, the plan needs {need / 1e9:,.2f} GB"
+    shown = f"{free / 1e9:,.2f} GB free for {subject.store}, the plan needs {need / 1e9:,.2f} GB, data sets included"
     return ("ok", shown, "") if free >= need else ("fail", shown, "make room, or move the store: APP_REPRO_STORE")
 
 

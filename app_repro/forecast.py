@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app_repro.networks import sizes
-from app_repro.plan import ENDED, Row
+from app_repro.plan import ENDED, Row, disk_needed
 from app_repro.spec import RunSpec
 from app_repro.speeds import EVALUATION, Speed, Speeds
 from app_repro.workload import Shape
@@ -80,8 +80,8 @@ def makespan(found: Sequence[Forecast], devices: int) -> float | None:
     return max(slots)
 
 
-def totals(found: Sequence[Forecast], gpus: Sequence[int]) -> dict[str, Any]:
-    """What is left, summed; plain values, None where a part is unknown."""
+def totals(found: Sequence[Forecast], gpus: Sequence[int], at_work: int = 1) -> dict[str, Any]:
+    """What is left, summed; plain values, None where a part is unknown. `at_work`: runs trained at once."""
     left = [item for item in found if item.is_left]
 
     def whole(values: list[float | None]) -> float | None:
@@ -96,7 +96,7 @@ def totals(found: Sequence[Forecast], gpus: Sequence[int]) -> dict[str, Any]:
         "train_flops": sum(item.row.train_flops for item in left),
         "device_hours": hours,
         "energy_wh": whole([item.energy_wh for item in left]),
-        "disk_bytes": sum(item.row.disk_bytes for item in left),
+        "disk_bytes": disk_needed([item.row for item in left], at_work),
         "makespan_seconds": {str(count): makespan(found, count) for count in gpus},
     }
 
@@ -106,7 +106,7 @@ def plain(found: Sequence[Forecast]) -> list[dict[str, Any]]:
     return [asdict(item.row) | {key: value for key, value in asdict(item).items() if key != "row"} for item in found]
 
 
-def as_table(found: Sequence[Forecast], gpus: Sequence[int]) -> str:
+def as_table(found: Sequence[Forecast], gpus: Sequence[int], at_work: int = 1) -> str:
     """The plan for people: a line a run, the sum of what is left, when it ends on each number of devices."""
     from tabulate import tabulate
 
@@ -123,8 +123,9 @@ def as_table(found: Sequence[Forecast], gpus: Sequence[int]) -> str:
         "Wh",
     ]
     body = [_line(item) for item in found]
-    sums = totals(found, gpus)
-    whole = _or_dash(sums["device_hours"], lambda hours: f"{3600 * hours:,.0f}")
+    sums = totals(found, gpus, at_work)
+    # runs that share a device take longer than it does: no total fits that column
+    whole = "-" if _shared(found) else _or_dash(sums["device_hours"], lambda hours: f"{3600 * hours:,.0f}")
     body.append(
         [
             f"{sums['left']} of {sums['runs']} to run",
@@ -142,12 +143,30 @@ def as_table(found: Sequence[Forecast], gpus: Sequence[int]) -> str:
     table = tabulate(body, head, tablefmt="simple", disable_numparse=True, colalign=["left"] * 3 + ["right"] * 7)
     bases = sorted({item.basis for item in found if item.is_left})
     lines = [f"seconds: {basis}" for basis in bases]
+    lines += [f"disk: of all, their weights and the states of {at_work} at work at once"] if sums["left"] > 1 else []
     lines += ["memory with > is weights, their copies and the data set alone"] if _has_least(found) else []
+    return "\n".join([table, "", *lines, _time(found, sums)])
+
+
+def _time(found: Sequence[Forecast], sums: dict[str, Any]) -> str:
+    """Device-hours, and the end on each number of what they are counted in: on a CPU that is a worker, not the CPU."""
     hours = _or_dash(sums["device_hours"], lambda value: f"{value:,.2f}")
-    ends = [f"{count}: {_or_dash(at, clock)}" for count, at in sums["makespan_seconds"].items()]
+    said = _shared(found)
+    shared = f" ({said})" if said else ""
+    unit, more = ("worker process", "es") if any(item.on_cpu for item in found if item.is_left) else ("device", "s")
+    ends = [
+        f"{count} {unit}{'' if count == '1' else more}: {_or_dash(at, clock)}"
+        for count, at in sums["makespan_seconds"].items()
+    ]
     idle = "if the devices do nothing else and workers start at once"
-    lines.append(f"device-hours: {hours}; done, {idle}, on {', on '.join(ends)}")
-    return "\n".join([table, "", *lines])
+    return f"device-hours: {hours}{shared}; done, {idle}, on {', on '.join(ends)}"
+
+
+def _shared(found: Sequence[Forecast]) -> str:
+    """How many runs share the device; empty if each has it to itself."""
+    numbers = {item.runs_together for item in found if item.is_left}
+    most = max(numbers, default=1)
+    return f"{'' if len(numbers) == 1 else 'up to '}{most} runs share the device" if most > 1 else ""
 
 
 def _has_least(found: Sequence[Forecast]) -> bool:

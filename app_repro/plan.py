@@ -40,6 +40,7 @@ class Row:
     evaluated_samples: int
     train_flops: int
     disk_bytes: int
+    """While it is trained: its weights, and states, which go when it ends."""
 
 
 def shape_of(spec: RunSpec, raw: Path) -> Shape:
@@ -74,6 +75,12 @@ def _row(spec: RunSpec, name: str, raw: Path, store: Store, code: str) -> Row:
     network = sizes(spec.arch, shape)
     disk = 4 * network.parameters * (1 + STATE_COPIES)  # weights stay, and their mask, which is small
     return Row(name, run_id, state, trained, evaluated, 3 * network.flops * trained, disk)
+
+
+def disk_needed(rows: Sequence[Row], at_work: int) -> int:
+    """Bytes that what is left takes at most: all weights, which stay, and the states of the `at_work` largest runs."""
+    weights = sorted((row.disk_bytes // (1 + STATE_COPIES) for row in rows if row.state not in ENDED), reverse=True)
+    return sum(weights) + STATE_COPIES * sum(weights[:at_work])
 
 
 def state_of(folder: RunFolder, code: str) -> str:

@@ -156,6 +156,7 @@ def test_too_small_a_disk_fails_with_both_numbers(subject, monkeypatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, 100_000))
     full = found(subject, "disk")
     assert full.state == "fail" and full.finding.startswith("0.00 GB free for ")
+    assert full.finding.endswith(" GB, data sets included")
     # three runs of 75,002 parameters kept, six copies more of one at work, and the digits: bytes in all
     need = 4 * 75_002 * (3 + 6) + 2 * 1_797 * 64
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, need - 1))

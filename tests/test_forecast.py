@@ -72,7 +72,24 @@ def test_totals_are_of_what_is_left() -> None:
 def test_the_table_shows_each_run_the_sum_and_when_it_ends() -> None:
     lines = forecast.as_table([one(10.0), one(20.0), one(5.0, "finished")], [1, 2]).splitlines()
     assert lines[5].startswith("2 of 3 to run") and lines[5].split()[-2:] == ["30", "-"]
-    assert lines[-1] == f"device-hours: 0.01; done, {IDLE}, on 1: 0:00:30, on 2: 0:00:20"
+    assert lines[-1] == f"device-hours: 0.01; done, {IDLE}, on 1 device: 0:00:30, on 2 devices: 0:00:20"
     assert "seconds: measured: 1 runs here" in lines
     unknown = forecast.as_table([one(None)], [1]).splitlines()[-1]
-    assert unknown == f"device-hours: -; done, {IDLE}, on 1: -"
+    assert unknown == f"device-hours: -; done, {IDLE}, on 1 device: -"
+
+
+def test_where_runs_share_a_device_seconds_have_no_total_and_its_hours_say_so() -> None:
+    two = [dataclasses.replace(one(3600.0, together=2), on_cpu=True) for _ in range(2)]
+    lines = forecast.as_table(two, [1, 2]).splitlines()
+    assert lines[4].startswith("2 of 2 to run") and lines[4].split()[-2:] == ["-", "-"]
+    ends = "on 1 worker process: 2:00:00, on 2 worker processes: 1:00:00"
+    assert lines[-1] == f"device-hours: 1.00 (2 runs share the device); done, {IDLE}, {ends}"
+    mixed = forecast.as_table([one(1.0, together=2), one(1.0)], [1]).splitlines()
+    assert "(up to 2 runs share the device)" in mixed[-1]
+
+
+def test_the_disk_of_all_is_that_of_their_weights_and_of_the_states_of_those_at_work() -> None:
+    rows = [one(1.0), one(1.0), one(1.0), one(1.0, "finished")]
+    weights = 10**6 // 7
+    assert [forecast.totals(rows, [1], at_work)["disk_bytes"] for at_work in (1, 2)] == [9 * weights, 15 * weights]
+    assert "disk: of all, their weights and the states of 2 at work at once" in forecast.as_table(rows, [1], 2)
