@@ -73,7 +73,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "short": ("the paper's short sequences: 2 data sets, 3 networks, 3 methods, 3 seeds (params.yaml)", {}),
     "demo": ("the embedded digits, 8 megabatches, 3 methods, 3 seeds: minutes on a CPU", _DIGITS),
     "headline": (
-        "what the sourced numbers are about: CIFAR-100, ResNet-50, both protocols",
+        "what the poster's six numbers are about: CIFAR-100, ResNet-50, both protocols",
         {"dataset": "cifar100", "arch": "resnet50", "protocol": ["paper", "released"]},
     ),
     "cifar-small": ("8,000 CIFAR-10 images, ResNet-20, one seed: real images without a GPU", _SMALL | {"seed": 1}),
@@ -86,7 +86,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
         "540 images a class of Restricted ImageNet in 10 megabatches",
         {"dataset": "restricted_imagenet", "image_size": 32, "few_shot": 540, "arch": "resnet50", "sb": 10},
     ),
-    "pruners": ("APP under each criterion", _R50 | {"method": "app", "criterion": ["snip", "magnitude", "random"]}),
+    "pruners": ("APP pruned by snip, magnitude or random", _R50 | {"method": "app", "criterion": ["snip", "magnitude", "random"]}),
 }
 
 

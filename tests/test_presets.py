@@ -3,9 +3,11 @@
 import shlex
 
 import pytest
+import synthetic
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from app_repro import params, presets
+from app_repro.criteria import CRITERIA
 from app_repro.errors import ParamsError
 from app_repro.spec import RunSpec
 
@@ -26,6 +28,14 @@ def test_every_preset_is_valid_and_sets_every_key_of_a_run(name: str) -> None:
 @pytest.mark.parametrize(("name", "runs"), RUNS.items())
 def test_presets_have_the_runs_they_promise(name: str, runs: int) -> None:
     assert len(cells(name)) == runs
+
+
+def test_the_presets_of_claims_say_what_they_hold() -> None:
+    criteria = {cell.criterion for cell in cells("pruners")}
+    assert set(CRITERIA) - criteria and all(name in presets.PRESETS["pruners"][0] for name in criteria)
+    numbers = [claim for claim in synthetic.committed().values() if claim.preset == "headline" and claim.value]
+    assert len(numbers) == 6 and {claim.source for claim in numbers} == {"poster"}
+    assert "the poster's six numbers" in presets.PRESETS["headline"][0]
 
 
 def test_what_the_presets_are_about() -> None:
