@@ -74,6 +74,16 @@ def test_departures_and_lesser_data_are_named() -> None:
     assert "| candidates | does not apply | kept |" in modelcard.card(dense, [dense])
 
 
+def test_a_run_of_other_data_says_that_the_official_ones_give_another_id() -> None:
+    other, official = run(spec("app", dataset="cifar10"), official=False), run(spec("app", dataset="cifar10"))
+    again = section(modelcard.card(other, [other]), "How to make it again")
+    assert again.index("app-repro fetch cifar10 --from /path/to/") < again.index("dvc exp run")
+    assert "(`--from`), the id differs" in again
+    assert "--from" not in section(modelcard.card(official, [official]), "How to make it again")
+    own = run(spec("app", dataset="folder:/mine"), official=False)
+    assert "--from" not in section(modelcard.card(own, [own]), "How to make it again")
+
+
 def test_a_diverged_run_has_a_card_too() -> None:
     mine = run(spec("app"), diverged=True)
     card = modelcard.card(mine, [mine])
