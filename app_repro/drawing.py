@@ -39,7 +39,7 @@ BOTTOM = 0.6
 """Inches under the lowest axes: labels, and what is said of settings left out."""
 LETTER = 0.058
 """Inches that a letter of 7 points takes, generously."""
-LABEL = 24
+LABEL = 30
 """Letters of a line's name before it is broken."""
 LEADER: Any = {"arrowstyle": "-", "linewidth": 0.5, "relpos": (0, 0.5), "patchA": None, "shrinkA": 1, "shrinkB": 1}
 """How the end of a line is joined to its name where that stands further off than its neighbour would."""
@@ -188,8 +188,8 @@ def label_ends(axes: Any, x: float, ends: Sequence[tuple[float, str, Look | str]
 
 
 def _broken(name: str) -> str:
-    """A line's name in short lines; each name of a list begins one."""
-    return ";\n".join(wrapped(one, LABEL) for one in name.split("; "))
+    """A line's name in short lines; each name of a list begins one, and so does a bracket."""
+    return ";\n".join("\n(".join(wrapped(part, LABEL) for part in one.split(" (")) for one in name.split("; "))
 
 
 def coinciding(lines: Mapping[str, Sequence[float]], within: float) -> list[list[str]]:
@@ -209,13 +209,17 @@ def _near(one: Sequence[float], other: Sequence[float], within: float) -> bool:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names of one line as a list: each without the parts that it begins with like the one before."""
-    parts = [name.split(", ") for name in names]
-    told = names[:1]
-    for before, own in itertools.pairwise(parts):
-        shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, own, strict=False)))
-        told = [*told, ", ".join(own[shared:] or own)]
-    return "; ".join(told)
+    """Names of one line as a list. What only adds to a name stands in brackets behind it, each addition for itself:
+    "APP, released (also order=permuted; also tau 2)" is three settings, none with two switches turned.
+    """
+    told: dict[str, list[str]] = {}
+    for name in names:
+        base = next((base for base in told if name.startswith(f"{base}, ")), None)
+        if base is None:
+            told[name] = []
+        else:
+            told[base].append(f"also {name.removeprefix(f'{base}, ')}")
+    return "; ".join(f"{base} ({'; '.join(more)})" if more else base for base, more in told.items())
 
 
 def spread(wished: Sequence[float], half: Sequence[float], high: float = 1.0) -> list[float]:

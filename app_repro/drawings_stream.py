@@ -15,7 +15,7 @@ STREAMS = 3
 
 
 def framework(rows: Sequence[Row]) -> Any:
-    """A column a stream: images of each megabatch over the density that each method asks for."""
+    """A column a stream: images of each megabatch over the nominal density of each method."""
     streams = by(rows, "stream")
     styles = looks(streams.values())
     kept = _shortest_and_longest(list(streams))
@@ -64,7 +64,7 @@ def _schedules(axes: Any, lines: dict[str, list[Row]], styles: dict[str, Look]) 
         )
         ends.append((values[-1], label, look))
     axes.set_ylim(0, 1.05)
-    axes.set_ylabel("density asked for")
+    axes.set_ylabel("nominal density")
     axes.margins(x=0.02)
     whole_numbers(axes, "megabatch")
     label_ends(axes, rows[-1]["megabatch"] + 0.5, ends)

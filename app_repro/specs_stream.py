@@ -35,11 +35,11 @@ def _stream(styles: Mapping[str, Look]) -> list[Spec]:
     said = specs.tooltip(
         ("label", "method", None),
         ("megabatch", "megabatch", "d"),
-        ("density_nominal", "density asked for", ".4f"),
+        ("density_nominal", "nominal density", ".4f"),
         ("new_images", "new images", ",d"),
         ("replayed_images", "replayed images", ",d"),
     )
-    asked = specs.quantity("density_nominal", "density asked for", True, scale={"domain": [0, 1]})
+    asked = specs.quantity("density_nominal", "nominal density", True, scale={"domain": [0, 1]})
     steps = {
         "mark": {"type": "line", "interpolate": "step", "strokeWidth": 2.5, "point": specs.HOVER},
         "encoding": {"x": specs.count("megabatch", "megabatch"), "y": asked, "tooltip": said} | specs.strokes(styles),

@@ -60,11 +60,14 @@ def test_a_name_far_from_its_line_is_led_to() -> None:
 def test_lines_that_coincide_share_a_name() -> None:
     lines = {"a": [0.1, 0.5], "b": [0.1, 0.52], "c": [0.1, 0.505], "d": [0.1]}
     assert drawing.coinciding(lines, 0.01) == [["a", "c"], ["b"], ["d"]]
-    assert drawing.listed(["APP, released", "APP, released, order=permuted"]) == "APP, released; order=permuted"
-    assert drawing.listed(["OSP, paper", "APP, paper", "APP, tau 2", "APP"]) == "OSP, paper; APP, paper; tau 2; APP"
+    released = ["APP, released", "APP, released, order=file", "APP, released, tau 2"]
+    assert drawing.listed(released) == "APP, released (also order=file; also tau 2)"  # no setting of two switches
+    whole = ["OSP, paper", "APP, paper", "APP, released, tau 2", "APP, released, order=file"]
+    assert drawing.listed(whole) == "OSP, paper; APP, paper; APP, released, tau 2; APP, released, order=file"
+    assert drawing.room(["APP, released (also validation_images=clean)"]) == 0.2 + drawing.LETTER * 30  # uncut
     _, [[axes]] = drawing.sheet([1.0], 1)
-    drawing.label_ends(axes, 1, [(0.5, "APP, released; validation_images=clean", "#000000")])
-    assert axes.texts[0].get_text() == "APP, released;\nvalidation_images=clean"
+    drawing.label_ends(axes, 1, [(0.5, "APP, released (also order=permuted; also tau 2)", "#000000")])
+    assert axes.texts[0].get_text() == "APP, released\n(also order=permuted;\nalso tau 2)"
 
 
 def test_of_many_panels_the_fullest_are_drawn_and_the_others_counted() -> None:

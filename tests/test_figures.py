@@ -1,4 +1,5 @@
 import itertools
+import json
 import os
 
 import matplotlib
@@ -8,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from pictured import histories, situations
 
-from app_repro import drawings_runs, drawings_stream, figures, files
+from app_repro import drawings_runs, drawings_stream, figures, files, specs_stream
 from app_repro.drawing import STYLE
 
 SITUATIONS = situations()
@@ -130,7 +131,15 @@ def test_lines_of_density_that_coincide_are_drawn_once_and_all_named() -> None:
     rows = figures.FIGURES["density"].rows(SITUATIONS["audit"], {}).rows
     labels = {row["label"] for row in rows}
     assert len(labels) == 9 and len(axes.texts) == 4 and len(axes.lines) == 2 * 4  # each with its nominal density
-    assert {label.rpartition(", ")[2] for label in labels} <= set(names.replace(", ", "; ").split("; "))
+    said = names.replace("\n", " ")
+    assert all(label in said or label.replace("APP, released, ", "also ") in said for label in labels)
+    assert "APP, released (also candidates=kept; also order=permuted;" in said
+
+
+def test_the_schedules_of_the_framework_are_nominal_densities() -> None:
+    rows = figures.FIGURES["framework"].rows(SITUATIONS["one"], {}).rows
+    assert "nominal density" in {axes.get_ylabel() for axes in drawn("framework", "one").axes}
+    assert json.dumps(specs_stream.framework(rows)).count('"nominal density"') == 2  # axis and tooltip
 
 
 def test_protocols_of_a_data_set_stand_on_the_same_axes() -> None:
