@@ -1,4 +1,4 @@
-"""How a step is launched: kernel by kernel, or captured once as a CUDA graph and replayed. Both give the same bits."""
+"""How a step is launched: kernel by kernel, or captured once as a CUDA graph and replayed; bits are to be the same."""
 
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
