@@ -86,7 +86,10 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
         "540 images a class of Restricted ImageNet in 10 megabatches",
         {"dataset": "restricted_imagenet", "image_size": 32, "few_shot": 540, "arch": "resnet50", "sb": 10},
     ),
-    "pruners": ("APP pruned by snip, magnitude or random", _R50 | {"method": "app", "criterion": ["snip", "magnitude", "random"]}),
+    "pruners": (
+        "APP pruned by snip, magnitude or random",
+        _R50 | {"method": "app", "criterion": ["snip", "magnitude", "random"]},
+    ),
 }
 
 
