@@ -195,9 +195,9 @@ def show(folders: Sequence[Path], out: Path | None) -> tuple[dict[str, Any], str
     Files that are damaged or diverged are named in the notes and not counted. Files into `out`.
     """
     records = read_all([folder for folder in folders if folder.exists()])
-    said = [*notes(records.runs), *records.problems]
-    found = {"differences": rows(records.runs), "notes": said}
-    text = "\n".join([as_table(found["differences"]), *(["", *said] if said else [])])
+    made, said = rows(records.runs), [*notes(records.runs), *records.problems]
+    found = {"differences": made, "notes": said}
+    text = "\n".join([as_table(made), *(["", *said] if said else [])])
     if out is not None:
         files.write_text(out / "differences.json", json.dumps(found, indent=1) + "\n")
         files.write_text(out / "differences.md", text + "\n")
