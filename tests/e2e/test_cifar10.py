@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from test_golden import departures, measured, needs_golden, theirs, trained
 from workbench import settings
 
 from app_repro import data, params, record, splits, stream
@@ -38,6 +39,15 @@ def test_every_megabatch_of_its_released_stream_has_every_class(raw: Path) -> No
     images = data.load(raw / "cifar10")
     for part in splits.cut(splits.with_digest(spec, raw), raw).train:
         assert np.bincount(images.train_labels[part], minlength=10).min() > 50
+
+
+@needs_golden
+@pytest.mark.slow
+def test_density_falls_to_the_end_as_under_the_released_code(raw: Path, tmp_path: Path) -> None:
+    """ResNet-20 under SNIP, trained at the settings of the curve: minutes, the collapse that the project is about."""
+    got = trained(raw / "cifar10", tmp_path, theirs("resnet20s", "snip", 8, 500, 2, "full"))
+    expected = measured("resnet20s", "snip", 8)
+    assert got.keys() == expected.keys() and departures(got, expected) == {}
 
 
 @pytest.mark.slow
