@@ -16,7 +16,7 @@ from tabulate import tabulate
 
 from app_repro import data, drawings_audit, files, lastbatch, masks, memory, params, presets, splits, worker
 from app_repro.engines import set_precision
-from app_repro.errors import ParamsError, nearest
+from app_repro.errors import ParamsError, nearest_and_known
 from app_repro.execute import devices
 from app_repro.methods import nominal_density
 from app_repro.record import protocol_title
@@ -152,8 +152,7 @@ def show(
     """Audit the params file's first setting with `settings` replaced; files into `out` (table, JSON, figure)."""
     for name in protocols:
         if name not in PROTOCOLS:
-            known = ", ".join(PROTOCOLS)
-            raise ParamsError(f"--protocol: {name!r} is none{nearest(name, PROTOCOLS)}; there are {known}")
+            raise ParamsError(f"--protocol {name}{nearest_and_known(name, PROTOCOLS)}")
     given = {key: value for key, value in settings.items() if value is not None}
     content = params.read(params_file) | {"method": "app"} | given
     chosen = specs(content, protocols or list(PROTOCOLS), str(params_file))

@@ -192,7 +192,7 @@ def test_the_command_walks_both_protocols_in_processes_of_their_own(tmp_path) ->
     kinds = ["csv", "json", "md", "png", "svg"]
     assert sorted(path.name for path in (folder / "out").iterdir()) == [f"audit.{kind}" for kind in kinds]
     refused = app_repro(folder, "audit", "--protocol", "paper", "relased")
-    assert refused.returncode == 2 and "--protocol: 'relased' is none; did you mean 'released'?" in refused.stderr
+    assert refused.returncode == 2 and "--protocol relased; did you mean 'released'? known: " in refused.stderr
     refused = app_repro(folder, "audit", "-S", "tua=3")
     assert refused.returncode == 2 and "'tua'; did you mean 'tau'?" in refused.stderr
     text = app_repro(folder, "audit", "--differences", "--store", "store").stdout
