@@ -101,7 +101,7 @@ def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any
         )
     return {
         "protocol": protocol_title(*spec.protocol),
-        "spec": spec.model_dump(mode="json"),
+        "spec": spec.stored(),
         "layers": sizes,
         "wall_seconds": time.perf_counter() - start,
         "megabatches": rows,

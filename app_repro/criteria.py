@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from app_repro.models import prunable
-from app_repro.stream import Batches
+from app_repro.stream import SCORE_BATCH, Batches
 
 Scores = dict[str, Tensor]
 """Weight name -> scores of the weight's shape."""
@@ -27,6 +27,8 @@ TEMPERATURE = 200.0
 EACH = 10
 """Images a class that GraSP looks at, at most (its published configuration)."""
 BATCH = 100
+ALL = 10**9
+"""Images shown at once, where those are as many as there are."""
 
 
 def gradients(net: nn.Module, sample: Sample) -> Scores:
@@ -147,14 +149,16 @@ class Criterion:
 
     score: Callable[[nn.Module, Weights, Sample, int], Scores]
     """(a copy of the network in train mode, the weights to score, the sample, seed) -> scores"""
+    images_at_once: int | None
+    """Images that it shows the network in train mode at once; ALL: as many as there are; None: it shows none."""
     steps: int = 1
 
 
 CRITERIA: dict[str, Criterion] = {
-    "snip": Criterion(snip),
-    "magnitude": Criterion(magnitude),
-    "random": Criterion(random),
-    "grasp": Criterion(grasp),
-    "synflow": Criterion(synflow, steps=100),
-    "taylor": Criterion(taylor),
+    "snip": Criterion(snip, SCORE_BATCH),
+    "magnitude": Criterion(magnitude, None),
+    "random": Criterion(random, None),
+    "grasp": Criterion(grasp, ALL),
+    "synflow": Criterion(synflow, None, steps=100),
+    "taylor": Criterion(taylor, SCORE_BATCH),
 }

@@ -22,7 +22,7 @@ SETTINGS = (*_FIRST, *(key for key in RunSpec.model_fields if key not in (*_FIRS
 _OF_DATA = ("data_digest", "augmentation")
 """Settings that follow from the data set (and its order): worth a column only where one name stands for two."""
 
-_NULL_IS_ALL = ("train_limit", "test_limit", "few_shot")
+_NULL_IS_ALL = ("train_limit", "test_limit", "few_shot", *RunSpec.later())
 """Settings whose null says something; that of any other says that it does not apply, or is not known yet."""
 
 _LONGEST = 12

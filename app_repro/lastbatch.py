@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from app_repro.criteria import CRITERIA
 from app_repro.errors import ParamsError
 from app_repro.megabatches import Split, phase
 from app_repro.methods import METHODS
@@ -15,9 +16,6 @@ from app_repro.models import build
 from app_repro.plan import shape_of
 from app_repro.spec import RunSpec
 from app_repro.splits import cut, stream_name
-
-_SCORED_IN = {"snip": 100, "taylor": 100, "grasp": 10**9}
-"""Images that a criterion shows the network in train mode at once; those that are not named show it none."""
 
 _SEEN_BY = ("replay", "seed", "val_fraction", "buffer_size", "score_sample", "score_fraction")
 """Settings by which a megabatch's images are chosen."""
@@ -47,14 +45,14 @@ def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> Non
 
 def _single(spec: RunSpec, stream: Split, most: int | None) -> Iterator[tuple[int, str, str, int]]:
     """Megabatch, what its images are for, the setting that cuts them up, and their number, where one is left alone."""
-    scored_in = _SCORED_IN.get(spec.criterion or "")
+    at_once = CRITERIA[spec.criterion].images_at_once if spec.criterion else None
     for k in range(1, spec.sb + 1):
         seen = phase(stream, k, **{name: getattr(spec, name) for name in _SEEN_BY})
         if most is None and len(seen.train) % spec.batch_size == 1:
             yield k, "trained on", "batch_size", len(seen.train)
         scores = METHODS[spec.method](k, spec.sb, spec.tau or 0.0) is not None
         count = len(seen.score) if most is None else min(len(seen.score), most)
-        if scores and scored_in and count % scored_in == 1:
+        if scores and at_once and count % at_once == 1:
             yield k, "scored", "score_fraction" if count == len(seen.score) else "--images", count
 
 

@@ -130,8 +130,8 @@ def _layers(content: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 def command(spec: dict[str, Any]) -> str:
     """The `dvc exp run` that trains exactly this run: every setting as a flag, no old one stays."""
-    from app_repro.presets import override
+    from app_repro.presets import flag, override
 
     raw = {key: spec[key] for key in spec if key not in ("data_digest", "augmentation")}
     given = {"protocol": "paper"} | raw | {"variants": None}
-    return "dvc exp run " + " ".join(f"-S '{key}={override(value)}'" for key, value in given.items())
+    return "dvc exp run " + " ".join(f"-S '{flag(key)}={override(value)}'" for key, value in given.items())

@@ -57,8 +57,13 @@ _SINGLE = ("device", "workers", "variants", "tracking")
 
 
 def known_keys() -> list[str]:
-    """Keys of params.yaml: no more, and no fewer but those with a default (tracking)."""
+    """Keys that params.yaml may have."""
     return [*(name for name in RunSpec.model_fields if name not in _NOT_IN_FILE), *_Outside.model_fields]
+
+
+def optional_keys() -> tuple[str, ...]:
+    """Those of known_keys that params.yaml may lack: tracking is off then, a later setting of a run is null."""
+    return (*RunSpec.later(), "tracking")
 
 
 def load(path: Path) -> Params:
@@ -87,6 +92,7 @@ def given(items: Iterable[str]) -> dict[str, Any]:
 def parse(raw: Mapping[str, Any], where: str = "params") -> Params:
     """Validate `raw` (keys as in params.yaml) and expand its grid, in the order of its axes."""
     _check_keys(raw, where)
+    raw = {**raw, **{key: None for key in RunSpec.later() if key not in raw}}
     settings = {key: _values(key, raw[key], where) for key in raw}
     variants = settings.pop("variants")[0] or [{}]
     cells: dict[str, RunSpec] = {}
@@ -140,7 +146,7 @@ def _check_keys(raw: Mapping[str, Any], where: str) -> None:
         if key not in known:
             name = str(key)[:80]
             raise ParamsError(f"{where}: unknown key {name!r}{nearest_and_known(name, known)}")
-    if missing := [key for key in known if key not in raw and key != "tracking"]:
+    if missing := [key for key in known if key not in raw and key not in optional_keys()]:
         raise ParamsError(f"{where}: missing key {missing[0]!r}; `app-repro preset short` shows every key")
 
 

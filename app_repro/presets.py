@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from app_repro.errors import ParamsError, nearest_and_known
-from app_repro.spec import PROTOCOLS
+from app_repro.spec import PROTOCOLS, RunSpec
 
 SHORT: dict[str, Any] = {
     "dataset": ["cifar10", "cifar100"],
@@ -102,7 +102,13 @@ def preset(name: str) -> dict[str, Any]:
 
 def flags(name: str) -> str:
     """The named grid as `-S key=value` flags for `dvc exp run`: every setting, so that no old one stays."""
-    return " ".join(f"-S {key}={override(value)}" for key, value in preset(name).items())
+    settings = dict.fromkeys(RunSpec.later()) | preset(name)
+    return " ".join(f"-S {flag(key)}={override(value)}" for key, value in settings.items())
+
+
+def flag(key: str) -> str:
+    """A key as `dvc exp run -S` sets it whether or not params.yaml has it: a later setting may be missing there."""
+    return f"++{key}" if key in RunSpec.later() else key
 
 
 def override(value: Any) -> str:

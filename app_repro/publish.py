@@ -39,7 +39,7 @@ def publish(runs: Path, target: Path, names: Sequence[str] = ()) -> list[Path]:
         )
     for name, content in chosen.items():
         _check_files(runs / name, content)
-    texts = {target / f"{name}.json": _small(name, content) for name, content in chosen.items()}
+    texts = {target / f"{name}.json": _small(name, record.stored(content)) for name, content in chosen.items()}
     for path, text in texts.items():
         files.write_text(path, text)
     return list(texts)

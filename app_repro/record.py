@@ -1,7 +1,5 @@
-"""What a run leaves: results per megabatch, metrics derived from them, provenance, the digest of the code."""
+"""What a run leaves: results per megabatch, metrics derived from them, provenance."""
 
-import ast
-import functools
 import itertools
 import os
 import platform
@@ -11,59 +9,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from app_repro.codedigest import code_digest
 from app_repro.errors import DivergedError, IntegrityError, place
-from app_repro.files import canonical, digest, read_sealed
+from app_repro.files import read_sealed
 from app_repro.spec import PRUNING_ONLY, RunSpec
 
 SCHEMA = 1
-
-LEARNING_CODE = (
-    "anytime",
-    "checkpoint",
-    "criteria",
-    "engines",
-    "masks",
-    "megabatches",
-    "methods",
-    "models",
-    "prune",
-    "recipe",
-    "seeds",
-    "steps",
-    "stream",
-    "train",
-    "walk",
-)
-"""Modules whose code can change a number of a run."""
-
-
-def code_digest(folder: Path | None = None) -> str:
-    """First 16 hex digits of sha256 over the syntax trees of LEARNING_CODE: comments and docstrings do not count."""
-    return _code_digest(folder) if folder else _own_code_digest()
-
-
-@functools.cache  # asked for every run; a process goes on with the code that it found when it began
-def _own_code_digest() -> str:
-    return _code_digest(Path(__file__).parent)
-
-
-def _code_digest(folder: Path) -> str:
-    trees = {name: _tree(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))) for name in LEARNING_CODE}
-    return digest(canonical(trees).encode())[:16]
-
-
-def _tree(node: Any) -> Any:
-    """A syntax tree as plain values, the same under every Python: empty fields, which come and go, are left out."""
-    if isinstance(node, list):
-        return [_tree(item) for item in node if not _is_docstring(item)]
-    if isinstance(node, ast.AST):
-        fields = {name: _tree(value) for name, value in ast.iter_fields(node) if value not in (None, [])}
-        return {"": type(node).__name__, **fields}
-    return repr(node)
-
-
-def _is_docstring(node: Any) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def make(
@@ -145,6 +96,11 @@ def _flops(network: dict[str, Any], kept: list[int] | None) -> tuple[int, int]:
     return dense, network["other_flops"] + sum(round(item["flops"] * n / item["weights"]) for item, n in pairs)
 
 
+def stored(content: dict[str, Any]) -> dict[str, Any]:
+    """A record as files hold it: its spec without the later settings that are None."""
+    return content | {"spec": RunSpec.as_stored(content["spec"])}
+
+
 def remark(content: dict[str, Any]) -> str:
     """What must be said of an ended run beside its status: where it diverged, which layers were emptied; or nothing."""
     if content["diverged"]:
@@ -186,7 +142,10 @@ def numbers(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A record, checked: checksum, schema, and an id that fits its spec. Raises IntegrityError naming the file."""
+    """A record, checked: checksum, schema, and an id that fits its spec. Raises IntegrityError naming the file.
+
+    Its spec has every setting; a later one that the file lacks is None.
+    """
     content = read_sealed(path)
     if content.get("schema") != SCHEMA:
         raise IntegrityError(f"{path}: schema {content.get('schema')!r}, this version reads {SCHEMA}; run it again")
@@ -196,7 +155,7 @@ def read(path: Path) -> dict[str, Any]:
         raise IntegrityError(f"{path}: its settings are not those of a run of this version; run it again") from None
     if spec.run_id != run_id:
         raise IntegrityError(f"{path}: run id {content['run_id']} does not belong to its settings ({spec.run_id})")
-    return content
+    return content | {"spec": content["spec"] | {key: getattr(spec, key) for key in RunSpec.later()}}
 
 
 SHARING = {"lanes": "APP_REPRO_LANES", "runs_together": "APP_REPRO_RUNS_TOGETHER"}

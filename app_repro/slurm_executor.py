@@ -171,7 +171,7 @@ def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
         "code": record.code_digest(),
         "device": place.device,
         "places": {name: str(getattr(head.places, name)) for name in ("raw", "splits", "store")},
-        "specs": [spec.model_dump(mode="json") for spec in part],
+        "specs": [spec.stored() for spec in part],
     }
     files.write_sealed(plan / "plan.json", content)
     executor = submitit.SlurmExecutor(plan / "logs", max_num_timeout=MAX_TIMEOUTS, python=place.python)

@@ -4,6 +4,7 @@ import ast
 import functools
 import hashlib
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -76,7 +77,11 @@ Fraction = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
 class RunSpec(BaseModel):
-    """Everything that can change a number of one run; null where a setting does not apply."""
+    """Everything that can change a number of one run; null where a setting does not apply.
+
+    A setting that is added to these has the default None, which means that runs are as they were without it. It may be
+    missing from a params file and from a record, and while it is None the run id and the stored settings lack it.
+    """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
 
@@ -125,10 +130,25 @@ class RunSpec(BaseModel):
     precision: Literal["fp32", "tf32", "bf16"]
     engine: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("engines", "ENGINES")))]
 
+    @classmethod
+    def later(cls) -> tuple[str, ...]:
+        """Names of the settings that were added later: those with the default None."""
+        return tuple(name for name, field in cls.model_fields.items() if field.default is None)
+
+    @classmethod
+    def as_stored(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """`settings` (plain values by name of the field) without the later ones that are None, as files hold them."""
+        later = cls.later()
+        return {key: value for key, value in settings.items() if value is not None or key not in later}
+
+    def stored(self) -> dict[str, Any]:
+        """The settings as plain values, without the later ones that are None: what the run id is made of."""
+        return self.as_stored(self.model_dump(mode="json"))
+
     @property
     def run_id(self) -> str:
-        """First 12 hex digits of sha256 over the canonical JSON of all fields."""
-        return hashlib.sha256(canonical(self.model_dump(mode="json")).encode()).hexdigest()[:12]
+        """First 12 hex digits of sha256 over the canonical JSON of the stored settings."""
+        return hashlib.sha256(canonical(self.stored()).encode()).hexdigest()[:12]
 
     @property
     def protocol(self) -> tuple[str, dict[str, Any]]:

@@ -69,7 +69,7 @@ def multiply(source: Path, target: Path, count: int) -> None:
 def _write(content: dict[str, Any], settings: dict[str, Any], target: Path) -> None:
     spec = RunSpec.model_validate(content["spec"] | settings)
     name, departures = spec.protocol
-    same = {"run_id": spec.run_id, "spec": spec.model_dump(mode="json")}
+    same = {"run_id": spec.run_id, "spec": spec.stored()}
     files.write_sealed(
         target / f"{spec.run_id}.json",
         content | same | {"protocol": {"name": name, "departures": departures}},

@@ -66,7 +66,7 @@ class RunFolder:
         with self.lock():
             content = record.read(self.path / "record.json")
             accepted = [*content["accepted_code"], code]
-            files.write_sealed(self.path / "record.json", content | {"accepted_code": accepted})
+            self._write_record(content | {"accepted_code": accepted})
 
     def write_megabatch(self, content: dict[str, Any]) -> None:
         """Write megabatch-NNN.json. Raises DivergedError where the loss on the test set is no number that JSON has."""
@@ -105,7 +105,7 @@ class RunFolder:
 
     def write_record(self, content: dict[str, Any]) -> None:
         """Write record.json, last of all, then drop the states: a run with a record has ended."""
-        files.write_sealed(self.path / "record.json", content)
+        self._write_record(content)
         self.drop_states()
 
     def drop_states(self) -> None:
@@ -143,6 +143,9 @@ class RunFolder:
             return False
         with (self.path / "lock").open("w") as file:
             return not _taken(file)
+
+    def _write_record(self, content: dict[str, Any]) -> None:
+        files.write_sealed(self.path / "record.json", record.stored(content))
 
     def _megabatch(self, k: int) -> Path:
         return self.path / f"megabatch-{k:03d}.json"

@@ -20,6 +20,9 @@ from app_repro.seeds import seed_for
 RESIDENT_SHARE = 0.5
 """Share of a GPU's memory that one part of a data set may take; a larger one stays on the host and streams."""
 
+SCORE_BATCH = 100
+"""Images of the scoring sample in a batch (Lee et al. 2019's code, and the released code)."""
+
 Batches = Iterator[tuple[Tensor, Tensor]]
 """Normalised images (B, C, H, W) float32 in channels_last, labels (B,) int64."""
 
@@ -177,8 +180,8 @@ class Phase:
         """The validation part in stream order, clean, or varied anew each epoch as the released code has it."""
         return self._in_order(self.validation, self.validation_augmented, "validate", epoch)
 
-    def score_batches(self, batch_size: int = 100) -> Batches:
-        """The scoring sample in batches of 100 (Lee et al. 2019's code, and the released code)."""
+    def score_batches(self, batch_size: int = SCORE_BATCH) -> Batches:
+        """The scoring sample, batch by batch."""
         return batches(self.images, self._in_order(self.score, self.score_augmented, "score-augment", 0), batch_size)
 
     def _in_order(self, indices: Tensor, augmented: bool, role: str, epoch: int) -> Order:

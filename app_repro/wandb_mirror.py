@@ -163,7 +163,7 @@ def begin(spec: RunSpec, code: str, where: Where) -> Any:
     """A wandb run for `spec`: its id is the run's own and the code's, so that a second start carries it on."""
     import wandb
 
-    config = spec.model_dump(mode="json") | {"protocol": protocol_title(*spec.protocol), "code_digest": code}
+    config = spec.stored() | {"protocol": protocol_title(*spec.protocol), "code_digest": code}
     name = f"{spec.dataset}-{spec.arch}-{spec.method}-sb{spec.sb}-s{spec.seed}"
     run = wandb.init(id=f"{spec.run_id}-{code[:8]}", name=name, group=spec.method, config=config, **_common(where))
     run.define_metric("epoch/*", step_metric="epoch/number")

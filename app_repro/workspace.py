@@ -34,14 +34,26 @@ def fill(folder: Path, origin: Path, names: Iterable[str] = NEEDED) -> None:
             _mirror(origin / name, folder / name)
         package = folder / "app_repro"
         _mirror(Path(__file__).parent, package)
-        for stale in set(_sources(package)) - set(_sources(Path(__file__).parent)):
-            (package / stale).unlink()
+        _drop_stale(Path(__file__).parent, package)
         if not (folder / ".dvc/config").exists():
             files.write_text(folder / ".dvc/config", _DVC_CONFIG)
 
 
-def _sources(package: Path) -> list[str]:
-    return [path.name for path in package.glob("*.py")]
+def _sources(folder: Path) -> set[Path]:
+    """Files of `folder` at any depth, relative to it, without bytecode."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
+    return {path for path in found if "__pycache__" not in path.parts}
+
+
+def _drop_stale(source: Path, target: Path) -> None:
+    """Remove the files of `target` that `source` lacks, at any depth, and the folders in which it has no file."""
+    kept = _sources(source)
+    for stale in _sources(target) - kept:
+        (target / stale).unlink()
+    folders = {parent for path in kept for parent in path.parents}
+    for path in [path for path in target.rglob("*") if path.is_dir() and path.name != "__pycache__"]:
+        if path.relative_to(target) not in folders:
+            shutil.rmtree(path, ignore_errors=True)  # gone already where the one above it was
 
 
 def _mirror(source: Path, target: Path) -> None:

@@ -93,7 +93,7 @@ FILES = {
 def cases() -> list[Case]:
     """All of them; each value of each key alternately in a file and as an override."""
     found = [Case(name, named, content) for name, (content, named) in FILES.items()]
-    found += [Case(f"no {key}", key, _without(key)) for key in params.known_keys() if key != "tracking"]
+    found += [Case(f"no {key}", key, _without(key)) for key in params.known_keys() if key not in params.optional_keys()]
     for i, key in enumerate(params.known_keys()):
         for j, (what, text) in enumerate(VALUES.items()):
             if what == "no list" and key in EMPTY_LIST_IS_FINE:

@@ -15,7 +15,7 @@ LEVELS = [
     ["errors", "seeds"],
     ["files", "methods"],
     ["spec"],
-    ["params", "presets", "record"],
+    ["params", "presets", "codedigest", "record"],
     ["arrays", "archives", "pace", "downloads", "folders", "imagenet", "sources", "parts", "data", "megabatches"],
     ["stream", "models", "masks"],
     ["criteria", "prune"],

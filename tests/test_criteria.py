@@ -10,6 +10,7 @@ from torch import Tensor, nn, tensor
 from app_repro import criteria, masks, models
 from app_repro.criteria import CRITERIA
 from app_repro.prune import prune, targets
+from app_repro.stream import SCORE_BATCH
 
 Layers = dict[str, list[float]]
 
@@ -223,13 +224,26 @@ def test_every_criterion_scores_any_data_set_and_twice_the_same(criterion, class
     full = masks.full(models.prunable(net))
     settings = {"criterion": criterion, "scope": "global", "seed": 3}
     if criterion == "synflow":  # its steps are shown above; ten of them here
-        settings["criterion"], CRITERIA["few"] = "few", criteria.Criterion(criteria.synflow, 10)
+        settings["criterion"], CRITERIA["few"] = "few", criteria.Criterion(criteria.synflow, None, 10)
     try:
         first, second = (prune(net, full, 0.3, sample, **settings) for _ in range(2))
     finally:
         CRITERIA.pop("few", None)
     assert masks.density(first) == pytest.approx(0.3, abs=1e-5)
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_a_criterion_shows_the_network_in_train_mode_as_many_images_at_once_as_it_says(criterion) -> None:
+    net, shown = models.build("resnet8s", 10, 8).train(), []
+    stem = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
+    stem.register_forward_hook(lambda module, given, _: shown.append(len(given[0])) if module.training else None)
+    pictures, labels = batch(250, 10, 3, 8)
+    sample = lambda: iter(zip(pictures.split(SCORE_BATCH), labels.split(SCORE_BATCH), strict=True))  # noqa: E731
+    CRITERIA[criterion].score(net, models.prunable(net), sample, 3)
+    at_once = CRITERIA[criterion].images_at_once
+    assert (at_once is None) == (shown == [])
+    assert at_once in (None, criteria.ALL) or shown == [100, 100, 50]
 
 
 def test_targets_fall_exponentially_and_end_exactly_where_asked() -> None:

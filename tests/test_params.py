@@ -187,7 +187,7 @@ def test_a_setting_that_cannot_be_used_is_one_line_that_names_it(changes: dict, 
     assert named in text and len(text) < 1000
 
 
-@pytest.mark.parametrize("key", [key for key in params.known_keys() if key != "tracking"])
+@pytest.mark.parametrize("key", [key for key in params.known_keys() if key not in params.optional_keys()])
 def test_every_key_must_be_there_and_its_type_is_checked(key: str) -> None:
     with pytest.raises(ParamsError, match=f"^params: missing key '{key}'; [^\n]*$"):
         params.parse({name: value for name, value in RAW.items() if name != key})

@@ -197,7 +197,7 @@ def test_app_reaches_its_density_to_one_weight_through_nested_masks(megabatches,
 
 def test_a_fourth_criterion_is_validated_by_name_without_importing_torch(edited_package) -> None:
     registry = "CRITERIA: dict[str, Criterion] = {"
-    added = ("def oldest(net, weights, sample, seed):", "    return weights", '    "oldest": Criterion(oldest),')
+    added = ("def oldest(net, weights, sample, seed):", "    return weights", '    "oldest": Criterion(oldest, None),')
     code = (
         "import sys; from app_repro import params, presets\n"
         "raw = presets.preset('demo') | {'criterion': 'oldest', 'device': 'cpu', 'workers': None}\n"

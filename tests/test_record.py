@@ -1,9 +1,10 @@
 import ast
 import shutil
+from pathlib import Path
 
 import pytest
 
-from app_repro import files, params, presets, record
+from app_repro import codedigest, files, params, presets, record
 from app_repro.errors import IntegrityError
 
 SPEC = params.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "method": "app", "seed": 1}).cells[0]
@@ -90,23 +91,98 @@ def test_numbers_leave_times_and_provenance_out_at_any_depth() -> None:
 
 @pytest.fixture
 def package(tmp_path):
-    return shutil.copytree(record.Path(record.__file__).parent, tmp_path / "app_repro")
+    return shutil.copytree(Path(record.__file__).parent, tmp_path / "app_repro")
 
 
-def test_comments_docstrings_and_layout_do_not_change_the_code_digest(package) -> None:
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A package whose learning code is a function and a constant that it needs, in two files."""
+    monkeypatch.setattr(codedigest, "LEARNING_CODE", ("one.py", "room/two.py"))
+    (tmp_path / "room").mkdir()
+    (tmp_path / "one.py").write_text(ONE)
+    (tmp_path / "room/two.py").write_text(TWO)
+    return tmp_path
+
+
+ONE = """\
+'''What it is about.'''
+from app_repro.room import two
+
+RATE = 0.5
+
+
+def rated(values):
+    '''Each value.'''
+    import math
+
+    return [math.sqrt(value) * RATE + two.SHIFT for value in values]
+"""
+TWO = "SHIFT = 2\n\n\ndef shifted(value):\n    return value + SHIFT\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Each value.", "All of them."),
+        ("What it is about.", "What else."),
+        ("RATE = 0.5", "# why\nRATE = (0.5)"),
+        ("    import math\n", "    import math\n    import os\n"),
+        ("RATE = 0.5\n", "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    import torch\n\nRATE = 0.5\n"),
+        ("    import math\n", "    if RATE:\n        import os\n    import math\n"),
+        ("from app_repro.room import two\n\nRATE = 0.5\n", "RATE = 0.5\nfrom app_repro.room import two\n"),
+    ],
+)
+def test_comments_docstrings_imports_and_layout_do_not_change_the_code_digest(small, old, new) -> None:
+    before = record.code_digest(small)
+    assert ONE.count(old) == 1
+    (small / "one.py").write_text(ONE.replace(old, new))
+    assert record.code_digest(small) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("RATE = 0.5", "RATE = 0.25"),
+        (") * RATE", ") / RATE"),
+        ("math.sqrt", "math.cbrt"),
+        ("two.SHIFT", "two.OTHER"),
+        ("two.SHIFT", "values.SHIFT"),
+        ("RATE = 0.5\n", "RATE = 0.5\nRATE = 0.5\n"),
+        ("RATE = 0.5\n", "RATE = 0.5\nif RATE:\n    import os\nelse:\n    RATE = 1\n"),
+    ],
+)
+def test_a_constant_an_operator_and_a_name_change_the_code_digest(small, old, new) -> None:
+    before = record.code_digest(small)
+    assert ONE.count(old) == 1
+    (small / "one.py").write_text(ONE.replace(old, new))
+    assert record.code_digest(small) != before
+
+
+def test_where_a_statement_stands_does_not_change_the_code_digest(small, monkeypatch) -> None:
+    before = record.code_digest(small)
+    constant, function = TWO.split("\n\n\n")
+    (small / "one.py").write_text(f"{function}\n{ONE}")
+    (small / "room/two.py").write_text(constant)
+    assert record.code_digest(small) == before
+    (small / "one.py").rename(small / "room/first.py")
+    (small / "room/two.py").rename(small / "second.py")
+    monkeypatch.setattr(codedigest, "LEARNING_CODE", ("second.py", "room/first.py"))
+    moved = ONE.replace("from app_repro.room import two", "from app_repro import second").replace("two.", "second.")
+    (small / "room/first.py").write_text(f"{function}\n{moved}")
+    assert record.code_digest(small) == before
+    named = moved.replace("import second", "second import SHIFT").replace("second.SHIFT", "SHIFT")
+    (small / "room/first.py").write_text(f"{function}\n{named.replace('app_repro second', 'app_repro.second')}")
+    assert record.code_digest(small) == before
+
+
+@pytest.mark.parametrize("name", codedigest.LEARNING_CODE)
+def test_any_statement_of_the_learning_code_changes_its_digest(package, name) -> None:
     before = record.code_digest(package)
-    path = package / "train.py"
-    path.write_text(
-        path.read_text().replace("    count = len(phase.train)\n", "    count = len(  # why\n        phase.train)\n")
-    )
-    path.write_text(path.read_text().replace('"""Enter the epoch', '"""Put the epoch'))
-    assert record.code_digest(package) == before == record.code_digest()
-
-
-@pytest.mark.parametrize("module", record.LEARNING_CODE)
-def test_any_statement_of_the_learning_code_changes_its_digest(package, module) -> None:
-    before = record.code_digest(package)
-    with (package / f"{module}.py").open("a") as file:
+    assert before == record.code_digest()
+    with (package / name).open("a") as file:
+        file.write("\n# a comment\n")
+    assert record.code_digest(package) == before
+    with (package / name).open("a") as file:
         file.write("\nx = 1\n")
     assert record.code_digest(package) != before
 
@@ -118,10 +194,10 @@ def test_the_learning_code_holds_all_that_a_run_imports_but_data_and_plumbing() 
     while todo:
         module = todo.pop()
         seen.add(module)
-        todo |= imports(ast.parse((record.Path(record.__file__).parent / f"{module}.py").read_text())) - seen
+        todo |= imports(ast.parse((Path(record.__file__).parent / f"{module}.py").read_text())) - seen
     # data: its digest and augmentation are in the spec; the others move bytes and words
     data = {"data", "arrays", "archives", "downloads", "pace", "folders", "imagenet", "parts", "sources"}
-    assert seen - data - {"errors", "files", "spec"} == set(record.LEARNING_CODE)
+    assert seen - data - {"errors", "files", "spec"} == {name.removesuffix(".py") for name in codedigest.LEARNING_CODE}
 
 
 @pytest.mark.parametrize("change", [{"spec": {"sb": 8}}, {"spec": None}, {"run_id": None}])

@@ -1,16 +1,21 @@
 """The identity of a run, and the protocol it is nearest to."""
 
+import hashlib
 import itertools
+from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app_repro import params, presets
+from app_repro import files, modelcard, params, presets, publish, record, store
+from app_repro.errors import ParamsError
 from app_repro.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec, registry
 
 OUTSIDE = {"device": "cpu", "workers": None}
+PUBLISHED = Path(__file__).parents[1] / "data/published"
 
 
 def spec_of(**changes: object) -> RunSpec:
@@ -68,6 +73,90 @@ def test_three_run_ids_are_pinned(changes: dict, run_id: str) -> None:
     assert RunSpec(**OTHER | {"engine": "eager"} | changes).run_id == run_id
 
 
+GRIDS = {
+    "short": "65299511e753bc2c",
+    "demo": "33bdd7433507f6fd",
+    "headline": "5470cb1159b1bfa8",
+    "cifar-small": "ccfdcfecce44c4a3",
+    "audit": "3c2d99734157cf58",
+    "long": "8b0dda34f2fb5080",
+    "fewshot": "f044998d86f0a2fe",
+    "pruners": "968b610a5a8bf9a9",
+}
+"""Preset -> first 16 hex digits of sha256 over the sorted run ids of its grid."""
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_the_run_ids_of_the_presets_are_pinned(name: str) -> None:
+    ids = sorted(cell.run_id for cell in params.parse(presets.preset(name) | OUTSIDE).cells)
+    assert hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16] == GRIDS[name]
+
+
+def test_the_run_ids_of_published_records_are_those_of_their_settings() -> None:
+    found = [path for folder in ("demo", "audit") for path in (PUBLISHED / folder).glob("*.json")]
+    assert len(found) >= 39
+    for path in found:
+        content = files.read_sealed(path)
+        assert RunSpec.model_validate(content["spec"]).run_id == content["run_id"]
+
+
+class Extended(RunSpec):
+    """Settings of a version to come."""
+
+    control: Literal["shuffled", "reversed"] | None = None
+
+
+@pytest.fixture
+def extended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package as if the version to come were this one."""
+    for module in (params, presets, record, store):
+        monkeypatch.setattr(module, "RunSpec", Extended)
+    params._adapter.cache_clear()
+
+
+@pytest.mark.usefixtures("extended")
+def test_a_later_setting_changes_no_id_and_no_stored_spec_while_it_is_none() -> None:
+    plain = spec_of()
+    assert RunSpec.later() == () and Extended.later() == ("control",) and type(plain) is Extended
+    before = RunSpec.model_validate({name: getattr(plain, name) for name in RunSpec.model_fields})
+    assert plain.run_id == before.run_id and plain.stored() == before.stored() == before.model_dump(mode="json")
+    ids = [spec_of(control=value).run_id for value in (None, "shuffled", "reversed")]
+    assert ids[0] == plain.run_id and len(set(ids)) == 3
+    assert spec_of(control="shuffled").stored() == plain.stored() | {"control": "shuffled"}
+
+
+@pytest.mark.usefixtures("extended")
+def test_a_later_setting_may_be_missing_from_params_and_vary_all_the_same() -> None:
+    raw = presets.preset("demo") | OUTSIDE | {"method": "app", "seed": [1, 2]}
+    assert [cell.control for cell in params.parse(raw).cells] == [None, None]  # type: ignore[attr-defined]
+    for changes in ({"control": [None, "shuffled"]}, {"variants": [{}, {"control": "shuffled"}]}):
+        parsed = params.parse(raw | changes)
+        assert {(cell.seed, cell.control) for cell in parsed.cells} == {  # type: ignore[attr-defined]
+            (seed, value) for seed in (1, 2) for value in (None, "shuffled")
+        }
+        assert parsed.axes == ("seed", "control")
+    assert set(presets.flags("demo").split()) > {"++control=null", "sb=8"}
+    assert " -S '++control=null' " in modelcard.command(parsed.cells[0].model_dump(mode="json"))
+    with pytest.raises(ParamsError, match="control: 'none' is not allowed"):
+        params.parse(raw | {"control": "none"})
+
+
+@pytest.mark.usefixtures("extended")
+def test_a_record_without_a_later_setting_is_read_as_none_and_is_written_without_it(tmp_path: Path) -> None:
+    path = next((PUBLISHED / "demo").glob("*-app-*.json"))
+    folder = store.RunFolder(tmp_path / "runs/one")
+    folder.path.mkdir(parents=True)
+    (folder.path / "record.json").write_bytes(path.read_bytes())
+    content = record.read(path)
+    assert content["spec"] == files.read_sealed(path)["spec"] | {"control": None}
+    folder.accept("f" * 16)
+    assert files.read_sealed(folder.path / "record.json") == files.read_sealed(path) | {"accepted_code": ["f" * 16]}
+    folder.write_record(content)
+    assert (folder.path / "record.json").read_bytes() == path.read_bytes()
+    (small,) = publish.publish(tmp_path / "runs", tmp_path / "published", ["one"])
+    assert small.read_bytes() == path.read_bytes()
+
+
 def test_a_change_of_any_one_field_changes_the_id() -> None:
     spec = spec_of()
     assert set(OTHER) == set(RunSpec.model_fields)
@@ -108,7 +197,7 @@ def test_an_integer_and_the_same_number_as_a_float_are_one_run() -> None:
 
 def test_a_spec_comes_back_from_the_values_in_its_record() -> None:
     spec = spec_of()
-    assert RunSpec.model_validate(spec.model_dump(mode="json")) == spec
+    assert RunSpec.model_validate(spec.model_dump(mode="json")) == RunSpec.model_validate(spec.stored()) == spec
 
 
 def test_a_spec_is_frozen_and_closed() -> None:

@@ -29,6 +29,24 @@ def test_filling_again_writes_only_what_differs_and_drops_what_the_package_lacks
     assert not (tmp_path / "app_repro/gone.py").exists() and "mine" in (tmp_path / ".dvc/config").read_text()
 
 
+def test_what_the_package_lacks_is_dropped_from_its_folders_too_and_empty_folders_with_it(
+    tmp_path, monkeypatch
+) -> None:
+    source, copy = tmp_path / "source/app_repro", tmp_path / "copy/app_repro"
+    for name in ("cli.py", "room/inner/a.py", "moved/__pycache__/old.pyc"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text("x = 1\n")
+    for name in ("old.json", "room/gone.py", "room/inner/gone.md.j2", "moved/old.py", "left/__pycache__/old.pyc"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_text("")
+    (copy / "room/__pycache__").mkdir()
+    (copy / "room/__pycache__/a.pyc").write_text("")
+    monkeypatch.setattr(workspace, "__file__", str(source / "workspace.py"))
+    workspace.fill(copy.parent, ROOT)
+    left = {str(path.relative_to(copy)) for path in copy.rglob("*")}
+    assert left == {"cli.py", "room", "room/inner", "room/inner/a.py", "room/__pycache__", "room/__pycache__/a.pyc"}
+
+
 def test_the_project_is_this_folder_or_where_the_package_lies(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert workspace.project() == ROOT

@@ -1,0 +1,84 @@
+"""The digest of the code that can change a number of a run: not of comments, imports, or where a function lies."""
+
+import ast
+import functools
+from pathlib import Path
+from typing import Any
+
+from app_repro.files import canonical, digest
+
+LEARNING_CODE = (
+    "anytime.py",
+    "checkpoint.py",
+    "criteria.py",
+    "engines.py",
+    "masks.py",
+    "megabatches.py",
+    "methods.py",
+    "models.py",
+    "prune.py",
+    "recipe.py",
+    "seeds.py",
+    "steps.py",
+    "stream.py",
+    "train.py",
+    "walk.py",
+)
+"""Files of the package, relative to it, whose code can change a number of a run."""
+
+
+def code_digest(folder: Path | None = None) -> str:
+    """First 16 hex digits of sha256 over the statements of LEARNING_CODE in `folder`, by default this package's own.
+
+    Comments, docstrings and imports do not count, nor does which of the files a top-level statement stands in, in what
+    order, or what a module is called.
+    """
+    return _code_digest(folder) if folder else _own_code_digest()
+
+
+@functools.cache  # asked for every run; a process goes on with the code that it found when it began
+def _own_code_digest() -> str:
+    return _code_digest(Path(__file__).parent)
+
+
+def _code_digest(folder: Path) -> str:
+    statements: list[str] = []
+    for name in LEARNING_CODE:
+        tree = ast.parse((folder / name).read_text(encoding="utf-8"))
+        modules = _modules(tree, folder)
+        statements += [canonical(_tree(node, modules)) for node in tree.body if not _is_silent(node)]
+    return digest("\n".join(sorted(statements)).encode())[:16]
+
+
+def _modules(tree: ast.Module, folder: Path) -> set[str]:
+    """Names that a file of the package `folder` imports for modules of it: `masks` of `from app_repro import masks`."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "app_repro":
+            place = folder.joinpath(*str(node.module).split(".")[1:])
+            within = [a for a in node.names if (place / f"{a.name}.py").exists() or (place / a.name).is_dir()]
+            found |= {alias.asname or alias.name for alias in within}
+    return found
+
+
+def _tree(node: Any, modules: set[str]) -> Any:
+    """A syntax tree as plain values, the same under every Python: empty fields, which come and go, are left out.
+
+    What is looked up in one of `modules` is a name like one that is imported from it: `masks.full` is `full`.
+    """
+    if isinstance(node, list):
+        return [_tree(item, modules) for item in node if not _is_silent(item)]
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+        return _tree(ast.Name(node.attr, node.ctx), modules)
+    if isinstance(node, ast.AST):
+        fields = {name: _tree(value, modules) for name, value in ast.iter_fields(node) if value not in (None, [])}
+        return {"": type(node).__name__, **fields}
+    return repr(node)
+
+
+def _is_silent(node: Any) -> bool:
+    """Whether a statement is a docstring, an import, or an `if` that holds nothing else."""
+    if isinstance(node, ast.If):
+        return all(map(_is_silent, [*node.body, *node.orelse]))
+    is_docstring = isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str)
+    return is_docstring or isinstance(node, ast.Import | ast.ImportFrom)
