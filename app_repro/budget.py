@@ -1,5 +1,6 @@
 """A plan put together: the runs, what they take on a device, the claims they can decide, how their cost grows."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import claims as claims_file
-from app_repro import files, forecast, record, statements, worker
+from app_repro import forecast, record, statements, worker
 from app_repro import growth as growing
 from app_repro import plan as planning
 from app_repro.errors import ParamsError
 from app_repro.forecast import Forecast
 from app_repro.params import Params
+from app_repro.paths import BENCHES, CLAIMS
 from app_repro.spec import RunSpec
 from app_repro.speeds import Speed, Speeds, chosen, devices_of, finished_records, kind_of, read_benches
 from app_repro.store import Store
@@ -25,13 +27,13 @@ from app_repro.verify import select
 class Wanted:
     """What the command line asks of a plan."""
 
-    claims: Path = Path("data/claims.csv")
+    claims: Path = CLAIMS
     gpus: str = "1"
     """Numbers of devices, "1,4,8"; without a GPU, of worker processes."""
     device: str | None = None
     """Part of the name of a measured device; None: this machine's."""
     watts: float | None = None
-    bench: Path = Path("data/published/bench")
+    bench: Path = BENCHES
     growth: bool = False
     as_json: bool = False
 
@@ -88,7 +90,7 @@ def text(found: Budget, wanted: Wanted) -> str:
     if wanted.as_json:
         content: dict[str, Any] = {"device": found.device, "power": found.power, "runs": forecast.plain(found.runs)}
         content |= {"totals": forecast.totals(found.runs, found.gpus, found.at_work), "claims": found.claims}
-        return files.json.dumps(content | {"growth": [asdict(line) for line in found.growth]}, indent=1)
+        return json.dumps(content | {"growth": [asdict(line) for line in found.growth]}, indent=1)
     lines = [forecast.as_table(found.runs, found.gpus, found.at_work), f"device: {found.device}; watts: {found.power}"]
     lines.append(f"claims it can decide: {', '.join(map(_claim, found.claims)) or 'none'}")
     lines += [found.law, *found.hints]

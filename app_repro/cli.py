@@ -8,7 +8,8 @@ import typer
 
 from app_repro import cli_claims, cli_machine, cli_runs
 from app_repro.errors import AppReproError
-from app_repro.options import CLAIMS, PARAMS, RAW, REPORT, SPLITS, ClaimsFile, ParamsFile, RawFolder, StoreFolder
+from app_repro.options import ClaimsFile, ParamsFile, RawFolder, Records, StoreFolder
+from app_repro.paths import CLAIMS, DEMO, PARAMS, RAW, REPORT, SPLITS, store_at
 
 app = typer.Typer(
     help="Re-run Anytime Progressive Pruning (arXiv 2204.01640) and say, claim by claim, whether it reproduces.",
@@ -38,7 +39,7 @@ def fetch(
     """Download data sets, check their digests, decode them to uint8 arrays."""
     from app_repro import stages
 
-    stages.fetch(params, out, stages.store_at(store), datasets or [], origin)
+    stages.fetch(params, out, store_at(store), datasets or [], origin)
 
 
 @app.command()
@@ -55,13 +56,8 @@ def split(
 
 @app.command()
 def report(
-    runs: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Folder of records; again for more.", show_default="data/runs, data/published where it is empty"
-        ),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where tables and figures go.", show_default="data/report")] = None,
+    runs: Records = None,
+    out: Annotated[Path | None, typer.Option(help="Where tables and figures go.", show_default=str(REPORT))] = None,
     claims: ClaimsFile = CLAIMS,
     card: Annotated[
         str | None, typer.Option(help="Print one run's model card; by id, folder or what either begins with.")
@@ -84,7 +80,7 @@ def demo(
     settings: Annotated[
         list[str] | None, typer.Option("--set", "-S", help="key=value, as in params.yaml; again for more.")
     ] = None,
-    folder: Annotated[Path, typer.Option(help="The demo's own workspace.")] = Path("data/demo"),
+    folder: Annotated[Path, typer.Option(help="The demo's own workspace.")] = DEMO,
 ) -> None:
     """The whole pipeline on the embedded digits: 8 megabatches, three methods, three seeds."""
     from app_repro.demo import show
@@ -108,7 +104,7 @@ def runs(store: StoreFolder = None) -> None:
     """List every run of the store: id, setting, state, accuracy, wall time."""
     from app_repro import stages
 
-    typer.echo(stages.runs(stages.store_at(store)))
+    typer.echo(stages.runs(store_at(store)))
 
 
 def main() -> None:

@@ -5,18 +5,8 @@ from typing import Annotated
 
 import typer
 
-from app_repro.options import (
-    CLAIMS,
-    PARAMS,
-    PUBLISHED,
-    RAW,
-    RUNS,
-    ClaimsFile,
-    ParamsFile,
-    RawFolder,
-    Records,
-    StoreFolder,
-)
+from app_repro.options import ClaimsFile, ParamsFile, RawFolder, Records, StoreFolder
+from app_repro.paths import CLAIMS, PARAMS, PUBLISHED, RAW, RUNS, store_at
 
 app = typer.Typer()
 
@@ -104,7 +94,7 @@ def audit(
     from app_repro import stages
 
     if differences:
-        typer.echo(stages.differences(records or [stages.store_at(store) / "runs", RUNS, PUBLISHED], out, as_json))
+        typer.echo(stages.differences(records or [], store_at(store), out, as_json))
         return
     given = {"arch": arch, "sb": sb, "criterion": criterion, "dataset": dataset}
     protocols = [*(protocol or []), *(more or [])]

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from app_repro.options import CLAIMS, PARAMS, PUBLISHED, RAW, ClaimsFile, ParamsFile, RawFolder, StoreFolder
+from app_repro.options import ClaimsFile, ParamsFile, RawFolder, StoreFolder
+from app_repro.paths import CLAIMS, PARAMS, PUBLISHED, RAW, store_at
 
 app = typer.Typer()
 wandb = typer.Typer(no_args_is_help=True, help="Records in Weights & Biases.")
@@ -22,9 +23,8 @@ def doctor(
 ) -> None:
     """Look at this machine before hours are spent: each finding with its remedy; exit code 1 if a run would fail."""
     from app_repro import doctor as room
-    from app_repro.store import locate
 
-    found = room.examine(room.Subject(params, raw, store or locate(), quick))
+    found = room.examine(room.Subject(params, raw, store_at(store), quick))
     typer.echo(room.as_json(found) if as_json else room.as_table(found))
     raise typer.Exit(room.exit_code(found))
 
@@ -55,6 +55,5 @@ def sync(
 ) -> None:
     """Upload finished runs from their records (WANDB_MODE=offline writes wandb's files instead)."""
     from app_repro import tracking
-    from app_repro.store import locate
 
-    tracking.sync(runs, store or locate(), typer.echo)
+    tracking.sync(runs, store_at(store), typer.echo)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from app_repro.options import CLAIMS, PARAMS, RAW, RUNS, SPLITS, ClaimsFile, ParamsFile, RawFolder, StoreFolder
+from app_repro.options import ClaimsFile, ParamsFile, RawFolder, StoreFolder
+from app_repro.paths import BENCHES, CLAIMS, PARAMS, RAW, RUNS, SPLITS, store_at
 
 RunsPerGpu = Annotated[
     int | None,
@@ -55,9 +56,9 @@ def run(
     ] = False,
 ) -> None:
     """Train every run of the grid that the store lacks, here or on a cluster; carry on what was interrupted."""
-    from app_repro import computing, stages
+    from app_repro import computing
 
-    places = computing.Places(raw, splits, stages.store_at(store))
+    places = computing.Places(raw, splits, store_at(store))
     site = {"workers": workers, "address": address, "runs_per_gpu": runs_per_gpu, "minutes": minutes, "python": python}
     site |= {"partition": partition, "account": account}
     how = {"executor": executor, "share": shard, "anyway": anyway, "accept_code": accept_code}
@@ -75,15 +76,15 @@ def plan(
     gpus: Annotated[str, typer.Option(help="When it is done on 1,4,8 GPUs (without one: worker processes).")] = "1",
     device: Annotated[str | None, typer.Option(help="A measured device, by part of its name; else this one.")] = None,
     watts: Annotated[float | None, typer.Option(min=0.001, help="What a device draws at work, for the energy.")] = None,
-    bench: Annotated[Path, typer.Option(help="Folder of measured speeds.")] = Path("data/published/bench"),
+    bench: Annotated[Path, typer.Option(help="Folder of measured speeds.")] = BENCHES,
     growth: Annotated[bool, typer.Option("--growth", help="How cost grows with T, N, image size, epochs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON.")] = False,
 ) -> None:
     """Print the grid without running it: what is done, seconds, energy, memory, disk, the claims it can decide."""
-    from app_repro import computing, stages
+    from app_repro import computing
 
     asked = {"gpus": gpus, "device": device, "watts": watts, "bench": bench, "growth": growth, "as_json": as_json}
-    typer.echo(computing.plan(params, raw, stages.store_at(store), preset, claim, claims=claims, **asked))
+    typer.echo(computing.plan(params, raw, store_at(store), preset, claim, claims=claims, **asked))
 
 
 @app.command()
@@ -92,6 +93,6 @@ def merge(
     store: StoreFolder = None,
 ) -> None:
     """Unite stores that were filled apart: checksums checked, conflicting results refused."""
-    from app_repro import computing, stages
+    from app_repro import computing
 
-    typer.echo(computing.merge(folders, stages.store_at(store)))
+    typer.echo(computing.merge(folders, store_at(store)))

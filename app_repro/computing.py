@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app_repro.errors import ParamsError
+from app_repro.paths import BENCHES
 from app_repro.store import Places, Store
 
 if TYPE_CHECKING:
     from app_repro.spec import RunSpec
-
-BENCHES = Path("data/published/bench")
-"""Measured speeds."""
 
 
 def run(
@@ -47,9 +45,8 @@ def run(
     names = dict(zip([spec.run_id for spec in specs], labels(specs, params.axes), strict=True))
     code = record.code_digest()
 
-    def lay_out() -> Path:
+    def lay_out() -> None:
         execute.lay_out_grid(specs, params, store, target)
-        return target
 
     there = {spec.run_id: store.folder(spec).finished(code) for spec in mine}
     if all(there.values()):
@@ -79,7 +76,7 @@ def _train(
     site: Any,
     anyway: bool,
     tracked: str,
-    lay_out: Callable[[], Path],
+    lay_out: Callable[[], None],
 ) -> Any:
     """Have an executor complete the grid, with a display and, if asked for, a mirror of what it shows."""
     from app_repro import execute, executors, lastbatch, plan, speeds, tracking, worker
@@ -102,7 +99,8 @@ def _train(
     where = tracking.Where(tracked, str(places.store.absolute()))
     with display, tracking.Mirror(display, where, specs) as mirror:
         outcome = execute.complete(specs, places, train, mirror)
-        mirror.end_of_grid(lay_out(), outcome.interrupted)
+        lay_out()
+        mirror.end_of_grid(outcome.interrupted)
     return outcome
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app_repro import files, workspace
 from app_repro.errors import AppReproError
+from app_repro.paths import PARAMS, PUBLISHED, locate
 
 OUT = Path("/out")
 """Where a run leaves everything: the one documented mount."""
@@ -18,7 +19,7 @@ OUT = Path("/out")
 ARCHIVES = Path("/archives")
 """Where official archives may be mounted for a machine without a network."""
 
-HELD = (*workspace.NEEDED, "data/published", ".dvcignore")
+HELD = (*workspace.NEEDED, str(PUBLISHED), ".dvcignore")
 READ_ONLY = ("verify", "plan", "power", "preset", "runs", "doctor", "reported", "audit", "--help")
 """Commands of app-repro that need no folder to write to."""
 
@@ -76,12 +77,12 @@ def _workspace(words: Sequence[str], out: Path) -> Path:
     project = Path(__file__).parent.parent
     try:
         workspace.fill(out, project, HELD)
-        if not (out / "params.yaml").exists():
-            files.write_text(out / "params.yaml", (project / "params.yaml").read_text(encoding="utf-8"))
+        if not (out / PARAMS).exists():
+            files.write_text(out / PARAMS, (project / PARAMS).read_text(encoding="utf-8"))
         return out
     except (OSError, AppReproError) as error:
         if words[0] == "app-repro" and words[1:2] and words[1] in READ_ONLY:
-            return out if (out / "params.yaml").exists() else project
+            return out if (out / PARAMS).exists() else project
         if isinstance(error, AppReproError):
             raise
         raise NoRoomError(_no_room(error, out)) from None
@@ -100,11 +101,11 @@ def _take(archives: Path) -> None:
     """Prepare in the store, where the pipeline finds them, data sets whose official archive lies in `archives`."""
     if not archives.is_dir():
         return
-    from app_repro import data, store
+    from app_repro import data
     from app_repro.params import load
 
-    root = store.locate()
-    for name in sorted({spec.dataset for spec in load(Path("params.yaml")).cells} & data.DATASETS.keys()):
+    root = locate()
+    for name in sorted({spec.dataset for spec in load(PARAMS).cells} & data.DATASETS.keys()):
         archive = archives / Path(data.DATASETS[name].source.url or "none").name
         if archive.is_file():
             data.fetch(name, root / "datasets" / name, origin=archive, cache=root / "downloads")
@@ -115,7 +116,7 @@ def _look(words: Sequence[str]) -> None:
     from app_repro import doctor
 
     if (words[0] == "dvc" and words[1:2] in (["repro"], ["exp"])) or list(words[:2]) == ["app-repro", "run"]:
-        for line in doctor.before_training(Path("params.yaml")):
+        for line in doctor.before_training(PARAMS):
             print(line, file=sys.stderr)
     if words[0] == "dvc" and not OUT.is_mount():
         print(f"app-repro: {OUT} is no mount: results end with the container, unless -v keeps them", file=sys.stderr)

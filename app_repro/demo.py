@@ -11,6 +11,7 @@ import yaml
 from tabulate import tabulate
 
 from app_repro import presets, workspace
+from app_repro.paths import PARAMS, REPORT
 
 
 def show(folder: Path, settings: Sequence[str]) -> int:
@@ -22,9 +23,9 @@ def show(folder: Path, settings: Sequence[str]) -> int:
     code = subprocess.run([workspace.beside_python("dvc"), "repro"], cwd=folder, env=workspace.environment()).returncode
     if code:
         return code if code == 130 else 3
-    print("\n" + (folder / "data/report/tables/overview.md").read_text(encoding="utf-8"))
-    print(_verdicts(folder / "data/report/verdicts/verdicts.json") + "\n")
-    print(f"figures and all tables: {folder}/data/report; a claim in full: app-repro verify --only CLAIM")
+    print("\n" + (folder / REPORT / "tables/overview.md").read_text(encoding="utf-8"))
+    print(_verdicts(folder / REPORT / "verdicts/verdicts.json") + "\n")
+    print(f"figures and all tables: {folder / REPORT}; a claim in full: app-repro verify --only CLAIM")
     return 0
 
 
@@ -44,7 +45,7 @@ def prepare(folder: Path, settings: Sequence[str]) -> None:
     params = demo_params(settings)
     origin = workspace.project()
     workspace.fill(folder, origin)
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    (folder / PARAMS).write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
 
 def demo_params(settings: Sequence[str]) -> dict[str, Any]:

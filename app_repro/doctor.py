@@ -1,5 +1,6 @@
 """Whether a machine can do what params.yaml asks for: each check a function that returns one finding and its remedy."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from app_repro import checks
 from app_repro.checks import Answer, Subject
 from app_repro.errors import AppReproError
+from app_repro.paths import RAW, store_at
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,9 @@ def examine(subject: Subject, only: Sequence[str] = ()) -> list[Finding]:
     return found
 
 
-def before_training(params_file: Path, raw: Path = Path("data/raw"), store: Path | None = None) -> list[str]:
+def before_training(params_file: Path, raw: Path = RAW, store: Path | None = None) -> list[str]:
     """The quick checks before hours are spent: lines with what is only doubtful. Raises MachineError on a failure."""
-    from app_repro.store import locate
-
-    found = examine(Subject(params_file, raw, store or locate(), quick=True))
+    found = examine(Subject(params_file, raw, store_at(store), quick=True))
     for item in found:
         if item.state == "fail":
             raise MachineError(f"{item.name}: {item.finding}; {item.remedy}")
@@ -66,9 +66,7 @@ def as_table(found: Sequence[Finding]) -> str:
 
 def as_json(found: Sequence[Finding]) -> str:
     """The findings for scripts: {"ok": bool, "findings": [{name, state, finding, remedy}]}."""
-    from app_repro import files
-
-    return files.json.dumps({"ok": exit_code(found) == 0, "findings": [asdict(item) for item in found]}, indent=1)
+    return json.dumps({"ok": exit_code(found) == 0, "findings": [asdict(item) for item in found]}, indent=1)
 
 
 def exit_code(found: Sequence[Finding]) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from app_repro import record
 from app_repro.errors import IntegrityError
 from app_repro.files import canonical, digest
+from app_repro.paths import PUBLISHED, RUNS
 from app_repro.spec import PRUNING_ONLY
 
 
@@ -82,27 +83,46 @@ class Records:
     problems: tuple[str, ...]
     """Damaged or unreadable files, and diverged runs: a line each, naming the file."""
     notes: tuple[str, ...]
+    damaged: tuple[str, ...] = ()
+    """Those of the problems that are about files which hold no intact record."""
+
+
+KNOWN = (RUNS, PUBLISHED)
+"""Where records lie if no folder is named."""
+
+
+def known(named: Sequence[Path]) -> list[Path]:
+    """The folders of records that a command looks at: those named, else those of KNOWN that exist."""
+    return list(named) or [folder for folder in KNOWN if folder.exists()]
 
 
 def read_all(roots: Sequence[Path]) -> Records:
-    """Every record under `roots` (folders of runs, of published records, or single files), checksums verified."""
+    """Every record under `roots` (folders of runs, of published records, or single files), checksums verified.
+
+    Of two records of one run a diverged one goes before a finished one, then one's own before a published one; a note
+    names the other one where its numbers differ.
+    """
     found: dict[str, Run] = {}
     problems: list[str] = []
+    damaged: list[str] = []
     notes = [f"{root}: no such folder" for root in roots if not root.exists()]
     for path in sorted({path for root in roots for path in record_files(root)}):
         try:
             run = read_run(path)
         except IntegrityError as error:
             problems.append(str(error))
+            damaged.append(str(error))
             continue
         if not run.is_finished:
             problems.append(f"{path}: diverged: {_diverged(run)}; a failed run is never dropped")
         run_id = run.content["run_id"]
-        if run_id in found and record.numbers(found[run_id].content) != record.numbers(run.content):
+        if run_id in found:
             run, other = sorted((found[run_id], run), key=_precedence)
-            notes.append(f"{other.path}: the same run as {run.path} with other numbers; the latter is judged")
+            if record.numbers(other.content) != record.numbers(run.content):
+                notes.append(f"{other.path}: the same run as {run.path} with other numbers; the latter is judged")
         found[run_id] = run
-    return Records(tuple(found[run_id] for run_id in sorted(found)), tuple(problems), tuple(notes))
+    runs = tuple(found[run_id] for run_id in sorted(found))
+    return Records(runs, tuple(problems), tuple(notes), tuple(damaged))
 
 
 def record_files(root: Path) -> Iterator[Path]:

@@ -10,9 +10,6 @@ from pathlib import Path
 from app_repro import files
 from app_repro.errors import ParamsError
 
-KNOWN = (Path("data/runs"), Path("data/published"))
-"""Where records are looked for if no folder is named."""
-
 
 @dataclass(frozen=True)
 class Question:
@@ -52,13 +49,14 @@ def _uncollected() -> Iterator[None]:
 def verify(question: Question, forms: Forms) -> int:
     """Judge, print and write; the exit code: 0 where a folder is written, as a pipeline stage, else what it says."""
     from app_repro import verdicts
+    from app_repro.evidence import known
     from app_repro.verify import check_allowed
     from app_repro.verify import verify as judge
 
     allow = [name for name in question.allow if name]
     check_allowed(allow)  # before anything is printed or written
     only = [*question.only, *([forms.explain] if forms.explain else [])]
-    result = judge(_folders(question.records), question.claims, only=only, protocol=question.protocol)
+    result = judge(known(question.records), question.claims, only=only, protocol=question.protocol)
     content = json.dumps(result.as_dict(), indent=1)
     if forms.explain:
         print(verdicts.explain(result, forms.explain))
@@ -76,12 +74,13 @@ def verify(question: Question, forms: Forms) -> int:
 
 
 def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -> str:
-    """Tables, figures, metrics and the page of all records under `runs`; the overview as text.
+    """Tables, figures, metrics and the page of all records under `runs` (evidence.known); the overview as text.
 
     `opened`: write nothing, show the page that is there, until Ctrl-C.
     """
     from app_repro import figures, page, serve
     from app_repro import report as room
+    from app_repro.evidence import known
     from app_repro.verify import Report
     from app_repro.verify import verify as judge
 
@@ -91,16 +90,18 @@ def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -
     made = room.make(runs, claims)
     with figures.beside(made.records, out / "figures", made.histories):
         text = room.write(made, out)
-        found = judge(room.places(runs), claims) if claims else Report((), (), ("No claims file: no verdicts.",))
+        without = Report((), (), ("No claims file: no verdicts.", *made.notes))
+        found = judge(known(runs), claims) if claims else without
         written = page.write(out, found, made.tables, made.charts, made.records)
     return f"{text}\n\nthe page: {written}; `app-repro report --open` shows it"
 
 
 def power(records: tuple[Path, ...], claims: Path, claim: str) -> str:
     """Seeds and cost of a hard verdict on `claim`, as text."""
+    from app_repro.evidence import known
     from app_repro.power import power as of_claim
 
-    return of_claim(_folders(records), claims, claim)
+    return of_claim(known(records), claims, claim)
 
 
 def reported(origin: str, project: str | None) -> str:
@@ -112,7 +113,3 @@ def reported(origin: str, project: str | None) -> str:
     if not project:
         raise ParamsError("reported --from wandb needs a project: app-repro reported --from wandb ENTITY/PROJECT")
     return importer.as_csv(importer.claim_rows(importer.from_wandb(project), f"wandb:{project}"))
-
-
-def _folders(named: tuple[Path, ...]) -> list[Path]:
-    return list(named) or [folder for folder in KNOWN if folder.exists()]

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the paths that they stand for by default."""
+"""Options that several commands share, as types for typer."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +14,3 @@ Records = Annotated[
     list[Path] | None, typer.Option(help="Folder of records; again for more.", show_default="data/runs, data/published")
 ]
 ClaimsFile = Annotated[Path, typer.Option(help="The reported numbers.")]
-PARAMS, RAW, SPLITS = Path("params.yaml"), Path("data/raw"), Path("data/splits")
-RUNS, REPORT, PUBLISHED = Path("data/runs"), Path("data/report"), Path("data/published")
-CLAIMS = Path("data/claims.csv")

@@ -6,6 +6,7 @@ from typing import Any
 
 from app_repro import files, record
 from app_repro.errors import AppReproError, DataError, IntegrityError, nearest_and_known
+from app_repro.evidence import read_run
 
 MAX_BYTES = 64_000
 """A published record is smaller than this."""
@@ -27,7 +28,7 @@ def publish(runs: Path, target: Path, names: Sequence[str] = ()) -> list[Path]:
     whatever they are. Every checksum is verified first, that of the files beside a record included. Raises DataError,
     IntegrityError or PublishError; nothing is written then.
     """
-    found = {path.parent.name: record.read(path) for path in sorted(runs.glob("*/record.json"))}
+    found = {path.parent.name: read_run(path).content for path in sorted(runs.glob("*/record.json"))}
     if not found:
         raise DataError(f"{runs}: no finished run in it; run `app-repro run` first")
     chosen = _named(found, names) if names else found

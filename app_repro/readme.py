@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from app_repro import benchtable, figures, files, report
+from app_repro.paths import BENCHES, PUBLISHED
 
-PUBLISHED = Path("data/published")
 SECTIONS = {"demo": ("framework", "anytime"), "audit": ("density", "accuracy")}
 """Folders of published records of which README.md shows the main table, and the figures of them that it shows."""
 SHOWN = PUBLISHED / "figures"
@@ -22,7 +22,9 @@ def regenerated(text: str, published: Path) -> str:
             shown = (figures.FIGURES[name].rows(records, {}) for name in names)
             lines = (f"![{series.alt}]({(SHOWN / section / series.name).as_posix()}.svg)" for series in shown)
             text = _between(text, f"{section}-figures", "\n".join(lines))
-    benches = (json.loads(path.read_text(encoding="utf-8")) for path in sorted((published / "bench").glob("*.json")))
+    benches = (
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted((published / BENCHES.name).glob("*.json"))
+    )
     return _between(text, "speed", "\n\n".join(map(benchtable.as_text, benches)))
 
 

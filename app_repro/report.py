@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app_repro import files, groups, tables
+from app_repro import evidence, files, groups, tables
 from app_repro.charts import Chart
-from app_repro.errors import DataError
-from app_repro.evidence import Run, read_run, record_files
+from app_repro.errors import DataError, IntegrityError
+from app_repro.evidence import Records, Run
 from app_repro.maintable import SCALES
 from app_repro.record import protocol_name, remark
 from app_repro.series_curves import Histories
@@ -25,34 +25,24 @@ METRICS = {
 """What the overview shows: record's name -> (heading, factor, digits)."""
 
 
-def read_runs(folders: Iterable[Path]) -> list[Run]:
-    """Every run whose record lies somewhere below `folders` (laid-out runs, published files), each once, checked.
+def read_runs(folders: Iterable[Path]) -> Records:
+    """Every run whose record lies somewhere below `folders`, each once as evidence.read_all chooses, by path.
 
-    A run found twice is the first folder's. Raises DataError if there is none, IntegrityError naming a damaged record.
+    Raises DataError if there is none, IntegrityError naming a damaged record.
     """
     places = list(folders)
-    found: dict[str, Run] = {}
-    for path in (path for place in places for path in sorted(record_files(place))):
-        run = read_run(path)
-        found.setdefault(run.content["run_id"], run)
-    if not found:
-        names = ", ".join(map(str, places)) or ", ".join(map(str, KNOWN))
+    found = evidence.read_all(places)
+    if found.damaged:
+        raise IntegrityError(found.damaged[0])
+    if not found.runs:
+        names = ", ".join(map(str, places or evidence.KNOWN))
         raise DataError(f"no record under {names}; run `app-repro run`, or `app-repro demo`, which reports too")
-    return list(found.values())
+    return replace(found, runs=tuple(sorted(found.runs, key=lambda run: run.path)))
 
 
 def read_all(folders: Iterable[Path]) -> list[dict[str, Any]]:
     """The records of read_runs."""
-    return [run.content for run in read_runs(folders)]
-
-
-KNOWN = (Path("data/runs"), Path("data/published"))
-"""Where records lie if no folder is named: the first of these that holds any."""
-
-
-def places(named: Sequence[Path]) -> list[Path]:
-    """The folders named, or the first of KNOWN that holds a record."""
-    return list(named) or [place for place in KNOWN if any(record_files(place))][:1]
+    return [run.content for run in read_runs(folders).runs]
 
 
 def cell_of(content: dict[str, Any]) -> tuple[Any, ...]:
@@ -103,17 +93,22 @@ class Made:
     tables: list[Table]
     charts: list[Chart]
     histories: Histories
+    notes: tuple[str, ...] = ()
+    """Of the search for records, a line each: folders that are not there, a run found with other numbers too."""
 
 
 def make(runs: Sequence[Path], claims_file: Path | None = None) -> Made:
-    """Every record under `runs`, and the tables and charts of them."""
+    """Every record under `runs` (evidence.known), and the tables and charts of them."""
     from app_repro import claims, series_curves, tabulated
     from app_repro.charts import all_charts
 
-    known = claims.load(claims_file) if claims_file else ()
-    records = read_all(places(runs))
-    histories = {key: one for place in places(runs) for key, one in series_curves.read(place).items()}
-    return Made(records, tabulated.all_tables(records, known), all_charts(records, histories), histories)
+    reported = claims.load(claims_file) if claims_file else ()
+    places = evidence.known(runs)
+    found = read_runs(places)
+    records = [run.content for run in found.runs]
+    histories = {key: one for place in places for key, one in series_curves.read(place).items()}
+    tabled, drawn = tabulated.all_tables(records, reported), all_charts(records, histories)
+    return Made(records, tabled, drawn, histories, found.notes)
 
 
 def write(made: Made, target: Path) -> str:
@@ -132,14 +127,14 @@ def write(made: Made, target: Path) -> str:
     for content in made.records:
         if content["status"] == "finished" and (said := remark(content)):
             overview += f"\n\n{content['run_id']}: {said}"
-    return overview
+    return "\n\n".join([overview, *made.notes])
 
 
 def card(runs: Sequence[Path], name: str, out: Path | None = None) -> str:
     """The model card of the run called `name` (modelcard.find) among the records under `runs`; written to `out` too."""
     from app_repro import modelcard
 
-    return modelcard.show(read_runs(places(runs)), name, out)
+    return modelcard.show(read_runs(evidence.known(runs)).runs, name, out)
 
 
 def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """How fast a device trains: measured by finished runs of the store, by bench files, else scaled from the nearest."""
 
+import json
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -7,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app_repro import files, record
+from app_repro import record
 from app_repro.errors import AppReproError, DataError, ParamsError
+from app_repro.paths import BENCHES
 from app_repro.spec import RunSpec
 from app_repro.store import Store
 
@@ -52,7 +54,7 @@ def chosen(wanted: str, known: Sequence[str]) -> str:
     """The device that `wanted` is part of the name of. Raises ParamsError naming the known ones and the remedy."""
     found = [name for name in known if wanted.lower() in name.lower()]
     if len(found) != 1:
-        remedy = "give more of its name" if found else "`app-repro bench --out data/published/bench` there measures it"
+        remedy = "give more of its name" if found else f"`app-repro bench --out {BENCHES}` there measures it"
         raise ParamsError(
             f"--device {wanted!r}: {len(found)} measured devices match; known: {', '.join(known) or 'none'}; {remedy}"
         )
@@ -80,7 +82,7 @@ def read_benches(folder: Path) -> list[dict[str, Any]]:
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
-            content = files.json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
             content["results"] = [row for row in content["results"] if "failed" not in row]
             rows = [(str(row["arch"]), float(row["samples_per_second"]) > 0) for row in content["results"]]
             intact = isinstance(content["device"], str) and all(fast for _, fast in rows)

@@ -1,16 +1,12 @@
 """What each command does, from its paths: the seam between the command line and the rooms."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from app_repro.errors import AppReproError
-from app_repro.store import Store, locate
-
-
-def store_at(folder: Path | None) -> Path:
-    """The store's folder: as given, or found."""
-    return folder or locate()
+from app_repro.store import Store
 
 
 def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], origin: str | None) -> None:
@@ -103,19 +99,22 @@ def audit(
 ) -> str:
     """Masks without training, as a table or JSON; with `out`, files too."""
     from app_repro import audit as room
-    from app_repro import files, params
+    from app_repro import params
 
     found = room.show(params_file, raw, given | params.given(settings), protocols, images, out)
-    return files.json.dumps(found, indent=1) if as_json else room.as_table(found)
+    return json.dumps(found, indent=1) if as_json else room.as_table(found)
 
 
-def differences(folders: Sequence[Path], out: Path | None, as_json: bool) -> str:
-    """What each switch does to APP, from records alone, as a table or JSON."""
+def differences(named: Sequence[Path], store: Path, out: Path | None, as_json: bool) -> str:
+    """What each switch does to APP, from records alone, as a table or JSON.
+
+    The records are those under `named`; if none is named, those of the store and those that evidence.known finds.
+    """
     from app_repro import differences as room
-    from app_repro import files
+    from app_repro.evidence import known
 
-    found, table = room.show(folders, out)
-    return files.json.dumps(found, indent=1) if as_json else table
+    found, table = room.show(named or [store / "runs", *known([])], out)
+    return json.dumps(found, indent=1) if as_json else table
 
 
 class _Progress:

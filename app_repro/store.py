@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import math
-import os
 import re
 import shutil
 import time
@@ -22,17 +21,6 @@ MAX_STATE_BYTES = 8 << 30
 """A file that calls itself a state and is larger is none: the largest network's state takes 1.5 GB."""
 LOOK_EVERY_SECONDS = 0.2
 _STATE = re.compile(r"state-(\d{9})-([0-9a-f]{16})\.safetensors")
-
-
-def locate() -> Path:
-    """The store: $APP_REPRO_STORE, else .store here; from a temporary workspace of DVC, the main checkout's."""
-    if named := os.environ.get("APP_REPRO_STORE"):
-        return Path(named)
-    here = Path.cwd()
-    for folder in here.parents:
-        if folder.parts[-3:] == (".dvc", "tmp", "exps"):
-            return folder.parents[2] / ".store"
-    return here / ".store"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from app_repro.errors import AppReproError, DataError
 from app_repro.execute import Display
+from app_repro.paths import PUBLISHED, RUNS
 from app_repro.spec import RunSpec
 from app_repro.wandb_mirror import Where, serve, upload
 
@@ -85,10 +86,8 @@ class Mirror:
         """One line for people."""
         self.shown.say(line)
 
-    def end_of_grid(self, runs: Path, interrupted: bool) -> None:
-        """Every run has ended, or was stopped, and is laid out in `runs`: table and figures go last."""
-        if not interrupted:
-            self._tell({"kind": "grid", "runs": str(runs.absolute())})
+    def end_of_grid(self, interrupted: bool) -> None:
+        """Every run has ended, or was stopped: let the mirror finish, for less time after a stop."""
         self.close(STOP_SECONDS if interrupted else CLOSE_SECONDS)
 
     def close(self, seconds: float) -> None:
@@ -171,10 +170,10 @@ def sync(names: Sequence[str], store: Path, say: Callable[[str], None]) -> None:
 def find(name: str, store: Path) -> Path:
     """The record of a run named by its id (or the beginning of it), its folder's name, or a path. Raises DataError."""
     given = Path(name)
-    near = [given, given / "record.json", Path("data/runs") / name / "record.json"]
+    near = [given, given / "record.json", RUNS / name / "record.json"]
     if re.fullmatch(r"[\w.-]+", name):
         near += sorted((store / "runs").glob(f"{name}*/record.json"))
-        near += sorted(Path("data/published").glob(f"**/{name}.json"))
+        near += sorted(PUBLISHED.glob(f"**/{name}.json"))
     found = next((path for path in near if path.is_file()), None)
     if found is None:
         raise DataError(f"{name}: no finished run of that id or name; app-repro runs lists them")

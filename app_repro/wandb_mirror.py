@@ -2,14 +2,12 @@
 
 import os
 import signal
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app_repro import files, record
-from app_repro.files import digest
 from app_repro.record import protocol_title
 from app_repro.spec import RunSpec
 from app_repro.store import Store
@@ -106,8 +104,6 @@ class Runs:
             self._epoch(message["event"], message["spec"])
         elif message["kind"] == "end" and message["run_id"] in self.open:
             self._end(message["run_id"], message["status"])
-        elif message["kind"] == "grid":
-            self._grid(Path(message["runs"]))
 
     def close(self) -> None:
         """End what is still open: those runs were stopped."""
@@ -140,23 +136,6 @@ class Runs:
             conclude(run, content)
         del self.open[run_id]
         run.finish(exit_code=0 if status == "finished" else 1)
-
-    def _grid(self, runs: Path) -> None:
-        """The main table and the figures of a whole grid as a wandb run of its own."""
-        import wandb
-
-        from app_repro import report
-
-        records = report.read_all([runs])
-        ids = ",".join(sorted(content["run_id"] for content in records))
-        run = wandb.init(id=f"grid-{digest(ids.encode())[:12]}", job_type="grid", name="grid", **_common(self.where))
-        rows = report.main_rows(records)
-        columns = [*report.CELL, "n"]
-        table = wandb.Table(columns=[*columns, *report.METRICS])
-        for row in rows:
-            table.add_data(*(row[key] for key in columns), *(row[name]["mean"] for name in report.METRICS))
-        _log(run, "main", table, records)
-        run.finish()
 
 
 def begin(spec: RunSpec, code: str, where: Where) -> Any:
@@ -223,24 +202,12 @@ def at_megabatch(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def conclude(run: Any, content: dict[str, Any]) -> None:
-    """The summary, a table of the megabatches and the run's figures, from its record."""
+    """The summary and a table of the megabatches, from its record."""
     import wandb
 
     table = wandb.Table(columns=["megabatch", *PER_MEGABATCH])
     for item in content["megabatches"]:
         table.add_data(item["megabatch"], *(item[key] for key in PER_MEGABATCH))
-    _log(run, "megabatches", table, [content])
+    run.log({"megabatches": table})
     plain = {key: value for key, value in (content["summary"] or {}).items() if isinstance(value, int | float)}
     run.summary.update(plain | {"status": content["status"]})
-
-
-def _log(run: Any, name: str, table: Any, records: list[dict[str, Any]]) -> None:
-    """Log a table and the figures of `records`; wandb copies the pictures while it logs."""
-    import wandb
-
-    from app_repro import figures
-
-    with tempfile.TemporaryDirectory() as folder:
-        figures.write(records, Path(folder))
-        pictures = {f"figures/{path.stem}": wandb.Image(str(path)) for path in sorted(Path(folder).glob("*.png"))}
-        run.log({name: table, **pictures})

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "app_repro"
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
 
 LEVELS = [
-    ["errors", "seeds"],
+    ["errors", "paths", "seeds"],
     ["files", "methods"],
     ["spec"],
     ["params", "presets", "codedigest", "record"],

@@ -23,7 +23,7 @@ def test_every_command_explains_itself(name) -> None:
 @pytest.mark.parametrize(
     ("words", "default"),
     [
-        ("report", "data/runs, data/published where it is empty"),
+        ("report", "data/runs, data/published"),
         ("report", "data/report"),
         ("verify", "data/runs, data/published"),
         ("power", "data/runs, data/published"),

@@ -2,6 +2,7 @@ import gc
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 from test_report import a_record
@@ -10,7 +11,7 @@ from app_repro import evidence, files, judging
 from app_repro.errors import AppReproError, ParamsError
 from app_repro.judging import Forms, Question
 
-CLAIMS = files.Path(judging.__file__).parent.parent / "data/claims.csv"
+CLAIMS = Path(judging.__file__).parent.parent / "data/claims.csv"
 
 
 @pytest.fixture

@@ -56,6 +56,12 @@ def test_deps_contain_the_import_closure_of_the_command(stage: str) -> None:
     assert deps == closure(stage)
 
 
+def test_training_depends_on_nothing_that_is_made_of_its_records() -> None:
+    judged = {"evidence", "claims", "cells", "verify", "costs"}
+    shown = {"tables", "tabulated", "series", "figures", "charts", "report", "page"}
+    assert not closure("run") & (judged | shown)
+
+
 def test_stages_flow_one_way() -> None:
     assert list(STAGES) == ["fetch", "split", "run", "report", "verify"]
     made: set[str] = set()

@@ -1,14 +1,16 @@
 import json
+from pathlib import Path
 
 import pytest
 import synthetic
 from test_record import SPEC, megabatch
 from typer.testing import CliRunner
 
-from app_repro import files, record, report
+from app_repro import evidence, files, record, report
 from app_repro.claims import ClaimsError
 from app_repro.cli import app
 from app_repro.errors import DataError, IntegrityError
+from app_repro.paths import PUBLISHED, RUNS
 
 
 def a_record(seed: int = 1, errors: int = 60, **changes) -> dict:
@@ -87,24 +89,53 @@ def test_files_agree_with_each_other(runs, tmp_path) -> None:
     assert final["test_accuracy"].tolist() == table["test_accuracy"].tolist() == pytest.approx([0.75, 0.68])
 
 
-def test_folders_are_searched_through_and_the_first_one_s_record_counts(runs, tmp_path) -> None:
+def test_folders_are_searched_through_and_one_s_own_record_counts(runs, tmp_path) -> None:
     files.write_sealed(tmp_path / "more/grid/deep/one.json", a_record(1, 60))
+    files.write_sealed(tmp_path / "z/one.json", a_record(1, 60))
     files.write_sealed(tmp_path / "more/grid/deep/other.json", a_record(9, 60))
-    found = report.read_runs([tmp_path / "more", runs])
-    assert len(found) == 5
-    assert {run.content["run_id"]: run.path.name for run in found}[a_record(1)["run_id"]] == "one.json"
+    found = report.read_runs([tmp_path / "more", runs, tmp_path / "z"])
+    assert len(found.runs) == 5 and not found.notes
+    assert {run.content["run_id"]: run.path.name for run in found.runs}[a_record(1)["run_id"]] == "record.json"
 
 
-def test_without_a_folder_own_runs_count_else_published_ones(tmp_path, monkeypatch) -> None:
+def test_of_a_run_found_with_other_numbers_one_s_own_counts_and_that_is_said(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files.write_sealed(Path("data/published/demo/a.json"), a_record(1, 80))
+    files.write_sealed(Path("data/runs/a/record.json"), a_record(1, 60))
+    note = "data/published/demo/a.json: the same run as data/runs/a/record.json with other numbers"
+    shown = CliRunner().invoke(app, ["report"])
+    assert shown.exit_code == 0 and "70.00" in shown.stdout and note in shown.stdout
+    assert note in Path("data/report/index.html").read_text()
+
+
+def test_verify_report_and_power_look_at_own_and_published_runs(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    claims, sides = str(synthetic.CLAIMS), synthetic.specs(synthetic.claim("c100-r50-acc-vs-dense"), "paper")
+    own, published = synthetic.make(sides["app"][1]), synthetic.make(sides["app"][2])
+    synthetic.write(Path("data/runs"), own)
+    files.write_sealed(Path("data/published/a.json"), published)
+    ids = {own["run_id"], published["run_id"]}
+    judged = CliRunner().invoke(app, ["verify", "--claims", claims, "--json"])
+    assert {one for item in json.loads(judged.stdout)["verdicts"] for one in item["runs"]} == ids
+    made = CliRunner().invoke(app, ["report", "--claims", claims])
+    assert made.exit_code == 0 and all(one in Path("data/report/index.html").read_text() for one in ids)
+    for one in ids:
+        assert f"`{one}`" in CliRunner().invoke(app, ["report", "--card", one]).stdout
+    synthetic.write(Path("data/runs"), synthetic.make(sides["dense"][1]))
+    files.write_sealed(Path("data/published/b.json"), synthetic.make(sides["dense"][2]))
+    power = CliRunner().invoke(app, ["power", "--claim", "c100-r50-acc-vs-dense", "--claims", claims])
+    assert "2 seeds and no pooled noise" in power.stdout
+
+
+def test_without_a_folder_those_that_exist_count(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"no record under data/runs, data/published; run .*`app-repro demo`"):
-        report.read_all(report.places([]))
-    files.write_sealed(tmp_path / "data/published/demo/a.json", a_record(1))
-    (tmp_path / "data/runs").mkdir()
-    assert report.places([]) == [report.KNOWN[1]]
-    files.write_sealed(tmp_path / "data/runs/a/record.json", a_record(2))
-    assert report.places([]) == [report.KNOWN[0]]
-    assert report.places([tmp_path]) == [tmp_path]
+        report.read_all(evidence.known([]))
+    PUBLISHED.mkdir(parents=True)
+    assert evidence.known([]) == [PUBLISHED]
+    RUNS.mkdir()
+    assert evidence.known([]) == [RUNS, PUBLISHED]
+    assert evidence.known([tmp_path / "none"]) == [tmp_path / "none"]
 
 
 def test_runs_that_differ_in_any_setting_are_not_averaged(runs) -> None:

@@ -5,7 +5,7 @@ import synthetic
 import yaml
 from workbench import prepared, settings
 
-from app_repro import computing, params, stages
+from app_repro import computing, params, paths, stages
 from app_repro.errors import ParamsError
 from app_repro.store import Places, Store
 
@@ -19,7 +19,7 @@ def here(tmp_path, monkeypatch):
 
 
 def fetch(*names: str, origin: str | None = None) -> None:
-    stages.fetch(Path("params.yaml"), Path("data/raw"), stages.store_at(None), names, origin)
+    stages.fetch(Path("params.yaml"), Path("data/raw"), paths.store_at(None), names, origin)
 
 
 def test_data_sets_live_in_the_store_and_are_laid_out_again_without_work(here, capsys) -> None:
@@ -55,13 +55,13 @@ def test_from_goes_with_one_data_set(here) -> None:
 def test_the_pipeline_in_one_process_and_a_summary(here, capsys) -> None:
     fetch()
     stages.split(Path("params.yaml"), Path("data/raw"), Path("data/splits"))
-    places = Places(Path("data/raw"), Path("data/splits"), stages.store_at(None))
+    places = Places(Path("data/raw"), Path("data/splits"), paths.store_at(None))
     code = computing.run(Path("params.yaml"), places, Path("data/runs"), anyway=False, accept_code=False)
     out = capsys.readouterr().out
     assert code == 0 and "3 megabatches of 90 + 10 images, 100 to test" in out
     assert out.splitlines()[-1] == "1 of 1 runs finished"
     assert [path.name for path in Path("data/runs").iterdir()] == ["digits-resnet8s-dense-sb3-s1"]
-    assert "finished" in stages.runs(stages.store_at(None))
+    assert "finished" in stages.runs(paths.store_at(None))
 
 
 def test_a_damaged_record_is_listed_as_damaged(tmp_path) -> None:

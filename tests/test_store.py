@@ -14,7 +14,7 @@ from app_repro import files, params, presets, record, store
 from app_repro.errors import DiskFullError, DivergedError, IntegrityError, Stopped
 from app_repro.models import describe
 from app_repro.spec import RunSpec
-from app_repro.store import RunFolder, Store, label, lay_out, locate
+from app_repro.store import RunFolder, Store, label, lay_out
 
 HOLDER = """
 import sys, time; from pathlib import Path; from app_repro.store import RunFolder
@@ -185,23 +185,6 @@ def test_whoever_waits_for_a_lock_can_be_stopped(tmp_path) -> None:
     assert list(answers) == []
     with folder.lock(lambda: True):
         assert folder.is_locked()
-
-
-def test_the_store_is_where_the_variable_says_else_here(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("APP_REPRO_STORE", raising=False)
-    assert locate() == tmp_path / ".store"
-    monkeypatch.setenv("APP_REPRO_STORE", "/elsewhere/runs")
-    assert locate() == Path("/elsewhere/runs")
-
-
-@pytest.mark.parametrize("below", ["tmpab12", "tmpab12/sub/folder", "standalone/tmpab12"])
-def test_a_temporary_workspace_of_dvc_uses_the_store_of_the_main_checkout(tmp_path, monkeypatch, below) -> None:
-    workspace = tmp_path / ".dvc" / "tmp" / "exps" / below
-    workspace.mkdir(parents=True)
-    monkeypatch.chdir(workspace)
-    monkeypatch.delenv("APP_REPRO_STORE", raising=False)
-    assert locate() == tmp_path / ".store"
 
 
 def test_a_run_lies_under_its_id_and_runs_are_listed_by_id(tmp_path) -> None:

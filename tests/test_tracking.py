@@ -82,7 +82,7 @@ def grid(folder: Path, mode: str, **changes) -> tuple[Recorder, Store, list]:
         outcome = run_grid(specs, places, ["cpu"], mirror)
         store = Store(places.store)
         execute.lay_out_grid(specs, params.Params(tuple(specs), "cpu", 1, ()), store, folder / "runs")
-        mirror.end_of_grid(folder / "runs", outcome.interrupted)
+        mirror.end_of_grid(outcome.interrupted)
     assert outcome.exit_code == 0 and set(shown.ended) == {"finished"}
     return shown, store, specs
 
@@ -108,31 +108,27 @@ def logged(folder: Path) -> dict[str, list[dict]]:
 
 
 def names_in(row: dict) -> set[str]:
-    """Names of a row's tables and images."""
+    """Names of a row's tables."""
     return {name.removesuffix("._type") for name in row if name.endswith("._type")}
 
 
-def test_offline_it_holds_every_epoch_every_megabatch_tables_and_figures(tmp_path) -> None:
+def test_offline_it_holds_every_epoch_every_megabatch_and_their_table(tmp_path) -> None:
     shown, store, specs = grid(tmp_path, "offline")
     assert shown.lines == []
     content = record.read(store.folder(specs[0]).path / "record.json")
-    runs = logged(store.root)
-    (name,) = [name for name in runs if not name.startswith("grid-")]
-    assert name == f"{specs[0].run_id}-{record.code_digest()[:8]}" and len(runs) == 2
-    history = runs[name]
+    ((name, history),) = logged(store.root).items()
+    assert name == f"{specs[0].run_id}-{record.code_digest()[:8]}"
     epochs = [row["epoch/val_accuracy"] for row in history if "epoch/number" in row]
     assert epochs == [event["val_accuracy"] for event in shown.epochs] and len(epochs) == 6
     errors = [row["megabatch/test_errors"] for row in history if "megabatch/number" in row]
     assert errors == [item["test_errors"] for item in content["megabatches"]]
-    assert {"megabatches", "figures/accuracy", "figures/density"} <= names_in(history[-1])
-    (grid_run,) = [rows for name, rows in runs.items() if name.startswith("grid-")]
-    assert {"main", "figures/accuracy"} <= names_in(grid_run[-1])
+    assert names_in(history[-1]) == {"megabatches"}
 
 
 def test_it_is_told_nothing_of_the_machine(tmp_path) -> None:
     _, store, _ = grid(tmp_path, "offline", sb=2)
     runs = [line["run"] for lines in written(store.root).values() for line in lines if line["type"] == "run"]
-    assert len(runs) == 2 and {run.get("host") for run in runs} == {"unnamed"}
+    assert len(runs) == 1 and {run.get("host") for run in runs} == {"unnamed"}
     assert not any("git" in run for run in runs)
     assert not list(store.root.glob("wandb/offline-run-*/files/wandb-metadata.json"))
 
@@ -230,9 +226,9 @@ def test_online_a_server_gets_the_same_live_and_later_and_nothing_twice(tmp_path
     assert server.configs[name]["dataset"] == {"value": "digits"}
     assert server.configs[name]["protocol"] == {"value": "paper, order=file"}
     assert [row["epoch/number"] for row in live if "epoch/number" in row] == [1, 2, 3, 4]
-    assert {"megabatches", "figures/accuracy"} <= {key.split(".")[0] for key in live[-1]}
-    assert any(path.startswith("media/images/figures/accuracy") for path in server.files)
-    assert any(run.startswith("grid-") for run in server.history)
+    assert "megabatches" in {key.split(".")[0] for key in live[-1]} and set(server.history) == {name}
+    assert [path for path in server.files if path.startswith("media/table/megabatches")]
+    assert not [path for path in server.files if path.startswith("media/images")]
     tracking.sync([specs[0].run_id], store.root, lambda line: None)
     assert server.history[name] == live, "a row was sent twice"
     del server.history[name][3:]  # as if the connection had been lost
@@ -279,7 +275,7 @@ def test_the_command_takes_the_mode_from_params_and_syncs(tmp_path, monkeypatch)
     folder = workspace(tmp_path / "w", method="dense", sb=2, tracking="offline")
     monkeypatch.chdir(folder)
     assert CliRunner().invoke(cli.app, ["run"]).exit_code == 0  # in this process, whose limits are long
-    assert len(list(folder.glob(".store/wandb/offline-run-*"))) == 2
+    assert len(list(folder.glob(".store/wandb/offline-run-*"))) == 1
     (run,) = (folder / ".store/runs").iterdir()
     synced = app_repro(folder, "wandb", "sync", run.name, env=os.environ | {"WANDB_MODE": "offline"})
     assert synced.returncode == 0 and synced.stdout.startswith(run.name)
