@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.files import canonical, digest
+from app_repro.paths import PACKAGE
 
 LEARNING_CODE = (
     "anytime.py",
@@ -38,7 +39,7 @@ def code_digest(folder: Path | None = None) -> str:
 
 @functools.cache  # asked for every run; a process goes on with the code that it found when it began
 def _own_code_digest() -> str:
-    return _code_digest(Path(__file__).parent)
+    return _code_digest(PACKAGE)
 
 
 def _code_digest(folder: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app_repro import files, workspace
 from app_repro.errors import AppReproError
-from app_repro.paths import PARAMS, PUBLISHED, locate
+from app_repro.paths import PACKAGE, PARAMS, PUBLISHED, locate
 
 OUT = Path("/out")
 """Where a run leaves everything: the one documented mount."""
@@ -74,7 +74,7 @@ def start(words: Sequence[str], out: Path = OUT, archives: Path = ARCHIVES) -> i
 
 def _workspace(words: Sequence[str], out: Path) -> Path:
     """`out`, filled; the project's own folder if `out` cannot be written and the command only reads."""
-    project = Path(__file__).parent.parent
+    project = PACKAGE.parent
     try:
         workspace.fill(out, project, HELD)
         if not (out / PARAMS).exists():

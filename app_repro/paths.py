@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+PACKAGE = Path(__file__).parent
+"""This package; the checkout that it is imported from is its parent."""
 PARAMS = Path("params.yaml")
 """The experiments."""
 RAW, SPLITS = Path("data/raw"), Path("data/splits")

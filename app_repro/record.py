@@ -12,6 +12,7 @@ from typing import Any
 from app_repro.codedigest import code_digest
 from app_repro.errors import DivergedError, IntegrityError, place
 from app_repro.files import read_sealed
+from app_repro.paths import PACKAGE
 from app_repro.spec import PRUNING_ONLY, RunSpec
 
 SCHEMA = 1
@@ -191,7 +192,7 @@ def _git() -> dict[str, Any]:
 
     def ask(*words: str) -> str | None:
         try:
-            command = ["git", "-C", str(Path(__file__).parent), *words]
+            command = ["git", "-C", str(PACKAGE), *words]
             return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
         except (OSError, subprocess.SubprocessError):
             return None

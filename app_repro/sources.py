@@ -12,6 +12,7 @@ from app_repro.errors import DataError
 from app_repro.files import digest, file_digest
 from app_repro.folders import Layout, class_folders, listing_digest
 from app_repro.imagenet import synset_folders
+from app_repro.paths import PACKAGE
 
 Progress = Callable[[str, int, int], None]
 
@@ -72,7 +73,7 @@ def locate(source: Source, request: Request, origin: str | Path | None) -> str |
     if origin is not None and source.embedded:
         raise DataError(f"{request.name}: comes with the project and takes no --from; leave it out")
     if source.embedded:
-        roots = (Path(), Path(__file__).resolve().parent.parent)
+        roots = (Path(), PACKAGE.resolve().parent)
         found = next((root / source.embedded for root in roots if (root / source.embedded).is_file()), None)
         if found is None:
             raise DataError(f"{source.embedded}: no such file; run in the project's folder, or restore it with git")

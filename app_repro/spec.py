@@ -5,7 +5,6 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from app_repro.errors import nearest
 from app_repro.files import canonical
 from app_repro.methods import METHODS
+from app_repro.paths import PACKAGE
 
 PROTOCOLS: dict[str, dict[str, str | bool]] = {
     "paper": {
@@ -43,7 +43,7 @@ PRUNING_ONLY = ("tau", "criterion", "scope", "score_fraction", "scored_weights",
 @functools.cache  # asked at every validation of a spec; the files do not change while this process lives
 def registry(module: str, name: str) -> list[str]:
     """Keys of the dict literal `name` in app_repro/<module>.py, read from its syntax tree: an import may need torch."""
-    tree = ast.parse((Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
     for node in tree.body:
         target = node.target if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [None])[0]
         if isinstance(target, ast.Name) and target.id == name and isinstance(getattr(node, "value", None), ast.Dict):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app_repro import files
 from app_repro.errors import AppReproError
+from app_repro.paths import PACKAGE
 
 NEEDED = ("dvc.yaml", "data/claims.csv", "data/digits.npz")
 """What the pipeline reads besides the package and params.yaml."""
@@ -18,7 +19,7 @@ _DVC_CONFIG = "[core]\n    analytics = false\n    check_update = false\n    no_s
 
 def project() -> Path:
     """Where the pipeline's files lie: this folder, or the checkout that this package is imported from."""
-    for folder in (Path.cwd(), Path(__file__).parent.parent):
+    for folder in (Path.cwd(), PACKAGE.parent):
         if all((folder / name).exists() for name in NEEDED):
             return folder
     raise AppReproError(f"no {', '.join(NEEDED)} here; run `app-repro demo` in the project's folder")
@@ -33,8 +34,8 @@ def fill(folder: Path, origin: Path, names: Iterable[str] = NEEDED) -> None:
         for name in names:
             _mirror(origin / name, folder / name)
         package = folder / "app_repro"
-        _mirror(Path(__file__).parent, package)
-        _drop_stale(Path(__file__).parent, package)
+        _mirror(PACKAGE, package)
+        _drop_stale(PACKAGE, package)
         if not (folder / ".dvc/config").exists():
             files.write_text(folder / ".dvc/config", _DVC_CONFIG)
 

@@ -41,7 +41,7 @@ def test_what_the_package_lacks_is_dropped_from_its_folders_too_and_empty_folder
         (copy / name).write_text("")
     (copy / "room/__pycache__").mkdir()
     (copy / "room/__pycache__/a.pyc").write_text("")
-    monkeypatch.setattr(workspace, "__file__", str(source / "workspace.py"))
+    monkeypatch.setattr(workspace, "PACKAGE", source)
     workspace.fill(copy.parent, ROOT)
     left = {str(path.relative_to(copy)) for path in copy.rglob("*")}
     assert left == {"cli.py", "room", "room/inner", "room/inner/a.py", "room/__pycache__", "room/__pycache__/a.pyc"}
@@ -52,7 +52,7 @@ def test_the_project_is_this_folder_or_where_the_package_lies(tmp_path, monkeypa
     assert workspace.project() == ROOT
     workspace.fill(tmp_path, ROOT)
     assert workspace.project() == tmp_path
-    monkeypatch.setattr(workspace, "__file__", str(tmp_path / "site-packages/app_repro/workspace.py"))
+    monkeypatch.setattr(workspace, "PACKAGE", tmp_path / "site-packages/app_repro")
     (tmp_path / "dvc.yaml").unlink()
     with pytest.raises(AppReproError, match=r"^no dvc\.yaml, .* here; run `app-repro demo` in the project's folder$"):
         workspace.project()
