@@ -9,9 +9,9 @@ from typing import Any, NoReturn, Protocol
 import torch
 
 from app_repro import checkpoint, masks, models
+from app_repro.core.errors import AppReproError, DivergedError, Stopped
 from app_repro.data import DataSet
 from app_repro.engines import set_precision
-from app_repro.errors import AppReproError, DivergedError, Stopped
 from app_repro.megabatches import Split
 from app_repro.methods import nominal_density
 from app_repro.prune import ScoreError

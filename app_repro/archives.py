@@ -17,8 +17,8 @@ from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
-from app_repro.errors import DataError
-from app_repro.files import disk_full_as_error
+from app_repro.core.errors import DataError
+from app_repro.core.files import disk_full_as_error
 
 _BLOCK = 1 << 20  # bytes read at once; no honest tar header is larger
 _SMALL = 8 << 20  # bytes; below this a high compression ratio proves nothing

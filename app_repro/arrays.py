@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app_repro.errors import DataError
-from app_repro.files import canonical, disk_full_as_error, file_digest
+from app_repro.core.errors import DataError
+from app_repro.core.files import canonical, disk_full_as_error, file_digest
 
 
 @dataclass(frozen=True)

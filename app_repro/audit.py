@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from app_repro import data, drawings_audit, files, lastbatch, masks, memory, params, presets, splits, worker
+from app_repro import data, drawings_audit, lastbatch, masks, memory, params, presets, splits, worker
+from app_repro.core import files
+from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.engines import set_precision
-from app_repro.errors import ParamsError, nearest_and_known
 from app_repro.execute import devices
 from app_repro.methods import nominal_density
 from app_repro.record import protocol_title

@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 
-from app_repro import benchtable, ceilings, checkpoint, compilers, files, masks, record, starting
+from app_repro import benchtable, ceilings, checkpoint, compilers, masks, record, starting
 from app_repro.anytime import SAVE_EVERY_SECONDS
+from app_repro.core import files
+from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.engines import set_precision
-from app_repro.errors import ParamsError, nearest_and_known
 from app_repro.local_executor import QUEUES
 from app_repro.models import ARCHITECTURES
 from app_repro.prune import prune

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app_repro.errors import DataError, IntegrityError
+from app_repro.core.errors import DataError, IntegrityError
 from app_repro.params import Params, load
 
 SHM_BYTES = 32 << 20

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from app_repro import cli_claims, cli_machine, cli_runs
-from app_repro.errors import AppReproError
+from app_repro.core.errors import AppReproError
+from app_repro.core.paths import CLAIMS, DEMO, PARAMS, RAW, REPORT, SPLITS, store_at
 from app_repro.options import ClaimsFile, ParamsFile, RawFolder, Records, StoreFolder
-from app_repro.paths import CLAIMS, DEMO, PARAMS, RAW, REPORT, SPLITS, store_at
 
 app = typer.Typer(
     help="Re-run Anytime Progressive Pruning (arXiv 2204.01640) and say, claim by claim, whether it reproduces.",

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from app_repro.core.paths import CLAIMS, PARAMS, PUBLISHED, RAW, RUNS, store_at
 from app_repro.options import ClaimsFile, ParamsFile, RawFolder, Records, StoreFolder
-from app_repro.paths import CLAIMS, PARAMS, PUBLISHED, RAW, RUNS, store_at
 
 app = typer.Typer()
 

@@ -5,8 +5,8 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from app_repro.files import canonical, digest
-from app_repro.paths import PACKAGE
+from app_repro.core.files import canonical, digest
+from app_repro.core.paths import PACKAGE
 
 LEARNING_CODE = (
     "anytime.py",
@@ -19,7 +19,7 @@ LEARNING_CODE = (
     "models.py",
     "prune.py",
     "recipe.py",
-    "seeds.py",
+    "core/seeds.py",
     "steps.py",
     "stream.py",
     "train.py",

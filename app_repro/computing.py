@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app_repro.errors import ParamsError
-from app_repro.paths import BENCHES
+from app_repro.core.errors import ParamsError
+from app_repro.core.paths import BENCHES
 from app_repro.store import Places, Store
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app_repro import files, workspace
-from app_repro.errors import AppReproError
-from app_repro.paths import PACKAGE, PARAMS, PUBLISHED, locate
+from app_repro import workspace
+from app_repro.core import files
+from app_repro.core.errors import AppReproError
+from app_repro.core.paths import PACKAGE, PARAMS, PUBLISHED, locate
 
 OUT = Path("/out")
 """Where a run leaves everything: the one documented mount."""

@@ -11,7 +11,7 @@ import yaml
 from tabulate import tabulate
 
 from app_repro import presets, workspace
-from app_repro.paths import PARAMS, REPORT
+from app_repro.core.paths import PARAMS, REPORT
 
 
 def show(folder: Path, settings: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro import files
+from app_repro.core import files
 from app_repro.evidence import Run, read_all
 from app_repro.report import METRICS
 from app_repro.spec import PROTOCOLS, SWITCHES

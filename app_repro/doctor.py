@@ -7,8 +7,8 @@ from pathlib import Path
 
 from app_repro import checks
 from app_repro.checks import Answer, Subject
-from app_repro.errors import AppReproError
-from app_repro.paths import RAW, store_at
+from app_repro.core.errors import AppReproError
+from app_repro.core.paths import RAW, store_at
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from app_repro.errors import DataError
-from app_repro.files import disk_full_as_error, file_digest, write_text
+from app_repro.core.errors import DataError
+from app_repro.core.files import disk_full_as_error, file_digest, write_text
 from app_repro.pace import MIN_RATE, Pace, WatchedHTTPS
 
 _BLOCK = 1 << 18  # bytes

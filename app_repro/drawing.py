@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro import files
+from app_repro.core import files
 from app_repro.palette import Look, wrapped
 
 KINDS: dict[str, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro import files
+from app_repro.core import files
 from app_repro.drawing import LINE, NOMINAL, STYLE, label_ends, room, save, sheet, whole_numbers
 from app_repro.palette import COLOURS, SPARE, looks
 

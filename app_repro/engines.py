@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 
 AHEAD = 4
 """Launches that a graph engine lets wait on the device: enough to keep it busy, few enough to share it with others."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import record
-from app_repro.errors import IntegrityError
-from app_repro.files import canonical, digest
-from app_repro.paths import PUBLISHED, RUNS
+from app_repro.core.errors import IntegrityError
+from app_repro.core.files import canonical, digest
+from app_repro.core.paths import PUBLISHED, RUNS
 from app_repro.spec import PRUNING_ONLY
 
 

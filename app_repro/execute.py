@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app_repro import record, transfer
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 from app_repro.params import Params
 from app_repro.spec import RunSpec
 from app_repro.store import Places, Store, labels, lay_out

@@ -4,7 +4,7 @@ import functools
 import os
 from dataclasses import dataclass
 
-from app_repro.errors import ParamsError, nearest_and_known
+from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.execute import Executor, devices
 from app_repro.local_executor import here
 

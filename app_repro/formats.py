@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app_repro import files
+from app_repro.core import files
 from app_repro.tables import Cell, Table
 
 LONG = 40

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from app_repro.errors import DataError
+from app_repro.core.errors import DataError
 from app_repro.folders import Layout, image_files, subfolders
 
 

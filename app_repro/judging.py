@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app_repro import files
-from app_repro.errors import ParamsError
+from app_repro.core import files
+from app_repro.core.errors import ParamsError
 
 
 @dataclass(frozen=True)

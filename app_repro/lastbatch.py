@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from app_repro.core.errors import ParamsError
 from app_repro.criteria import CRITERIA
-from app_repro.errors import ParamsError
 from app_repro.megabatches import Split, phase
 from app_repro.methods import METHODS
 from app_repro.models import build

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app_repro.errors import ParamsError
-from app_repro.seeds import seed_for
+from app_repro.core.errors import ParamsError
+from app_repro.core.seeds import seed_for
 
 Indices = np.ndarray
 """(n,) int64 indices into the training or test images."""

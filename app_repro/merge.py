@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import record, transfer
-from app_repro.errors import AppReproError
+from app_repro.core.errors import AppReproError
 from app_repro.store import RunFolder, Store
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro import files
-from app_repro.errors import DataError, ParamsError, nearest_and_known
+from app_repro.core import files
+from app_repro.core.errors import DataError, ParamsError, nearest_and_known
 from app_repro.evidence import Run
 from app_repro.maintable import SCALES
 from app_repro.record import diverged_where, protocol_name

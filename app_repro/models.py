@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app_repro.errors import ParamsError
-from app_repro.seeds import seed_for
+from app_repro.core.errors import ParamsError
+from app_repro.core.seeds import seed_for
 
 IMAGENET_SIZE = 64
 """From this image size on, torchvision's own stem (7x7, stride 2, max-pool); below it the CIFAR one."""

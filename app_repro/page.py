@@ -14,8 +14,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from app_repro import files, findings, groups, missing, record
+from app_repro import findings, groups, missing, record
 from app_repro.charts import Chart
+from app_repro.core import files
 from app_repro.judge import VERDICTS
 from app_repro.spec import PROTOCOLS
 from app_repro.tables import Cell, Column, Table, label

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from app_repro.errors import ParamsError, nearest, nearest_and_known
+from app_repro.core.errors import ParamsError, nearest, nearest_and_known
 from app_repro.methods import nominal_density, prunes
 from app_repro.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec
 

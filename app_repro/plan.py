@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from app_repro import data, models, record
-from app_repro.errors import DataError, ParamsError
+from app_repro.core.errors import DataError, ParamsError
 from app_repro.networks import sizes
 from app_repro.params import Params
 from app_repro.spec import RunSpec

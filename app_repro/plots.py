@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from app_repro import files
+from app_repro.core import files
 from app_repro.tables import Table
 
 DRAWN = ("test_accuracy", "generalisation_gap", "density_effective")

@@ -4,7 +4,7 @@ import copy
 import json
 from typing import Any
 
-from app_repro.errors import ParamsError, nearest_and_known
+from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.spec import PROTOCOLS, RunSpec
 
 SHORT: dict[str, Any] = {

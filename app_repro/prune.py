@@ -6,11 +6,11 @@ import math
 import torch
 from torch import Tensor, nn
 
+from app_repro.core.errors import RunError
+from app_repro.core.seeds import seed_for
 from app_repro.criteria import CRITERIA, Sample, Scores, Weights
-from app_repro.errors import RunError
 from app_repro.masks import Mask, density, full, intersect, is_nested, kept, size
 from app_repro.models import prunable
-from app_repro.seeds import seed_for
 
 
 class PruningError(RunError):

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro import files, record
-from app_repro.errors import AppReproError, DataError, IntegrityError, nearest_and_known
+from app_repro import record
+from app_repro.core import files
+from app_repro.core.errors import AppReproError, DataError, IntegrityError, nearest_and_known
 from app_repro.evidence import read_run
 
 MAX_BYTES = 64_000

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app_repro import files, record, transfer
-from app_repro.errors import DataError, IntegrityError, ParamsError
+from app_repro import record, transfer
+from app_repro.core import files
+from app_repro.core.errors import DataError, IntegrityError, ParamsError
 from app_repro.execute import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
 from app_repro.spec import RunSpec
 from app_repro.splits import data_folder, stream_name, with_digest

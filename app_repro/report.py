@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app_repro import evidence, files, groups, tables
+from app_repro import evidence, groups, tables
 from app_repro.charts import Chart
-from app_repro.errors import DataError, IntegrityError
+from app_repro.core import files
+from app_repro.core.errors import DataError, IntegrityError
 from app_repro.evidence import Records, Run
 from app_repro.maintable import SCALES
 from app_repro.record import protocol_name, remark

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.claims import COLUMNS
-from app_repro.errors import AppReproError
+from app_repro.core.errors import AppReproError
 
 CONFIG = ("dataset", "arch", "meta_batch_number", "sparsity_level", "pruner")
 """Config keys of the released scripts that make a cell; runs that differ in the seed alone are averaged."""

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from app_repro.files import read_sealed
+from app_repro.core.files import read_sealed
 from app_repro.series import Line, Record, Row, Series, lines, listing, panel, remarks, sentence
 
 SHOWN = 4

@@ -5,7 +5,7 @@ import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from app_repro.errors import AppReproError
+from app_repro.core.errors import AppReproError
 
 HOST = "127.0.0.1"
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 from app_repro.spec import RunSpec
 
 _COST = ("dataset", "image_size", "arch", "precision", "sb", "replay", "epochs", "batch_size", "method")

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app_repro import files, record
-from app_repro.errors import IntegrityError, ParamsError, RunError
+from app_repro import record
+from app_repro.core import files
+from app_repro.core.errors import IntegrityError, ParamsError, RunError
 from app_repro.execute import Display, Outcome, interrupts_held, sigterm_as_interrupt
 from app_repro.slurm_task import Attempt, Task, ended_file
 from app_repro.spec import RunSpec

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app_repro import files, record
+from app_repro import record
+from app_repro.core import files
 from app_repro.spec import RunSpec
 from app_repro.store import Places
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.archives import extract
+from app_repro.core.errors import DataError
+from app_repro.core.files import digest, file_digest
+from app_repro.core.paths import PACKAGE
 from app_repro.downloads import download, shown_url
-from app_repro.errors import DataError
-from app_repro.files import digest, file_digest
 from app_repro.folders import Layout, class_folders, listing_digest
 from app_repro.imagenet import synset_folders
-from app_repro.paths import PACKAGE
 
 Progress = Callable[[str, int, int], None]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import record
-from app_repro.errors import AppReproError, DataError, ParamsError
-from app_repro.paths import BENCHES
+from app_repro.core.errors import AppReproError, DataError, ParamsError
+from app_repro.core.paths import BENCHES
 from app_repro.spec import RunSpec
 from app_repro.store import Store
 

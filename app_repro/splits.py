@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app_repro import data, files
-from app_repro.errors import DataError
+from app_repro import data
+from app_repro.core import files
+from app_repro.core.errors import DataError
 from app_repro.megabatches import Split, split
 from app_repro.params import Params
 from app_repro.spec import RunSpec

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro.errors import AppReproError
+from app_repro.core.errors import AppReproError
 from app_repro.store import Store
 
 
@@ -13,8 +13,9 @@ def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], or
     """Prepare data sets in the store, where DVC does not delete them, and lay them out in `target`."""
     from rich.console import Console
 
-    from app_repro import data, files, splits
-    from app_repro.errors import ParamsError
+    from app_repro import data, splits
+    from app_repro.core import files
+    from app_repro.core.errors import ParamsError
     from app_repro.params import load
 
     specs = {splits.data_folder(spec): spec for spec in load(params_file).cells}

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro import demo, files, record, workspace
-from app_repro.errors import DataError
+from app_repro import demo, record, workspace
+from app_repro.core import files
+from app_repro.core.errors import DataError
 from app_repro.evidence import record_files
 from app_repro.methods import METHODS
 from app_repro.spec import PROTOCOLS, PRUNING_ONLY, RunSpec, registry

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from app_repro import params, presets
-from app_repro.errors import ParamsError, nearest_and_known
+from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.methods import METHODS
 from app_repro.spec import PRUNING_ONLY, SWITCHES, RunSpec, registry
 

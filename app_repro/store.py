@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from app_repro import files, record
-from app_repro.errors import DivergedError, IntegrityError, Stopped
+from app_repro import record
+from app_repro.core import files
+from app_repro.core.errors import DivergedError, IntegrityError, Stopped
 from app_repro.spec import RunSpec
 
 STATES_KEPT = 2

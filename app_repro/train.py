@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from app_repro.errors import DivergedError
+from app_repro.core.errors import DivergedError
 from app_repro.models import load
 from app_repro.steps import Counts, Steps, Turns
 from app_repro.stream import Phase

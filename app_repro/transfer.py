@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from app_repro import files, record
-from app_repro.errors import IntegrityError
+from app_repro import record
+from app_repro.core import files
+from app_repro.core.errors import IntegrityError
 from app_repro.store import RunFolder
 
 _LEFT = ("megabatch-*.json", "*.safetensors", "record.json")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app_repro import files, record
+from app_repro import record
+from app_repro.core import files
 from app_repro.record import protocol_title
 from app_repro.spec import RunSpec
 from app_repro.store import Store

@@ -142,7 +142,7 @@ def attempt_by_turns(
     should_stop: Callable[[], bool],
 ) -> Generator[bool, None, tuple[str, str]]:
     """`attempt` piece by piece: yields whether a step was launched, returns status and message."""
-    from app_repro.errors import AppReproError, Stopped
+    from app_repro.core.errors import AppReproError, Stopped
 
     try:
         return (yield from train(spec, places, device, report, should_stop))
@@ -177,7 +177,7 @@ def train(
 
     from app_repro import checkpoint, data, models, record, splits
     from app_repro.anytime import Run
-    from app_repro.errors import DivergedError
+    from app_repro.core.errors import DivergedError
 
     folder, code = Store(places.store).folder(spec), record.code_digest()
     while folder.is_locked() and not should_stop():  # by another process: the lanes beside this one go on meanwhile

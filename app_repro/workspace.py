@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from app_repro import files
-from app_repro.errors import AppReproError
-from app_repro.paths import PACKAGE
+from app_repro.core import files
+from app_repro.core.errors import AppReproError
+from app_repro.core.paths import PACKAGE
 
 NEEDED = ("dvc.yaml", "data/claims.csv", "data/digits.npz")
 """What the pipeline reads besides the package and params.yaml."""

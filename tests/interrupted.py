@@ -17,7 +17,8 @@ import workbench
 import yaml
 from safetensors.numpy import load_file
 
-from app_repro import files, record
+from app_repro import record
+from app_repro.core import files
 
 PACKAGE = Path(record.__file__).parent
 CELLS = tuple((method, protocol) for method in ("dense", "osp", "app") for protocol in ("paper", "released"))

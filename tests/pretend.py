@@ -8,7 +8,8 @@ from typing import Any
 import synthetic
 import workbench
 
-from app_repro import files, params, record
+from app_repro import params, record
+from app_repro.core import files
 from app_repro.spec import RunSpec
 from app_repro.store import Places, RunFolder, Store
 

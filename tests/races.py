@@ -18,7 +18,8 @@ from typing import Any
 import torch._dynamo  # an optimizer imports it late
 from workbench import prepared
 
-from app_repro import anytime, files, record, worker
+from app_repro import anytime, record, worker
+from app_repro.core import files
 from app_repro.store import RunFolder, Store
 
 PROCESSES = 8

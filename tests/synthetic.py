@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from app_repro import claims, files, methods, params, presets, record
+from app_repro import claims, methods, params, presets, record
+from app_repro.core import files
 from app_repro.spec import RunSpec
 from app_repro.statements import Claim, protocols, seeds, side_specs
 

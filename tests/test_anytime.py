@@ -8,7 +8,7 @@ from workbench import prepared
 
 from app_repro import data, record, splits, steps
 from app_repro.anytime import Run
-from app_repro.errors import AppReproError, Stopped
+from app_repro.core.errors import AppReproError, Stopped
 from app_repro.store import Store
 
 PRUNABLE = 73_872

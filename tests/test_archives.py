@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from app_repro import archives
-from app_repro.errors import DataError
+from app_repro.core.errors import DataError
 
 Member = tuple[tarfile.TarInfo, bytes]
 

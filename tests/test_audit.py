@@ -13,7 +13,7 @@ from workbench import app_repro, prepared, settings, workspace
 
 from app_repro import audit, data, params, presets, splits
 from app_repro.anytime import Run
-from app_repro.errors import DataError, ParamsError
+from app_repro.core.errors import DataError, ParamsError
 from app_repro.store import Store
 
 BOTH = ["paper", "released"]

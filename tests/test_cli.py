@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app_repro import cli
-from app_repro.errors import DataError, IntegrityError
+from app_repro.core.errors import DataError, IntegrityError
 
 COMMANDS = ["fetch", "split", "run", "report", "verify", "audit", "demo", "preset", "plan", "runs", "doctor", "wandb"]
 

@@ -13,7 +13,7 @@ import yaml
 from workbench import settings
 
 from app_repro import container, data, doctor, workspace
-from app_repro.errors import DataError, DiskFullError
+from app_repro.core.errors import DataError, DiskFullError
 
 ROOT = Path(__file__).parents[1]
 

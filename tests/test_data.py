@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from app_repro import data, sources
+from app_repro.core.errors import DataError, DiskFullError, IntegrityError
 from app_repro.data import Augmentation, DataSet, Recipe
-from app_repro.errors import DataError, DiskFullError, IntegrityError
 from app_repro.imagenet import superclasses, synset_folders
 from app_repro.sources import Request
 

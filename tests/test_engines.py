@@ -7,7 +7,7 @@ import torch
 from test_steps import RECIPE, images_of, steps_for
 
 from app_repro import engines, models
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 from app_repro.steps import Steps
 from app_repro.stream import Images, Order
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import claims, errors, executors, modelcard, params, presets, publish, statements, verify
+from app_repro import claims, executors, modelcard, params, presets, publish, statements, verify
+from app_repro.core import errors
 
 
 def test_the_nearest_known_name_is_offered_and_a_far_one_is_not() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import synthetic
 
-from app_repro import evidence, files
+from app_repro import evidence
+from app_repro.core import files
 from app_repro.spec import RunSpec
 
 

@@ -8,7 +8,7 @@ import pytest
 from workbench import prepared, run_grid
 
 from app_repro import execute, local_executor, params, record
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 from app_repro.store import Store
 
 

@@ -5,7 +5,7 @@ import pytest
 from workbench import prepared
 
 from app_repro import execute, executors
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 from app_repro.executors import Site
 
 

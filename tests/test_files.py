@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app_repro import files
-from app_repro.errors import DiskFullError, IntegrityError
+from app_repro.core import files
+from app_repro.core.errors import DiskFullError, IntegrityError
 
 CONTENT = {"name": "é", "errors": [1, 20], "nested": {"b": 0.1, "a": None}, "text": 'a "b"\n'}
 
@@ -61,7 +61,7 @@ def test_an_error_in_the_block_leaves_no_file(tmp_path) -> None:
 def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path) -> None:
     files.write_bytes(tmp_path / "x", b"old")
     code = (
-        "import os, signal, sys; from pathlib import Path; from app_repro import files\n"
+        "import os, signal, sys; from pathlib import Path; from app_repro.core import files\n"
         "with files.atomic_open(Path(sys.argv[1])) as file:\n"
         "    file.write(b'new' * 10000); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from test_report import a_record
 
-from app_repro import evidence, files, judging
-from app_repro.errors import AppReproError, ParamsError
+from app_repro import evidence, judging
+from app_repro.core import files
+from app_repro.core.errors import AppReproError, ParamsError
 from app_repro.judging import Forms, Question
 
 CLAIMS = Path(judging.__file__).parent.parent / "data/claims.csv"

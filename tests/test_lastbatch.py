@@ -6,7 +6,7 @@ import yaml
 from workbench import prepared, settings
 
 from app_repro import computing, lastbatch, models, worker
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 from app_repro.store import Store
 
 ONE_PIXEL = {"arch": "resnet18", "method": "app", "seed": 1, "sb": 2, "epochs": 1, "milestones": [], "test_limit": 20}

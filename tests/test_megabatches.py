@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 from app_repro.megabatches import PhaseIndices, Split, phase, split
 
 

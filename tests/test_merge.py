@@ -1,8 +1,9 @@
 import pretend
 import pytest
 
-from app_repro import files, merge, record, transfer
-from app_repro.errors import AppReproError, IntegrityError
+from app_repro import merge, record, transfer
+from app_repro.core import files
+from app_repro.core.errors import AppReproError, IntegrityError
 from app_repro.merge import ConflictError
 from app_repro.store import Store
 

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from test_groups import spec
 
 from app_repro import modelcard, params, report
-from app_repro.errors import DataError, ParamsError
+from app_repro.core.errors import DataError, ParamsError
 from app_repro.evidence import Run
 from app_repro.spec import RunSpec
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 from app_repro.models import ARCHITECTURES, build, cost, describe, prunable
 
 TABLE = {

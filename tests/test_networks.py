@@ -1,7 +1,7 @@
 import pytest
 
 from app_repro import models, networks, workload
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 from app_repro.workload import Shape
 
 

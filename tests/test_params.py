@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from app_repro import params, presets
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 
 COMMITTED = Path(__file__).parents[1] / "params.yaml"
 OUTSIDE = {"device": "auto", "workers": None}

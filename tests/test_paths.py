@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app_repro.paths import locate, store_at
+from app_repro.core.paths import locate, store_at
 
 
 def test_the_store_is_where_the_variable_says_else_here(tmp_path, monkeypatch) -> None:

@@ -7,8 +7,8 @@ import synthetic
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from app_repro import params, presets
+from app_repro.core.errors import ParamsError
 from app_repro.criteria import CRITERIA
-from app_repro.errors import ParamsError
 from app_repro.spec import RunSpec
 
 OUTSIDE = {"device": "auto", "workers": None, "tracking": "off"}

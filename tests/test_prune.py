@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import nn, tensor
 
 from app_repro import masks, models
+from app_repro.core.seeds import seed_for
 from app_repro.methods import METHODS
 from app_repro.prune import CRITERIA, PruningError, ScoreError, fresh_weights, prune, select
-from app_repro.seeds import seed_for
 
 
 def two_layers() -> nn.Module:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import synthetic
 
-from app_repro import evidence, files, publish
-from app_repro.errors import AppReproError
+from app_repro import evidence, publish
+from app_repro.core import files
+from app_repro.core.errors import AppReproError
 
 
 def run(folder: Path, name: str, **options: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 from workbench import prepared, run_grid
 
 from app_repro import execute, ray_executor, record
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 from app_repro.ray_executor import RayPlace
 from app_repro.store import Places, Store
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import codedigest, files, params, presets, record
-from app_repro.errors import IntegrityError
+from app_repro import codedigest, params, presets, record
+from app_repro.core import files
+from app_repro.core.errors import IntegrityError
 
 SPEC = params.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "method": "app", "seed": 1}).cells[0]
 NETWORK = {

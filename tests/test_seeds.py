@@ -5,7 +5,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_repro.seeds import seed_for
+from app_repro.core.seeds import seed_for
 
 
 def test_a_seed_is_the_top_63_bits_of_the_digest_of_its_role() -> None:

@@ -1,8 +1,9 @@
 import pytest
 from synthetic import grid, make
 
-from app_repro import files, series_curves
-from app_repro.errors import IntegrityError
+from app_repro import series_curves
+from app_repro.core import files
+from app_repro.core.errors import IntegrityError
 
 SPECS = grid("short", dataset="cifar10", arch="resnet18", method="app", seed=[1, 2])
 

@@ -2,7 +2,7 @@ import pytest
 from workbench import settings
 
 from app_repro import params, presets
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 from app_repro.shards import shard
 
 SHORT = params.parse(presets.preset("short") | {"device": "cpu", "workers": 1}).cells

@@ -13,8 +13,9 @@ import pytest
 from fake_slurm import FakeSlurm
 from workbench import prepared, run_grid
 
-from app_repro import execute, files, record, slurm_executor, slurm_task
-from app_repro.errors import ParamsError, RunError
+from app_repro import execute, record, slurm_executor, slurm_task
+from app_repro.core import files
+from app_repro.core.errors import ParamsError, RunError
 from app_repro.slurm_executor import SlurmPlace
 from app_repro.store import Places, Store
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app_repro import files, modelcard, params, presets, publish, record, store
-from app_repro.errors import ParamsError
+from app_repro import modelcard, params, presets, publish, record, store
+from app_repro.core import files
+from app_repro.core.errors import ParamsError
 from app_repro.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec, registry
 
 OUTSIDE = {"device": "cpu", "workers": None}

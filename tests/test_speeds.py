@@ -5,8 +5,9 @@ import pytest
 import synthetic
 from workbench import settings
 
-from app_repro import files, params, speeds
-from app_repro.errors import DataError, ParamsError
+from app_repro import params, speeds
+from app_repro.core import files
+from app_repro.core.errors import DataError, ParamsError
 from app_repro.speeds import Speeds, chosen, devices_of, finished_records, read_benches
 from app_repro.store import Store
 

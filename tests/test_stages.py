@@ -5,8 +5,9 @@ import synthetic
 import yaml
 from workbench import prepared, settings
 
-from app_repro import computing, params, paths, stages
-from app_repro.errors import ParamsError
+from app_repro import computing, params, stages
+from app_repro.core import paths
+from app_repro.core.errors import ParamsError
 from app_repro.store import Places, Store
 
 

@@ -4,7 +4,7 @@ import pytest
 import synthetic
 
 from app_repro import statements
-from app_repro.errors import ParamsError
+from app_repro.core.errors import ParamsError
 
 
 @pytest.mark.parametrize(

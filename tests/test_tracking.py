@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from workbench import app_repro, prepared, run_grid
 
 from app_repro import cli, execute, params, record, tracking
-from app_repro.errors import DataError
+from app_repro.core.errors import DataError
 from app_repro.store import Store
 from app_repro.tracking import Mirror, TrackingError
 from app_repro.wandb_mirror import Where

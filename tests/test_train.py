@@ -3,7 +3,7 @@ import torch
 from workbench import prepared
 
 from app_repro import data, masks, models, splits
-from app_repro.errors import DivergedError
+from app_repro.core.errors import DivergedError
 from app_repro.megabatches import phase
 from app_repro.prune import prune
 from app_repro.recipe import Recipe

@@ -8,7 +8,7 @@ import pytest
 import synthetic
 
 from app_repro import verdicts
-from app_repro.errors import AppReproError
+from app_repro.core.errors import AppReproError
 from app_repro.judge import VERDICTS, Judgement
 from app_repro.verify import Report, Verdict
 

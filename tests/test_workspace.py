@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from app_repro import workspace
-from app_repro.errors import AppReproError
+from app_repro.core.errors import AppReproError
 
 ROOT = Path(__file__).parents[1]
 

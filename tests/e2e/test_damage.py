@@ -15,7 +15,7 @@ import pytest
 from torture import SEED, drawing, times
 
 from app_repro import execute, params, record, transfer
-from app_repro.errors import IntegrityError
+from app_repro.core.errors import IntegrityError
 from app_repro.store import RunFolder, Store
 
 
@@ -38,7 +38,7 @@ FAILING = {
     "fsync": "os.fsync",
     "permissions": "pathlib.Path.chmod",
     "replace": "pathlib.Path.replace",
-    "fsync of the folder": "app_repro.files._sync_folder",
+    "fsync of the folder": "app_repro.core.files._sync_folder",
 }
 
 

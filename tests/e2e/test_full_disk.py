@@ -17,7 +17,7 @@ from torture import times
 from workbench import app_repro, prepared
 
 from app_repro import data, record, splits, worker
-from app_repro.errors import DiskFullError
+from app_repro.core.errors import DiskFullError
 from app_repro.sources import Request
 from app_repro.store import Store
 

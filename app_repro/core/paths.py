@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parent.parent
 """This package; the checkout that it is imported from is its parent."""
 PARAMS = Path("params.yaml")
 """The experiments."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app_repro.errors import DiskFullError, IntegrityError
+from app_repro.core.errors import DiskFullError, IntegrityError
 
 MAX_SEALED_BYTES = 256 << 20
 """A sealed file that is larger is none of ours, and is not read into memory."""
