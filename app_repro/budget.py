@@ -13,11 +13,11 @@ from app_repro import claims as claims_file
 from app_repro import forecast, record, statements, worker
 from app_repro import growth as growing
 from app_repro import plan as planning
+from app_repro.config.params import Params
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.core.paths import BENCHES, CLAIMS
 from app_repro.forecast import Forecast
-from app_repro.params import Params
-from app_repro.spec import RunSpec
 from app_repro.speeds import Speed, Speeds, chosen, devices_of, finished_records, kind_of, read_benches
 from app_repro.store import Store
 from app_repro.verify import select

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from app_repro.config.methods import prunes
+from app_repro.config.spec import PRUNING_ONLY, SWITCHES
 from app_repro.evidence import Run
-from app_repro.methods import prunes
-from app_repro.spec import PRUNING_ONLY, SWITCHES
 from app_repro.statements import Claim, seeds, side_settings, side_specs
 
 IDENTITY = (

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app_repro import specs_masks, specs_runs, specs_stream
+from app_repro.config.spec import PROTOCOLS
 from app_repro.figures import FIGURES
 from app_repro.series import Record, Row, Series
 from app_repro.series_curves import Histories
-from app_repro.spec import PROTOCOLS
 
 
 @dataclass(frozen=True)

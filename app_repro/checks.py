@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app_repro.config.params import Params, load
 from app_repro.core.errors import DataError, IntegrityError
-from app_repro.params import Params, load
 
 SHM_BYTES = 32 << 20
 """/dev/shm of Docker's default size, 64 MB, is enough: no loader process shares batches through it."""

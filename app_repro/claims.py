@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
+from app_repro.config.presets import PRESETS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
 from app_repro.judge import MIN_LENGTH
-from app_repro.presets import PRESETS
 from app_repro.statements import KINDS, METRICS, OWN, Claim, claim_params, protocols, seeds, side_specs
 
 __all__ = ["COLUMNS", "Claim", "ClaimsError", "claim_params", "load"]

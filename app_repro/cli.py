@@ -94,7 +94,7 @@ def preset(
     names: Annotated[bool, typer.Option("--list", help="Name the presets.")] = False,
 ) -> None:
     """Print a named grid as -S flags: dvc exp run $(app-repro preset demo)."""
-    from app_repro import presets
+    from app_repro.config import presets
 
     typer.echo(presets.flags(name) if name and not names else presets.listing())
 

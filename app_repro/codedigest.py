@@ -15,7 +15,7 @@ LEARNING_CODE = (
     "engines.py",
     "masks.py",
     "megabatches.py",
-    "methods.py",
+    "config/methods.py",
     "models.py",
     "prune.py",
     "recipe.py",

@@ -11,7 +11,7 @@ from app_repro.core.paths import BENCHES
 from app_repro.store import Places, Store
 
 if TYPE_CHECKING:
-    from app_repro.spec import RunSpec
+    from app_repro.config.spec import RunSpec
 
 
 def run(
@@ -30,7 +30,7 @@ def run(
     `site`: fields of executors.Site; what is None there is as params.yaml says.
     """
     from app_repro import execute, executors, record, splits
-    from app_repro.params import load
+    from app_repro.config.params import load
     from app_repro.shards import shard
     from app_repro.store import labels
 
@@ -128,8 +128,8 @@ def plan(
 ) -> str:
     """A grid planned: that of the params file, of a preset, or of a claim; `wanted`: fields of budget.Wanted."""
     from app_repro import budget
-    from app_repro.params import load, parse
-    from app_repro.presets import preset as settings_of
+    from app_repro.config.params import load, parse
+    from app_repro.config.presets import preset as settings_of
 
     asked = budget.Wanted(**wanted)
     if claim:

@@ -103,7 +103,7 @@ def _take(archives: Path) -> None:
     if not archives.is_dir():
         return
     from app_repro import data
-    from app_repro.params import load
+    from app_repro.config.params import load
 
     root = locate()
     for name in sorted({spec.dataset for spec in load(PARAMS).cells} & data.DATASETS.keys()):

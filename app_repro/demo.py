@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from tabulate import tabulate
 
-from app_repro import presets, workspace
+from app_repro import workspace
+from app_repro.config import presets
 from app_repro.core.paths import PARAMS, REPORT
 
 
@@ -50,7 +51,7 @@ def prepare(folder: Path, settings: Sequence[str]) -> None:
 
 def demo_params(settings: Sequence[str]) -> dict[str, Any]:
     """The demo preset with `settings` (key=value) replaced, validated. Raises ParamsError."""
-    from app_repro.params import given, parse
+    from app_repro.config.params import given, parse
 
     params = presets.preset("demo") | {"device": "auto", "workers": None} | given(settings)
     parse(params, "demo")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import record
+from app_repro.config.spec import PRUNING_ONLY
 from app_repro.core.errors import IntegrityError
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PUBLISHED, RUNS
-from app_repro.spec import PRUNING_ONLY
 
 
 @dataclass(frozen=True)

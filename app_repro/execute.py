@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app_repro import record, transfer
+from app_repro.config.params import Params
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
-from app_repro.params import Params
-from app_repro.spec import RunSpec
 from app_repro.store import Places, Store, labels, lay_out
 
 GRACE_SECONDS = 60.0

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from app_repro.config.spec import RunSpec
 from app_repro.networks import sizes
 from app_repro.plan import ENDED, Row, disk_needed
-from app_repro.spec import RunSpec
 from app_repro.speeds import EVALUATION, Speed, Speeds
 from app_repro.workload import Shape
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app_repro.config.spec import RunSpec
 from app_repro.networks import sizes
-from app_repro.spec import RunSpec
 from app_repro.workload import Shape, workload
 
 LENGTHS = (1, 8, 10, 20, 50, 100)

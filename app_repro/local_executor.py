@@ -13,8 +13,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from app_repro import record
+from app_repro.config.spec import RunSpec
 from app_repro.execute import GRACE_SECONDS, Display, Executor, Outcome, sigterm_as_interrupt
-from app_repro.spec import RunSpec
 from app_repro.store import Places
 from app_repro.worker import serve
 

@@ -4,7 +4,7 @@ import ctypes
 import errno
 import resource
 
-from app_repro.spec import RunSpec
+from app_repro.config.spec import RunSpec
 
 _SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
 """What torch's allocators and NVIDIA's libraries say, in lower case; all of it comes as a RuntimeError."""

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from app_repro.config.spec import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.core.errors import DataError, ParamsError, nearest_and_known
 from app_repro.evidence import Run
 from app_repro.maintable import SCALES
 from app_repro.record import diverged_where, protocol_name
-from app_repro.spec import PROTOCOLS, SWITCHES
 
 TITLES = {"dense": "never pruned", "osp": "pruned once, at the start", "app": "pruned a little before each megabatch"}
 
@@ -130,7 +130,7 @@ def _layers(content: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 def command(spec: dict[str, Any]) -> str:
     """The `dvc exp run` that trains exactly this run: every setting as a flag, no old one stays."""
-    from app_repro.presets import flag, override
+    from app_repro.config.presets import flag, override
 
     raw = {key: spec[key] for key in spec if key not in ("data_digest", "augmentation")}
     given = {"protocol": "paper"} | raw | {"variants": None}

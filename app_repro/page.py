@@ -16,9 +16,9 @@ from markupsafe import Markup, escape
 
 from app_repro import findings, groups, missing, record
 from app_repro.charts import Chart
+from app_repro.config.spec import PROTOCOLS
 from app_repro.core import files
 from app_repro.judge import VERDICTS
-from app_repro.spec import PROTOCOLS
 from app_repro.tables import Cell, Column, Table, label
 from app_repro.verify import Report
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app_repro.methods import METHODS
+from app_repro.config.methods import METHODS
+from app_repro.config.spec import PROTOCOLS, SWITCHES
 from app_repro.record import protocol_name
-from app_repro.spec import PROTOCOLS, SWITCHES
 
 Row = dict[str, Any]
 """A row of the CSV beside a figure: plain values, percent and points where the name says so."""

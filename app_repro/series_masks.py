@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app_repro.methods import prunes
+from app_repro.config.methods import prunes
 from app_repro.series import Line, Record, Row, Series, by, lines, listing, mean_sd, panel, remarks, sentence
 
 COMPARED = ("snip", "magnitude")

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
-from app_repro.spec import RunSpec
 
 _COST = ("dataset", "image_size", "arch", "precision", "sb", "replay", "epochs", "batch_size", "method")
 """Settings that decide what a run costs: runs that agree in them are dealt out evenly."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import record
+from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.spec import RunSpec
 from app_repro.store import Places
 
 Attempt = Callable[..., tuple[str, str]]

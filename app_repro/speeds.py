@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import record
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DataError, ParamsError
 from app_repro.core.paths import BENCHES
-from app_repro.spec import RunSpec
 from app_repro.store import Store
 
 EVALUATION = 1 / 3

@@ -14,9 +14,9 @@ def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], or
     from rich.console import Console
 
     from app_repro import data, splits
+    from app_repro.config.params import load
     from app_repro.core import files
     from app_repro.core.errors import ParamsError
-    from app_repro.params import load
 
     specs = {splits.data_folder(spec): spec for spec in load(params_file).cells}
     wanted: dict[str, tuple[str, int, int, str]] = {
@@ -52,7 +52,7 @@ def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], or
 def split(params_file: Path, raw: Path, target: Path) -> None:
     """Write every stream of the grid."""
     from app_repro import splits
-    from app_repro.params import load
+    from app_repro.config.params import load
 
     for row in splits.write(splits.grid(load(params_file), raw), raw, target):
         sizes = f"{row['train_per_megabatch']} + {row['validation_per_megabatch']}"
@@ -100,7 +100,7 @@ def audit(
 ) -> str:
     """Masks without training, as a table or JSON; with `out`, files too."""
     from app_repro import audit as room
-    from app_repro import params
+    from app_repro.config import params
 
     found = room.show(params_file, raw, given | params.given(settings), protocols, images, out)
     return json.dumps(found, indent=1) if as_json else room.as_table(found)

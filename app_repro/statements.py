@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from app_repro import params, presets
+from app_repro.config import params, presets
+from app_repro.config.methods import METHODS
+from app_repro.config.spec import PRUNING_ONLY, SWITCHES, RunSpec, registry
 from app_repro.core.errors import ParamsError, nearest_and_known
-from app_repro.methods import METHODS
-from app_repro.spec import PRUNING_ONLY, SWITCHES, RunSpec, registry
 
 OWN = "app-repro"
 """Source of our own statements; each says why it may fail."""

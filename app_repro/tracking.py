@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DataError
 from app_repro.core.paths import PUBLISHED, RUNS
 from app_repro.execute import Display
-from app_repro.spec import RunSpec
 from app_repro.wandb_mirror import Where, serve, upload
 
 START_SECONDS = 45.0

@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from app_repro import masks, models
+from app_repro.config.methods import METHODS
+from app_repro.config.spec import RunSpec
 from app_repro.core.seeds import seed_for
 from app_repro.data import DataSet
 from app_repro.masks import Mask
 from app_repro.megabatches import Split, phase
-from app_repro.methods import METHODS
 from app_repro.prune import prune
-from app_repro.spec import RunSpec
 from app_repro.stream import Batches, Images, Phase
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import record
+from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.record import protocol_title
-from app_repro.spec import RunSpec
 from app_repro.store import Store
 
 PROJECT = "app-repro"

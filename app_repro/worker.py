@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import memory
-from app_repro.spec import RunSpec
+from app_repro.config.spec import RunSpec
 from app_repro.store import Places, Store
 
 

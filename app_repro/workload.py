@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from app_repro.config.spec import RunSpec
 from app_repro.megabatches import phase, split
-from app_repro.spec import RunSpec
 
 
 @dataclass(frozen=True)

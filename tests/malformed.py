@@ -6,7 +6,7 @@ from functools import cache
 import yaml
 from torture import drawing
 
-from app_repro import params, presets
+from app_repro.config import params, presets
 
 VALUES = {
     "not a number": ".nan",

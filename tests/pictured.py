@@ -5,7 +5,7 @@ from typing import Any
 
 from synthetic import grid, make
 
-from app_repro.methods import nominal_density
+from app_repro.config.methods import nominal_density
 from app_repro.series_curves import chosen
 
 Records = list[dict[str, Any]]

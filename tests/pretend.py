@@ -8,9 +8,10 @@ from typing import Any
 import synthetic
 import workbench
 
-from app_repro import params, record
+from app_repro import record
+from app_repro.config import params
+from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.spec import RunSpec
 from app_repro.store import Places, RunFolder, Store
 
 

@@ -7,8 +7,9 @@ import synthetic
 import yaml
 from workbench import settings
 
-from app_repro import budget, data, params, record, splits, worker
+from app_repro import budget, data, record, splits, worker
 from app_repro.budget import Wanted
+from app_repro.config import params
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
 from app_repro.store import Places, Store

@@ -7,9 +7,10 @@ import pytest
 import synthetic
 from workbench import settings as tiny
 
-from app_repro import differences, params, presets
+from app_repro import differences
+from app_repro.config import params, presets
+from app_repro.config.spec import PROTOCOLS, SWITCHES
 from app_repro.evidence import read_all
-from app_repro.spec import PROTOCOLS, SWITCHES
 
 
 def specs(**changes: Any):

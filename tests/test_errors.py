@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import claims, executors, modelcard, params, presets, publish, statements, verify
+from app_repro import claims, executors, modelcard, publish, statements, verify
+from app_repro.config import params, presets
 from app_repro.core import errors
 
 

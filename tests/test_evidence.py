@@ -8,8 +8,8 @@ import pytest
 import synthetic
 
 from app_repro import evidence
+from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.spec import RunSpec
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import threading
 import pytest
 from workbench import prepared, run_grid
 
-from app_repro import execute, local_executor, params, record
+from app_repro import execute, local_executor, record
+from app_repro.config import params
 from app_repro.core.errors import ParamsError
 from app_repro.store import Store
 

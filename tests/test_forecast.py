@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 from workbench import settings
 
-from app_repro import forecast, models, params
+from app_repro import forecast, models
+from app_repro.config import params
 from app_repro.plan import Row, Shape
 from app_repro.speeds import Speed, Speeds
 

@@ -6,9 +6,9 @@ from typing import Any
 import synthetic
 
 from app_repro import groups
+from app_repro.config.spec import PROTOCOLS, RunSpec
 from app_repro.evidence import Run
 from app_repro.groups import Group
-from app_repro.spec import PROTOCOLS, RunSpec
 
 OSP = "cifar10 resnet18 paper T = 8 osp"
 

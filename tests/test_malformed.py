@@ -9,7 +9,7 @@ import malformed
 import pytest
 from torture import times
 
-from app_repro import params
+from app_repro.config import params
 
 COMMANDS = """
 import contextlib, io, json, sys, time

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app_repro.methods import METHODS, nominal_density, prunes
+from app_repro.config.methods import METHODS, nominal_density, prunes
 
 TAU = 4.5
 
@@ -53,7 +53,7 @@ FOURTH = ("def halving(k, megabatches, tau):", "    return 0.5**k", '    "halvin
 def test_a_fourth_method_costs_three_lines(edited_package) -> None:
     registry = "METHODS: dict[str, Method] = {"
     code = (
-        "import json; from app_repro import params, presets; from app_repro.methods import nominal_density\n"
+        "import json; from app_repro.config import params, presets; from app_repro.config.methods import nominal_density\n"
         "raw = presets.preset('demo') | {'method': 'halving', 'seed': 1, 'device': 'cpu', 'workers': None}\n"
         "spec, = params.parse(raw).cells\n"
         "print(json.dumps([nominal_density(spec.method, k, 8, spec.tau) for k in (1, 2, 3)]))"

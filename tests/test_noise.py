@@ -9,9 +9,9 @@ import synthetic
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app_repro.config.spec import RunSpec
 from app_repro.evidence import Run
 from app_repro.noise import Pool, two_way
-from app_repro.spec import RunSpec
 from app_repro.statements import Claim
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app_repro import params, presets
+from app_repro.config import params, presets
 from app_repro.core.errors import ParamsError
 
 COMMITTED = Path(__file__).parents[1] / "params.yaml"

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from test_architecture import PACKAGE
 
-from app_repro.params import known_keys
+from app_repro.config.params import known_keys
 
 ROOT = PACKAGE.parent
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]

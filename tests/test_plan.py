@@ -1,7 +1,8 @@
 import pytest
 from workbench import prepared, settings
 
-from app_repro import params, plan, record, worker, workload
+from app_repro import plan, record, worker, workload
+from app_repro.config import params
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.store import Store
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import nn, tensor
 
 from app_repro import masks, models
+from app_repro.config.methods import METHODS
 from app_repro.core.seeds import seed_for
-from app_repro.methods import METHODS
 from app_repro.prune import CRITERIA, PruningError, ScoreError, fresh_weights, prune, select
 
 
@@ -199,7 +199,7 @@ def test_a_fourth_criterion_is_validated_by_name_without_importing_torch(edited_
     registry = "CRITERIA: dict[str, Criterion] = {"
     added = ("def oldest(net, weights, sample, seed):", "    return weights", '    "oldest": Criterion(oldest, None),')
     code = (
-        "import sys; from app_repro import params, presets\n"
+        "import sys; from app_repro.config import params, presets\n"
         "raw = presets.preset('demo') | {'criterion': 'oldest', 'device': 'cpu', 'workers': None}\n"
         "print(params.parse(raw).cells[-1].criterion, 'torch' in sys.modules)"
     )

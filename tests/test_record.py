@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import codedigest, params, presets, record
+from app_repro import codedigest, record
+from app_repro.config import params, presets
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workbench import settings
 
-from app_repro import params, workload
+from app_repro import workload
+from app_repro.config import params
 from app_repro.megabatches import PhaseIndices, Split, phase, split
 
 ALLOWED = {

@@ -1,7 +1,7 @@
 import pytest
 from workbench import settings
 
-from app_repro import params, presets
+from app_repro.config import params, presets
 from app_repro.core.errors import ParamsError
 from app_repro.shards import shard
 

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app_repro import modelcard, params, presets, publish, record, store
+from app_repro import modelcard, publish, record, store
+from app_repro.config import params, presets
+from app_repro.config.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec, registry
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
-from app_repro.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec, registry
 
 OUTSIDE = {"device": "cpu", "workers": None}
 PUBLISHED = Path(__file__).parents[1] / "data/published"
@@ -243,7 +244,7 @@ def test_the_two_protocols_are_those_of_the_paper_and_the_released_code() -> Non
 
 
 def test_registries_are_read_without_importing_their_modules() -> None:
-    assert registry("methods", "METHODS") == ["dense", "osp", "app"]
+    assert registry("config/methods", "METHODS") == ["dense", "osp", "app"]
     assert {"snip", "magnitude", "random"} <= set(registry("criteria", "CRITERIA"))
     with pytest.raises(LookupError, match=r"criteria\.py has no dict literal OTHERS"):
         registry("criteria", "OTHERS")

@@ -5,7 +5,8 @@ import pytest
 import synthetic
 from workbench import settings
 
-from app_repro import params, speeds
+from app_repro import speeds
+from app_repro.config import params
 from app_repro.core import files
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.speeds import Speeds, chosen, devices_of, finished_records, read_benches

@@ -5,7 +5,8 @@ import synthetic
 import yaml
 from workbench import prepared, settings
 
-from app_repro import computing, params, stages
+from app_repro import computing, stages
+from app_repro.config import params
 from app_repro.core import paths
 from app_repro.core.errors import ParamsError
 from app_repro.store import Places, Store
@@ -79,7 +80,7 @@ def test_a_preset_is_planned_without_its_data(here) -> None:
 
 
 def test_runs_that_would_share_a_folder_are_told_apart(here) -> None:
-    from app_repro import params
+    from app_repro.config import params
     from app_repro.store import label, labels
 
     turned = {"scored_weights": "trained", "candidates": "kept", "validation_images": "clean", "sb": 8}

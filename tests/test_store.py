@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import params, presets, record, store
+from app_repro import record, store
+from app_repro.config import params, presets
+from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DiskFullError, DivergedError, IntegrityError, Stopped
 from app_repro.models import describe
-from app_repro.spec import RunSpec
 from app_repro.store import RunFolder, Store, label, lay_out
 
 HOLDER = """

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import synthetic
 
-from app_repro import formats, methods, params, presets
+from app_repro import formats
+from app_repro.config import methods, params, presets
 from app_repro.statements import Claim
 from app_repro.tables import Table
 from app_repro.tabulated import all_tables

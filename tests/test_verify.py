@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torture import drawing, times
 
-from app_repro import claims, params, presets, record, verdicts
+from app_repro import claims, record, verdicts
+from app_repro.config import params, presets
 from app_repro.core.errors import AppReproError
 from app_repro.judge import Judgement
 from app_repro.verify import Report, Verdict, verify

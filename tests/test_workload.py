@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import app_repro
-from app_repro import params, presets, workload
+from app_repro import workload
+from app_repro.config import params, presets
 from app_repro.workload import Shape
 
 FILE = Path(app_repro.__file__).with_name("workload.json")

@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
-from app_repro import data, execute, local_executor, params, presets, splits
-from app_repro.spec import RunSpec
+from app_repro import data, execute, local_executor, splits
+from app_repro.config import params, presets
+from app_repro.config.spec import RunSpec
 from app_repro.store import Places
 
 TINY: dict[str, Any] = {

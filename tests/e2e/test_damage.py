@@ -14,7 +14,8 @@ import pretend
 import pytest
 from torture import SEED, drawing, times
 
-from app_repro import execute, params, record, transfer
+from app_repro import execute, record, transfer
+from app_repro.config import params
 from app_repro.core.errors import IntegrityError
 from app_repro.store import RunFolder, Store
 

@@ -10,7 +10,7 @@ import torch
 from workbench import prepared
 
 from app_repro import record, worker
-from app_repro.spec import RunSpec
+from app_repro.config.spec import RunSpec
 from app_repro.store import Places, Store
 
 GRID = {"arch": ["resnet8s", "resnet20s"], "method": ["app", "dense"], "protocol": ["paper", "released"], "sb": 2}

@@ -4,8 +4,8 @@ import copy
 import json
 from typing import Any
 
+from app_repro.config.spec import PROTOCOLS, RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
-from app_repro.spec import PROTOCOLS, RunSpec
 
 SHORT: dict[str, Any] = {
     "dataset": ["cifar10", "cifar100"],

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from app_repro.config.methods import METHODS
 from app_repro.core.errors import nearest
 from app_repro.core.files import canonical
 from app_repro.core.paths import PACKAGE
-from app_repro.methods import METHODS
 
 PROTOCOLS: dict[str, dict[str, str | bool]] = {
     "paper": {

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from app_repro.config.methods import nominal_density, prunes
+from app_repro.config.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec
 from app_repro.core.errors import ParamsError, nearest, nearest_and_known
-from app_repro.methods import nominal_density, prunes
-from app_repro.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec
 
 MAX_PARAMS_BYTES = 100_000
 MAX_CELLS = 100_000
