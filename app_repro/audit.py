@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from app_repro import data, drawings_audit, lastbatch, masks, memory, splits, worker
+from app_repro import data, drawings_audit, lastbatch, memory, splits, worker
 from app_repro.config import params, presets
 from app_repro.config.methods import nominal_density
 from app_repro.config.spec import PROTOCOLS, RunSpec
@@ -22,6 +22,7 @@ from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.engines import set_precision
 from app_repro.execute import devices
+from app_repro.pruning import masks
 from app_repro.record import protocol_title
 from app_repro.walk import walk
 

@@ -11,13 +11,13 @@ from app_repro.core.paths import PACKAGE
 LEARNING_CODE = (
     "anytime.py",
     "checkpoint.py",
-    "criteria.py",
+    "pruning/criteria.py",
     "engines.py",
-    "masks.py",
+    "pruning/masks.py",
     "megabatches.py",
     "config/methods.py",
     "models.py",
-    "prune.py",
+    "pruning/prune.py",
     "recipe.py",
     "core/seeds.py",
     "steps.py",
@@ -52,7 +52,7 @@ def _code_digest(folder: Path) -> str:
 
 
 def _modules(tree: ast.Module, folder: Path) -> set[str]:
-    """Names that a file of the package `folder` imports for modules of it: `masks` of `from app_repro import masks`."""
+    """Names that a file of the package `folder` imports for modules of it: `masks` of `from app_repro.pruning import masks`."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "app_repro":

@@ -112,7 +112,7 @@ class Claim:
 def side_settings(side: str) -> dict[str, Any]:
     """Settings that a side stands for: {"method": "osp", "tau": 17.5}. Raises ParamsError naming what is known."""
     name, *rest = side.split() or [""]
-    criteria = registry("criteria", "CRITERIA")
+    criteria = registry("pruning/criteria", "CRITERIA")
     if name not in METHODS and name not in criteria:
         known = [*METHODS, *criteria]
         raise ParamsError(f"side {name!r} is no method and no criterion{nearest_and_known(name, known)}")

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from app_repro.engines import ENGINES
-from app_repro.masks import Mask, clear_pruned, zero_pruned
 from app_repro.models import prunable
+from app_repro.pruning.masks import Mask, clear_pruned, zero_pruned
 from app_repro.recipe import Recipe, momentum_of, optimizer_for, set_learning_rate
 from app_repro.stream import Images, Order, sizes, windows
 

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from safetensors.torch import load
 from torch import nn
 
-from app_repro import checkpoint, masks, models
+from app_repro import checkpoint, models
+from app_repro.pruning import masks
 from app_repro.recipe import Recipe, momentum_of, optimizer_for
 from app_repro.train import Progress
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn, tensor
 
-from app_repro import criteria, masks, models
-from app_repro.criteria import CRITERIA
-from app_repro.prune import prune, targets
+from app_repro import models
+from app_repro.pruning import criteria, masks
+from app_repro.pruning.criteria import CRITERIA
+from app_repro.pruning.prune import prune, targets
 from app_repro.stream import SCORE_BATCH
 
 Layers = dict[str, list[float]]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn, tensor
 
-from app_repro import masks
+from app_repro.pruning import masks
 
 A = {"a": tensor([[True, False], [True, True]]), "b": tensor([False, False])}
 B = {"a": tensor([[True, True], [False, True]]), "b": tensor([True, False])}

@@ -245,9 +245,9 @@ def test_the_two_protocols_are_those_of_the_paper_and_the_released_code() -> Non
 
 def test_registries_are_read_without_importing_their_modules() -> None:
     assert registry("config/methods", "METHODS") == ["dense", "osp", "app"]
-    assert {"snip", "magnitude", "random"} <= set(registry("criteria", "CRITERIA"))
+    assert {"snip", "magnitude", "random"} <= set(registry("pruning/criteria", "CRITERIA"))
     with pytest.raises(LookupError, match=r"criteria\.py has no dict literal OTHERS"):
-        registry("criteria", "OTHERS")
+        registry("pruning/criteria", "OTHERS")
 
 
 def test_specs_of_a_grid_are_told_apart_by_id() -> None:

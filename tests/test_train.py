@@ -2,10 +2,11 @@ import pytest
 import torch
 from workbench import prepared
 
-from app_repro import data, masks, models, splits
+from app_repro import data, models, splits
 from app_repro.core.errors import DivergedError
 from app_repro.megabatches import phase
-from app_repro.prune import prune
+from app_repro.pruning import masks
+from app_repro.pruning.prune import prune
 from app_repro.recipe import Recipe
 from app_repro.steps import Counts, Steps
 from app_repro.stream import Images, Order, Phase, batches

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from torch import nn
 from workbench import settings as tiny
 
-from app_repro import masks, models, prune
+from app_repro import models
 from app_repro.config import params
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
-from app_repro.criteria import CRITERIA
 from app_repro.data import Augmentation, DataSet
 from app_repro.megabatches import split
+from app_repro.pruning import masks, prune
+from app_repro.pruning.criteria import CRITERIA
 from app_repro.stream import Images
 from app_repro.walk import next_mask, phase_of, walk
 

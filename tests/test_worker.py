@@ -7,7 +7,7 @@ import torch
 from workbench import prepared
 
 from app_repro import record, worker
-from app_repro.criteria import CRITERIA
+from app_repro.pruning.criteria import CRITERIA
 from app_repro.store import Store
 
 
@@ -40,7 +40,8 @@ def test_the_record_says_what_was_run_and_where(trained) -> None:
 def test_weights_left_are_zero_where_the_mask_left_says_so(trained) -> None:
     from safetensors.torch import load_file
 
-    from app_repro import masks, models
+    from app_repro import models
+    from app_repro.pruning import masks
 
     spec, places, _ = trained
     folder = Store(places.store).folder(spec).path

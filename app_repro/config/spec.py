@@ -101,7 +101,9 @@ class RunSpec(BaseModel):
     """|S_B|: number of megabatches T in the stream."""
     tau: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None
     """Final density is 0.8 ** tau (4.5 keeps 36.6 %)."""
-    criterion: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("criteria", "CRITERIA")))] | None
+    criterion: (
+        Annotated[str, AfterValidator(lambda value: _one_of(value, registry("pruning/criteria", "CRITERIA")))] | None
+    )
     scope: Literal["global", "local"] | None
     replay: Literal["full", "none", "last", "buffer"]
     buffer_size: Positive | None
