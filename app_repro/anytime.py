@@ -12,9 +12,9 @@ from app_repro import checkpoint, models
 from app_repro.config.methods import nominal_density
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DivergedError, Stopped
-from app_repro.data import DataSet
+from app_repro.data.data import DataSet
+from app_repro.data.megabatches import Split
 from app_repro.engines import set_precision
-from app_repro.megabatches import Split
 from app_repro.pruning import masks
 from app_repro.pruning.prune import ScoreError
 from app_repro.recipe import Recipe

@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from app_repro import data, drawings_audit, lastbatch, memory, splits, worker
+from app_repro import drawings_audit, lastbatch, memory, worker
 from app_repro.config import params, presets
 from app_repro.config.methods import nominal_density
 from app_repro.config.spec import PROTOCOLS, RunSpec
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
+from app_repro.data import data, splits
 from app_repro.engines import set_precision
 from app_repro.execute import devices
 from app_repro.pruning import masks

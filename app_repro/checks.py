@@ -76,7 +76,7 @@ def disk(subject: Subject) -> Answer:
 
 
 def _data_folders(params: Params) -> dict[str, Any]:
-    from app_repro.splits import data_folder
+    from app_repro.data.splits import data_folder
 
     return {data_folder(spec): spec for spec in params.cells}
 
@@ -163,7 +163,7 @@ def git(_: Subject) -> Answer:
 
 def data(subject: Subject) -> Answer:
     """Which data sets of the params file are there, with their digests; every byte unless quick."""
-    from app_repro import data as room
+    from app_repro.data import data as room
 
     shown, missing = [], []
     for folder in _data_folders(subject.params()):

@@ -14,7 +14,7 @@ LEARNING_CODE = (
     "pruning/criteria.py",
     "engines.py",
     "pruning/masks.py",
-    "megabatches.py",
+    "data/megabatches.py",
     "config/methods.py",
     "models.py",
     "pruning/prune.py",

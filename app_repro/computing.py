@@ -29,8 +29,9 @@ def run(
 
     `site`: fields of executors.Site; what is None there is as params.yaml says.
     """
-    from app_repro import execute, executors, record, splits
+    from app_repro import execute, executors, record
     from app_repro.config.params import load
+    from app_repro.data import splits
     from app_repro.shards import shard
     from app_repro.store import labels
 

@@ -102,8 +102,8 @@ def _take(archives: Path) -> None:
     """Prepare in the store, where the pipeline finds them, data sets whose official archive lies in `archives`."""
     if not archives.is_dir():
         return
-    from app_repro import data
     from app_repro.config.params import load
+    from app_repro.data import data
 
     root = locate()
     for name in sorted({spec.dataset for spec in load(PARAMS).cells} & data.DATASETS.keys()):

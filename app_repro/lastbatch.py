@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
-from app_repro.megabatches import Split, phase
+from app_repro.data.megabatches import Split, phase
+from app_repro.data.splits import cut, stream_name
 from app_repro.models import build
 from app_repro.plan import shape_of
 from app_repro.pruning.criteria import CRITERIA
-from app_repro.splits import cut, stream_name
 
 _SEEN_BY = ("replay", "seed", "val_fraction", "buffer_size", "score_sample", "score_fraction")
 """Settings by which a megabatch's images are chosen."""

@@ -13,10 +13,10 @@ def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], or
     """Prepare data sets in the store, where DVC does not delete them, and lay them out in `target`."""
     from rich.console import Console
 
-    from app_repro import data, splits
     from app_repro.config.params import load
     from app_repro.core import files
     from app_repro.core.errors import ParamsError
+    from app_repro.data import data, splits
 
     specs = {splits.data_folder(spec): spec for spec in load(params_file).cells}
     wanted: dict[str, tuple[str, int, int, str]] = {
@@ -51,8 +51,8 @@ def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], or
 
 def split(params_file: Path, raw: Path, target: Path) -> None:
     """Write every stream of the grid."""
-    from app_repro import splits
     from app_repro.config.params import load
+    from app_repro.data import splits
 
     for row in splits.write(splits.grid(load(params_file), raw), raw, target):
         sizes = f"{row['train_per_megabatch']} + {row['validation_per_megabatch']}"

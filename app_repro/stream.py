@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app_repro.core.seeds import seed_for
-from app_repro.data import Augmentation, DataSet
-from app_repro.megabatches import Indices, PhaseIndices
+from app_repro.data.data import Augmentation, DataSet
+from app_repro.data.megabatches import Indices, PhaseIndices
 
 RESIDENT_SHARE = 0.5
 """Share of a GPU's memory that one part of a data set may take; a larger one stays on the host and streams."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from app_repro import models
-from app_repro.data import Augmentation
+from app_repro.data.data import Augmentation
 from app_repro.engines import set_precision
 from app_repro.recipe import Recipe
 from app_repro.steps import Steps

@@ -10,8 +10,8 @@ from app_repro import models
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
 from app_repro.core.seeds import seed_for
-from app_repro.data import DataSet
-from app_repro.megabatches import Split, phase
+from app_repro.data.data import DataSet
+from app_repro.data.megabatches import Split, phase
 from app_repro.pruning import masks
 from app_repro.pruning.masks import Mask
 from app_repro.pruning.prune import prune

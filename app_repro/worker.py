@@ -175,9 +175,10 @@ def train(
     """Train one run under its lock and leave weights, masks and, last of all, the record."""
     import torch
 
-    from app_repro import checkpoint, data, models, record, splits
+    from app_repro import checkpoint, models, record
     from app_repro.anytime import Run
     from app_repro.core.errors import DivergedError
+    from app_repro.data import data, splits
 
     folder, code = Store(places.store).folder(spec), record.code_digest()
     while folder.is_locked() and not should_stop():  # by another process: the lanes beside this one go on meanwhile

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app_repro.config.spec import RunSpec
-from app_repro.megabatches import phase, split
+from app_repro.data.megabatches import phase, split
 
 
 @dataclass(frozen=True)

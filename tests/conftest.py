@@ -13,7 +13,7 @@ import torch
 from hypothesis import settings
 
 import app_repro
-from app_repro.data import Augmentation, DataSet
+from app_repro.data.data import Augmentation, DataSet
 
 torch.set_num_threads(1)
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=50)

@@ -6,9 +6,10 @@ import pytest
 import torch
 from workbench import prepared
 
-from app_repro import data, record, splits, steps
+from app_repro import record, steps
 from app_repro.anytime import Run
 from app_repro.core.errors import AppReproError, Stopped
+from app_repro.data import data, splits
 from app_repro.store import Store
 
 PRUNABLE = 73_872

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app_repro import archives
 from app_repro.core.errors import DataError
+from app_repro.data import archives
 
 Member = tuple[tarfile.TarInfo, bytes]
 

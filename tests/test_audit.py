@@ -11,10 +11,11 @@ import torch
 import yaml
 from workbench import app_repro, prepared, settings, workspace
 
-from app_repro import audit, data, splits
+from app_repro import audit
 from app_repro.anytime import Run
 from app_repro.config import params, presets
 from app_repro.core.errors import DataError, ParamsError
+from app_repro.data import data, splits
 from app_repro.store import Store
 
 BOTH = ["paper", "released"]

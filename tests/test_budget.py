@@ -7,11 +7,12 @@ import synthetic
 import yaml
 from workbench import settings
 
-from app_repro import budget, data, record, splits, worker
+from app_repro import budget, record, worker
 from app_repro.budget import Wanted
 from app_repro.config import params
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
+from app_repro.data import data, splits
 from app_repro.store import Places, Store
 
 

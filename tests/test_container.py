@@ -12,8 +12,9 @@ import pytest
 import yaml
 from workbench import settings
 
-from app_repro import container, data, doctor, workspace
+from app_repro import container, doctor, workspace
 from app_repro.core.errors import DataError, DiskFullError
+from app_repro.data import data
 
 ROOT = Path(__file__).parents[1]
 

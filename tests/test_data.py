@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app_repro import data, sources
 from app_repro.core.errors import DataError, DiskFullError, IntegrityError
-from app_repro.data import Augmentation, DataSet, Recipe
-from app_repro.imagenet import superclasses, synset_folders
-from app_repro.sources import Request
+from app_repro.data import data, sources
+from app_repro.data.data import Augmentation, DataSet, Recipe
+from app_repro.data.imagenet import superclasses, synset_folders
+from app_repro.data.sources import Request
 
 
 def save(
@@ -435,7 +435,7 @@ def test_a_folder_that_is_not_imagenet_is_refused(imagenet: Path, tmp_path: Path
 
 
 def test_resizing_cuts_the_centre(tmp_path: Path) -> None:
-    from app_repro.folders import decode
+    from app_repro.data.folders import decode
 
     image = Image.new("RGB", (128, 64))
     image.paste((255, 255, 255), (32, 0, 96, 64))  # the centre square is white

@@ -46,7 +46,7 @@ def test_a_grid_is_trained_by_two_workers_and_then_found_in_the_store(tmp_path) 
 
 def test_a_failed_run_does_not_stop_the_others(tmp_path) -> None:
     specs, places = prepared(tmp_path, method="dense", sb=[2, 3])
-    from app_repro.splits import stream_name
+    from app_repro.data.splits import stream_name
 
     (places.splits / f"{stream_name(specs[0])}.npz").unlink()
     shown = Recorder()

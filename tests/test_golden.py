@@ -13,12 +13,13 @@ import pytest
 import torch
 from torch import nn, tensor
 
-from app_repro import models, splits
+from app_repro import models
 from app_repro.anytime import Run
 from app_repro.config import params, presets
 from app_repro.config.spec import RunSpec
-from app_repro.data import Augmentation, DataSet, load
-from app_repro.megabatches import split
+from app_repro.data import splits
+from app_repro.data.data import Augmentation, DataSet, load
+from app_repro.data.megabatches import split
 from app_repro.pruning import masks
 from app_repro.pruning.prune import prune
 from app_repro.store import Store

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from torture import times
 from workbench import prepared
 
-from app_repro import data, models, record, splits
+from app_repro import models, record
 from app_repro.anytime import Run
 from app_repro.config import methods, params, presets
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.megabatches import phase, split
+from app_repro.data import data, splits
+from app_repro.data.megabatches import phase, split
 from app_repro.pruning import masks
 from app_repro.store import RunFolder
 from app_repro.walk import walk

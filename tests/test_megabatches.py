@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app_repro.core.errors import ParamsError
-from app_repro.megabatches import PhaseIndices, Split, phase, split
+from app_repro.data.megabatches import PhaseIndices, Split, phase, split
 
 
 def cut(images: int, megabatches: int, val_fraction: float = 0.1, **changes: Any) -> Split:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app_repro.pace import Pace
+from app_repro.data.pace import Pace
 
 Pair = tuple[socket.socket, socket.socket]
 

@@ -15,9 +15,10 @@ import pytest
 from test_data import fetch, official, prepare
 from workbench import prepared
 
-from app_repro import claims, data, evidence, merge, reported, speeds, splits, worker
+from app_repro import claims, evidence, merge, reported, speeds, worker
 from app_repro.config import params
 from app_repro.core.errors import AppReproError
+from app_repro.data import data, splits
 from app_repro.store import Store
 
 

@@ -10,7 +10,7 @@ from workbench import settings
 
 from app_repro import workload
 from app_repro.config import params
-from app_repro.megabatches import PhaseIndices, Split, phase, split
+from app_repro.data.megabatches import PhaseIndices, Split, phase, split
 
 ALLOWED = {
     # policy: megabatches that may be seen at k

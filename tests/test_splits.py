@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from workbench import prepared
 
-from app_repro import data, splits
 from app_repro.core import files
 from app_repro.core.errors import DataError
+from app_repro.data import data, splits
 
 
 def test_a_stream_is_read_as_it_was_cut(tmp_path) -> None:

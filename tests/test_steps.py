@@ -8,7 +8,7 @@ import torch
 from torch import nn, tensor
 
 from app_repro import models
-from app_repro.data import Augmentation
+from app_repro.data.data import Augmentation
 from app_repro.pruning import masks
 from app_repro.recipe import Recipe
 from app_repro.steps import Counts, Steps, Tally

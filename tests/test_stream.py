@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from app_repro.megabatches import PhaseIndices
+from app_repro.data.megabatches import PhaseIndices
 from app_repro.stream import Images, Order, Phase, batches, draw, sizes, windows
 
 CPU = torch.device("cpu")

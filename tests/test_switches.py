@@ -7,9 +7,9 @@ import torch
 from test_walk import CPU, dataset, spec_of
 from workbench import prepared
 
-from app_repro import data, splits
 from app_repro.anytime import Run
-from app_repro.megabatches import split
+from app_repro.data import data, splits
+from app_repro.data.megabatches import split
 from app_repro.pruning import masks
 from app_repro.store import Store
 from app_repro.stream import Images, Phase

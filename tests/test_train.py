@@ -2,9 +2,10 @@ import pytest
 import torch
 from workbench import prepared
 
-from app_repro import data, models, splits
+from app_repro import models
 from app_repro.core.errors import DivergedError
-from app_repro.megabatches import phase
+from app_repro.data import data, splits
+from app_repro.data.megabatches import phase
 from app_repro.pruning import masks
 from app_repro.pruning.prune import prune
 from app_repro.recipe import Recipe

@@ -15,8 +15,8 @@ from app_repro import models
 from app_repro.config import params
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
-from app_repro.data import Augmentation, DataSet
-from app_repro.megabatches import split
+from app_repro.data.data import Augmentation, DataSet
+from app_repro.data.megabatches import split
 from app_repro.pruning import masks, prune
 from app_repro.pruning.criteria import CRITERIA
 from app_repro.stream import Images

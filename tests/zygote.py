@@ -24,7 +24,8 @@ from typing import Any
 import torch
 import torch._dynamo  # an optimizer imports it late, which takes longer than a small run
 
-from app_repro import anytime, checkpoint, cli, computing, executors, local_executor, recipe, record, splits, worker
+from app_repro import anytime, checkpoint, cli, computing, executors, local_executor, recipe, record, worker
+from app_repro.data import splits
 
 LOADED = (anytime, checkpoint, computing, executors, local_executor, splits, worker)
 

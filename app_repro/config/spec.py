@@ -60,7 +60,7 @@ def _one_of(value: str, known: list[str]) -> str:
 def _is_dataset(value: str) -> str:
     if value.startswith("folder:") and len(value) > len("folder:"):
         return value
-    return _one_of(value, [*registry("data", "DATASETS"), "folder:PATH"])
+    return _one_of(value, [*registry("data/data", "DATASETS"), "folder:PATH"])
 
 
 def _is_rising(value: tuple[int, ...]) -> tuple[int, ...]:

@@ -16,9 +16,10 @@ from test_data import official
 from torture import times
 from workbench import app_repro, prepared
 
-from app_repro import data, record, splits, worker
+from app_repro import record, worker
 from app_repro.core.errors import DiskFullError
-from app_repro.sources import Request
+from app_repro.data import data, splits
+from app_repro.data.sources import Request
 from app_repro.store import Store
 
 SPACE = 4096

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from app_repro import data
 from app_repro.config.params import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError
-from app_repro.megabatches import Split, split
+from app_repro.data import data
+from app_repro.data.megabatches import Split, split
 
 STAND_IN = 2204_01640
 """Seed of the permutation that stands for a file order that a mirror has lost: one for all, as the order was."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from app_repro.core.errors import DataError
 from app_repro.core.files import disk_full_as_error, file_digest, write_text
-from app_repro.pace import MIN_RATE, Pace, WatchedHTTPS
+from app_repro.data.pace import MIN_RATE, Pace, WatchedHTTPS
 
 _BLOCK = 1 << 18  # bytes
 

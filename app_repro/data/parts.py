@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from app_repro import folders
 from app_repro.core.errors import DataError
-from app_repro.folders import Layout
-from app_repro.sources import Progress, Request, Source, without_batches
+from app_repro.data import folders
+from app_repro.data.folders import Layout
+from app_repro.data.sources import Progress, Request, Source, without_batches
 
 
 @dataclass(frozen=True)

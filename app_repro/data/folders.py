@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app_repro.archives import unpickle
 from app_repro.core.errors import DataError
 from app_repro.core.files import canonical, digest
+from app_repro.data.archives import unpickle
 
 MAX_PIXELS = 1 << 26  # of one image; a larger one is a bomb or a mistake
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # none that runs a program (EPS) or hides its depth (PPM)

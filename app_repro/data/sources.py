@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app_repro.archives import extract
 from app_repro.core.errors import DataError
 from app_repro.core.files import digest, file_digest
 from app_repro.core.paths import PACKAGE
-from app_repro.downloads import download, shown_url
-from app_repro.folders import Layout, class_folders, listing_digest
-from app_repro.imagenet import synset_folders
+from app_repro.data.archives import extract
+from app_repro.data.downloads import download, shown_url
+from app_repro.data.folders import Layout, class_folders, listing_digest
+from app_repro.data.imagenet import synset_folders
 
 Progress = Callable[[str, int, int], None]
 

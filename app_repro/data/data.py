@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from app_repro import sources
-from app_repro.arrays import statistics, write_blocks
 from app_repro.core.errors import DataError, IntegrityError, nearest
 from app_repro.core.files import canonical, digest, disk_full_as_error, file_digest, read_sealed, write_sealed
-from app_repro.parts import Content, read
-from app_repro.sources import Progress, Request, Source, checked
+from app_repro.data import sources
+from app_repro.data.arrays import statistics, write_blocks
+from app_repro.data.parts import Content, read
+from app_repro.data.sources import Progress, Request, Source, checked
 
 _FORMAT = 1  # of meta.json
 
