@@ -24,7 +24,7 @@ from app_repro.data import data, splits
 from app_repro.engines import set_precision
 from app_repro.execute import devices
 from app_repro.pruning import masks
-from app_repro.record import protocol_title
+from app_repro.records.record import protocol_title
 from app_repro.walk import walk
 
 IMAGES = 1000

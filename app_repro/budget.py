@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import claims as claims_file
-from app_repro import forecast, record, statements, worker
+from app_repro import forecast, statements, worker
 from app_repro import growth as growing
 from app_repro import plan as planning
 from app_repro.config.params import Params
@@ -18,8 +18,9 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.core.paths import BENCHES, CLAIMS
 from app_repro.forecast import Forecast
+from app_repro.records import record
+from app_repro.records.store import Store
 from app_repro.speeds import Speed, Speeds, chosen, devices_of, finished_records, kind_of, read_benches
-from app_repro.store import Store
 from app_repro.verify import select
 
 

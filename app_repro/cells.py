@@ -7,7 +7,7 @@ from typing import Any
 
 from app_repro.config.methods import prunes
 from app_repro.config.spec import PRUNING_ONLY, SWITCHES
-from app_repro.evidence import Run
+from app_repro.records.evidence import Run
 from app_repro.statements import Claim, seeds, side_settings, side_specs
 
 IDENTITY = (

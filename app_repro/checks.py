@@ -65,7 +65,7 @@ def torch(_: Subject) -> Answer:
 def disk(subject: Subject) -> Answer:
     """Room for what the plan needs, data sets included."""
     from app_repro import plan
-    from app_repro.store import Store
+    from app_repro.records.store import Store
 
     params = subject.params()
     need = plan.disk_needed(plan.rows(params, subject.raw, Store(subject.store)), params.workers or 1)

@@ -39,7 +39,7 @@ def publish(
     out: Annotated[Path, typer.Option(help="Where records go, without weights.")] = PUBLISHED,
 ) -> None:
     """Copy finished runs' records, checked and small, to data/published."""
-    from app_repro.publish import publish as copy
+    from app_repro.records.publish import publish as copy
 
     typer.echo("\n".join(map(str, copy(runs, out, names or []))))
 

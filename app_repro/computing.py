@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app_repro.core.errors import ParamsError
 from app_repro.core.paths import BENCHES
-from app_repro.store import Places, Store
+from app_repro.records.store import Places, Store
 
 if TYPE_CHECKING:
     from app_repro.config.spec import RunSpec
@@ -29,11 +29,12 @@ def run(
 
     `site`: fields of executors.Site; what is None there is as params.yaml says.
     """
-    from app_repro import execute, executors, record
+    from app_repro import execute, executors
     from app_repro.config.params import load
     from app_repro.data import splits
+    from app_repro.records import record
+    from app_repro.records.store import labels
     from app_repro.shards import shard
-    from app_repro.store import labels
 
     _check_words(executor, share)
     params = load(params_file)
@@ -119,7 +120,7 @@ def _sum_up(ended: dict[str, tuple[str, str]], names: dict[str, str]) -> None:
 
 def merge(folders: Sequence[Path], store: Path) -> str:
     """Take the runs of other stores into `store`; a line about it."""
-    from app_repro.merge import merge as unite
+    from app_repro.records.merge import merge as unite
 
     return unite(folders, store).line(store)
 

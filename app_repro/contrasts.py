@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app_repro.groups import Group
 from app_repro.judge import LEVEL, Noise, choose_noise, mean_of
 from app_repro.noise import Pool
 from app_repro.orderings import Pair, ordering
+from app_repro.records.groups import Group
 from app_repro.rules import HIGHER_IS_BETTER
 from app_repro.student import quantile
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from app_repro.config.spec import PROTOCOLS, SWITCHES
 from app_repro.core import files
-from app_repro.evidence import Run, read_all
+from app_repro.records.evidence import Run, read_all
 from app_repro.report import METRICS
 
 SHOWN = ("dataset", "arch", "criterion", "scope", "replay", "precision")

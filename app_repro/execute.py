@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from app_repro import record, transfer
 from app_repro.config.params import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
-from app_repro.store import Places, Store, labels, lay_out
+from app_repro.records import record, transfer
+from app_repro.records.store import Places, Store, labels, lay_out
 
 GRACE_SECONDS = 60.0
 """How long a stopped worker may take to finish its step and save its state before it is killed."""

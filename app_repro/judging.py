@@ -49,7 +49,7 @@ def _uncollected() -> Iterator[None]:
 def verify(question: Question, forms: Forms) -> int:
     """Judge, print and write; the exit code: 0 where a folder is written, as a pipeline stage, else what it says."""
     from app_repro import verdicts
-    from app_repro.evidence import known
+    from app_repro.records.evidence import known
     from app_repro.verify import check_allowed
     from app_repro.verify import verify as judge
 
@@ -80,7 +80,7 @@ def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -
     """
     from app_repro import figures, page, serve
     from app_repro import report as room
-    from app_repro.evidence import known
+    from app_repro.records.evidence import known
     from app_repro.verify import Report
     from app_repro.verify import verify as judge
 
@@ -98,8 +98,8 @@ def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -
 
 def power(records: tuple[Path, ...], claims: Path, claim: str) -> str:
     """Seeds and cost of a hard verdict on `claim`, as text."""
-    from app_repro.evidence import known
     from app_repro.power import power as of_claim
+    from app_repro.records.evidence import known
 
     return of_claim(known(records), claims, claim)
 

@@ -12,10 +12,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from app_repro import record
 from app_repro.config.spec import RunSpec
 from app_repro.execute import GRACE_SECONDS, Display, Executor, Outcome, sigterm_as_interrupt
-from app_repro.store import Places
+from app_repro.records import record
+from app_repro.records.store import Places
 from app_repro.worker import serve
 
 QUEUES = {"CUDA_DEVICE_MAX_CONNECTIONS": "32"}

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from app_repro import groups, tables
+from app_repro import tables
 from app_repro.contrasts import COMPARED, best
-from app_repro.groups import Group
 from app_repro.noise import Pool
+from app_repro.records import groups
+from app_repro.records.groups import Group
 from app_repro.tables import Cell, Column, Scale, Table
 
 SCALES = {

@@ -8,9 +8,9 @@ from typing import Any
 from app_repro.config.spec import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.core.errors import DataError, ParamsError, nearest_and_known
-from app_repro.evidence import Run
 from app_repro.maintable import SCALES
-from app_repro.record import diverged_where, protocol_name
+from app_repro.records.evidence import Run
+from app_repro.records.record import diverged_where, protocol_name
 
 TITLES = {"dense": "never pruned", "osp": "pruned once, at the start", "app": "pruned a little before each megabatch"}
 

@@ -4,8 +4,8 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
-from app_repro.evidence import Run
 from app_repro.judge import NOISELESS, Noise
+from app_repro.records.evidence import Run
 
 DETERMINISTIC = ("density_nominal",)
 """Metrics that follow from the settings: no noise, and one seed says it all."""

@@ -14,11 +14,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from app_repro import findings, groups, missing, record
+from app_repro import findings, missing
 from app_repro.charts import Chart
 from app_repro.config.spec import PROTOCOLS
 from app_repro.core import files
 from app_repro.judge import VERDICTS
+from app_repro.records import groups, record
 from app_repro.tables import Cell, Column, Table, label
 from app_repro.verify import Report
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from app_repro import claims as claims_file
-from app_repro import evidence
 from app_repro.cells import Cell, cells_of, index
-from app_repro.evidence import Run
 from app_repro.judge import HARD, LEVEL, MIN_SEEDS, Noise, choose_noise
 from app_repro.noise import Pool
+from app_repro.records import evidence
+from app_repro.records.evidence import Run
 from app_repro.rules import values
 from app_repro.statements import Claim, protocols
 from app_repro.student import NORMAL, quantile

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app_repro import record, transfer
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError, ParamsError
 from app_repro.data.splits import data_folder, stream_name, with_digest
 from app_repro.execute import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
-from app_repro.store import Places, Store
+from app_repro.records import record, transfer
+from app_repro.records.store import Places, Store
 from app_repro.worker import prepare_and_attempt
 
 RETRIES = 8

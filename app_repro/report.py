@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app_repro import evidence, groups, tables
+from app_repro import tables
 from app_repro.charts import Chart
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError
-from app_repro.evidence import Records, Run
 from app_repro.maintable import SCALES
-from app_repro.record import protocol_name, remark
+from app_repro.records import evidence, groups
+from app_repro.records.evidence import Records, Run
+from app_repro.records.record import protocol_name, remark
 from app_repro.series_curves import Histories
 from app_repro.tables import Scale, Table
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from app_repro import judge, orderings
 from app_repro.cells import Cell
-from app_repro.evidence import Run
 from app_repro.judge import Judgement, Noise, choose_noise, mean_of, spread_of
 from app_repro.noise import DETERMINISTIC, Pool
+from app_repro.records.evidence import Run
 from app_repro.statements import Claim
 
 HIGHER_IS_BETTER = ("test_accuracy",)

@@ -8,7 +8,7 @@ from typing import Any
 
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import PROTOCOLS, SWITCHES
-from app_repro.record import protocol_name
+from app_repro.records.record import protocol_name
 
 Row = dict[str, Any]
 """A row of the CSV beside a figure: plain values, percent and points where the name says so."""

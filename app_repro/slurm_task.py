@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app_repro import record
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.store import Places
+from app_repro.records import record
+from app_repro.records.store import Places
 
 Attempt = Callable[..., tuple[str, str]]
 """As worker.attempt."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app_repro import record
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DataError, ParamsError
 from app_repro.core.paths import BENCHES
-from app_repro.store import Store
+from app_repro.records import record
+from app_repro.records.store import Store
 
 EVALUATION = 1 / 3
 """What a pass without gradients costs of one with them: forward only, against forward and two backward products."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.core.errors import AppReproError
-from app_repro.store import Store
+from app_repro.records.store import Store
 
 
 def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], origin: str | None) -> None:
@@ -64,8 +64,8 @@ def runs(store: Path) -> str:
     """Every run of the store as a table."""
     from tabulate import tabulate
 
-    from app_repro import record
     from app_repro.plan import state_of
+    from app_repro.records import record
 
     code, rows = record.code_digest(), []
     for folder in Store(store).folders():
@@ -112,7 +112,7 @@ def differences(named: Sequence[Path], store: Path, out: Path | None, as_json: b
     The records are those under `named`; if none is named, those of the store and those that evidence.known finds.
     """
     from app_repro import differences as room
-    from app_repro.evidence import known
+    from app_repro.records.evidence import known
 
     found, table = room.show(named or [store / "runs", *known([])], out)
     return json.dumps(found, indent=1) if as_json else table

@@ -4,8 +4,9 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from app_repro import groups, tables
-from app_repro.groups import Group
+from app_repro import tables
+from app_repro.records import groups
+from app_repro.records.groups import Group
 from app_repro.tables import Cell, Column, Scale, Table
 
 PER_MEGABATCH = {

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from app_repro import claims as claims_file
-from app_repro import evidence
 from app_repro.cells import Cell, Index, cells_of, index
 from app_repro.config.spec import PROTOCOLS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
 from app_repro.judge import Judgement
 from app_repro.noise import DETERMINISTIC, Pool
+from app_repro.records import evidence
 from app_repro.rules import RULES, so_far
 from app_repro.statements import Claim, protocols
 

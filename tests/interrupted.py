@@ -17,8 +17,8 @@ import workbench
 import yaml
 from safetensors.numpy import load_file
 
-from app_repro import record
 from app_repro.core import files
+from app_repro.records import record
 
 PACKAGE = Path(record.__file__).parent
 CELLS = tuple((method, protocol) for method in ("dense", "osp", "app") for protocol in ("paper", "released"))

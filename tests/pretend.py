@@ -8,11 +8,11 @@ from typing import Any
 import synthetic
 import workbench
 
-from app_repro import record
 from app_repro.config import params
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.store import Places, RunFolder, Store
+from app_repro.records import record
+from app_repro.records.store import Places, RunFolder, Store
 
 
 def specs(count: int) -> list[RunSpec]:

@@ -16,7 +16,7 @@ from app_repro.anytime import Run
 from app_repro.config import params, presets
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.data import data, splits
-from app_repro.store import Store
+from app_repro.records.store import Store
 
 BOTH = ["paper", "released"]
 

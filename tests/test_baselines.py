@@ -7,11 +7,11 @@ import pytest
 import synthetic
 from test_groups import spec
 
-from app_repro import groups
 from app_repro.baselines import differences
 from app_repro.cells import index
-from app_repro.evidence import Run
 from app_repro.noise import Pool
+from app_repro.records import groups
+from app_repro.records.evidence import Run
 from app_repro.statements import Claim
 from app_repro.tables import Cell
 

@@ -7,13 +7,14 @@ import synthetic
 import yaml
 from workbench import settings
 
-from app_repro import budget, record, worker
+from app_repro import budget, worker
 from app_repro.budget import Wanted
 from app_repro.config import params
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
 from app_repro.data import data, splits
-from app_repro.store import Places, Store
+from app_repro.records import record
+from app_repro.records.store import Places, Store
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import synthetic
 
 from app_repro.cells import Cell, cells_of, index
 from app_repro.config.spec import RunSpec
-from app_repro.evidence import Run
+from app_repro.records.evidence import Run
 from app_repro.statements import Claim
 
 

@@ -14,7 +14,7 @@ from app_repro import computing
 from app_repro.config.params import load
 from app_repro.core.errors import ParamsError
 from app_repro.data import splits
-from app_repro.store import Places, Store
+from app_repro.records.store import Places, Store
 from app_repro.workspace import environment
 
 

@@ -7,11 +7,11 @@ import pytest
 import synthetic
 from test_groups import spec
 
-from app_repro import groups
 from app_repro.contrasts import best, contrast
-from app_repro.evidence import Run
-from app_repro.groups import Group
 from app_repro.noise import Pool
+from app_repro.records import groups
+from app_repro.records.evidence import Run
+from app_repro.records.groups import Group
 
 Accuracies = dict[str, list[float | None]]
 

@@ -8,7 +8,7 @@ import synthetic
 
 from app_repro import workload
 from app_repro.costs import cost_table
-from app_repro.evidence import Run
+from app_repro.records.evidence import Run
 from app_repro.tables import Cell
 
 CLAIM = "c100-r50-acc-vs-dense"

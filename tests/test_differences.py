@@ -10,7 +10,7 @@ from workbench import settings as tiny
 from app_repro import differences
 from app_repro.config import params, presets
 from app_repro.config.spec import PROTOCOLS, SWITCHES
-from app_repro.evidence import read_all
+from app_repro.records.evidence import read_all
 
 
 def specs(**changes: Any):

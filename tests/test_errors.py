@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import claims, executors, modelcard, publish, statements, verify
+from app_repro import claims, executors, modelcard, statements, verify
 from app_repro.config import params, presets
 from app_repro.core import errors
+from app_repro.records import publish
 
 
 def test_the_nearest_known_name_is_offered_and_a_far_one_is_not() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import synthetic
 
-from app_repro import evidence
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
+from app_repro.records import evidence
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,11 @@ import threading
 import pytest
 from workbench import prepared, run_grid
 
-from app_repro import execute, local_executor, record
+from app_repro import execute, local_executor
 from app_repro.config import params
 from app_repro.core.errors import ParamsError
-from app_repro.store import Store
+from app_repro.records import record
+from app_repro.records.store import Store
 
 
 class Recorder:

@@ -22,7 +22,7 @@ from app_repro.data.data import Augmentation, DataSet, load
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks
 from app_repro.pruning.prune import prune
-from app_repro.store import Store
+from app_repro.records.store import Store
 from app_repro.walk import walk
 
 HERE = Path(__file__).parent

@@ -5,10 +5,10 @@ from typing import Any
 
 import synthetic
 
-from app_repro import groups
 from app_repro.config.spec import PROTOCOLS, RunSpec
-from app_repro.evidence import Run
-from app_repro.groups import Group
+from app_repro.records import groups
+from app_repro.records.evidence import Run
+from app_repro.records.groups import Group
 
 OSP = "cifar10 resnet18 paper T = 8 osp"
 

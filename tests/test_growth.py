@@ -1,9 +1,10 @@
 import pytest
 from workbench import prepared, settings
 
-from app_repro import growth, models, plan, record, worker, workload
+from app_repro import growth, models, plan, worker, workload
 from app_repro.config import params
-from app_repro.store import Store
+from app_repro.records import record
+from app_repro.records.store import Store
 
 
 def lines(**changes) -> dict[str, growth.Growth]:

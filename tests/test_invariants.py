@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torture import times
 from workbench import prepared
 
-from app_repro import models, record
+from app_repro import models
 from app_repro.anytime import Run
 from app_repro.config import methods, params, presets
 from app_repro.config.spec import RunSpec
@@ -19,7 +19,8 @@ from app_repro.core import files
 from app_repro.data import data, splits
 from app_repro.data.megabatches import phase, split
 from app_repro.pruning import masks
-from app_repro.store import RunFolder
+from app_repro.records import record
+from app_repro.records.store import RunFolder
 from app_repro.walk import walk
 
 SWITCHES = {

@@ -17,8 +17,8 @@ LIMITED = """
 import json, resource, sys
 from pathlib import Path
 from workbench import prepared
-from app_repro import anytime, models, record, worker; from app_repro.data.data import data, splits
-from app_repro.store import Store
+from app_repro import anytime, models, worker; from app_repro.records import record; from app_repro.data.data import data, splits
+from app_repro.records.store import Store
 
 changes = {"method": "dense", "sb": 1, "epochs": 1, "milestones": [], "train_limit": 600, "batch_size": 540}
 [spec], places = prepared(Path(sys.argv[1]), **changes)

@@ -1,11 +1,11 @@
 import pretend
 import pytest
 
-from app_repro import merge, record, transfer
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, IntegrityError
-from app_repro.merge import ConflictError
-from app_repro.store import Store
+from app_repro.records import merge, record, transfer
+from app_repro.records.merge import ConflictError
+from app_repro.records.store import Store
 
 
 def filled(folder, specs):

@@ -14,7 +14,7 @@ from app_repro import modelcard, report
 from app_repro.config import params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, ParamsError
-from app_repro.evidence import Run
+from app_repro.records.evidence import Run
 
 DEMO = Path(__file__).parents[1] / "data/published/demo"
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app_repro.config.spec import RunSpec
-from app_repro.evidence import Run
 from app_repro.noise import Pool, two_way
+from app_repro.records.evidence import Run
 from app_repro.statements import Claim
 
 

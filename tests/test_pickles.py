@@ -15,11 +15,12 @@ import pytest
 from test_data import fetch, official, prepare
 from workbench import prepared
 
-from app_repro import claims, evidence, merge, reported, speeds, worker
+from app_repro import claims, reported, speeds, worker
 from app_repro.config import params
 from app_repro.core.errors import AppReproError
 from app_repro.data import data, splits
-from app_repro.store import Store
+from app_repro.records import evidence, merge
+from app_repro.records.store import Store
 
 
 class Call:

@@ -1,10 +1,11 @@
 import pytest
 from workbench import prepared, settings
 
-from app_repro import plan, record, worker, workload
+from app_repro import plan, worker, workload
 from app_repro.config import params
 from app_repro.core.errors import DataError, ParamsError
-from app_repro.store import Store
+from app_repro.records import record
+from app_repro.records.store import Store
 
 
 def test_work_is_counted_as_it_is_then_done(tmp_path) -> None:

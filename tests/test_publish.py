@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import synthetic
 
-from app_repro import evidence, publish
 from app_repro.core import files
 from app_repro.core.errors import AppReproError
+from app_repro.records import evidence, publish
 
 
 def run(folder: Path, name: str, **options: Any) -> dict[str, Any]:

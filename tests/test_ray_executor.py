@@ -13,10 +13,11 @@ import pretend
 import pytest
 from workbench import prepared, run_grid
 
-from app_repro import execute, ray_executor, record
+from app_repro import execute, ray_executor
 from app_repro.core.errors import ParamsError
 from app_repro.ray_executor import RayPlace
-from app_repro.store import Places, Store
+from app_repro.records import record
+from app_repro.records.store import Places, Store
 
 ROOT = Path(__file__).parents[1]
 

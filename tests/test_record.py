@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import codedigest, record
 from app_repro.config import params, presets
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError
+from app_repro.records import codedigest, record
 
 SPEC = params.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "method": "app", "seed": 1}).cells[0]
 NETWORK = {

@@ -7,9 +7,9 @@ import pytest
 import synthetic
 
 from app_repro.cells import cells_of, index
-from app_repro.evidence import Run
 from app_repro.judge import Judgement
 from app_repro.noise import Pool
+from app_repro.records.evidence import Run
 from app_repro.rules import NUMBERS, RULES, so_far
 from app_repro.statements import KINDS, Claim
 

@@ -9,7 +9,7 @@ from app_repro import computing, stages
 from app_repro.config import params
 from app_repro.core import paths
 from app_repro.core.errors import ParamsError
-from app_repro.store import Places, Store
+from app_repro.records.store import Places, Store
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_preset_is_planned_without_its_data(here) -> None:
 
 def test_runs_that_would_share_a_folder_are_told_apart(here) -> None:
     from app_repro.config import params
-    from app_repro.store import label, labels
+    from app_repro.records.store import label, labels
 
     turned = {"scored_weights": "trained", "candidates": "kept", "validation_images": "clean", "sb": 8}
     parsed = params.parse(settings(method="app", protocol=["paper", "released"], **turned))

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import record, store
 from app_repro.config import params, presets
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DiskFullError, DivergedError, IntegrityError, Stopped
 from app_repro.models import describe
-from app_repro.store import RunFolder, Store, label, lay_out
+from app_repro.records import record, store
+from app_repro.records.store import RunFolder, Store, label, lay_out
 
 HOLDER = """
-import sys, time; from pathlib import Path; from app_repro.store import RunFolder
+import sys, time; from pathlib import Path; from app_repro.records.store import RunFolder
 print("asks", flush=True)
 with RunFolder(Path(sys.argv[1])).lock():
     print("holds", flush=True)

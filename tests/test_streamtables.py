@@ -7,8 +7,8 @@ import pytest
 import synthetic
 from test_groups import spec
 
-from app_repro import groups
-from app_repro.evidence import Run
+from app_repro.records import groups
+from app_repro.records.evidence import Run
 from app_repro.streamtables import PLACES, per_layer, per_megabatch
 from app_repro.tables import Table
 

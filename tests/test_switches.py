@@ -11,7 +11,7 @@ from app_repro.anytime import Run
 from app_repro.data import data, splits
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks
-from app_repro.store import Store
+from app_repro.records.store import Store
 from app_repro.stream import Images, Phase
 from app_repro.walk import phase_of, walk
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from workbench import prepared
 
-from app_repro import record, worker
+from app_repro import worker
 from app_repro.pruning.criteria import CRITERIA
-from app_repro.store import Store
+from app_repro.records import record
+from app_repro.records.store import Store
 
 
 @pytest.fixture(scope="module")

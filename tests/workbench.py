@@ -12,7 +12,7 @@ from app_repro import execute, local_executor
 from app_repro.config import params, presets
 from app_repro.config.spec import RunSpec
 from app_repro.data import data, splits
-from app_repro.store import Places
+from app_repro.records.store import Places
 
 TINY: dict[str, Any] = {
     "device": "cpu",

@@ -16,11 +16,12 @@ from test_data import official
 from torture import times
 from workbench import app_repro, prepared
 
-from app_repro import record, worker
+from app_repro import worker
 from app_repro.core.errors import DiskFullError
 from app_repro.data import data, splits
 from app_repro.data.sources import Request
-from app_repro.store import Store
+from app_repro.records import record
+from app_repro.records.store import Store
 
 SPACE = 4096
 """What a file takes of the disk is a multiple of this."""

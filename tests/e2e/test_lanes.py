@@ -9,9 +9,10 @@ import pytest
 import torch
 from workbench import prepared
 
-from app_repro import record, worker
+from app_repro import worker
 from app_repro.config.spec import RunSpec
-from app_repro.store import Places, Store
+from app_repro.records import record
+from app_repro.records.store import Places, Store
 
 GRID = {"arch": ["resnet8s", "resnet20s"], "method": ["app", "dense"], "protocol": ["paper", "released"], "sb": 2}
 """Eight runs of two networks; each is of two megabatches of two epochs."""

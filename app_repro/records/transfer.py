@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from app_repro import record
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError
-from app_repro.store import RunFolder
+from app_repro.records import record
+from app_repro.records.store import RunFolder
 
 _LEFT = ("megabatch-*.json", "*.safetensors", "record.json")
 """What an ended run leaves, the record last; states of an unfinished one match too."""

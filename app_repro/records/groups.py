@@ -8,8 +8,8 @@ from typing import Any
 from app_repro import tables
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import PRUNING_ONLY, SWITCHES, RunSpec
-from app_repro.evidence import Run
-from app_repro.record import protocol_name, protocol_title, stream_title
+from app_repro.records.evidence import Run
+from app_repro.records.record import protocol_name, protocol_title, stream_title
 from app_repro.tables import Cell, Column
 
 ALWAYS = ("dataset", "arch", "method", "protocol")

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from app_repro import record
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DivergedError, IntegrityError, Stopped
+from app_repro.records import record
 
 STATES_KEPT = 2
 MAX_STATE_BYTES = 8 << 30

@@ -9,11 +9,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from app_repro.codedigest import code_digest
 from app_repro.config.spec import PRUNING_ONLY, RunSpec
 from app_repro.core.errors import DivergedError, IntegrityError, place
 from app_repro.core.files import read_sealed
 from app_repro.core.paths import PACKAGE
+from app_repro.records.codedigest import code_digest
 
 SCHEMA = 1
 

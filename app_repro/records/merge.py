@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app_repro import record, transfer
 from app_repro.core.errors import AppReproError
-from app_repro.store import RunFolder, Store
+from app_repro.records import record, transfer
+from app_repro.records.store import RunFolder, Store
 
 
 class ConflictError(AppReproError):
