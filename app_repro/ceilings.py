@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from app_repro import models
+from app_repro.training import models
 
 PASSES = 16
 """Times that one training step reads or writes each convolution's output, pointwise work fused: convolution,

@@ -81,8 +81,9 @@ def _train(
     lay_out: Callable[[], None],
 ) -> Any:
     """Have an executor complete the grid, with a display and, if asked for, a mirror of what it shows."""
-    from app_repro import execute, executors, lastbatch, plan, speeds, tracking, worker
+    from app_repro import execute, executors, plan, speeds, tracking, worker
     from app_repro.display import GridDisplay
+    from app_repro.training import lastbatch
 
     lastbatch.check(specs, places.raw)
     if executor == "local":

@@ -13,7 +13,7 @@ def sizes(arch: str, shape: Shape) -> Network:
 
 @functools.cache
 def _counted(arch: str, classes: int, size: int, channels: int) -> Network:
-    from app_repro import models
+    from app_repro.training import models
 
     of = models.describe(arch, classes, size, channels)
     layers = of["layers"].values()

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from app_repro import models
 from app_repro.config.params import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, ParamsError
@@ -17,6 +16,7 @@ from app_repro.data.splits import data_folder, with_digest
 from app_repro.networks import sizes
 from app_repro.records import record
 from app_repro.records.store import RunFolder, Store, labels
+from app_repro.training import models
 from app_repro.workload import Shape, published_shape, workload
 
 STATE_COPIES = 2 * 3

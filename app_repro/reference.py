@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from app_repro import models
+from app_repro.training import models
 
 AHEAD = 4
 """Batches that two loader workers keep ready while nobody asks."""

@@ -58,7 +58,12 @@ def multiply(source: Path, target: Path, count: int) -> None:
         raise DataError(f"{source}: no record to multiply; name a folder of records with --records")
     content = record.read(found[0])
     methods = list(METHODS) if content["spec"]["tau"] else [content["spec"]["method"]]
-    names = (registry("data/data", "DATASETS")[:2], registry("models", "ARCHITECTURES")[:5], PROTOCOLS, methods)
+    names = (
+        registry("data/data", "DATASETS")[:2],
+        registry("training/models", "ARCHITECTURES")[:5],
+        PROTOCOLS,
+        methods,
+    )
     cells = itertools.cycle(itertools.product(*names))
     for number, (dataset, arch, protocol, method) in enumerate(itertools.islice(cells, -(-count // SEEDS))):
         settings = PROTOCOLS[protocol] | {"dataset": dataset, "arch": arch, "method": method}

@@ -10,12 +10,12 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import torch
 
-from app_repro import models
 from app_repro.data.data import Augmentation
-from app_repro.engines import set_precision
-from app_repro.recipe import Recipe
-from app_repro.steps import Steps
-from app_repro.stream import Images, Order
+from app_repro.training import models
+from app_repro.training.engines import set_precision
+from app_repro.training.recipe import Recipe
+from app_repro.training.steps import Steps
+from app_repro.training.stream import Images, Order
 from app_repro.worker import configure, describe_device
 
 BATCH = 64

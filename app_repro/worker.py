@@ -10,9 +10,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from app_repro import memory
 from app_repro.config.spec import RunSpec
 from app_repro.records.store import Places, Store
+from app_repro.training import memory
 
 
 def serve(pipe: Connection, places: Places, device: str, lanes: int = 1) -> None:
@@ -175,11 +175,11 @@ def train(
     """Train one run under its lock and leave weights, masks and, last of all, the record."""
     import torch
 
-    from app_repro import checkpoint, models
-    from app_repro.anytime import Run
     from app_repro.core.errors import DivergedError
     from app_repro.data import data, splits
     from app_repro.records import record
+    from app_repro.training import checkpoint, models
+    from app_repro.training.anytime import Run
 
     folder, code = Store(places.store).folder(spec), record.code_digest()
     while folder.is_locked() and not should_stop():  # by another process: the lanes beside this one go on meanwhile

@@ -6,12 +6,12 @@ import pytest
 import torch
 from workbench import prepared
 
-from app_repro import steps
-from app_repro.anytime import Run
 from app_repro.core.errors import AppReproError, Stopped
 from app_repro.data import data, splits
 from app_repro.records import record
 from app_repro.records.store import Store
+from app_repro.training import steps
+from app_repro.training.anytime import Run
 
 PRUNABLE = 73_872
 """Convolution weights of resnet8s for one channel: 9 (16 + 2 * 16 * 16 + 16 * 32 + 32 * 32 + 32 * 64 + 64 * 64)."""

@@ -12,11 +12,11 @@ import yaml
 from workbench import app_repro, prepared, settings, workspace
 
 from app_repro import audit
-from app_repro.anytime import Run
 from app_repro.config import params, presets
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.data import data, splits
 from app_repro.records.store import Store
+from app_repro.training.anytime import Run
 
 BOTH = ["paper", "released"]
 

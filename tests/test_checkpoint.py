@@ -6,10 +6,10 @@ import torch.nn.functional as F
 from safetensors.torch import load
 from torch import nn
 
-from app_repro import checkpoint, models
 from app_repro.pruning import masks
-from app_repro.recipe import Recipe, momentum_of, optimizer_for
-from app_repro.train import Progress
+from app_repro.training import checkpoint, models
+from app_repro.training.recipe import Recipe, momentum_of, optimizer_for
+from app_repro.training.train import Progress
 
 RECIPE = Recipe(5, 4, 0.1, 0.9, 1e-4, (2,), 0.1, True, "fp32")
 POSITION = {"run_id": "0123456789ab", "finished": 3, "scored": {"seconds": 0.1 + 0.2, "samples": 7}}

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn, tensor
 
-from app_repro import models
 from app_repro.pruning import criteria, masks
 from app_repro.pruning.criteria import CRITERIA
 from app_repro.pruning.prune import prune, targets
-from app_repro.stream import SCORE_BATCH
+from app_repro.training import models
+from app_repro.training.stream import SCORE_BATCH
 
 Layers = dict[str, list[float]]
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from test_steps import RECIPE, images_of, steps_for
 
-from app_repro import engines, models
 from app_repro.core.errors import ParamsError
-from app_repro.steps import Steps
-from app_repro.stream import Images, Order
+from app_repro.training import engines, models
+from app_repro.training.steps import Steps
+from app_repro.training.stream import Images, Order
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

@@ -3,10 +3,11 @@ import dataclasses
 import pytest
 from workbench import settings
 
-from app_repro import forecast, models
+from app_repro import forecast
 from app_repro.config import params
 from app_repro.plan import Row, Shape
 from app_repro.speeds import Speed, Speeds
+from app_repro.training import models
 
 SHAPE = Shape(100, 20, 10, 8, 1)
 IDLE = "if the devices do nothing else and workers start at once"

@@ -1,10 +1,11 @@
 import pytest
 from workbench import prepared, settings
 
-from app_repro import growth, models, plan, worker, workload
+from app_repro import growth, plan, worker, workload
 from app_repro.config import params
 from app_repro.records import record
 from app_repro.records.store import Store
+from app_repro.training import models
 
 
 def lines(**changes) -> dict[str, growth.Growth]:

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from torture import times
 from workbench import prepared
 
-from app_repro import models
-from app_repro.anytime import Run
 from app_repro.config import methods, params, presets
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
@@ -21,7 +19,9 @@ from app_repro.data.megabatches import phase, split
 from app_repro.pruning import masks
 from app_repro.records import record
 from app_repro.records.store import RunFolder
-from app_repro.walk import walk
+from app_repro.training import models
+from app_repro.training.anytime import Run
+from app_repro.training.walk import walk
 
 SWITCHES = {
     "scored_weights": ["trained", "fresh"],

@@ -5,9 +5,10 @@ import torch
 import yaml
 from workbench import prepared, settings
 
-from app_repro import computing, lastbatch, models, worker
+from app_repro import computing, worker
 from app_repro.core.errors import ParamsError
 from app_repro.records.store import Store
+from app_repro.training import lastbatch, models
 
 ONE_PIXEL = {"arch": "resnet18", "method": "app", "seed": 1, "sb": 2, "epochs": 1, "milestones": [], "test_limit": 20}
 """ResNet-18 on digits of 8x8 pixels ends in maps of one."""

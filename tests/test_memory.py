@@ -10,14 +10,14 @@ import sys
 import pytest
 import torch
 
-from app_repro import memory
 from app_repro.execute import Outcome
+from app_repro.training import memory
 
 LIMITED = """
 import json, resource, sys
 from pathlib import Path
 from workbench import prepared
-from app_repro import anytime, models, worker; from app_repro.records import record; from app_repro.data.data import data, splits
+from app_repro.training import anytime, models; from app_repro import worker; from app_repro.records import record; from app_repro.data.data import data, splits
 from app_repro.records.store import Store
 
 changes = {"method": "dense", "sb": 1, "epochs": 1, "milestones": [], "train_limit": 600, "batch_size": 540}

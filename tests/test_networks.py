@@ -1,7 +1,8 @@
 import pytest
 
-from app_repro import models, networks, workload
+from app_repro import networks, workload
 from app_repro.core.errors import ParamsError
+from app_repro.training import models
 from app_repro.workload import Shape
 
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn, tensor
 
-from app_repro import models
 from app_repro.config.methods import METHODS
 from app_repro.core.seeds import seed_for
 from app_repro.pruning import masks
 from app_repro.pruning.prune import CRITERIA, PruningError, ScoreError, fresh_weights, prune, select
+from app_repro.training import models
 
 
 def two_layers() -> nn.Module:

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn, tensor
 
-from app_repro import models
 from app_repro.data.data import Augmentation
 from app_repro.pruning import masks
-from app_repro.recipe import Recipe
-from app_repro.steps import Counts, Steps, Tally
-from app_repro.stream import Images, Order
+from app_repro.training import models
+from app_repro.training.recipe import Recipe
+from app_repro.training.steps import Counts, Steps, Tally
+from app_repro.training.stream import Images, Order
 
 RECIPE = Recipe(1, 4, 0.1, 0.9, 1e-4, (), 0.1, True, "fp32")
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from app_repro.data.megabatches import PhaseIndices
-from app_repro.stream import Images, Order, Phase, batches, draw, sizes, windows
+from app_repro.training.stream import Images, Order, Phase, batches, draw, sizes, windows
 
 CPU = torch.device("cpu")
 CENTRE = (1 - 0.08) / 0.92  # the draw that asks for 100 % of the area

@@ -7,13 +7,13 @@ import torch
 from test_walk import CPU, dataset, spec_of
 from workbench import prepared
 
-from app_repro.anytime import Run
 from app_repro.data import data, splits
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks
 from app_repro.records.store import Store
-from app_repro.stream import Images, Phase
-from app_repro.walk import phase_of, walk
+from app_repro.training.anytime import Run
+from app_repro.training.stream import Images, Phase
+from app_repro.training.walk import phase_of, walk
 
 PAPER = {"validation": False, "score": False, "scored": 8}
 """Of 40 images replayed at megabatch 2 a fifth is scored, and only what is trained on is varied."""
@@ -38,7 +38,7 @@ def second(**switches: Any) -> Phase:
 def test_what_is_validated_and_scored_is_varied_where_a_switch_says_so(monkeypatch, switches, expected) -> None:
     """Images are shown as they are, or with draws; "head" is a fifth of one megabatch, the stream's first images."""
     shown = []
-    monkeypatch.setattr("app_repro.stream.batches", lambda images, order, size: shown.append(order))
+    monkeypatch.setattr("app_repro.training.stream.batches", lambda images, order, size: shown.append(order))
     phase = second(**switches)
     phase.score_batches()
     [scored] = shown

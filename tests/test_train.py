@@ -2,16 +2,16 @@ import pytest
 import torch
 from workbench import prepared
 
-from app_repro import models
 from app_repro.core.errors import DivergedError
 from app_repro.data import data, splits
 from app_repro.data.megabatches import phase
 from app_repro.pruning import masks
 from app_repro.pruning.prune import prune
-from app_repro.recipe import Recipe
-from app_repro.steps import Counts, Steps
-from app_repro.stream import Images, Order, Phase, batches
-from app_repro.train import Progress, fit
+from app_repro.training import models
+from app_repro.training.recipe import Recipe
+from app_repro.training.steps import Counts, Steps
+from app_repro.training.stream import Images, Order, Phase, batches
+from app_repro.training.train import Progress, fit
 
 RECIPE = Recipe(
     epochs=2,

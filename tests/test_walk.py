@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from torch import nn
 from workbench import settings as tiny
 
-from app_repro import models
 from app_repro.config import params
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
@@ -19,8 +18,9 @@ from app_repro.data.data import Augmentation, DataSet
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks, prune
 from app_repro.pruning.criteria import CRITERIA
-from app_repro.stream import Images
-from app_repro.walk import next_mask, phase_of, walk
+from app_repro.training import models
+from app_repro.training.stream import Images
+from app_repro.training.walk import next_mask, phase_of, walk
 
 CPU = torch.device("cpu")
 REPLAY = ["full", "none", "last", "buffer"]

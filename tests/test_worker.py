@@ -41,8 +41,8 @@ def test_the_record_says_what_was_run_and_where(trained) -> None:
 def test_weights_left_are_zero_where_the_mask_left_says_so(trained) -> None:
     from safetensors.torch import load_file
 
-    from app_repro import models
     from app_repro.pruning import masks
+    from app_repro.training import models
 
     spec, places, _ = trained
     folder = Store(places.store).folder(spec).path

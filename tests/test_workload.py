@@ -18,7 +18,7 @@ FILE = Path(app_repro.__file__).with_name("workload.json")
 
 def sizes() -> dict[str, list[int]]:
     """[parameters, prunable weights, FLOPs of an image] of every network on every published shape that it can take."""
-    from app_repro import models
+    from app_repro.training import models
 
     large = Shape(0, 0, 14, 224, 3)
     found = {}

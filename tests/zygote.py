@@ -24,9 +24,10 @@ from typing import Any
 import torch
 import torch._dynamo  # an optimizer imports it late, which takes longer than a small run
 
-from app_repro import anytime, checkpoint, cli, computing, executors, local_executor, recipe, worker
+from app_repro import cli, computing, executors, local_executor, worker
 from app_repro.data import splits
 from app_repro.records import record
+from app_repro.training import anytime, checkpoint, recipe
 
 LOADED = (anytime, checkpoint, computing, executors, local_executor, splits, worker)
 

@@ -94,7 +94,7 @@ class RunSpec(BaseModel):
     """Pixels, for restricted_imagenet (32 or 224); other data sets have their own."""
     few_shot: Positive | None
     """Training images a class, for restricted_imagenet; null: all."""
-    arch: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("models", "ARCHITECTURES")))]
+    arch: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("training/models", "ARCHITECTURES")))]
     method: Annotated[str, AfterValidator(lambda value: _one_of(value, list(METHODS)))]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     sb: Annotated[int, Field(ge=1, le=100_000)]
@@ -130,7 +130,7 @@ class RunSpec(BaseModel):
     train_limit: Positive | None
     test_limit: Positive | None
     precision: Literal["fp32", "tf32", "bf16"]
-    engine: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("engines", "ENGINES")))]
+    engine: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("training/engines", "ENGINES")))]
 
     @classmethod
     def later(cls) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app_repro.models import prunable
-from app_repro.stream import SCORE_BATCH, Batches
+from app_repro.training.models import prunable
+from app_repro.training.stream import SCORE_BATCH, Batches
 
 Scores = dict[str, Tensor]
 """Weight name -> scores of the weight's shape."""

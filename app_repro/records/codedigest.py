@@ -9,21 +9,21 @@ from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PACKAGE
 
 LEARNING_CODE = (
-    "anytime.py",
-    "checkpoint.py",
+    "training/anytime.py",
+    "training/checkpoint.py",
     "pruning/criteria.py",
-    "engines.py",
+    "training/engines.py",
     "pruning/masks.py",
     "data/megabatches.py",
     "config/methods.py",
-    "models.py",
+    "training/models.py",
     "pruning/prune.py",
-    "recipe.py",
+    "training/recipe.py",
     "core/seeds.py",
-    "steps.py",
-    "stream.py",
-    "train.py",
-    "walk.py",
+    "training/steps.py",
+    "training/stream.py",
+    "training/train.py",
+    "training/walk.py",
 )
 """Files of the package, relative to it, whose code can change a number of a run."""
 

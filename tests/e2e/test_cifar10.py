@@ -8,12 +8,12 @@ import torch
 from test_golden import departures, measured, needs_golden, theirs, trained
 from workbench import settings
 
-from app_repro import stream
-from app_repro.anytime import Run
 from app_repro.config import params
 from app_repro.data import data, splits
 from app_repro.records import record
 from app_repro.records.store import Store
+from app_repro.training import stream
+from app_repro.training.anytime import Run
 
 ARCHIVE = Path(__file__).parents[3] / "shared/data/cifar10-jpeg.tar.xz"
 

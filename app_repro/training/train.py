@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from app_repro.core.errors import DivergedError
-from app_repro.models import load
-from app_repro.steps import Counts, Steps, Turns
-from app_repro.stream import Phase
+from app_repro.training.models import load
+from app_repro.training.steps import Counts, Steps, Turns
+from app_repro.training.stream import Phase
 
 
 @dataclass

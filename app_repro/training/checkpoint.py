@@ -10,10 +10,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from app_repro.models import load, prunable
 from app_repro.pruning.masks import Mask, pack, unpack
-from app_repro.recipe import momentum_of
-from app_repro.train import Progress
+from app_repro.training.models import load, prunable
+from app_repro.training.recipe import momentum_of
+from app_repro.training.train import Progress
 
 _PARTS = ("net", "momentum", "best", "mask")
 

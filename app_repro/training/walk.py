@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from app_repro import models
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
 from app_repro.core.seeds import seed_for
@@ -15,7 +14,8 @@ from app_repro.data.megabatches import Split, phase
 from app_repro.pruning import masks
 from app_repro.pruning.masks import Mask
 from app_repro.pruning.prune import prune
-from app_repro.stream import Batches, Images, Phase
+from app_repro.training import models
+from app_repro.training.stream import Batches, Images, Phase
 
 
 def network_of(spec: RunSpec, data: DataSet, device: torch.device) -> nn.Module:

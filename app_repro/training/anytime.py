@@ -8,20 +8,20 @@ from typing import Any, NoReturn, Protocol
 
 import torch
 
-from app_repro import checkpoint, models
 from app_repro.config.methods import nominal_density
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DivergedError, Stopped
 from app_repro.data.data import DataSet
 from app_repro.data.megabatches import Split
-from app_repro.engines import set_precision
 from app_repro.pruning import masks
 from app_repro.pruning.prune import ScoreError
-from app_repro.recipe import Recipe
-from app_repro.steps import Counts, Steps, Turns
-from app_repro.stream import Images, Order, Phase
-from app_repro.train import Progress, fit, hooked
-from app_repro.walk import network_of, next_mask, phase_of
+from app_repro.training import checkpoint, models
+from app_repro.training.engines import set_precision
+from app_repro.training.recipe import Recipe
+from app_repro.training.steps import Counts, Steps, Turns
+from app_repro.training.stream import Images, Order, Phase
+from app_repro.training.train import Progress, fit, hooked
+from app_repro.training.walk import network_of, next_mask, phase_of
 
 SAVE_EVERY_SECONDS = 30.0
 HISTORY = ("train_loss", "train_accuracy", "val_accuracy", "lr")

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app_repro.engines import ENGINES
-from app_repro.models import prunable
 from app_repro.pruning.masks import Mask, clear_pruned, zero_pruned
-from app_repro.recipe import Recipe, momentum_of, optimizer_for, set_learning_rate
-from app_repro.stream import Images, Order, sizes, windows
+from app_repro.training.engines import ENGINES
+from app_repro.training.models import prunable
+from app_repro.training.recipe import Recipe, momentum_of, optimizer_for, set_learning_rate
+from app_repro.training.stream import Images, Order, sizes, windows
 
 EVALUATION_BATCH = 625
 """Divides every validation part of T = 8 and the 10,000 test images, so that one size serves all."""
