@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app_repro import tables
-from app_repro.cells import Index, cells_of
-from app_repro.contrasts import contrast
-from app_repro.noise import Pool
+from app_repro.claims.cells import Index, cells_of
+from app_repro.claims.contrasts import contrast
+from app_repro.claims.noise import Pool
+from app_repro.claims.statements import Claim, protocols, seeds, side_specs
 from app_repro.records import groups
 from app_repro.records.evidence import Run
 from app_repro.records.groups import Group
-from app_repro.statements import Claim, protocols, seeds, side_specs
 from app_repro.tables import NOTHING, Cell, Column, Scale, Table
 
 SCALES = {

@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app_repro import claims as claims_file
-from app_repro import forecast, statements, worker
+from app_repro import forecast, worker
 from app_repro import growth as growing
 from app_repro import plan as planning
+from app_repro.claims import claims as claims_file
+from app_repro.claims import statements
+from app_repro.claims.verify import select
 from app_repro.config.params import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
@@ -21,7 +23,6 @@ from app_repro.forecast import Forecast
 from app_repro.records import record
 from app_repro.records.store import Store
 from app_repro.speeds import Speed, Speeds, chosen, devices_of, finished_records, kind_of, read_benches
-from app_repro.verify import select
 
 
 @dataclass(frozen=True)

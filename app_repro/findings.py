@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app_repro import verdicts
-from app_repro.judge import HARD, LEVEL
-from app_repro.statements import OWN, Claim, protocols
-from app_repro.verify import Report, Verdict
+from app_repro.claims import verdicts
+from app_repro.claims.judge import HARD, LEVEL
+from app_repro.claims.statements import OWN, Claim, protocols
+from app_repro.claims.verify import Report, Verdict
 
 
 @dataclass(frozen=True)

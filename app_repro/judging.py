@@ -48,10 +48,10 @@ def _uncollected() -> Iterator[None]:
 @_uncollected()
 def verify(question: Question, forms: Forms) -> int:
     """Judge, print and write; the exit code: 0 where a folder is written, as a pipeline stage, else what it says."""
-    from app_repro import verdicts
+    from app_repro.claims import verdicts
+    from app_repro.claims.verify import check_allowed
+    from app_repro.claims.verify import verify as judge
     from app_repro.records.evidence import known
-    from app_repro.verify import check_allowed
-    from app_repro.verify import verify as judge
 
     allow = [name for name in question.allow if name]
     check_allowed(allow)  # before anything is printed or written
@@ -80,9 +80,9 @@ def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -
     """
     from app_repro import figures, page, serve
     from app_repro import report as room
+    from app_repro.claims.verify import Report
+    from app_repro.claims.verify import verify as judge
     from app_repro.records.evidence import known
-    from app_repro.verify import Report
-    from app_repro.verify import verify as judge
 
     if opened:
         serve.show(out)
@@ -98,7 +98,7 @@ def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -
 
 def power(records: tuple[Path, ...], claims: Path, claim: str) -> str:
     """Seeds and cost of a hard verdict on `claim`, as text."""
-    from app_repro.power import power as of_claim
+    from app_repro.claims.power import power as of_claim
     from app_repro.records.evidence import known
 
     return of_claim(known(records), claims, claim)
@@ -106,7 +106,7 @@ def power(records: tuple[Path, ...], claims: Path, claim: str) -> str:
 
 def reported(origin: str, project: str | None) -> str:
     """Reported numbers as rows of a claims file: from the dashboard's API (`wandb`) or an exported file."""
-    from app_repro import reported as importer
+    from app_repro.claims import reported as importer
 
     if origin != "wandb":
         return importer.as_csv(importer.claim_rows(importer.from_file(Path(origin)), Path(origin).name))

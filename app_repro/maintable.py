@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app_repro import tables
-from app_repro.contrasts import COMPARED, best
-from app_repro.noise import Pool
+from app_repro.claims.contrasts import COMPARED, best
+from app_repro.claims.noise import Pool
 from app_repro.records import groups
 from app_repro.records.groups import Group
 from app_repro.tables import Cell, Column, Scale, Table

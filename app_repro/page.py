@@ -16,12 +16,12 @@ from markupsafe import Markup, escape
 
 from app_repro import findings, missing
 from app_repro.charts import Chart
+from app_repro.claims.judge import VERDICTS
+from app_repro.claims.verify import Report
 from app_repro.config.spec import PROTOCOLS
 from app_repro.core import files
-from app_repro.judge import VERDICTS
 from app_repro.records import groups, record
 from app_repro.tables import Cell, Column, Table, label
-from app_repro.verify import Report
 
 MAX_CELLS = 12_000
 """Cells of all tables together that the page shows, so that it stays under 3 MB; the files have every row."""

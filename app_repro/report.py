@@ -101,8 +101,9 @@ class Made:
 
 def make(runs: Sequence[Path], claims_file: Path | None = None) -> Made:
     """Every record under `runs` (evidence.known), and the tables and charts of them."""
-    from app_repro import claims, series_curves, tabulated
+    from app_repro import series_curves, tabulated
     from app_repro.charts import all_charts
+    from app_repro.claims import claims
 
     reported = claims.load(claims_file) if claims_file else ()
     places = evidence.known(runs)

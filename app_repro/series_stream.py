@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app_repro import shapes
-from app_repro.judge import MIN_LENGTH, WINDOW
+from app_repro.claims import shapes
+from app_repro.claims.judge import MIN_LENGTH, WINDOW
 from app_repro.series import (
     TITLES,
     Line,

@@ -111,7 +111,7 @@ def differences(named: Sequence[Path], store: Path, out: Path | None, as_json: b
 
     The records are those under `named`; if none is named, those of the store and those that evidence.known finds.
     """
-    from app_repro import differences as room
+    from app_repro.claims import differences as room
     from app_repro.records.evidence import known
 
     found, table = room.show(named or [store / "runs", *known([])], out)

@@ -8,9 +8,9 @@ import synthetic
 
 from app_repro import page, report
 from app_repro.charts import Chart
+from app_repro.claims.verify import Report, verify
 from app_repro.config.spec import RunSpec
 from app_repro.tables import Cell, Column, Table
-from app_repro.verify import Report, verify
 
 CLAIM = "c100-r50-acc-vs-dense"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from app_repro import claims
+from app_repro.claims import claims
+from app_repro.claims.statements import Claim, protocols, seeds, side_specs
 from app_repro.config import methods, params, presets
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.records import record
-from app_repro.statements import Claim, protocols, seeds, side_specs
 
 CLAIMS = Path(__file__).parents[1] / "data" / "claims.csv"
 LAYERS = {"conv1.weight": {"weights": 1000, "flops": 2000}, "layer1.0.conv1.weight": {"weights": 3000, "flops": 6000}}

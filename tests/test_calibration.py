@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from app_repro import judge, orderings, shapes
-from app_repro.judge import Noise, choose_noise
-from app_repro.noise import two_way
+from app_repro.claims import judge, orderings, shapes
+from app_repro.claims.judge import Noise, choose_noise
+from app_repro.claims.noise import two_way
 
 SETS = int(os.environ.get("APP_REPRO_CALIBRATION_SETS", "10000"))
 FALSE_REPRODUCED, FALSE_NOT_REPRODUCED, FALSE_CURVE = 0.055, 0.01, 0.03

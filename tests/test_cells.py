@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import synthetic
 
-from app_repro.cells import Cell, cells_of, index
+from app_repro.claims.cells import Cell, cells_of, index
+from app_repro.claims.statements import Claim
 from app_repro.config.spec import RunSpec
 from app_repro.records.evidence import Run
-from app_repro.statements import Claim
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from synthetic import CLAIMS, claims_file, row
 
-from app_repro import claims, statements
+from app_repro.claims import claims, statements
 
 REPORTED = {
     "c100-r50-acc-vs-dense": ("difference", "test_accuracy", "app", ("dense",), 17.97, "points"),

@@ -7,8 +7,8 @@ import pytest
 import synthetic
 from test_groups import spec
 
-from app_repro.contrasts import best, contrast
-from app_repro.noise import Pool
+from app_repro.claims.contrasts import best, contrast
+from app_repro.claims.noise import Pool
 from app_repro.records import groups
 from app_repro.records.evidence import Run
 from app_repro.records.groups import Group

@@ -7,7 +7,7 @@ import pytest
 import synthetic
 from workbench import settings as tiny
 
-from app_repro import differences
+from app_repro.claims import differences
 from app_repro.config import params, presets
 from app_repro.config.spec import PROTOCOLS, SWITCHES
 from app_repro.records.evidence import read_all

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import claims, executors, modelcard, statements, verify
+from app_repro import executors, modelcard
+from app_repro.claims import claims, statements, verify
 from app_repro.config import params, presets
 from app_repro.core import errors
 from app_repro.records import publish

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from app_repro import judge
-from app_repro.judge import NOISELESS, Noise
+from app_repro.claims import judge
+from app_repro.claims.judge import NOISELESS, Noise
 
 NUMBERS = st.floats(-100, 100, allow_nan=False)
 SAMPLES = st.lists(NUMBERS, min_size=3, max_size=8)

@@ -9,10 +9,10 @@ import synthetic
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app_repro.claims.noise import Pool, two_way
+from app_repro.claims.statements import Claim
 from app_repro.config.spec import RunSpec
-from app_repro.noise import Pool, two_way
 from app_repro.records.evidence import Run
-from app_repro.statements import Claim
 
 
 @pytest.fixture(scope="module")

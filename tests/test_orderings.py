@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from app_repro import judge, orderings
-from app_repro.judge import Noise
-from app_repro.orderings import Pair
+from app_repro.claims import judge, orderings
+from app_repro.claims.judge import Noise
+from app_repro.claims.orderings import Pair
 
 SURE = Noise(1.0, math.inf, True)
 

@@ -9,8 +9,8 @@ import pages
 import pytest
 
 from app_repro import page
+from app_repro.claims.verify import Report
 from app_repro.tables import Cell, Column, Table
-from app_repro.verify import Report
 
 EMPTY = Report((), ())
 HOSTILE = "</script><script>alert(1)</script>"

@@ -7,8 +7,8 @@ import pytest
 import synthetic
 from scipy import stats
 
-from app_repro import power
-from app_repro.judge import Noise
+from app_repro.claims import power
+from app_repro.claims.judge import Noise
 
 CLAIM = "c100-r50-acc-vs-dense"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app_repro import claims, reported
+from app_repro.claims import claims, reported
 
 CONFIG = {
     "dataset": "cifar100",

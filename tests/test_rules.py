@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import synthetic
 
-from app_repro.cells import cells_of, index
-from app_repro.judge import Judgement
-from app_repro.noise import Pool
+from app_repro.claims.cells import cells_of, index
+from app_repro.claims.judge import Judgement
+from app_repro.claims.noise import Pool
+from app_repro.claims.rules import NUMBERS, RULES, so_far
+from app_repro.claims.statements import KINDS, Claim
 from app_repro.records.evidence import Run
-from app_repro.rules import NUMBERS, RULES, so_far
-from app_repro.statements import KINDS, Claim
 
 
 def judged(claim: Claim, sides: dict[str, dict[str, Any]], spread: float = 0.001, protocol: str = "paper") -> Judgement:

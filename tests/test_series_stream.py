@@ -2,7 +2,7 @@ import pytest
 from synthetic import grid, make
 
 from app_repro import series_stream
-from app_repro.judge import MIN_LENGTH
+from app_repro.claims.judge import MIN_LENGTH
 
 
 def specs(**changes):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app_repro import shapes
+from app_repro.claims import shapes
 
 K = np.arange(100.0)
 WIGGLES = np.array([[0.1 * np.sin(K * w)] for w in (1.0, 1.7, 2.3)])[:, 0]

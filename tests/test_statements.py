@@ -3,7 +3,7 @@
 import pytest
 import synthetic
 
-from app_repro import statements
+from app_repro.claims import statements
 from app_repro.core.errors import ParamsError
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from app_repro import student
+from app_repro.claims import student
 
 DOF = st.integers(1, 400)
 

@@ -11,8 +11,8 @@ import pytest
 import synthetic
 
 from app_repro import formats
+from app_repro.claims.statements import Claim
 from app_repro.config import methods, params, presets
-from app_repro.statements import Claim
 from app_repro.tables import Table
 from app_repro.tabulated import all_tables
 

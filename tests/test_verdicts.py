@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 import pytest
 import synthetic
 
-from app_repro import verdicts
+from app_repro.claims import verdicts
+from app_repro.claims.judge import VERDICTS, Judgement
+from app_repro.claims.verify import Report, Verdict
 from app_repro.core.errors import AppReproError
-from app_repro.judge import VERDICTS, Judgement
-from app_repro.verify import Report, Verdict
 
 
 def verdict(name: str, protocol: str | None = "paper", claim_id: str = "c100-r50-acc-vs-dense") -> Verdict:

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torture import drawing, times
 
-from app_repro import claims, verdicts
+from app_repro.claims import claims, verdicts
+from app_repro.claims.judge import Judgement
+from app_repro.claims.verify import Report, Verdict, verify
 from app_repro.config import params, presets
 from app_repro.core.errors import AppReproError
-from app_repro.judge import Judgement
 from app_repro.records import record
-from app_repro.verify import Report, Verdict, verify
 
 DIFFERENCE = "c100-r50-acc-vs-dense"
 
@@ -296,9 +296,7 @@ def test_the_command_says_so_too(four_hundred: Path, tmp_path: Path) -> None:
 
 
 def test_none_of_the_large_packages_is_imported() -> None:
-    code = (
-        "import sys; from app_repro import power, reported, verdicts, verify; from app_repro.records import publish; "
-    )
+    code = "import sys; from app_repro.claims.claims import power, reported, verdicts, verify; from app_repro.records import publish; "
     code += "print([m for m in ('torch', 'pandas', 'wandb', 'numpy', 'scipy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from app_repro.judge import HARD, LEVEL, MIN_SEEDS, WINDOW, Judgement
-from app_repro.student import quantile
+from app_repro.claims.judge import HARD, LEVEL, MIN_SEEDS, WINDOW, Judgement
+from app_repro.claims.student import quantile
 
 CURVE_LEVEL = 0.975
 """Level of each direction's bound: two directions are looked at, 5 % in all."""

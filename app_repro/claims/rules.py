@@ -5,12 +5,12 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app_repro import judge, orderings
-from app_repro.cells import Cell
-from app_repro.judge import Judgement, Noise, choose_noise, mean_of, spread_of
-from app_repro.noise import DETERMINISTIC, Pool
+from app_repro.claims import judge, orderings
+from app_repro.claims.cells import Cell
+from app_repro.claims.judge import Judgement, Noise, choose_noise, mean_of, spread_of
+from app_repro.claims.noise import DETERMINISTIC, Pool
+from app_repro.claims.statements import Claim
 from app_repro.records.evidence import Run
-from app_repro.statements import Claim
 
 HIGHER_IS_BETTER = ("test_accuracy",)
 """Metrics of which more is ahead; of every other one less is."""
@@ -119,7 +119,7 @@ def _closer(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
 def _shape(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
     import numpy as np
 
-    from app_repro import shapes
+    from app_repro.claims import shapes
 
     judged = []
     for cell in cells:
@@ -135,7 +135,7 @@ def _layer_ordering(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgemen
 def _one_layer_ordering(claim: Claim, cell: Cell) -> Judgement:
     import numpy as np
 
-    from app_repro import shapes
+    from app_repro.claims import shapes
 
     table, unequal = _layer_table(claim, cell)
     if not table:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from app_repro.student import quantile
+from app_repro.claims.student import quantile
 
 VERDICTS = ("reproduced", "partial", "inconclusive", "not_reproduced", "not_run", "error")
 

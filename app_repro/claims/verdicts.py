@@ -2,8 +2,8 @@
 
 from xml.etree import ElementTree
 
-from app_repro.judge import VERDICTS
-from app_repro.verify import Report, Verdict, VerifyError
+from app_repro.claims.judge import VERDICTS
+from app_repro.claims.verify import Report, Verdict, VerifyError
 
 HEADERS = (
     "claim", "quotation", "protocol", "reported", "measured mean +- sd", "n", "interval", "margin", "verdict", "reason",

@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
-from app_repro.judge import NOISELESS, Noise
+from app_repro.claims.judge import NOISELESS, Noise
 from app_repro.records.evidence import Run
 
 DETERMINISTIC = ("density_nominal",)

@@ -4,16 +4,16 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from app_repro import claims as claims_file
-from app_repro.cells import Cell, cells_of, index
-from app_repro.judge import HARD, LEVEL, MIN_SEEDS, Noise, choose_noise
-from app_repro.noise import Pool
+from app_repro.claims import claims as claims_file
+from app_repro.claims.cells import Cell, cells_of, index
+from app_repro.claims.judge import HARD, LEVEL, MIN_SEEDS, Noise, choose_noise
+from app_repro.claims.noise import Pool
+from app_repro.claims.rules import values
+from app_repro.claims.statements import Claim, protocols
+from app_repro.claims.student import NORMAL, quantile
+from app_repro.claims.verify import select
 from app_repro.records import evidence
 from app_repro.records.evidence import Run
-from app_repro.rules import values
-from app_repro.statements import Claim, protocols
-from app_repro.student import NORMAL, quantile
-from app_repro.verify import select
 
 SIZES = (3, 4, 5, 6, 8, 10, 15, 20, 30)
 TARGETS = (0.8, 0.95)

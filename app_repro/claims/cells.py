@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from app_repro.claims.statements import Claim, seeds, side_settings, side_specs
 from app_repro.config.methods import prunes
 from app_repro.config.spec import PRUNING_ONLY, SWITCHES
 from app_repro.records.evidence import Run
-from app_repro.statements import Claim, seeds, side_settings, side_specs
 
 IDENTITY = (
     "dataset",

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
+from app_repro.claims.judge import MIN_LENGTH
+from app_repro.claims.statements import KINDS, METRICS, OWN, Claim, claim_params, protocols, seeds, side_specs
 from app_repro.config.presets import PRESETS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
-from app_repro.judge import MIN_LENGTH
-from app_repro.statements import KINDS, METRICS, OWN, Claim, claim_params, protocols, seeds, side_specs
 
 __all__ = ["COLUMNS", "Claim", "ClaimsError", "claim_params", "load"]
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app_repro.judge import HARD, LEVEL, Judgement, Noise, mean_of, seeds_needed
-from app_repro.student import cdf, quantile
+from app_repro.claims.judge import HARD, LEVEL, Judgement, Noise, mean_of, seeds_needed
+from app_repro.claims.student import cdf, quantile
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app_repro import claims as claims_file
-from app_repro.cells import Cell, Index, cells_of, index
+from app_repro.claims import claims as claims_file
+from app_repro.claims.cells import Cell, Index, cells_of, index
+from app_repro.claims.judge import Judgement
+from app_repro.claims.noise import DETERMINISTIC, Pool
+from app_repro.claims.rules import RULES, so_far
+from app_repro.claims.statements import Claim, protocols
 from app_repro.config.spec import PROTOCOLS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
-from app_repro.judge import Judgement
-from app_repro.noise import DETERMINISTIC, Pool
 from app_repro.records import evidence
-from app_repro.rules import RULES, so_far
-from app_repro.statements import Claim, protocols
 
 SCHEMA = 1
 """Version of the JSON that `Report.as_dict` gives."""
