@@ -14,14 +14,15 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from app_repro import drawings_audit, worker
+from app_repro import drawings_audit
 from app_repro.config import params, presets
 from app_repro.config.methods import nominal_density
 from app_repro.config.spec import PROTOCOLS, RunSpec
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.data import data, splits
-from app_repro.execute import devices
+from app_repro.execution import worker
+from app_repro.execution.execute import devices
 from app_repro.pruning import masks
 from app_repro.records.record import protocol_title
 from app_repro.training import lastbatch, memory

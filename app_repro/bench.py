@@ -15,7 +15,8 @@ import torch
 from app_repro import benchtable, ceilings, compilers, starting
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
-from app_repro.local_executor import QUEUES
+from app_repro.execution.local_executor import QUEUES
+from app_repro.execution.worker import configure, describe_device
 from app_repro.pruning import masks
 from app_repro.pruning.prune import prune
 from app_repro.records import record
@@ -27,7 +28,6 @@ from app_repro.training.models import ARCHITECTURES
 from app_repro.training.stream import Order, batches
 from app_repro.training.train import Progress
 from app_repro.trials import Trial
-from app_repro.worker import configure, describe_device
 
 
 def cases(arch: str, device: str, quick: bool) -> list[Case]:

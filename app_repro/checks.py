@@ -64,7 +64,7 @@ def torch(_: Subject) -> Answer:
 
 def disk(subject: Subject) -> Answer:
     """Room for what the plan needs, data sets included."""
-    from app_repro import plan
+    from app_repro.execution import plan
     from app_repro.records.store import Store
 
     params = subject.params()
@@ -83,7 +83,7 @@ def _data_folders(params: Params) -> dict[str, Any]:
 
 def _data_bytes(folder: str, subject: Subject) -> int:
     """Room that a data set still needs: decoded images, and an archive of about that size."""
-    from app_repro import plan
+    from app_repro.execution import plan
 
     spec = _data_folders(subject.params())[folder]
     if (subject.store / "datasets" / folder / "meta.json").exists():
@@ -185,7 +185,7 @@ def data(subject: Subject) -> Answer:
 
 def tracking(subject: Subject) -> Answer:
     """Whether the mode of tracking can work."""
-    from app_repro import tracking as room
+    from app_repro.execution import tracking as room
 
     mode = subject.params().tracking
     if mode == "online" and not room.has_key():

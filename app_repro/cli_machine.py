@@ -54,6 +54,6 @@ def sync(
     store: StoreFolder = None,
 ) -> None:
     """Upload finished runs from their records (WANDB_MODE=offline writes wandb's files instead)."""
-    from app_repro import tracking
+    from app_repro.execution import tracking
 
     tracking.sync(runs, store_at(store), typer.echo)

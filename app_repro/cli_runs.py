@@ -56,7 +56,7 @@ def run(
     ] = False,
 ) -> None:
     """Train every run of the grid that the store lacks, here or on a cluster; carry on what was interrupted."""
-    from app_repro import computing
+    from app_repro.execution import computing
 
     places = computing.Places(raw, splits, store_at(store))
     site = {"workers": workers, "address": address, "runs_per_gpu": runs_per_gpu, "minutes": minutes, "python": python}
@@ -81,7 +81,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON.")] = False,
 ) -> None:
     """Print the grid without running it: what is done, seconds, energy, memory, disk, the claims it can decide."""
-    from app_repro import computing
+    from app_repro.execution import computing
 
     asked = {"gpus": gpus, "device": device, "watts": watts, "bench": bench, "growth": growth, "as_json": as_json}
     typer.echo(computing.plan(params, raw, store_at(store), preset, claim, claims=claims, **asked))
@@ -93,6 +93,6 @@ def merge(
     store: StoreFolder = None,
 ) -> None:
     """Unite stores that were filled apart: checksums checked, conflicting results refused."""
-    from app_repro import computing
+    from app_repro.execution import computing
 
     typer.echo(computing.merge(folders, store_at(store)))

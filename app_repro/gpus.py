@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from app_repro.checks import Answer
-from app_repro.worker import configure
+from app_repro.execution.worker import configure
 
 KERNEL_MODULE = Path("/proc/driver/nvidia/version")
 

@@ -64,7 +64,7 @@ def runs(store: Path) -> str:
     """Every run of the store as a table."""
     from tabulate import tabulate
 
-    from app_repro.plan import state_of
+    from app_repro.execution.plan import state_of
     from app_repro.records import record
 
     code, rows = record.code_digest(), []

@@ -8,7 +8,7 @@ from app_repro.baselines import differences
 from app_repro.claims.cells import index
 from app_repro.claims.noise import Pool
 from app_repro.claims.statements import Claim
-from app_repro.costs import cost_table
+from app_repro.execution.costs import cost_table
 from app_repro.maintable import main_table
 from app_repro.records import groups
 from app_repro.records.evidence import Run

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from app_repro.data.data import Augmentation
+from app_repro.execution.worker import configure, describe_device
 from app_repro.training import models
 from app_repro.training.engines import set_precision
 from app_repro.training.recipe import Recipe
 from app_repro.training.steps import Steps
 from app_repro.training.stream import Images, Order
-from app_repro.worker import configure, describe_device
 
 BATCH = 64
 IMAGES = 2048

@@ -7,12 +7,12 @@ import synthetic
 import yaml
 from workbench import settings
 
-from app_repro import budget, worker
-from app_repro.budget import Wanted
 from app_repro.config import params
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
 from app_repro.data import data, splits
+from app_repro.execution import budget, worker
+from app_repro.execution.budget import Wanted
 from app_repro.records import record
 from app_repro.records.store import Places, Store
 

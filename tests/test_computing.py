@@ -10,10 +10,10 @@ import pytest
 import yaml
 from workbench import app_repro, settings, workspace
 
-from app_repro import computing
 from app_repro.config.params import load
 from app_repro.core.errors import ParamsError
 from app_repro.data import splits
+from app_repro.execution import computing
 from app_repro.records.store import Places, Store
 from app_repro.workspace import environment
 

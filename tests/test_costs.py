@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import synthetic
 
-from app_repro import workload
-from app_repro.costs import cost_table
+from app_repro.execution import workload
+from app_repro.execution.costs import cost_table
 from app_repro.records.evidence import Run
 from app_repro.tables import Cell
 

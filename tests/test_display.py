@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from app_repro.display import GridDisplay
+from app_repro.execution.display import GridDisplay
 
 EVENT = {"run_id": "r", "megabatch": 2, "epoch": 3, "val_accuracy": 0.5, "samples": 400, "samples_per_second": 1234.5}
 

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import executors, modelcard
+from app_repro import modelcard
 from app_repro.claims import claims, statements, verify
 from app_repro.config import params, presets
 from app_repro.core import errors
+from app_repro.execution import executors
 from app_repro.records import publish
 
 

@@ -7,9 +7,9 @@ import threading
 import pytest
 from workbench import prepared, run_grid
 
-from app_repro import execute, local_executor
 from app_repro.config import params
 from app_repro.core.errors import ParamsError
+from app_repro.execution import execute, local_executor
 from app_repro.records import record
 from app_repro.records.store import Store
 

@@ -4,9 +4,9 @@ import pretend
 import pytest
 from workbench import prepared
 
-from app_repro import execute, executors
 from app_repro.core.errors import ParamsError
-from app_repro.executors import Site
+from app_repro.execution import execute, executors
+from app_repro.execution.executors import Site
 
 
 def test_an_unknown_executor_names_the_known_and_the_nearest() -> None:

@@ -3,10 +3,10 @@ import dataclasses
 import pytest
 from workbench import settings
 
-from app_repro import forecast
 from app_repro.config import params
-from app_repro.plan import Row, Shape
-from app_repro.speeds import Speed, Speeds
+from app_repro.execution import forecast
+from app_repro.execution.plan import Row, Shape
+from app_repro.execution.speeds import Speed, Speeds
 from app_repro.training import models
 
 SHAPE = Shape(100, 20, 10, 8, 1)

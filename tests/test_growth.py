@@ -1,8 +1,8 @@
 import pytest
 from workbench import prepared, settings
 
-from app_repro import growth, plan, worker, workload
 from app_repro.config import params
+from app_repro.execution import growth, plan, worker, workload
 from app_repro.records import record
 from app_repro.records.store import Store
 from app_repro.training import models

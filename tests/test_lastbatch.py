@@ -5,8 +5,8 @@ import torch
 import yaml
 from workbench import prepared, settings
 
-from app_repro import computing, worker
 from app_repro.core.errors import ParamsError
+from app_repro.execution import computing, worker
 from app_repro.records.store import Store
 from app_repro.training import lastbatch, models
 

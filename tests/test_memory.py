@@ -10,14 +10,14 @@ import sys
 import pytest
 import torch
 
-from app_repro.execute import Outcome
+from app_repro.execution.execute import Outcome
 from app_repro.training import memory
 
 LIMITED = """
 import json, resource, sys
 from pathlib import Path
 from workbench import prepared
-from app_repro.training import anytime, models; from app_repro import worker; from app_repro.records import record; from app_repro.data.data import data, splits
+from app_repro.training import anytime, models; from app_repro.execution import worker; from app_repro.records import record; from app_repro.data.data import data, splits
 from app_repro.records.store import Store
 
 changes = {"method": "dense", "sb": 1, "epochs": 1, "milestones": [], "train_limit": 600, "batch_size": 540}
@@ -78,7 +78,7 @@ def test_a_grid_with_a_run_that_found_no_memory_exits_3() -> None:
 
 FAULTS = """
 import resource, sys, torch
-from app_repro import worker
+from app_repro.execution import worker
 if sys.argv[1] == "configured":
     worker.configure("cpu")
 torch.ones(16 << 20)

@@ -1,9 +1,9 @@
 import pytest
 
-from app_repro import networks, workload
 from app_repro.core.errors import ParamsError
+from app_repro.execution import networks, workload
+from app_repro.execution.workload import Shape
 from app_repro.training import models
-from app_repro.workload import Shape
 
 
 @pytest.mark.parametrize("size", [8, 12])  # kept, and not kept

@@ -15,11 +15,11 @@ import pytest
 from test_data import fetch, official, prepare
 from workbench import prepared
 
-from app_repro import speeds, worker
 from app_repro.claims import claims, reported
 from app_repro.config import params
 from app_repro.core.errors import AppReproError
 from app_repro.data import data, splits
+from app_repro.execution import speeds, worker
 from app_repro.records import evidence, merge
 from app_repro.records.store import Store
 

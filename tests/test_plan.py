@@ -1,9 +1,9 @@
 import pytest
 from workbench import prepared, settings
 
-from app_repro import plan, worker, workload
 from app_repro.config import params
 from app_repro.core.errors import DataError, ParamsError
+from app_repro.execution import plan, worker, workload
 from app_repro.records import record
 from app_repro.records.store import Store
 

@@ -13,9 +13,9 @@ import pretend
 import pytest
 from workbench import prepared, run_grid
 
-from app_repro import execute, ray_executor
 from app_repro.core.errors import ParamsError
-from app_repro.ray_executor import RayPlace
+from app_repro.execution import execute, ray_executor
+from app_repro.execution.ray_executor import RayPlace
 from app_repro.records import record
 from app_repro.records.store import Places, Store
 

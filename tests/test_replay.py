@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workbench import settings
 
-from app_repro import workload
 from app_repro.config import params
 from app_repro.data.megabatches import PhaseIndices, Split, phase, split
+from app_repro.execution import workload
 
 ALLOWED = {
     # policy: megabatches that may be seen at k

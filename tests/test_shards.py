@@ -3,7 +3,7 @@ from workbench import settings
 
 from app_repro.config import params, presets
 from app_repro.core.errors import ParamsError
-from app_repro.shards import shard
+from app_repro.execution.shards import shard
 
 SHORT = params.parse(presets.preset("short") | {"device": "cpu", "workers": 1}).cells
 

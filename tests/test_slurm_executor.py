@@ -13,12 +13,12 @@ import pytest
 from fake_slurm import FakeSlurm
 from workbench import prepared, run_grid
 
-from app_repro import execute, slurm_executor, slurm_task
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, RunError
+from app_repro.execution import execute, slurm_executor, slurm_task
+from app_repro.execution.slurm_executor import SlurmPlace
 from app_repro.records import record
 from app_repro.records.store import Places, Store
-from app_repro.slurm_executor import SlurmPlace
 
 ROOT = Path(__file__).parents[1]
 

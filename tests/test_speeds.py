@@ -5,12 +5,12 @@ import pytest
 import synthetic
 from workbench import settings
 
-from app_repro import speeds
 from app_repro.config import params
 from app_repro.core import files
 from app_repro.core.errors import DataError, ParamsError
+from app_repro.execution import speeds
+from app_repro.execution.speeds import Speeds, chosen, devices_of, finished_records, read_benches
 from app_repro.records.store import Store
-from app_repro.speeds import Speeds, chosen, devices_of, finished_records, read_benches
 
 FLOPS = {"resnet8s": 100, "resnet20s": 300, "resnet56s": 1000}.__getitem__
 

@@ -5,10 +5,11 @@ import synthetic
 import yaml
 from workbench import prepared, settings
 
-from app_repro import computing, stages
+from app_repro import stages
 from app_repro.config import params
 from app_repro.core import paths
 from app_repro.core.errors import ParamsError
+from app_repro.execution import computing
 from app_repro.records.store import Places, Store
 
 

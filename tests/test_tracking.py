@@ -14,13 +14,14 @@ from fake_wandb import FakeServer
 from typer.testing import CliRunner
 from workbench import app_repro, prepared, run_grid
 
-from app_repro import cli, execute, tracking
+from app_repro import cli
 from app_repro.config import params
 from app_repro.core.errors import DataError
+from app_repro.execution import execute, tracking
+from app_repro.execution.tracking import Mirror, TrackingError
+from app_repro.execution.wandb_mirror import Where
 from app_repro.records import record
 from app_repro.records.store import Store
-from app_repro.tracking import Mirror, TrackingError
-from app_repro.wandb_mirror import Where
 
 PUBLISHED = Path(__file__).parents[1] / "data/published/demo"
 KEY = "a" * 40

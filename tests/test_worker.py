@@ -6,7 +6,7 @@ import pytest
 import torch
 from workbench import prepared
 
-from app_repro import worker
+from app_repro.execution import worker
 from app_repro.pruning.criteria import CRITERIA
 from app_repro.records import record
 from app_repro.records.store import Store

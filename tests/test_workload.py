@@ -1,6 +1,6 @@
 """What is counted before a run is the same as what the networks say and the streams hold.
 
-`python tests/test_workload.py` writes app_repro/workload.json anew from models.describe.
+`python tests/test_workload.py` writes app_repro/execution/workload.json anew from models.describe.
 """
 
 import json
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import app_repro
-from app_repro import workload
 from app_repro.config import params, presets
-from app_repro.workload import Shape
+from app_repro.execution import workload
+from app_repro.execution.workload import Shape
 
 FILE = Path(app_repro.__file__).with_name("workload.json")
 

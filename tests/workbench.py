@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from app_repro import execute, local_executor
 from app_repro.config import params, presets
 from app_repro.config.spec import RunSpec
 from app_repro.data import data, splits
+from app_repro.execution import execute, local_executor
 from app_repro.records.store import Places
 
 TINY: dict[str, Any] = {

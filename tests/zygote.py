@@ -24,8 +24,9 @@ from typing import Any
 import torch
 import torch._dynamo  # an optimizer imports it late, which takes longer than a small run
 
-from app_repro import cli, computing, executors, local_executor, worker
+from app_repro import cli
 from app_repro.data import splits
+from app_repro.execution import computing, executors, local_executor, worker
 from app_repro.records import record
 from app_repro.training import anytime, checkpoint, recipe
 

@@ -13,7 +13,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.data.megabatches import Split, phase
 from app_repro.data.splits import cut, stream_name
-from app_repro.plan import shape_of
+from app_repro.execution.plan import shape_of
 from app_repro.pruning.criteria import CRITERIA
 from app_repro.training.models import build
 

@@ -16,10 +16,10 @@ from test_data import official
 from torture import times
 from workbench import app_repro, prepared
 
-from app_repro import worker
 from app_repro.core.errors import DiskFullError
 from app_repro.data import data, splits
 from app_repro.data.sources import Request
+from app_repro.execution import worker
 from app_repro.records import record
 from app_repro.records.store import Store
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from workbench import prepared
 
-from app_repro import worker
 from app_repro.config.spec import RunSpec
+from app_repro.execution import worker
 from app_repro.records import record
 from app_repro.records.store import Places, Store
 

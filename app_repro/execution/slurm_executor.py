@@ -13,11 +13,11 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError, ParamsError, RunError
-from app_repro.execute import Display, Outcome, interrupts_held, sigterm_as_interrupt
+from app_repro.execution.execute import Display, Outcome, interrupts_held, sigterm_as_interrupt
+from app_repro.execution.slurm_task import Attempt, Task, ended_file
+from app_repro.execution.worker import prepare_and_attempt
 from app_repro.records import record
 from app_repro.records.store import Places, Store
-from app_repro.slurm_task import Attempt, Task, ended_file
-from app_repro.worker import prepare_and_attempt
 
 POLL_SECONDS = 5.0
 RETRY_SECONDS = 60.0

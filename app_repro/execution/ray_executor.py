@@ -14,10 +14,10 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError, ParamsError
 from app_repro.data.splits import data_folder, stream_name, with_digest
-from app_repro.execute import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
+from app_repro.execution.execute import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
+from app_repro.execution.worker import prepare_and_attempt
 from app_repro.records import record, transfer
 from app_repro.records.store import Places, Store
-from app_repro.worker import prepare_and_attempt
 
 RETRIES = 8
 """How often a run is begun anew after its worker or its node died; a run that failed or diverged is not."""

@@ -9,9 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app_repro import forecast, worker
-from app_repro import growth as growing
-from app_repro import plan as planning
 from app_repro.claims import claims as claims_file
 from app_repro.claims import statements
 from app_repro.claims.verify import select
@@ -19,10 +16,13 @@ from app_repro.config.params import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.core.paths import BENCHES, CLAIMS
-from app_repro.forecast import Forecast
+from app_repro.execution import forecast, worker
+from app_repro.execution import growth as growing
+from app_repro.execution import plan as planning
+from app_repro.execution.forecast import Forecast
+from app_repro.execution.speeds import Speed, Speeds, chosen, devices_of, finished_records, kind_of, read_benches
 from app_repro.records import record
 from app_repro.records.store import Store
-from app_repro.speeds import Speed, Speeds, chosen, devices_of, finished_records, kind_of, read_benches
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.data import data
 from app_repro.data.splits import data_folder, with_digest
-from app_repro.networks import sizes
+from app_repro.execution.networks import sizes
+from app_repro.execution.workload import Shape, published_shape, workload
 from app_repro.records import record
 from app_repro.records.store import RunFolder, Store, labels
 from app_repro.training import models
-from app_repro.workload import Shape, published_shape, workload
 
 STATE_COPIES = 2 * 3
 """Weights, momentum and best epoch of two states: what lies beside a run's weights while it is trained."""

@@ -13,10 +13,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.execute import GRACE_SECONDS, Display, Executor, Outcome, sigterm_as_interrupt
+from app_repro.execution.execute import GRACE_SECONDS, Display, Executor, Outcome, sigterm_as_interrupt
+from app_repro.execution.worker import serve
 from app_repro.records import record
 from app_repro.records.store import Places
-from app_repro.worker import serve
 
 QUEUES = {"CUDA_DEVICE_MAX_CONNECTIONS": "32"}
 """Read once, when CUDA starts: queues from the host to a GPU. Each run that shares it has a stream of its own, and CUDA

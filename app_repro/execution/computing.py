@@ -29,12 +29,12 @@ def run(
 
     `site`: fields of executors.Site; what is None there is as params.yaml says.
     """
-    from app_repro import execute, executors
     from app_repro.config.params import load
     from app_repro.data import splits
+    from app_repro.execution import execute, executors
+    from app_repro.execution.shards import shard
     from app_repro.records import record
     from app_repro.records.store import labels
-    from app_repro.shards import shard
 
     _check_words(executor, share)
     params = load(params_file)
@@ -62,8 +62,8 @@ def run(
 
 def _check_words(executor: str, share: str | None) -> None:
     """Raise ParamsError for an unknown executor or what is no share, before any data set is looked for."""
-    from app_repro import executors
-    from app_repro.shards import position
+    from app_repro.execution import executors
+    from app_repro.execution.shards import position
 
     executors.check(executor)
     if share:
@@ -81,8 +81,8 @@ def _train(
     lay_out: Callable[[], None],
 ) -> Any:
     """Have an executor complete the grid, with a display and, if asked for, a mirror of what it shows."""
-    from app_repro import execute, executors, plan, speeds, tracking, worker
-    from app_repro.display import GridDisplay
+    from app_repro.execution import execute, executors, plan, speeds, tracking, worker
+    from app_repro.execution.display import GridDisplay
     from app_repro.training import lastbatch
 
     lastbatch.check(specs, places.raw)
@@ -130,9 +130,9 @@ def plan(
     params_file: Path, raw: Path, store: Path, preset: str | None = None, claim: str | None = None, **wanted: Any
 ) -> str:
     """A grid planned: that of the params file, of a preset, or of a claim; `wanted`: fields of budget.Wanted."""
-    from app_repro import budget
     from app_repro.config.params import load, parse
     from app_repro.config.presets import preset as settings_of
+    from app_repro.execution import budget
 
     asked = budget.Wanted(**wanted)
     if claim:

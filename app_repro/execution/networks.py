@@ -2,8 +2,8 @@
 
 import functools
 
-from app_repro import workload
-from app_repro.workload import Network, Shape
+from app_repro.execution import workload
+from app_repro.execution.workload import Network, Shape
 
 
 def sizes(arch: str, shape: Shape) -> Network:
