@@ -99,7 +99,7 @@ def audit(
     as_json: bool,
 ) -> str:
     """Masks without training, as a table or JSON; with `out`, files too."""
-    from app_repro import audit as room
+    from app_repro.analysis import audit as room
     from app_repro.config import params
 
     found = room.show(params_file, raw, given | params.given(settings), protocols, images, out)

@@ -11,7 +11,7 @@ import torch
 import yaml
 from workbench import app_repro, prepared, settings, workspace
 
-from app_repro import audit
+from app_repro.analysis import audit
 from app_repro.config import params, presets
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.data import data, splits
