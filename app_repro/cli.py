@@ -66,7 +66,7 @@ def report(
 ) -> None:
     """Tables, figures, metrics and a page to read (index.html) from records alone; or the model card of one run."""
     from app_repro import judging
-    from app_repro import report as room
+    from app_repro.report import report as room
 
     known = claims if claims != CLAIMS or claims.exists() else None
     if card is not None:

@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from app_repro import report
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import PROTOCOLS
 from app_repro.records.record import diverged_where, stream_title
+from app_repro.report import report
 
 STREAM = tuple(key for key in report.CELL if key not in ("method", "tau", "criterion", "scope"))
 """Settings of a cell that its methods share: those of pruning, a dense run has none."""

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import modelcard
 from app_repro.claims import claims, statements, verify
 from app_repro.config import params, presets
 from app_repro.core import errors
 from app_repro.execution import executors
 from app_repro.records import publish
+from app_repro.report import modelcard
 
 
 def test_the_nearest_known_name_is_offered_and_a_far_one_is_not() -> None:

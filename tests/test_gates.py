@@ -168,7 +168,7 @@ def test_what_is_excused_from_a_rule_is_known() -> None:
     ]
     assert sorted(excused) == [
         "app_repro/data/downloads.py: S310",
-        "app_repro/modelcard.py: S701",
+        "app_repro/report/modelcard.py: S701",
         "app_repro/config/params.py: S506",
         "app_repro/config/params.py: S506",
         "tests/test_pickles.py: S301",

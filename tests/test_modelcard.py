@@ -10,11 +10,11 @@ import synthetic
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from test_groups import spec
 
-from app_repro import modelcard, report
 from app_repro.config import params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.records.evidence import Run
+from app_repro.report import modelcard, report
 
 DEMO = Path(__file__).parents[1] / "data/published/demo"
 

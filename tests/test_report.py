@@ -6,13 +6,13 @@ import synthetic
 from test_record import SPEC, megabatch
 from typer.testing import CliRunner
 
-from app_repro import report
 from app_repro.claims.claims import ClaimsError
 from app_repro.cli import app
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError
 from app_repro.core.paths import PUBLISHED, RUNS
 from app_repro.records import evidence, record
+from app_repro.report import report
 
 
 def a_record(seed: int = 1, errors: int = 60, **changes) -> dict:

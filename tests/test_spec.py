@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app_repro import modelcard
 from app_repro.config import params, presets
 from app_repro.config.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec, registry
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
 from app_repro.records import publish, record, store
+from app_repro.report import modelcard
 
 OUTSIDE = {"device": "cpu", "workers": None}
 PUBLISHED = Path(__file__).parents[1] / "data/published"

@@ -9,7 +9,7 @@ from typing import Any
 from app_repro.config.spec import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.records.evidence import Run, read_all
-from app_repro.report import METRICS
+from app_repro.report.report import METRICS
 
 SHOWN = ("dataset", "arch", "criterion", "scope", "replay", "precision")
 """Settings that a row begins with, where they are not what they are by default."""

@@ -4,8 +4,8 @@ import pytest
 import synthetic
 from workbench import app_repro, workspace
 
-from app_repro import report
 from app_repro.records import record
+from app_repro.report import report
 
 
 @pytest.mark.promise

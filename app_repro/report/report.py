@@ -101,9 +101,10 @@ class Made:
 
 def make(runs: Sequence[Path], claims_file: Path | None = None) -> Made:
     """Every record under `runs` (evidence.known), and the tables and charts of them."""
-    from app_repro import series_curves, tabulated
+    from app_repro import series_curves
     from app_repro.charts import all_charts
     from app_repro.claims import claims
+    from app_repro.report import tabulated
 
     reported = claims.load(claims_file) if claims_file else ()
     places = evidence.known(runs)
@@ -135,7 +136,7 @@ def write(made: Made, target: Path) -> str:
 
 def card(runs: Sequence[Path], name: str, out: Path | None = None) -> str:
     """The model card of the run called `name` (modelcard.find) among the records under `runs`; written to `out` too."""
-    from app_repro import modelcard
+    from app_repro.report import modelcard
 
     return modelcard.show(read_runs(evidence.known(runs)).runs, name, out)
 
