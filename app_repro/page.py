@@ -21,7 +21,7 @@ from app_repro.claims.verify import Report
 from app_repro.config.spec import PROTOCOLS
 from app_repro.core import files
 from app_repro.records import groups, record
-from app_repro.tables import Cell, Column, Table, label
+from app_repro.report.tables.tables import Cell, Column, Table, label
 
 MAX_CELLS = 12_000
 """Cells of all tables together that the page shows, so that it stays under 3 MB; the files have every row."""

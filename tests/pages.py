@@ -11,7 +11,7 @@ from app_repro.charts import Chart
 from app_repro.claims.verify import Report, verify
 from app_repro.config.spec import RunSpec
 from app_repro.report import report
-from app_repro.tables import Cell, Column, Table
+from app_repro.report.tables.tables import Cell, Column, Table
 
 CLAIM = "c100-r50-acc-vs-dense"
 

@@ -7,13 +7,13 @@ import pytest
 import synthetic
 from test_groups import spec
 
-from app_repro.baselines import differences
 from app_repro.claims.cells import index
 from app_repro.claims.noise import Pool
 from app_repro.claims.statements import Claim
 from app_repro.records import groups
 from app_repro.records.evidence import Run
-from app_repro.tables import Cell
+from app_repro.report.tables.baselines import differences
+from app_repro.report.tables.tables import Cell
 
 ACCURACY = "c100-r50-acc-vs-dense"
 FEW = "rin-fewshot-acc"

@@ -9,7 +9,7 @@ import synthetic
 from app_repro.execution import workload
 from app_repro.execution.costs import cost_table
 from app_repro.records.evidence import Run
-from app_repro.tables import Cell
+from app_repro.report.tables.tables import Cell
 
 CLAIM = "c100-r50-acc-vs-dense"
 

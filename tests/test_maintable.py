@@ -8,10 +8,10 @@ import synthetic
 from test_groups import spec
 
 from app_repro.claims.noise import Pool
-from app_repro.maintable import SCALES, main_table
 from app_repro.records import groups
 from app_repro.records.evidence import Run
-from app_repro.tables import Cell, Table
+from app_repro.report.tables.maintable import SCALES, main_table
+from app_repro.report.tables.tables import Cell, Table
 
 
 def table(*records: dict[str, Any]) -> Table:

@@ -10,7 +10,7 @@ import pytest
 
 from app_repro import page
 from app_repro.claims.verify import Report
-from app_repro.tables import Cell, Column, Table
+from app_repro.report.tables.tables import Cell, Column, Table
 
 EMPTY = Report((), ())
 HOSTILE = "</script><script>alert(1)</script>"

@@ -9,8 +9,8 @@ import yaml
 from test_groups import spec
 from test_streamtables import grouped
 
-from app_repro import plots
-from app_repro.streamtables import per_megabatch
+from app_repro.report.tables import plots
+from app_repro.report.tables.streamtables import per_megabatch
 
 
 def written(folder: Path, *records: dict[str, Any]) -> dict[str, list[dict[str, str]]]:

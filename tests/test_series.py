@@ -5,7 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from synthetic import grid, make
 
-from app_repro import series, tables
+from app_repro import series
+from app_repro.report.tables import tables
 
 
 def records(**changes):

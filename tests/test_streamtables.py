@@ -9,8 +9,8 @@ from test_groups import spec
 
 from app_repro.records import groups
 from app_repro.records.evidence import Run
-from app_repro.streamtables import PLACES, per_layer, per_megabatch
-from app_repro.tables import Table
+from app_repro.report.tables.streamtables import PLACES, per_layer, per_megabatch
+from app_repro.report.tables.tables import Table
 
 
 def grouped(*records: dict[str, Any]) -> list[groups.Group]:

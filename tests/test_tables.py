@@ -2,8 +2,8 @@
 
 import pytest
 
-from app_repro import tables
-from app_repro.tables import NOTHING, Scale
+from app_repro.report.tables import tables
+from app_repro.report.tables.tables import NOTHING, Scale
 
 PERCENT = Scale("accuracy %", 100, 2)
 

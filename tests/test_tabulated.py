@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import synthetic
 
-from app_repro import formats
 from app_repro.claims.statements import Claim
 from app_repro.config import methods, params, presets
+from app_repro.report.tables import formats
+from app_repro.report.tables.tables import Table
 from app_repro.report.tabulated import all_tables
-from app_repro.tables import Table
 
 GOLDEN = Path(__file__).parent / "golden" / "tables"
 NAMES = ("main", "per-megabatch", "per-layer", "differences", "cost")

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app_repro import tables
 from app_repro.claims.statements import Claim
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.core.files import canonical
 from app_repro.execution.workload import network, published_shape, workload
-from app_repro.maintable import device
 from app_repro.records.evidence import Run
-from app_repro.tables import NOTHING, Cell, Column, Scale, Table
+from app_repro.report.tables import tables
+from app_repro.report.tables.maintable import device
+from app_repro.report.tables.tables import NOTHING, Cell, Column, Scale, Table
 
 KINDS = {"cuda": "GPU", "cpu": "CPU"}
 """Kind of a device in a record -> as it is called here."""

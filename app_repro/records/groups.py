@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from app_repro import tables
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import PRUNING_ONLY, SWITCHES, RunSpec
 from app_repro.records.evidence import Run
 from app_repro.records.record import protocol_name, protocol_title, stream_title
-from app_repro.tables import Cell, Column
+from app_repro.report.tables import tables
+from app_repro.report.tables.tables import Cell, Column
 
 ALWAYS = ("dataset", "arch", "method", "protocol")
 """Settings that every table names."""

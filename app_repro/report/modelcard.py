@@ -8,9 +8,9 @@ from typing import Any
 from app_repro.config.spec import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.core.errors import DataError, ParamsError, nearest_and_known
-from app_repro.maintable import SCALES
 from app_repro.records.evidence import Run
 from app_repro.records.record import diverged_where, protocol_name
+from app_repro.report.tables.maintable import SCALES
 
 TITLES = {"dense": "never pruned", "osp": "pruned once, at the start", "app": "pruned a little before each megabatch"}
 
@@ -109,7 +109,7 @@ def _metrics(content: dict[str, Any], same: Sequence[Run]) -> list[tuple[str, st
     """Heading, this run's value, and mean ± sd (n) over the seeds of its setting."""
     if content["summary"] is None:
         return []
-    from app_repro import tables
+    from app_repro.report.tables import tables
 
     finished = [other for other in same if other.is_finished]
     rows = []

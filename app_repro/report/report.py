@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app_repro import tables
 from app_repro.charts import Chart
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError
-from app_repro.maintable import SCALES
 from app_repro.records import evidence, groups
 from app_repro.records.evidence import Records, Run
 from app_repro.records.record import protocol_name, remark
+from app_repro.report.tables import tables
+from app_repro.report.tables.maintable import SCALES
+from app_repro.report.tables.tables import Scale, Table
 from app_repro.series_curves import Histories
-from app_repro.tables import Scale, Table
 
 CELL = ("dataset", "arch", "method", "protocol", "sb", "tau", "criterion", "scope", "replay", "epochs", "precision")
 """Settings that tell two cells of the main table apart; seeds are averaged."""
@@ -117,7 +117,7 @@ def make(runs: Sequence[Path], claims_file: Path | None = None) -> Made:
 
 def write(made: Made, target: Path) -> str:
     """Tables, metrics.json and plots into `target`; the overview as text. The figures are figures.write's."""
-    from app_repro import formats, plots
+    from app_repro.report.tables import formats, plots
 
     rows = main_rows(made.records)
     overview = main_table(rows)

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro.baselines import differences
 from app_repro.claims.cells import index
 from app_repro.claims.noise import Pool
 from app_repro.claims.statements import Claim
 from app_repro.execution.costs import cost_table
-from app_repro.maintable import main_table
 from app_repro.records import groups
 from app_repro.records.evidence import Run
-from app_repro.streamtables import per_layer, per_megabatch
-from app_repro.tables import Table
+from app_repro.report.tables.baselines import differences
+from app_repro.report.tables.maintable import main_table
+from app_repro.report.tables.streamtables import per_layer, per_megabatch
+from app_repro.report.tables.tables import Table
 
 
 def all_tables(records: Sequence[dict[str, Any]], claims: Sequence[Claim] = ()) -> list[Table]:

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from app_repro import tables
 from app_repro.records import groups
 from app_repro.records.groups import Group
-from app_repro.tables import Cell, Column, Scale, Table
+from app_repro.report.tables import tables
+from app_repro.report.tables.tables import Cell, Column, Scale, Table
 
 PER_MEGABATCH = {
     "test_accuracy": Scale("test accuracy %", 100, 2),

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from app_repro import tables
 from app_repro.claims.contrasts import COMPARED, best
 from app_repro.claims.noise import Pool
 from app_repro.records import groups
 from app_repro.records.groups import Group
-from app_repro.tables import Cell, Column, Scale, Table
+from app_repro.report.tables import tables
+from app_repro.report.tables.tables import Cell, Column, Scale, Table
 
 SCALES = {
     "test_accuracy": Scale("test accuracy %", 100, 2),

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from app_repro import tables
 from app_repro.claims.cells import Index, cells_of
 from app_repro.claims.contrasts import contrast
 from app_repro.claims.noise import Pool
@@ -11,7 +10,8 @@ from app_repro.claims.statements import Claim, protocols, seeds, side_specs
 from app_repro.records import groups
 from app_repro.records.evidence import Run
 from app_repro.records.groups import Group
-from app_repro.tables import NOTHING, Cell, Column, Scale, Table
+from app_repro.report.tables import tables
+from app_repro.report.tables.tables import NOTHING, Cell, Column, Scale, Table
 
 SCALES = {
     "test_accuracy": Scale("test accuracy, points", 100, 2),
