@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro.drawing import STYLE, save
+from app_repro.report.figures.drawing import STYLE, save
 
 PREDICTED: dict[str, dict[tuple[str, str, str, bool], float]] = {
     # (network, engine, precision, several together) -> samples/s, written down before anything was measured

@@ -4,10 +4,11 @@ import json
 import sys
 from pathlib import Path
 
-from app_repro import benchtable, figures
+from app_repro import benchtable
 from app_repro.core import files
 from app_repro.core.paths import BENCHES, PUBLISHED
 from app_repro.report import report
+from app_repro.report.figures import figures
 
 SECTIONS = {"demo": ("framework", "anytime"), "audit": ("density", "accuracy")}
 """Folders of published records of which README.md shows the main table, and the figures of them that it shows."""

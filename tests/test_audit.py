@@ -123,7 +123,7 @@ def test_a_long_stream_shows_some_megabatches_by_layer_first_and_last_among_them
 def test_files_agree_with_what_is_printed(tmp_path) -> None:
     import pandas as pd
 
-    from app_repro import drawings_audit
+    from app_repro.report.figures import drawings_audit
 
     found = by_hand([[0.8, 0.8], [0.5, 0.0]])
     written = drawings_audit.write_audit(found, tmp_path)
@@ -138,7 +138,7 @@ def test_every_line_of_the_figure_has_its_name_inside_the_axes() -> None:
     """Two labels at 0.37 are moved apart, and the one at 0.01 stays above 0: what lies outside is not drawn."""
     import matplotlib.pyplot as plt
 
-    from app_repro import drawings_audit
+    from app_repro.report.figures import drawings_audit
 
     _, axes = plt.subplots()
     walks = by_hand([[0.8, 0.8], [0.0, 0.02]])["walks"] + by_hand([[0.8, 0.8], [0.8, 0.8]], "paper")["walks"]
@@ -152,7 +152,7 @@ def test_every_line_of_the_figure_has_its_name_inside_the_axes() -> None:
 def test_a_stream_of_one_megabatch_is_drawn_as_points_over_one_whole_number() -> None:
     import matplotlib.pyplot as plt
 
-    from app_repro import drawings_audit
+    from app_repro.report.figures import drawings_audit
 
     _, axes = plt.subplots()
     drawings_audit._walked(axes, by_hand([[0.8, 0.8]])["walks"])

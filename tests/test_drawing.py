@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_repro import drawing
+from app_repro.report.figures import drawing
 
 
 def test_names_that_are_apart_stay_and_others_move_as_little_as_need_be() -> None:

@@ -9,9 +9,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from pictured import histories, situations
 
-from app_repro import drawings_runs, drawings_stream, figures, specs_stream
 from app_repro.core import files
-from app_repro.drawing import STYLE
+from app_repro.report.figures import drawings_runs, drawings_stream, figures, specs_stream
+from app_repro.report.figures.drawing import STYLE
 
 SITUATIONS = situations()
 DRAWN = [

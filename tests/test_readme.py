@@ -3,9 +3,10 @@ from pathlib import Path
 
 from test_report import a_record
 
-from app_repro import figures, readme
+from app_repro import readme
 from app_repro.core import files
 from app_repro.report import report
+from app_repro.report.figures import figures
 
 
 def test_the_table_between_the_markers_is_made_from_records_and_the_rest_is_left(tmp_path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from synthetic import grid, make
 
-from app_repro import series
+from app_repro.report.figures import series
 from app_repro.report.tables import tables
 
 

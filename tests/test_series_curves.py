@@ -1,9 +1,9 @@
 import pytest
 from synthetic import grid, make
 
-from app_repro import series_curves
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError
+from app_repro.report.figures import series_curves
 
 SPECS = grid("short", dataset="cifar10", arch="resnet18", method="app", seed=[1, 2])
 

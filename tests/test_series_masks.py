@@ -1,7 +1,7 @@
 import pytest
 from synthetic import LAYERS, grid, make
 
-from app_repro import series_masks
+from app_repro.report.figures import series_masks
 
 
 def specs(**changes):

@@ -1,7 +1,7 @@
 import pytest
 from synthetic import grid, make
 
-from app_repro import series_runs
+from app_repro.report.figures import series_runs
 
 
 def specs(**changes):

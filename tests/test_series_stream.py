@@ -1,8 +1,8 @@
 import pytest
 from synthetic import grid, make
 
-from app_repro import series_stream
 from app_repro.claims.judge import MIN_LENGTH
+from app_repro.report.figures import series_stream
 
 
 def specs(**changes):

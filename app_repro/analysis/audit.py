@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from app_repro import drawings_audit
 from app_repro.config import params, presets
 from app_repro.config.methods import nominal_density
 from app_repro.config.spec import PROTOCOLS, RunSpec
@@ -25,6 +24,7 @@ from app_repro.execution import worker
 from app_repro.execution.execute import devices
 from app_repro.pruning import masks
 from app_repro.records.record import protocol_title
+from app_repro.report.figures import drawings_audit
 from app_repro.training import lastbatch, memory
 from app_repro.training.engines import set_precision
 from app_repro.training.walk import walk

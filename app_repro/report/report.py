@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app_repro.charts import Chart
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError
 from app_repro.records import evidence, groups
 from app_repro.records.evidence import Records, Run
 from app_repro.records.record import protocol_name, remark
+from app_repro.report.figures.charts import Chart
+from app_repro.report.figures.series_curves import Histories
 from app_repro.report.tables import tables
 from app_repro.report.tables.maintable import SCALES
 from app_repro.report.tables.tables import Scale, Table
-from app_repro.series_curves import Histories
 
 CELL = ("dataset", "arch", "method", "protocol", "sb", "tau", "criterion", "scope", "replay", "epochs", "precision")
 """Settings that tell two cells of the main table apart; seeds are averaged."""
@@ -101,10 +101,10 @@ class Made:
 
 def make(runs: Sequence[Path], claims_file: Path | None = None) -> Made:
     """Every record under `runs` (evidence.known), and the tables and charts of them."""
-    from app_repro import series_curves
-    from app_repro.charts import all_charts
     from app_repro.claims import claims
     from app_repro.report import tabulated
+    from app_repro.report.figures import series_curves
+    from app_repro.report.figures.charts import all_charts
 
     reported = claims.load(claims_file) if claims_file else ()
     places = evidence.known(runs)

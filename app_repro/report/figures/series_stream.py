@@ -7,7 +7,7 @@ import numpy as np
 
 from app_repro.claims import shapes
 from app_repro.claims.judge import MIN_LENGTH, WINDOW
-from app_repro.series import (
+from app_repro.report.figures.series import (
     TITLES,
     Line,
     Record,

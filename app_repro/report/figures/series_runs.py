@@ -2,7 +2,19 @@
 
 from collections.abc import Sequence
 
-from app_repro.series import Record, Row, Series, by, lines, listing, mean_sd, panel, remarks, sentence, shown
+from app_repro.report.figures.series import (
+    Record,
+    Row,
+    Series,
+    by,
+    lines,
+    listing,
+    mean_sd,
+    panel,
+    remarks,
+    sentence,
+    shown,
+)
 
 METRICS = {
     # record's name: (as on the axis, factor, digits)

@@ -4,10 +4,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from app_repro import specs
-from app_repro.palette import Look, looks
-from app_repro.series import Row, by, panels, shown
-from app_repro.specs import SETTING, Spec, numbered, rounded
+from app_repro.report.figures import specs
+from app_repro.report.figures.palette import Look, looks
+from app_repro.report.figures.series import Row, by, panels, shown
+from app_repro.report.figures.specs import SETTING, Spec, numbered, rounded
 
 
 def framework(rows: Sequence[Row]) -> Spec:

@@ -12,11 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app_repro import drawings_runs, drawings_stream, series_curves, series_masks, series_runs, series_stream
 from app_repro.core import files
-from app_repro.drawing import STYLE, save
-from app_repro.series import Record, Row, Series
-from app_repro.series_curves import Histories
+from app_repro.report.figures import (
+    drawings_runs,
+    drawings_stream,
+    series_curves,
+    series_masks,
+    series_runs,
+    series_stream,
+)
+from app_repro.report.figures.drawing import STYLE, save
+from app_repro.report.figures.series import Record, Row, Series
+from app_repro.report.figures.series_curves import Histories
 
 INDEX = "index.md"
 MANY = 50

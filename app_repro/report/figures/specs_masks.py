@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from app_repro import specs
-from app_repro.palette import looks
-from app_repro.series import Row, by, panel, panels
-from app_repro.specs import SETTING, Spec
+from app_repro.report.figures import specs
+from app_repro.report.figures.palette import looks
+from app_repro.report.figures.series import Row, by, panel, panels
+from app_repro.report.figures.specs import SETTING, Spec
 
 
 def density(rows: Sequence[Row]) -> Spec:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from app_repro.drawing import (
+from app_repro.report.figures.drawing import (
     LETTER,
     LINE,
     NOMINAL,
@@ -18,9 +18,9 @@ from app_repro.drawing import (
     sheet,
     whole_numbers,
 )
-from app_repro.palette import Look, looks, wrapped
-from app_repro.series import Row, by, panel, panels
-from app_repro.series_runs import COSTS, METRICS
+from app_repro.report.figures.palette import Look, looks, wrapped
+from app_repro.report.figures.series import Row, by, panel, panels
+from app_repro.report.figures.series_runs import COSTS, METRICS
 
 LINES = 40
 """Lines of the figure of metrics, over all its data sets; as many as fit a page."""

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app_repro import specs_masks, specs_runs, specs_stream
 from app_repro.config.spec import PROTOCOLS
-from app_repro.figures import FIGURES
-from app_repro.series import Record, Row, Series
-from app_repro.series_curves import Histories
+from app_repro.report.figures import specs_masks, specs_runs, specs_stream
+from app_repro.report.figures.figures import FIGURES
+from app_repro.report.figures.series import Record, Row, Series
+from app_repro.report.figures.series_curves import Histories
 
 
 @dataclass(frozen=True)

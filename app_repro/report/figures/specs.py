@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from app_repro.palette import Look
-from app_repro.series import Row
+from app_repro.report.figures.palette import Look
+from app_repro.report.figures.series import Row
 
 Spec = dict[str, Any]
 

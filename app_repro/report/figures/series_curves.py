@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app_repro.core.files import read_sealed
-from app_repro.series import Line, Record, Row, Series, lines, listing, panel, remarks, sentence
+from app_repro.report.figures.series import Line, Record, Row, Series, lines, listing, panel, remarks, sentence
 
 SHOWN = 4
 """Megabatches whose training is drawn, evenly spaced, the first and the last among them."""

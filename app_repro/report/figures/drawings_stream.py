@@ -4,9 +4,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from app_repro.drawing import LINE, label_ends, note_left_out, panels_sheet, room, sheet, whole_numbers
-from app_repro.palette import Look, looks, wrapped
-from app_repro.series import Row, by, panels
+from app_repro.report.figures.drawing import LINE, label_ends, note_left_out, panels_sheet, room, sheet, whole_numbers
+from app_repro.report.figures.palette import Look, looks, wrapped
+from app_repro.report.figures.series import Row, by, panels
 
 DOTTED = 30
 """Megabatches up to which every seed is a dot."""

@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 
 from app_repro.config.methods import prunes
-from app_repro.series import Line, Record, Row, Series, by, lines, listing, mean_sd, panel, remarks, sentence
+from app_repro.report.figures.series import (
+    Line,
+    Record,
+    Row,
+    Series,
+    by,
+    lines,
+    listing,
+    mean_sd,
+    panel,
+    remarks,
+    sentence,
+)
 
 COMPARED = ("snip", "magnitude")
 """The criteria that the paper compares layer by layer."""

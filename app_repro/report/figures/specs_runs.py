@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from app_repro import specs
-from app_repro.palette import Look, looks
-from app_repro.series import Row, by, panels, shown
-from app_repro.series_runs import COSTS, METRICS
-from app_repro.specs import SETTING, Spec, numbered, rounded
+from app_repro.report.figures import specs
+from app_repro.report.figures.palette import Look, looks
+from app_repro.report.figures.series import Row, by, panels, shown
+from app_repro.report.figures.series_runs import COSTS, METRICS
+from app_repro.report.figures.specs import SETTING, Spec, numbered, rounded
 
 
 def accuracy(rows: Sequence[Row]) -> Spec:
