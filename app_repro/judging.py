@@ -78,12 +78,12 @@ def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -
 
     `opened`: write nothing, show the page that is there, until Ctrl-C.
     """
-    from app_repro import page, serve
     from app_repro.claims.verify import Report
     from app_repro.claims.verify import verify as judge
     from app_repro.records.evidence import known
     from app_repro.report import report as room
     from app_repro.report.figures import figures
+    from app_repro.report.page import page, serve
 
     if opened:
         serve.show(out)

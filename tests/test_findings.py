@@ -2,10 +2,10 @@ import pages
 import pytest
 import synthetic
 
-from app_repro import findings
 from app_repro.claims import statements, verdicts
 from app_repro.claims.judge import VERDICTS, Judgement
 from app_repro.claims.verify import Report, Verdict
+from app_repro.report.page import findings
 
 
 def card(tmp_path, claim_id: str = pages.CLAIM, **kwargs) -> findings.Card:

@@ -1,6 +1,6 @@
 import pages
 
-from app_repro import missing
+from app_repro.report.page import missing
 
 
 def test_whole_records_lack_nothing_but_the_method_not_run() -> None:

@@ -8,8 +8,8 @@ import re
 import pages
 import pytest
 
-from app_repro import page
 from app_repro.claims.verify import Report
+from app_repro.report.page import page
 from app_repro.report.tables.tables import Cell, Column, Table
 
 EMPTY = Report((), ())

@@ -14,13 +14,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from app_repro import findings, missing
 from app_repro.claims.judge import VERDICTS
 from app_repro.claims.verify import Report
 from app_repro.config.spec import PROTOCOLS
 from app_repro.core import files
 from app_repro.records import groups, record
 from app_repro.report.figures.charts import Chart
+from app_repro.report.page import findings, missing
 from app_repro.report.tables.tables import Cell, Column, Table, label
 
 MAX_CELLS = 12_000
