@@ -44,4 +44,4 @@ ENV APP_REPRO_REVISION=${REVISION}
 
 USER 10001
 WORKDIR /out
-ENTRYPOINT ["tini", "-s", "--", "python", "-m", "app_repro.container"]
+ENTRYPOINT ["tini", "-s", "--", "python", "-m", "app_repro.machine.container"]

@@ -83,7 +83,7 @@ def demo(
     folder: Annotated[Path, typer.Option(help="The demo's own workspace.")] = DEMO,
 ) -> None:
     """The whole pipeline on the embedded digits: 8 megabatches, three methods, three seeds."""
-    from app_repro.demo import show
+    from app_repro.machine.demo import show
 
     raise typer.Exit(show(folder, settings or []))
 

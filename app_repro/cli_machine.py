@@ -22,7 +22,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Look at this machine before hours are spent: each finding with its remedy; exit code 1 if a run would fail."""
-    from app_repro import doctor as room
+    from app_repro.machine import doctor as room
 
     found = room.examine(room.Subject(params, raw, store_at(store), quick))
     typer.echo(room.as_json(found) if as_json else room.as_table(found))
@@ -41,8 +41,8 @@ def bench(
     """Measure this machine in one run: ceilings, the reference loop, engines, runs side by side, starting."""
     import json
 
-    from app_repro import bench as room
-    from app_repro.benchtable import as_text
+    from app_repro.machine import bench as room
+    from app_repro.machine.benchtable import as_text
 
     found = room.show(quick, arch or [], records, claims, out, lambda line: typer.echo(line, err=True))
     typer.echo(json.dumps(found, indent=1) if as_json else as_text(found))

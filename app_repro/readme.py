@@ -4,9 +4,9 @@ import json
 import sys
 from pathlib import Path
 
-from app_repro import benchtable
 from app_repro.core import files
 from app_repro.core.paths import BENCHES, PUBLISHED
+from app_repro.machine import benchtable
 from app_repro.report import report
 from app_repro.report.figures import figures
 

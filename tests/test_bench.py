@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from app_repro import bench, benchtable, ceilings, compilers, starting, timed
-from app_repro.bench import Case
 from app_repro.core.errors import DataError, ParamsError
+from app_repro.machine import bench, benchtable, ceilings, compilers, starting, timed
+from app_repro.machine.bench import Case
+from app_repro.machine.reference import Reference, as_the_library_comes
 from app_repro.records import record
-from app_repro.reference import Reference, as_the_library_comes
 
 ROOT = Path(__file__).parent.parent
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app_repro import compilers
+from app_repro.machine import compilers
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from app_repro.config.params import load
 from app_repro.core.errors import ParamsError
 from app_repro.data import splits
 from app_repro.execution import computing
+from app_repro.machine.workspace import environment
 from app_repro.records.store import Places, Store
-from app_repro.workspace import environment
 
 
 def test_shares_run_apart_and_merged_are_the_grid(tmp_path) -> None:
@@ -124,7 +124,7 @@ def test_the_job_s_arguments_train_a_share_from_the_image_s_empty_folder(tmp_pat
     (tmp_path / "out").mkdir()
     grid = settings(method=["dense", "app"], epochs=1, milestones=[])
     (tmp_path / "out/params.yaml").write_text(yaml.safe_dump(grid))
-    code = "import sys, pathlib; from app_repro import container; "
+    code = "import sys, pathlib; from app_repro.machine import container; "
     code += "sys.exit(container.start(sys.argv[2:], pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(tmp_path / "out")]
     command += [word.replace("/shared-volume", str(tmp_path)) for word in words]

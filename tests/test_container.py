@@ -12,9 +12,9 @@ import pytest
 import yaml
 from workbench import settings
 
-from app_repro import container, doctor, workspace
 from app_repro.core.errors import DataError, DiskFullError
 from app_repro.data import data
+from app_repro.machine import container, doctor, workspace
 
 ROOT = Path(__file__).parents[1]
 
@@ -163,7 +163,7 @@ time.sleep(60)
 def test_a_signal_reaches_children_of_children_and_waits_until_they_have_saved(tmp_path, sent) -> None:
     """The command itself dies at once of KeyboardInterrupt; what it has started saves its work a second later."""
     start = f"container.supervise([sys.executable, '-c', {FAMILY!r}])"
-    code = f"import sys; from app_repro import container; sys.exit({start})"
+    code = f"import sys; from app_repro.machine import container; sys.exit({start})"
     door = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=tmp_path,

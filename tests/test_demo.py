@@ -1,8 +1,8 @@
 import pytest
 import yaml
 
-from app_repro import demo, workspace
 from app_repro.core.errors import ParamsError
+from app_repro.machine import demo, workspace
 
 
 def test_the_workspace_holds_all_that_the_pipeline_needs(tmp_path) -> None:

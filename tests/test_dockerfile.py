@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from dockerfile_parse import DockerfileParser
 
-from app_repro import container
-from app_repro.gpus import OLDEST_DRIVER
+from app_repro.machine import container
+from app_repro.machine.gpus import OLDEST_DRIVER
 
 ROOT = Path(__file__).parents[1]
 PARSED = DockerfileParser(path=str(ROOT / "Dockerfile"))
@@ -48,7 +48,7 @@ def test_it_runs_as_nobody_in_particular_with_a_home_for_any_user() -> None:
     assert instructions("USER") == ["10001"] and instructions("WORKDIR")[-1] == str(container.OUT)
     for name in ("HOME", "USER", "LOGNAME"):
         assert re.search(rf"\b{name}=\S+", " ".join(instructions("ENV"))), name
-    assert '"tini"' in instructions("ENTRYPOINT")[0] and "app_repro.container" in instructions("ENTRYPOINT")[0]
+    assert '"tini"' in instructions("ENTRYPOINT")[0] and "app_repro.machine.container" in instructions("ENTRYPOINT")[0]
     assert "PYTHONSAFEPATH=1" in " ".join(instructions("ENV")), "else the workspace's copy of the package would be run"
 
 

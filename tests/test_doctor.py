@@ -13,10 +13,10 @@ import torch
 import yaml
 from workbench import app_repro, settings
 
-from app_repro import checks, compilers, doctor, gpus
-from app_repro.checks import Subject
 from app_repro.data import data
-from app_repro.doctor import MachineError, examine
+from app_repro.machine import checks, compilers, doctor, gpus
+from app_repro.machine.checks import Subject
+from app_repro.machine.doctor import MachineError, examine
 
 Usage = namedtuple("Usage", "total used free")
 

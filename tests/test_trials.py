@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from app_repro import bench, compilers, timed, trials
-from app_repro.timed import BATCH, Case
-from app_repro.trials import Trial
+from app_repro.machine import bench, compilers, timed, trials
+from app_repro.machine.timed import BATCH, Case
+from app_repro.machine.trials import Trial
 
 
 class Pretended:

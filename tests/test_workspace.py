@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from app_repro import workspace
 from app_repro.core.errors import AppReproError
+from app_repro.machine import workspace
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,22 +12,22 @@ from typing import Any
 
 import torch
 
-from app_repro import benchtable, ceilings, compilers, starting
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.execution.local_executor import QUEUES
 from app_repro.execution.worker import configure, describe_device
+from app_repro.machine import benchtable, ceilings, compilers, starting
+from app_repro.machine.timed import Case, Lanes, attempted, free
+from app_repro.machine.trials import Trial
 from app_repro.pruning import masks
 from app_repro.pruning.prune import prune
 from app_repro.records import record
-from app_repro.timed import Case, Lanes, attempted, free
 from app_repro.training import checkpoint
 from app_repro.training.anytime import SAVE_EVERY_SECONDS
 from app_repro.training.engines import set_precision
 from app_repro.training.models import ARCHITECTURES
 from app_repro.training.stream import Order, batches
 from app_repro.training.train import Progress
-from app_repro.trials import Trial
 
 
 def cases(arch: str, device: str, quick: bool) -> list[Case]:

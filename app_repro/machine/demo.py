@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 from tabulate import tabulate
 
-from app_repro import workspace
 from app_repro.config import presets
 from app_repro.core.paths import PARAMS, REPORT
+from app_repro.machine import workspace
 
 
 def show(folder: Path, settings: Sequence[str]) -> int:

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from app_repro.reference import Reference
-from app_repro.timed import BATCH, Case, Lanes, Timed, Workers, attempted, free, pixels
+from app_repro.machine.reference import Reference
+from app_repro.machine.timed import BATCH, Case, Lanes, Timed, Workers, attempted, free, pixels
 
 
 @dataclass

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app_repro import workspace
 from app_repro.core import files
 from app_repro.core.errors import AppReproError
 from app_repro.core.paths import PACKAGE, PARAMS, PUBLISHED, locate
+from app_repro.machine import workspace
 
 OUT = Path("/out")
 """Where a run leaves everything: the one documented mount."""
@@ -114,7 +114,7 @@ def _take(archives: Path) -> None:
 
 def _look(words: Sequence[str]) -> None:
     """Before anything that trains: raise what would stop it later."""
-    from app_repro import doctor
+    from app_repro.machine import doctor
 
     if (words[0] == "dvc" and words[1:2] in (["repro"], ["exp"])) or list(words[:2]) == ["app-repro", "run"]:
         for line in doctor.before_training(PARAMS):

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro import demo, workspace
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import PROTOCOLS, PRUNING_ONLY, RunSpec, registry
 from app_repro.core import files
 from app_repro.core.errors import DataError
+from app_repro.machine import demo, workspace
 from app_repro.records import record
 from app_repro.records.evidence import record_files
 

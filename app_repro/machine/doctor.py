@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from app_repro import checks
-from app_repro.checks import Answer, Subject
 from app_repro.core.errors import AppReproError
 from app_repro.core.paths import RAW, store_at
+from app_repro.machine import checks
+from app_repro.machine.checks import Answer, Subject
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def exit_code(found: Sequence[Finding]) -> int:
 
 
 def _gpu(subject: Subject) -> Answer:
-    from app_repro import gpus
+    from app_repro.machine import gpus
 
     return gpus.gpu(subject.params().device)
 
@@ -84,20 +84,20 @@ def _compiler(subject: Subject) -> Answer:
     params = subject.params()
     if all(spec.engine != "compiled" for spec in params.cells):
         return "ok", "none is needed: no engine: compiled", ""
-    from app_repro import compilers, gpus
+    from app_repro.machine import compilers, gpus
 
     lacks = compilers.lacking(gpus.used(params.device))
     return ("fail", f"engine: compiled, and {lacks}", compilers.REMEDY) if lacks else ("ok", "a compiler is here", "")
 
 
 def _driver(subject: Subject) -> Answer:
-    from app_repro import gpus
+    from app_repro.machine import gpus
 
     return gpus.driver()
 
 
 def _kernels(subject: Subject) -> Answer:
-    from app_repro import gpus
+    from app_repro.machine import gpus
 
     return gpus.kernels(subject.params().device)
 
