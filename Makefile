@@ -48,7 +48,7 @@ lint: setup
 	$(BIN)/mypy
 
 readme: setup ## the generated parts of README.md and its figures, from the records in data/published
-	$(BIN)/python -m app_repro.readme
+	$(BIN)/python -m app_repro.cli.readme
 
 # What looks at the supply chain has an environment and a lock of its own: it is no part of what it looks at.
 $(TOOLS)/.installed: .ci/tools.lock

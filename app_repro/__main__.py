@@ -1,5 +1,5 @@
 """python -m app_repro"""
 
-from app_repro.cli import main
+from app_repro.cli.cli import main
 
 main()

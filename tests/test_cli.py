@@ -3,7 +3,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from app_repro import cli
+from app_repro.cli import cli
 from app_repro.core.errors import DataError, IntegrityError
 
 COMMANDS = ["fetch", "split", "run", "report", "verify", "audit", "demo", "preset", "plan", "runs", "doctor", "wandb"]

@@ -2,7 +2,7 @@
 
 from typer.testing import CliRunner
 
-from app_repro import cli_machine
+from app_repro.cli import cli_machine
 
 
 def test_wandb_alone_explains_itself() -> None:

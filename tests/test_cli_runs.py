@@ -1,6 +1,6 @@
 from typer.testing import CliRunner
 
-from app_repro import cli_claims, cli_runs
+from app_repro.cli import cli_claims, cli_runs
 
 
 def test_run_plan_and_merge_explain_themselves_with_every_executor_named() -> None:

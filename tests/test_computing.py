@@ -64,7 +64,7 @@ def test_a_finished_grid_is_laid_out_without_torch_or_a_worker(tmp_path, monkeyp
     for spec in splits.grid(load(Path("params.yaml")), raw):
         pretend.leave(spec, store.folder(spec), {})
     code = (
-        "from app_repro.cli import main\nimport sys\nsys.argv = ['app-repro', 'run']\n"
+        "from app_repro.cli.cli import main\nimport sys\nsys.argv = ['app-repro', 'run']\n"
         "try:\n    main()\nexcept SystemExit as end:\n    print(end.code, 'torch' in sys.modules)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -41,7 +41,7 @@ def test_without_a_command_it_says_what_can_be_done(tmp_path, capsys, calls) -> 
 
 
 def test_every_command_that_it_names_exists(capsys, tmp_path) -> None:
-    from app_repro.cli import app
+    from app_repro.cli.cli import app
 
     names = {command.callback.__name__ for command in app.registered_commands if command.callback}
     names |= {

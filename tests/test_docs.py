@@ -46,7 +46,7 @@ def test_the_readme_names_only_files_that_exist() -> None:
 
 
 def test_generated_parts_of_the_readme_are_as_generated() -> None:
-    from app_repro import readme
+    from app_repro.cli import readme
 
     assert readme.regenerated(README, ROOT / "data/published") == README
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from test_report import a_record
 
-from app_repro import judging
+from app_repro.cli import judging
+from app_repro.cli.judging import Forms, Question
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, ParamsError
-from app_repro.judging import Forms, Question
 from app_repro.records import evidence
 
 CLAIMS = Path(judging.__file__).parent.parent / "data/claims.csv"

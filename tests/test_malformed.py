@@ -13,7 +13,7 @@ from app_repro.config import params
 
 COMMANDS = """
 import contextlib, io, json, sys, time
-from app_repro import cli
+from app_repro.cli.cli import cli
 answers = []
 for words in json.load(open("commands.json")):
     sys.argv, told, began = ["app-repro", *words], io.StringIO(), time.monotonic()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from test_report import a_record
 
-from app_repro import readme
+from app_repro.cli import readme
 from app_repro.core import files
 from app_repro.report import report
 from app_repro.report.figures import figures

@@ -7,7 +7,7 @@ from test_record import SPEC, megabatch
 from typer.testing import CliRunner
 
 from app_repro.claims.claims import ClaimsError
-from app_repro.cli import app
+from app_repro.cli.cli import app
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError
 from app_repro.core.paths import PUBLISHED, RUNS

@@ -5,7 +5,7 @@ import synthetic
 import yaml
 from workbench import prepared, settings
 
-from app_repro import stages
+from app_repro.cli import stages
 from app_repro.config import params
 from app_repro.core import paths
 from app_repro.core.errors import ParamsError

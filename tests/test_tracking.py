@@ -14,7 +14,7 @@ from fake_wandb import FakeServer
 from typer.testing import CliRunner
 from workbench import app_repro, prepared, run_grid
 
-from app_repro import cli
+from app_repro.cli import cli
 from app_repro.config import params
 from app_repro.core.errors import DataError
 from app_repro.execution import execute, tracking

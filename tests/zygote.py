@@ -24,7 +24,7 @@ from typing import Any
 import torch
 import torch._dynamo  # an optimizer imports it late, which takes longer than a small run
 
-from app_repro import cli
+from app_repro.cli import cli
 from app_repro.data import splits
 from app_repro.execution import computing, executors, local_executor, worker
 from app_repro.records import record

@@ -13,7 +13,7 @@ import pages
 import pytest
 import synthetic
 
-from app_repro import judging
+from app_repro.cli import judging
 from app_repro.report.tables.tables import Cell, Column, Table
 
 sync_api = pytest.importorskip("playwright.sync_api")

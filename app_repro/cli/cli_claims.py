@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, Records, StoreFolder
 from app_repro.core.paths import CLAIMS, PARAMS, PUBLISHED, RAW, RUNS, store_at
-from app_repro.options import ClaimsFile, ParamsFile, RawFolder, Records, StoreFolder
 
 app = typer.Typer()
 
@@ -25,7 +25,7 @@ def verify(
     out: Annotated[Path | None, typer.Option(help="Write verdicts.json and verdicts.md there, and exit 0.")] = None,
 ) -> None:
     """Judge every claim of the paper on the records there are; the exit code speaks."""
-    from app_repro import judging
+    from app_repro.cli import judging
 
     chosen = judging.Question(claims, tuple(records or []), tuple(only or []), protocol, tuple(allow.split(",")))
     forms = judging.Forms(as_json, explain, junit, markdown, out)
@@ -51,7 +51,7 @@ def power(
     claims: ClaimsFile = CLAIMS,
 ) -> None:
     """How many seeds a hard verdict needs, with the noise measured so far, and what they cost."""
-    from app_repro import judging
+    from app_repro.cli import judging
 
     typer.echo(judging.power(tuple(records or []), claims, claim))
 
@@ -62,7 +62,7 @@ def reported(
     project: Annotated[str | None, typer.Argument(help="With --from wandb: ENTITY/PROJECT.")] = None,
 ) -> None:
     """Read the authors' dashboard, or its export, into rows for the claims file, printed as CSV."""
-    from app_repro import judging
+    from app_repro.cli import judging
 
     typer.echo(judging.reported(origin, project), nl=False)
 
@@ -91,7 +91,7 @@ def audit(
     store: StoreFolder = None,
 ) -> None:
     """Show what each protocol does to masks, megabatch by megabatch and layer by layer, without training."""
-    from app_repro import stages
+    from app_repro.cli import stages
 
     if differences:
         typer.echo(stages.differences(records or [], store_at(store), out, as_json))

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from app_repro import cli_claims, cli_machine, cli_runs
+from app_repro.cli import cli_claims, cli_machine, cli_runs
+from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, Records, StoreFolder
 from app_repro.core.errors import AppReproError
 from app_repro.core.paths import CLAIMS, DEMO, PARAMS, RAW, REPORT, SPLITS, store_at
-from app_repro.options import ClaimsFile, ParamsFile, RawFolder, Records, StoreFolder
 
 app = typer.Typer(
     help="Re-run Anytime Progressive Pruning (arXiv 2204.01640) and say, claim by claim, whether it reproduces.",
@@ -37,7 +37,7 @@ def fetch(
     store: StoreFolder = None,
 ) -> None:
     """Download data sets, check their digests, decode them to uint8 arrays."""
-    from app_repro import stages
+    from app_repro.cli import stages
 
     stages.fetch(params, out, store_at(store), datasets or [], origin)
 
@@ -49,7 +49,7 @@ def split(
     out: Annotated[Path, typer.Option(help="Where index files go.")] = SPLITS,
 ) -> None:
     """Cut each training set of the grid into its stream of megabatches."""
-    from app_repro import stages
+    from app_repro.cli import stages
 
     stages.split(params, raw, out)
 
@@ -65,7 +65,7 @@ def report(
     opened: Annotated[bool, typer.Option("--open", help="Write nothing: show the page there is in a browser.")] = False,
 ) -> None:
     """Tables, figures, metrics and a page to read (index.html) from records alone; or the model card of one run."""
-    from app_repro import judging
+    from app_repro.cli import judging
     from app_repro.report import report as room
 
     known = claims if claims != CLAIMS or claims.exists() else None
@@ -102,7 +102,7 @@ def preset(
 @app.command()
 def runs(store: StoreFolder = None) -> None:
     """List every run of the store: id, setting, state, accuracy, wall time."""
-    from app_repro import stages
+    from app_repro.cli import stages
 
     typer.echo(stages.runs(store_at(store)))
 

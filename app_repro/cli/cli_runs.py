@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, StoreFolder
 from app_repro.core.paths import BENCHES, CLAIMS, PARAMS, RAW, RUNS, SPLITS, store_at
-from app_repro.options import ClaimsFile, ParamsFile, RawFolder, StoreFolder
 
 RunsPerGpu = Annotated[
     int | None,

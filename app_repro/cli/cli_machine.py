@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, StoreFolder
 from app_repro.core.paths import CLAIMS, PARAMS, PUBLISHED, RAW, store_at
-from app_repro.options import ClaimsFile, ParamsFile, RawFolder, StoreFolder
 
 app = typer.Typer()
 wandb = typer.Typer(no_args_is_help=True, help="Records in Weights & Biases.")
