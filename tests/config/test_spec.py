@@ -18,7 +18,7 @@ from app_repro.records import publish, record, store
 from app_repro.report import modelcard
 
 OUTSIDE = {"device": "cpu", "workers": None}
-PUBLISHED = Path(__file__).parents[1] / "data/published"
+PUBLISHED = Path(__file__).parents[2] / "data/published"
 
 
 def spec_of(**changes: object) -> RunSpec:

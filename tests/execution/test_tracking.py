@@ -23,7 +23,7 @@ from app_repro.execution.wandb_mirror import Where
 from app_repro.records import record
 from app_repro.records.store import Store
 
-PUBLISHED = Path(__file__).parents[1] / "data/published/demo"
+PUBLISHED = Path(__file__).parents[2] / "data/published/demo"
 KEY = "a" * 40
 
 

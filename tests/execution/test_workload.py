@@ -1,6 +1,6 @@
 """What is counted before a run is the same as what the networks say and the streams hold.
 
-`python tests/test_workload.py` writes app_repro/execution/workload.json anew from models.describe.
+`python tests/execution/test_workload.py` writes app_repro/execution/workload.json anew from models.describe.
 """
 
 import json

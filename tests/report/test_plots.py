@@ -42,7 +42,7 @@ def test_a_departure_with_a_comma_stays_one_field_and_old_curves_go(tmp_path: Pa
 
 def test_the_pipeline_declares_them_with_columns_that_they_have(tmp_path: Path) -> None:
     found = written(tmp_path, synthetic.make(spec("app")))
-    pipeline = yaml.safe_load((Path(__file__).parents[1] / "dvc.yaml").read_text())
+    pipeline = yaml.safe_load((Path(__file__).parents[2] / "dvc.yaml").read_text())
     declared = {name: of for item in pipeline["plots"] for name, of in item.items()}
     assert "data/report/plots" in pipeline["stages"]["report"]["outs"]
     curves, ends = declared["data/report/plots/stream"], declared["data/report/plots/final.csv"]

@@ -6,7 +6,7 @@ import pytest
 from app_repro.core.errors import AppReproError
 from app_repro.machine import workspace
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_workspace_holds_the_pipeline_the_package_and_dvc_without_git(tmp_path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_docs import README
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (.+) \| \[`(\w+)`\]\((tests/[\w/]+\.py)\) \| ([\d,]+) \|$", re.MULTILINE)
 

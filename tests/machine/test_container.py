@@ -16,7 +16,7 @@ from app_repro.core.errors import DataError, DiskFullError
 from app_repro.data import data
 from app_repro.machine import container, doctor, workspace
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_a_finished_grid_is_laid_out_without_torch_or_a_worker(tmp_path, monkeyp
 
 def test_a_plan_of_a_preset_a_claim_and_the_file(tmp_path) -> None:
     here = workspace(tmp_path / "w", method="dense")
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     claims = ("--claims", str(root / "data/claims.csv"))
     assert "1 of 1 to run" in app_repro(here, "plan", "--gpus", "1,4").stdout
     told = app_repro(here, "plan", "--claim", "c100-r50-acc-vs-dense", *claims)
@@ -98,7 +98,7 @@ def test_a_plan_of_a_preset_a_claim_and_the_file(tmp_path) -> None:
 
 def matrix_and_job() -> list[dict[str, Any]]:
     """The two blocks of YAML in README."""
-    text = (Path(__file__).parents[1] / "README.md").read_text()
+    text = (Path(__file__).parents[2] / "README.md").read_text()
     return [yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml\n")[1:3]]
 
 
@@ -114,7 +114,7 @@ def test_the_readme_s_matrix_and_job_cover_the_grid() -> None:
     pod = spec["template"]["spec"]
     assert "--shard $((JOB_COMPLETION_INDEX + 1))/8" in pod["containers"][0]["args"][2]
     assert "command" not in pod["containers"][0], "it would replace the image's entry point"
-    user = re.search(r"^USER (\d+)", (Path(__file__).parents[1] / "Dockerfile").read_text(), re.MULTILINE)
+    user = re.search(r"^USER (\d+)", (Path(__file__).parents[2] / "Dockerfile").read_text(), re.MULTILINE)
     assert user and pod["securityContext"]["fsGroup"] == int(user[1]), "else its user cannot write to the volume"
     assert pod["containers"][0]["volumeMounts"][0]["name"] == pod["volumes"][0]["name"]
 

@@ -1,6 +1,6 @@
 """How often the rules err on synthetic result sets whose truth is known; $APP_REPRO_CALIBRATION_SETS sets a scenario.
 
-`python tests/test_calibration.py` prints the figures.
+`python tests/claims/test_calibration.py` prints the figures.
 """
 
 import math

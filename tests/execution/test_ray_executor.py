@@ -19,7 +19,7 @@ from app_repro.execution.ray_executor import RayPlace
 from app_repro.records import record
 from app_repro.records.store import Places, Store
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

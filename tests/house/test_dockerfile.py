@@ -11,7 +11,7 @@ from dockerfile_parse import DockerfileParser
 from app_repro.machine import container
 from app_repro.machine.gpus import OLDEST_DRIVER
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PARSED = DockerfileParser(path=str(ROOT / "Dockerfile"))
 README = (ROOT / "README.md").read_text()
 LOCK = (ROOT / "requirements.lock").read_text()

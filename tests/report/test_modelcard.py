@@ -16,7 +16,7 @@ from app_repro.core.errors import DataError, ParamsError
 from app_repro.records.evidence import Run
 from app_repro.report import modelcard, report
 
-DEMO = Path(__file__).parents[1] / "data/published/demo"
+DEMO = Path(__file__).parents[2] / "data/published/demo"
 
 
 def run(of: RunSpec, name: str = "one", **numbers: Any) -> Run:

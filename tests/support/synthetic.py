@@ -14,7 +14,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.records import record
 
-CLAIMS = Path(__file__).parents[1] / "data" / "claims.csv"
+CLAIMS = Path(__file__).parents[2] / "data" / "claims.csv"
 LAYERS = {"conv1.weight": {"weights": 1000, "flops": 2000}, "layer1.0.conv1.weight": {"weights": 3000, "flops": 6000}}
 TESTED = 10_000
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path.relative_to(ROOT) for folder in ("app_repro", "tests") for path in (ROOT / folder).rglob("*.py"))
 FORBIDDEN = {
     *("pickle.load", "pickle.loads", "pickle.Unpickler", "marshal.load", "marshal.loads", "shelve.open"),
@@ -20,12 +20,12 @@ FORBIDDEN = {
     *("numpy.memmap.loads", "torch.jit.load", "torch.hub.load", "torch.package.PackageImporter", "builtins.eval"),
 }
 ALLOWED = {
-    ("tests/test_pickles.py", "pickle.loads"): 1,  # shows that each payload would be executed
-    ("tests/test_pickles.py", "allow_pickle"): 1,  # writes one
+    ("tests/data/test_pickles.py", "pickle.loads"): 1,  # shows that each payload would be executed
+    ("tests/data/test_pickles.py", "allow_pickle"): 1,  # writes one
     # what the payloads would call
-    ("tests/test_pickles.py", "exec"): 1,
-    ("tests/test_pickles.py", "os.system"): 1,
-    ("tests/test_pickles.py", "subprocess.getoutput"): 1,
+    ("tests/data/test_pickles.py", "exec"): 1,
+    ("tests/data/test_pickles.py", "os.system"): 1,
+    ("tests/data/test_pickles.py", "subprocess.getoutput"): 1,
     ("app_repro/data/archives.py", "pickle.Unpickler"): 1,  # the base of the one that admits arrays alone
     ("app_repro/config/params.py", "yaml.load"): 2,  # by _StrictLoader, a SafeLoader
 }
@@ -171,5 +171,5 @@ def test_what_is_excused_from_a_rule_is_known() -> None:
         "app_repro/report/modelcard.py: S701",
         "app_repro/config/params.py: S506",
         "app_repro/config/params.py: S506",
-        "tests/test_pickles.py: S301",
+        "tests/data/test_pickles.py: S301",
     ]

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TAG = "app-repro"
 DEMO = ("app-repro", "demo", "-S", "epochs=1", "-S", "milestones=[]", "-S", "seed=1", "-S", "method=app", "-S", "sb=2")
 """The demo with one seed, one epoch, one method."""

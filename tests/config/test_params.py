@@ -11,7 +11,7 @@ import yaml
 from app_repro.config import params, presets
 from app_repro.core.errors import ParamsError
 
-COMMITTED = Path(__file__).parents[1] / "params.yaml"
+COMMITTED = Path(__file__).parents[2] / "params.yaml"
 OUTSIDE = {"device": "auto", "workers": None}
 RAW = presets.preset("demo") | OUTSIDE | {"method": "app", "seed": 1}
 

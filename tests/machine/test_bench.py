@@ -18,7 +18,7 @@ from app_repro.machine.bench import Case
 from app_repro.machine.reference import Reference, as_the_library_comes
 from app_repro.records import record
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def row(arch: str, kind: str, rate: float, ratio: float, **changes: Any) -> dict[str, Any]:

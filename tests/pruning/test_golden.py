@@ -25,7 +25,7 @@ from app_repro.training import models
 from app_repro.training.anytime import Run
 from app_repro.training.walk import walk
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "support"
 PLACES = [Path(os.environ.get("APP_REPRO_GOLDEN") or "-"), HERE.parents[1] / "shared" / "golden", HERE / "golden"]
 GOLDEN = next((place for place in PLACES if (place / "masks.json").exists()), None)
 NAMES = {"mag": "magnitude"}

@@ -1,6 +1,6 @@
 """All tables of one set of records, against committed ones; and sets of records that lack something.
 
-`python tests/test_tabulated.py` writes tests/golden/tables anew.
+`python tests/report/test_tabulated.py` writes tests/golden/tables anew.
 """
 
 import random
@@ -16,7 +16,7 @@ from app_repro.report.tables import formats
 from app_repro.report.tables.tables import Table
 from app_repro.report.tabulated import all_tables
 
-GOLDEN = Path(__file__).parent / "golden" / "tables"
+GOLDEN = Path(__file__).parents[1] / "support/golden" / "tables"
 NAMES = ("main", "per-megabatch", "per-layer", "differences", "cost")
 ACCURACY = {"dense": 0.50, "osp": 0.55, "app": 0.62}
 
