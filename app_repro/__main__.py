@@ -1,5 +1,5 @@
 """python -m app_repro"""
 
-from app_repro.cli.cli import main
+from app_repro.cli.pipeline import main
 
 main()

@@ -1,7 +1,6 @@
 """What several test files need: a tiny data set, edited copies of the package, repeatable property tests."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from interrupted import mutant
 
-import app_repro
-from app_repro.data.data import Augmentation, DataSet
+from app_repro.data.dataset import Augmentation, DataSet
 
 torch.set_num_threads(1)
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=50)
 settings.load_profile("repeatable")
 
 DataSets = Callable[..., DataSet]
-EditedPackage = Callable[[str, str, str, str], str]
+EditedPackage = Callable[[str, str, str], str]
 
 
 @pytest.fixture
@@ -40,14 +39,10 @@ def tiny_data() -> DataSets:
 
 @pytest.fixture
 def edited_package(tmp_path: Path) -> EditedPackage:
-    """Runs Python code on a copy of the package in which text of one module was replaced; what it prints."""
+    """Runs Python code on a copy of the package in which a text that stands in it once was replaced; what it prints."""
 
-    def run(module: str, old: str, new: str, code: str) -> str:
-        shutil.copytree(Path(app_repro.__file__).parent, tmp_path / "app_repro")
-        path = tmp_path / "app_repro" / f"{module}.py"
-        text = path.read_text(encoding="utf-8")
-        assert text.count(old) == 1
-        path.write_text(text.replace(old, new), encoding="utf-8")
+    def run(old: str, new: str, code: str) -> str:
+        mutant(tmp_path, old, new)
         environment = os.environ | {"PYTHONPATH": str(tmp_path)}
         command = [sys.executable, "-c", code]
         ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)

@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app_repro.claims.judge import LEVEL, Noise, choose_noise, mean_of
-from app_repro.claims.noise import Pool
+from app_repro.claims.judgement import LEVEL, SeedSpread, choose_noise, mean_of
 from app_repro.claims.orderings import Pair, ordering
 from app_repro.claims.rules import HIGHER_IS_BETTER
 from app_repro.claims.student import quantile
-from app_repro.records.groups import Group
+from app_repro.claims.variance import Pool
+from app_repro.records.settings import Group
 
 COMPARED = ("test_accuracy", "cer", "mean_error", "generalisation_gap", "gap_test")
 """Metrics in which runs compete; densities, sizes and FLOPs follow from the settings, times from the machine."""
@@ -21,7 +21,7 @@ class Contrast:
 
     differences: tuple[float, ...]
     """In the record's unit, at the seeds that both have."""
-    noise: Noise | None
+    noise: SeedSpread | None
     """Of one difference; None where too few seeds were run to know it."""
     runs: tuple[str, ...]
     """Ids of the runs of both sides."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app_repro.claims.judge import HARD, LEVEL, Judgement, Noise, mean_of, seeds_needed
+from app_repro.claims.judgement import HARD, LEVEL, Judgement, SeedSpread, mean_of, seeds_needed
 from app_repro.claims.student import cdf, quantile
 
 
@@ -14,7 +14,7 @@ class Pair:
 
     label: str
     differences: tuple[float, ...]
-    noise: Noise | None
+    noise: SeedSpread | None
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Bound:
     holds: bool
 
 
-def p_value(mean: float, n: int, noise: Noise) -> float:
+def p_value(mean: float, n: int, noise: SeedSpread) -> float:
     """One-sided p value of "the mean is not above 0"; 0 or 1 without noise."""
     known = noise.at(n)
     if known.sd == 0:
@@ -38,7 +38,7 @@ def p_value(mean: float, n: int, noise: Noise) -> float:
     return cdf(-t, known.dof)
 
 
-def holm(pairs: Sequence[tuple[str, float, int, Noise]], level: float) -> list[Bound]:
+def holm(pairs: Sequence[tuple[str, float, int, SeedSpread]], level: float) -> list[Bound]:
     """Lower bounds of the means of (label, mean, n, noise), in the order of their p values (Holm 1979).
 
     The i-th of m smallest p values is held against (1 - level) / (m - i); after the first that fails none holds.
@@ -54,7 +54,7 @@ def holm(pairs: Sequence[tuple[str, float, int, Noise]], level: float) -> list[B
     return bounds
 
 
-def ordering_verdict(pairs: Sequence[tuple[str, float, int, Noise]]) -> tuple[str, list[Bound], list[Bound]]:
+def ordering_verdict(pairs: Sequence[tuple[str, float, int, SeedSpread]]) -> tuple[str, list[Bound], list[Bound]]:
     """(verdict, bounds at 95 %, bounds of the reversed pairs at 99 %) of pairs (label, mean, n, noise)."""
     bounds = holm(pairs, LEVEL)
     back = holm([(label, -mean, n, noise) for label, mean, n, noise in pairs], HARD)
@@ -99,7 +99,10 @@ def ordering(pairs: Sequence[Pair]) -> Judgement:
 
 
 def closer(
-    anchor: Sequence[float], near: Sequence[float], far: Sequence[float], noise: tuple[Noise | None, Noise | None]
+    anchor: Sequence[float],
+    near: Sequence[float],
+    far: Sequence[float],
+    noise: tuple[SeedSpread | None, SeedSpread | None],
 ) -> Judgement:
     """Whether `near` lies closer to `anchor` than `far` does, paired by seed.
 
@@ -138,12 +141,12 @@ def closer(
     return Judgement(verdict, reason, n, mean, side.sd, mean - half, mean + half, None, needed, steps)
 
 
-def _lower(mean: float, n: int, noise: Noise, level: float) -> float:
+def _lower(mean: float, n: int, noise: SeedSpread, level: float) -> float:
     known = noise.at(n)
     return mean - quantile(level, known.dof) * known.sd / math.sqrt(n)
 
 
-def _resized(pairs: Sequence[tuple[str, float, int, Noise]], n: int) -> list[tuple[str, float, int, Noise]]:
+def _resized(pairs: Sequence[tuple[str, float, int, SeedSpread]], n: int) -> list[tuple[str, float, int, SeedSpread]]:
     return [(label, mean, n, noise) for label, mean, _, noise in pairs]
 
 

@@ -4,16 +4,16 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from app_repro.claims import claims as claims_file
-from app_repro.claims.cells import Cell, cells_of, index
-from app_repro.claims.judge import HARD, LEVEL, MIN_SEEDS, Noise, choose_noise
-from app_repro.claims.noise import Pool
+from app_repro.claims import claims_file as claims_file
+from app_repro.claims.judgement import HARD, LEVEL, MIN_SEEDS, SeedSpread, choose_noise
+from app_repro.claims.matching import Comparison, cells_of, index
 from app_repro.claims.rules import values
-from app_repro.claims.statements import Claim, protocols
+from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.student import NORMAL, quantile
+from app_repro.claims.variance import Pool
 from app_repro.claims.verify import select
-from app_repro.records import evidence
-from app_repro.records.evidence import Run
+from app_repro.records import runs as evidence
+from app_repro.records.runs import RunRecord
 
 SIZES = (3, 4, 5, 6, 8, 10, 15, 20, 30)
 TARGETS = (0.8, 0.95)
@@ -39,7 +39,7 @@ def power(records: Sequence[Path], claims: Path, claim_id: str) -> str:
     return "\n".join(lines)
 
 
-def chance(claim: Claim, noise: Noise, n: int, effect: float) -> float:
+def chance(claim: Claim, noise: SeedSpread, n: int, effect: float) -> float:
     """Chance of `reproduced` with `n` seeds; the noise, in the claim's unit, taken as known. 0..1."""
     known = noise.at(n)
     alone = known.sd / math.sqrt(n)
@@ -52,12 +52,12 @@ def chance(claim: Claim, noise: Noise, n: int, effect: float) -> float:
     return 1.0 if error == 0 else 2 * NORMAL.cdf(room / error) - 1
 
 
-def seeds_for(claim: Claim, noise: Noise, target: float, effect: float) -> int | None:
+def seeds_for(claim: Claim, noise: SeedSpread, target: float, effect: float) -> int | None:
     """Smallest number of seeds with this chance; None if 200 do not suffice: the reported number is noisy itself."""
     return next((n for n in range(MIN_SEEDS, 201) if chance(claim, noise, n, effect) >= target), None)
 
 
-def _of_cell(claim: Claim, cell: Cell, pool: Pool) -> list[str]:
+def _of_cell(claim: Claim, cell: Comparison, pool: Pool) -> list[str]:
     seconds = [run.content["summary"]["wall_seconds"] for run in cell.runs if run.is_finished]
     cost = sum(_mean_seconds(side.values()) for side in cell.sides.values())
     if claim.kind not in ("value", "difference", "ratio", "ordering"):
@@ -82,7 +82,7 @@ def _of_cell(claim: Claim, cell: Cell, pool: Pool) -> list[str]:
     return [*lines, f"now the mean is known to +- {hard:.4g} {claim.unit} (one-sided {HARD:.0%})", _cost(cost)]
 
 
-def _measured(claim: Claim, cell: Cell, pool: Pool) -> tuple[list[float], Noise | None]:
+def _measured(claim: Claim, cell: Comparison, pool: Pool) -> tuple[list[float], SeedSpread | None]:
     """What the claim averages, seed by seed, and its noise, in the claim's unit."""
     mine = values(claim, cell, claim.method)
     weights = [1.0]
@@ -95,10 +95,10 @@ def _measured(claim: Claim, cell: Cell, pool: Pool) -> tuple[list[float], Noise 
         return mine, choose_noise(None, mine)
     like = cell.runs[0]
     pooled = pool.of_contrast(claim.metric, like, weights) if claim.against else pool.of_values(claim.metric, like)
-    return mine, choose_noise(pooled and Noise(pooled.sd * claim.scale, pooled.dof, True), mine)
+    return mine, choose_noise(pooled and SeedSpread(pooled.sd * claim.scale, pooled.dof, True), mine)
 
 
-def _mean_seconds(runs: Iterable[Run]) -> float:
+def _mean_seconds(runs: Iterable[RunRecord]) -> float:
     seconds = [run.content["summary"]["wall_seconds"] for run in runs if run.is_finished]
     return math.fsum(seconds) / len(seconds) if seconds else 0.0
 

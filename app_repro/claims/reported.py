@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app_repro.claims.claims import COLUMNS
+from app_repro.claims.claims_file import COLUMNS
 from app_repro.core.errors import AppReproError
 
 CONFIG = ("dataset", "arch", "meta_batch_number", "sparsity_level", "pruner")

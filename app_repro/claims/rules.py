@@ -5,12 +5,12 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app_repro.claims import judge, orderings
-from app_repro.claims.cells import Cell
-from app_repro.claims.judge import Judgement, Noise, choose_noise, mean_of, spread_of
-from app_repro.claims.noise import DETERMINISTIC, Pool
-from app_repro.claims.statements import Claim
-from app_repro.records.evidence import Run
+from app_repro.claims import judgement, orderings
+from app_repro.claims.judgement import Judgement, SeedSpread, choose_noise, mean_of, spread_of
+from app_repro.claims.matching import Comparison
+from app_repro.claims.statement import Claim
+from app_repro.claims.variance import DETERMINISTIC, Pool
+from app_repro.records.runs import RunRecord
 
 HIGHER_IS_BETTER = ("test_accuracy",)
 """Metrics of which more is ahead; of every other one less is."""
@@ -21,78 +21,78 @@ EQUAL_DENSITY = 0.1
 APART, PAST_MIDPOINT = (0.0, 1.0, -1.0), (1.0, -0.5, -0.5)
 """Weights of the sides of `closer`: how far apart the latter two lie, and how far past their midpoint the first."""
 
-Rule = Callable[[Claim, Sequence[Cell], Pool], Judgement]
+Rule = Callable[[Claim, Sequence[Comparison], Pool], Judgement]
 """Complete cells (never none) and the noise of all runs -> judgement; ids and protocols play no part."""
 
 
-def values(claim: Claim, cell: Cell, side: str) -> list[float]:
+def values(claim: Claim, cell: Comparison, side: str) -> list[float]:
     """The metric of a side at the seeds that every side has, in the claim's unit."""
     return [cell.sides[side][seed].value(claim.metric) * claim.scale for seed in cell.seeds]
 
 
-def _scaled(noise: Noise | None, claim: Claim) -> Noise | None:
+def _scaled(noise: SeedSpread | None, claim: Claim) -> SeedSpread | None:
     return noise and replace(noise, sd=noise.sd * claim.scale)
 
 
-def _value(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
+def _value(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
     return _worst([_one_value(claim, cell, pool) for cell in cells], cells)
 
 
-def _one_value(claim: Claim, cell: Cell, pool: Pool) -> Judgement:
+def _one_value(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
     mine = values(claim, cell, claim.method)
     noise = choose_noise(_scaled(pool.of_values(claim.metric, cell.runs[0]), claim), mine)
     if claim.kind == "upper_bound":
-        return judge.upper_bound(mine, noise, claim.value or 0.0)
+        return judgement.upper_bound(mine, noise, claim.value or 0.0)
     return _against_reported(claim, mine, noise)
 
 
-def _against_reported(claim: Claim, mine: Sequence[float], noise: Noise | None) -> Judgement:
-    return judge.value(
+def _against_reported(claim: Claim, mine: Sequence[float], noise: SeedSpread | None) -> Judgement:
+    return judgement.value(
         mine, noise, claim.value or 0.0, claim.margin or 0.0, n_reported=claim.n_reported, rounding=claim.rounding
     )
 
 
-def _difference(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
+def _difference(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
     return _worst([_one_difference(claim, cell, pool) for cell in cells], cells)
 
 
-def _one_difference(claim: Claim, cell: Cell, pool: Pool) -> Judgement:
+def _one_difference(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
     differences, noise = _contrast(claim, cell, pool, (1.0, -1.0))
     value, margin = claim.value or 0.0, claim.margin or 0.0
-    return judge.difference(differences, noise, value, margin, n_reported=claim.n_reported, rounding=claim.rounding)
+    return judgement.difference(differences, noise, value, margin, n_reported=claim.n_reported, rounding=claim.rounding)
 
 
 def _contrast(
-    claim: Claim, cell: Cell, pool: Pool, weights: Sequence[float], sides: Sequence[str] = ()
-) -> tuple[list[float], Noise | None]:
+    claim: Claim, cell: Comparison, pool: Pool, weights: Sequence[float], sides: Sequence[str] = ()
+) -> tuple[list[float], SeedSpread | None]:
     """Sum of weights x sides, seed by seed, in the claim's unit; and its noise."""
     contrast = _weighted(claim, cell, weights, sides or claim.sides)
     pooled = _scaled(pool.of_contrast(claim.metric, cell.runs[0], weights), claim)
     return contrast, choose_noise(pooled, contrast)
 
 
-def _weighted(claim: Claim, cell: Cell, weights: Sequence[float], sides: Sequence[str]) -> list[float]:
+def _weighted(claim: Claim, cell: Comparison, weights: Sequence[float], sides: Sequence[str]) -> list[float]:
     """Sum of weights x sides, seed by seed, in the claim's unit."""
     columns = [values(claim, cell, side) for side in sides]
     return [math.fsum(map(operator.mul, weights, row)) for row in zip(*columns, strict=True)]
 
 
-def _ratios(claim: Claim, cell: Cell) -> list[float]:
+def _ratios(claim: Claim, cell: Comparison) -> list[float]:
     pairs = zip(values(claim, cell, claim.method), values(claim, cell, claim.against[0]), strict=True)
     return [a / b for a, b in pairs]
 
 
-def _ratio(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
+def _ratio(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
     """Paired by seed; its noise is the cell's own, or none for what follows from the settings."""
     judged = []
     for cell in cells:
         ratios = _ratios(claim, cell)
-        noise = judge.NOISELESS if claim.metric in DETERMINISTIC else judge.own_noise(ratios)
+        noise = judgement.NOISELESS if claim.metric in DETERMINISTIC else judgement.own_noise(ratios)
         judged.append(_against_reported(claim, ratios, noise))
     return _worst(judged, cells)
 
 
-def _ordering(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
+def _ordering(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
     pairs = []
     for cell in cells:
         for side in claim.against:
@@ -106,7 +106,7 @@ def _ahead(claim: Claim) -> tuple[float, float]:
     return (1.0, -1.0) if claim.metric in HIGHER_IS_BETTER else (-1.0, 1.0)
 
 
-def _closer(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
+def _closer(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
     judged = []
     for cell in cells:
         _, apart = _contrast(claim, cell, pool, APART)
@@ -116,7 +116,7 @@ def _closer(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
     return _worst(judged, cells)
 
 
-def _shape(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
+def _shape(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
     import numpy as np
 
     from app_repro.claims import shapes
@@ -128,11 +128,11 @@ def _shape(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
     return _worst(judged, cells)
 
 
-def _layer_ordering(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
+def _layer_ordering(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
     return _worst([_one_layer_ordering(claim, cell) for cell in cells], cells)
 
 
-def _one_layer_ordering(claim: Claim, cell: Cell) -> Judgement:
+def _one_layer_ordering(claim: Claim, cell: Comparison) -> Judgement:
     import numpy as np
 
     from app_repro.claims import shapes
@@ -148,7 +148,7 @@ def _one_layer_ordering(claim: Claim, cell: Cell) -> Judgement:
     return judged
 
 
-def _layer_table(claim: Claim, cell: Cell) -> tuple[list[list[float]], str]:
+def _layer_table(claim: Claim, cell: Comparison) -> tuple[list[list[float]], str]:
     """Per seed the layers' differences of sparsity in points, averaged over the megabatches where both are as dense.
 
     Empty where they never are; and the claim's other megabatches, as text.
@@ -166,26 +166,26 @@ def _layer_table(claim: Claim, cell: Cell) -> tuple[list[list[float]], str]:
     return table, ", ".join(apart)
 
 
-def _density_gap(cell: Cell, seed: int, claim: Claim, k: int) -> float:
+def _density_gap(cell: Comparison, seed: int, claim: Claim, k: int) -> float:
     """Points between the global densities of the two sides at megabatch k."""
     mine, other = (cell.sides[side][seed].curve("density_effective")[k - 1] for side in claim.sides)
     return abs(mine - other) * 100
 
 
-def _sparsity_gaps(cell: Cell, seed: int, claim: Claim, k: int) -> list[float]:
+def _sparsity_gaps(cell: Comparison, seed: int, claim: Claim, k: int) -> list[float]:
     """Per early layer: sparsity of the method's side minus that of the other, fractions."""
     mine, other = (_layer_densities(cell.sides[side][seed], k) for side in claim.sides)
     return [other[name] - mine[name] for name in claim.layers]
 
 
-def _layer_densities(run: Run, k: int) -> dict[str, float]:
+def _layer_densities(run: RunRecord, k: int) -> dict[str, float]:
     layers = run.content["network"]["layers"]
     kept = run.content["megabatches"][k - 1]["kept"]
     pairs = zip(layers.items(), kept, strict=True)
     return {name.removesuffix(".weight"): count / layer["weights"] for (name, layer), count in pairs}
 
 
-def _worst(judged: Sequence[Judgement], cells: Sequence[Cell]) -> Judgement:
+def _worst(judged: Sequence[Judgement], cells: Sequence[Comparison]) -> Judgement:
     """Of several cells the one that speaks most against the claim, named; steps of all."""
     order = ("not_reproduced", "inconclusive", "partial", "reproduced")
     worst, cell = min(zip(judged, cells, strict=True), key=lambda pair: order.index(pair[0].verdict))
@@ -211,7 +211,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-def so_far(claim: Claim, cells: Sequence[Cell]) -> Judgement:
+def so_far(claim: Claim, cells: Sequence[Comparison]) -> Judgement:
     """What cells that lack runs show, before any statistics: numbers of the one with the most seeds, and no verdict."""
     found = [(cell, NUMBERS[claim.kind](claim, cell)) for cell in cells if cell.seeds]
     if not found:
@@ -223,21 +223,21 @@ def so_far(claim: Claim, cells: Sequence[Cell]) -> Judgement:
     return Judgement("inconclusive", reason, len(fullest.seeds), mean, sd, steps=steps, so_far=True)
 
 
-def _by_seed(cell: Cell, numbers: Sequence[float]) -> str:
+def _by_seed(cell: Comparison, numbers: Sequence[float]) -> str:
     return ", ".join(f"seed {seed}: {number:.6g}" for seed, number in zip(cell.seeds, numbers, strict=True))
 
 
-def _weakest(claim: Claim, cell: Cell) -> list[float]:
+def _weakest(claim: Claim, cell: Comparison) -> list[float]:
     pairs = [_weighted(claim, cell, _ahead(claim), (claim.method, side)) for side in claim.against]
     return min(pairs, key=mean_of)
 
 
-def _towards_near(claim: Claim, cell: Cell) -> list[float]:
+def _towards_near(claim: Claim, cell: Comparison) -> list[float]:
     sign = math.copysign(1.0, mean_of(_weighted(claim, cell, APART, claim.sides)))
     return [sign * past for past in _weighted(claim, cell, PAST_MIDPOINT, claim.sides)]
 
 
-NUMBERS: dict[str, Callable[[Claim, Cell], list[float]]] = {
+NUMBERS: dict[str, Callable[[Claim, Comparison], list[float]]] = {
     **dict.fromkeys(("value", "upper_bound"), lambda claim, cell: values(claim, cell, claim.method)),
     "difference": lambda claim, cell: _weighted(claim, cell, (1.0, -1.0), claim.sides),
     "ratio": _ratios,

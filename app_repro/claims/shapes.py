@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from app_repro.claims.judge import HARD, LEVEL, MIN_SEEDS, WINDOW, Judgement
+from app_repro.claims.judgement import HARD, LEVEL, MIN_SEEDS, WINDOW, Judgement
 from app_repro.claims.student import quantile
 
 CURVE_LEVEL = 0.975

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app_repro.claims import claims as claims_file
-from app_repro.claims.cells import Cell, Index, cells_of, index
-from app_repro.claims.judge import Judgement
-from app_repro.claims.noise import DETERMINISTIC, Pool
+from app_repro.claims import claims_file as claims_file
+from app_repro.claims.judgement import Judgement
+from app_repro.claims.matching import Comparison, Index, cells_of, index
 from app_repro.claims.rules import RULES, so_far
-from app_repro.claims.statements import Claim, protocols
+from app_repro.claims.statement import Claim, protocols
+from app_repro.claims.variance import DETERMINISTIC, Pool
 from app_repro.config.spec import PROTOCOLS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
-from app_repro.records import evidence
+from app_repro.records import runs as evidence
 
 SCHEMA = 1
 """Version of the JSON that `Report.as_dict` gives."""
@@ -171,7 +171,7 @@ def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict
     return Verdict(claim, protocol, judged, labels, tuple(missing), deviations, ids)
 
 
-def _ruled(claim: Claim, cells: Sequence[Cell], pool: Pool) -> Judgement:
+def _ruled(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
     """What the claim's rule says; of a quantity without noise that it has none: else one seed would not have done."""
     judged = RULES[claim.kind](claim, cells, pool)
     if claim.metric not in DETERMINISTIC:

@@ -48,10 +48,10 @@ def _uncollected() -> Iterator[None]:
 @_uncollected()
 def verify(question: Question, forms: Forms) -> int:
     """Judge, print and write; the exit code: 0 where a folder is written, as a pipeline stage, else what it says."""
-    from app_repro.claims import verdicts
+    from app_repro.claims import printing
     from app_repro.claims.verify import check_allowed
     from app_repro.claims.verify import verify as judge
-    from app_repro.records.evidence import known
+    from app_repro.records.runs import known
 
     allow = [name for name in question.allow if name]
     check_allowed(allow)  # before anything is printed or written
@@ -59,12 +59,12 @@ def verify(question: Question, forms: Forms) -> int:
     result = judge(known(question.records), question.claims, only=only, protocol=question.protocol)
     content = json.dumps(result.as_dict(), indent=1)
     if forms.explain:
-        print(verdicts.explain(result, forms.explain))
+        print(printing.explain(result, forms.explain))
     else:
-        print(content if forms.as_json else verdicts.table(result))
+        print(content if forms.as_json else printing.table(result))
     folder = forms.folder
-    wanted = [(forms.junit, verdicts.junit), (forms.markdown, verdicts.markdown)]
-    for path, form in [*wanted, (folder / "verdicts.md" if folder else None, verdicts.markdown)]:
+    wanted = [(forms.junit, printing.junit), (forms.markdown, printing.markdown)]
+    for path, form in [*wanted, (folder / "verdicts.md" if folder else None, printing.markdown)]:
         if path:
             files.write_text(path, form(result) + "\n")
     if folder is None:
@@ -80,10 +80,10 @@ def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -
     """
     from app_repro.claims.verify import Report
     from app_repro.claims.verify import verify as judge
-    from app_repro.records.evidence import known
-    from app_repro.report import report as room
+    from app_repro.records.runs import known
+    from app_repro.report import write as room
     from app_repro.report.figures import figures
-    from app_repro.report.page import page, serve
+    from app_repro.report.page import serve, write
 
     if opened:
         serve.show(out)
@@ -93,14 +93,14 @@ def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -
         text = room.write(made, out)
         without = Report((), (), ("No claims file: no verdicts.", *made.notes))
         found = judge(known(runs), claims) if claims else without
-        written = page.write(out, found, made.tables, made.charts, made.records)
+        written = write.write(out, found, made.tables, made.charts, made.records)
     return f"{text}\n\nthe page: {written}; `app-repro report --open` shows it"
 
 
 def power(records: tuple[Path, ...], claims: Path, claim: str) -> str:
     """Seeds and cost of a hard verdict on `claim`, as text."""
     from app_repro.claims.power import power as of_claim
-    from app_repro.records.evidence import known
+    from app_repro.records.runs import known
 
     return of_claim(known(records), claims, claim)
 

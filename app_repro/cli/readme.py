@@ -6,8 +6,8 @@ from pathlib import Path
 
 from app_repro.core import files
 from app_repro.core.paths import BENCHES, PUBLISHED
-from app_repro.machine import benchtable
-from app_repro.report import report
+from app_repro.machine import speed_table
+from app_repro.report import write
 from app_repro.report.figures import figures
 
 SECTIONS = {"demo": ("framework", "anytime"), "audit": ("density", "accuracy")}
@@ -20,15 +20,15 @@ def regenerated(text: str, published: Path) -> str:
     """`text` with tables and figures of the records in `published`, and the speeds there, between their markers."""
     for section, names in SECTIONS.items():
         if f"<!-- {section}-table -->" in text:
-            records = report.read_all([published / section])
-            text = _between(text, f"{section}-table", report.main_table(report.main_rows(records)))
+            records = write.read_all([published / section])
+            text = _between(text, f"{section}-table", write.main_table(write.main_rows(records)))
             shown = (figures.FIGURES[name].rows(records, {}) for name in names)
             lines = (f"![{series.alt}]({(SHOWN / section / series.name).as_posix()}.svg)" for series in shown)
             text = _between(text, f"{section}-figures", "\n".join(lines))
     benches = (
         json.loads(path.read_text(encoding="utf-8")) for path in sorted((published / BENCHES.name).glob("*.json"))
     )
-    return _between(text, "speed", "\n\n".join(map(benchtable.as_text, benches)))
+    return _between(text, "speed", "\n\n".join(map(speed_table.as_text, benches)))
 
 
 def _between(text: str, marker: str, content: str) -> str:
@@ -42,7 +42,7 @@ def main() -> None:
     """Write README.md of this folder, and the pictures it shows, anew."""
     path = Path("README.md")
     for section, names in SECTIONS.items():
-        records = report.read_all([PUBLISHED / section])
+        records = write.read_all([PUBLISHED / section])
         for name in names:
             figures.write_one(name, records, SHOWN / section, ["svg"])
     files.write_text(path, regenerated(path.read_text(encoding="utf-8"), PUBLISHED))

@@ -13,10 +13,10 @@ def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], or
     """Prepare data sets in the store, where DVC does not delete them, and lay them out in `target`."""
     from rich.console import Console
 
-    from app_repro.config.params import load
+    from app_repro.config.grid import load
     from app_repro.core import files
     from app_repro.core.errors import ParamsError
-    from app_repro.data import data, splits
+    from app_repro.data import dataset, splits
 
     specs = {splits.data_folder(spec): spec for spec in load(params_file).cells}
     wanted: dict[str, tuple[str, int, int, str]] = {
@@ -25,7 +25,7 @@ def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], or
     if names:
         asked = {name: (name, 32, 0, "permuted") for name in names}
         of_params = {name: key for key in wanted.values() for name in names if key[0] == name}
-        wanted = {data.folder_name(*key): key for key in (asked | of_params).values()}
+        wanted = {dataset.folder_name(*key): key for key in (asked | of_params).values()}
     if origin and len(wanted) > 1:
         raise ParamsError(
             f"--from goes with one data set, here are {', '.join(wanted)}; name one: fetch NAME --from ..."
@@ -34,7 +34,7 @@ def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], or
     for folder, (name, size, few, order) in wanted.items():
         place = store / "datasets" / folder
         with _Progress(console) as tell:
-            found = data.fetch(
+            found = dataset.fetch(
                 name,
                 place,
                 origin=origin,
@@ -51,7 +51,7 @@ def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], or
 
 def split(params_file: Path, raw: Path, target: Path) -> None:
     """Write every stream of the grid."""
-    from app_repro.config.params import load
+    from app_repro.config.grid import load
     from app_repro.data import splits
 
     for row in splits.write(splits.grid(load(params_file), raw), raw, target):
@@ -99,10 +99,10 @@ def audit(
     as_json: bool,
 ) -> str:
     """Masks without training, as a table or JSON; with `out`, files too."""
-    from app_repro.analysis import audit as room
-    from app_repro.config import params
+    from app_repro.analysis import masks_only as room
+    from app_repro.config import grid
 
-    found = room.show(params_file, raw, given | params.given(settings), protocols, images, out)
+    found = room.show(params_file, raw, given | grid.given(settings), protocols, images, out)
     return json.dumps(found, indent=1) if as_json else room.as_table(found)
 
 
@@ -111,8 +111,8 @@ def differences(named: Sequence[Path], store: Path, out: Path | None, as_json: b
 
     The records are those under `named`; if none is named, those of the store and those that evidence.known finds.
     """
-    from app_repro.claims import differences as room
-    from app_repro.records.evidence import known
+    from app_repro.claims import ablations as room
+    from app_repro.records.runs import known
 
     found, table = room.show(named or [store / "runs", *known([])], out)
     return json.dumps(found, indent=1) if as_json else table

@@ -60,7 +60,7 @@ def _one_of(value: str, known: list[str]) -> str:
 def _is_dataset(value: str) -> str:
     if value.startswith("folder:") and len(value) > len("folder:"):
         return value
-    return _one_of(value, [*registry("data/data", "DATASETS"), "folder:PATH"])
+    return _one_of(value, [*registry("data/dataset", "DATASETS"), "folder:PATH"])
 
 
 def _is_rising(value: tuple[int, ...]) -> tuple[int, ...]:
@@ -94,7 +94,7 @@ class RunSpec(BaseModel):
     """Pixels, for restricted_imagenet (32 or 224); other data sets have their own."""
     few_shot: Positive | None
     """Training images a class, for restricted_imagenet; null: all."""
-    arch: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("training/models", "ARCHITECTURES")))]
+    arch: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("training/networks", "ARCHITECTURES")))]
     method: Annotated[str, AfterValidator(lambda value: _one_of(value, list(METHODS)))]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     sb: Annotated[int, Field(ge=1, le=100_000)]

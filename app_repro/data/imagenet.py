@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from app_repro.core.errors import DataError
-from app_repro.data.folders import Layout, image_files, subfolders
+from app_repro.data.images import Layout, image_files, subfolders
 
 
 def superclasses() -> dict[str, range]:

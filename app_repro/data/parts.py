@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from app_repro.core.errors import DataError
-from app_repro.data import folders
-from app_repro.data.folders import Layout
+from app_repro.data import images
+from app_repro.data.images import Layout
 from app_repro.data.sources import Progress, Request, Source, without_batches
 
 
@@ -44,7 +44,7 @@ def read(source: Source, request: Request, root: Path, official: bool, on_progre
 def _decoded(source: Source, request: Request, root: Path, layout: Layout, split: str, on_progress: Progress) -> Part:
     size = request.image_size if source.sized else None
     labels = [label for _, label in (layout.train if split == "train" else layout.test)]
-    blocks = folders.decoded(layout, split, root, size, on_progress)
+    blocks = images.decoded(layout, split, root, size, on_progress)
     return Part(np.array(labels, np.int64), _of_side(source.side, request.name, blocks))
 
 
@@ -68,7 +68,7 @@ def _embedded(path: Path) -> Content:
 
 
 def _batches(root: Path) -> Content:
-    found = folders.cifar_batches(root)
+    found = images.cifar_batches(root)
     if found is None:
         raise DataError("the official archive holds no batches; get it again")
     classes, splits = found

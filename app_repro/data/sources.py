@@ -10,9 +10,9 @@ from app_repro.core.errors import DataError
 from app_repro.core.files import digest, file_digest
 from app_repro.core.paths import PACKAGE
 from app_repro.data.archives import extract
-from app_repro.data.downloads import download, shown_url
-from app_repro.data.folders import Layout, class_folders, listing_digest
+from app_repro.data.download import download, shown_url
 from app_repro.data.imagenet import synset_folders
+from app_repro.data.images import Layout, class_folders, listing_digest
 
 Progress = Callable[[str, int, int], None]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from app_repro.config.params import Params
+from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError
-from app_repro.data import data
+from app_repro.data import dataset
 from app_repro.data.megabatches import Split, split
 
 STAND_IN = 2204_01640
@@ -21,12 +21,12 @@ _SETTINGS = ("data_digest", "sb", "order", "val_fraction", "split_seed", "train_
 
 def data_folder(spec: RunSpec) -> str:
     """Folder of the spec's data set below data/raw."""
-    return data.folder_name(spec.dataset, spec.image_size or 0, spec.few_shot or 0, spec.order)
+    return dataset.folder_name(spec.dataset, spec.image_size or 0, spec.few_shot or 0, spec.order)
 
 
 def with_digest(spec: RunSpec, raw: Path) -> RunSpec:
     """The spec with what its data set, as it lies in `raw`, says of itself. Raises DataError if it is not there."""
-    found = data.load(raw / data_folder(spec))
+    found = dataset.load(raw / data_folder(spec))
     varied = found.augmentation
     words = [f"pad {varied.padding}" if varied.crop == "pad" else varied.crop, *(["flip"] if varied.flip else [])]
     return spec.model_copy(update={"data_digest": found.digest, "augmentation": ", ".join(words)})
@@ -45,8 +45,8 @@ def stream_name(spec: RunSpec) -> str:
 
 def cut(spec: RunSpec, raw: Path) -> Split:
     """Cut the stream of `spec` (with its data digest); `STAND_IN` gives the file order where it has been lost."""
-    images = data.load(raw / data_folder(spec))
-    lost = spec.order == "file" and data.lost_order(images)
+    images = dataset.load(raw / data_folder(spec))
+    lost = spec.order == "file" and dataset.lost_order(images)
     return split(
         len(images.train_labels),
         len(images.test_labels),
@@ -75,7 +75,7 @@ def write(specs: list[RunSpec], raw: Path, target: Path) -> list[dict[str, objec
                 "train_per_megabatch": len(indices.train[0]),
                 "validation_per_megabatch": len(indices.validation[0]),
                 "test": len(indices.test),
-                "file_order_lost": spec.order == "file" and data.lost_order(data.load(raw / data_folder(spec))),
+                "file_order_lost": spec.order == "file" and dataset.lost_order(dataset.load(raw / data_folder(spec))),
                 "sha256": files.digest(buffer.getvalue()),
             }
         )

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app_repro.claims import claims as claims_file
-from app_repro.claims import statements
+from app_repro.claims import claims_file as claims_file
+from app_repro.claims import statement
 from app_repro.claims.verify import select
-from app_repro.config.params import Params
+from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.core.paths import BENCHES, CLAIMS
@@ -107,7 +107,7 @@ def _hints(specs: Sequence[RunSpec], on_gpu: bool) -> list[str]:
 
 def of_claim(claims: Path, name: str) -> Params:
     """The grid that a claim needs. Raises ClaimsError, VerifyError."""
-    return statements.claim_params(select(claims_file.load(claims), [name])[0])
+    return statement.claim_params(select(claims_file.load(claims), [name])[0])
 
 
 def decidable(path: Path, specs: Sequence[RunSpec], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -118,7 +118,7 @@ def decidable(path: Path, specs: Sequence[RunSpec], records: Sequence[dict[str, 
     grid = {_bare(spec) for spec in specs}
     found = []
     for claim in claims_file.load(path):
-        for protocol in statements.protocols(claim):
+        for protocol in statement.protocols(claim):
             needed = {_bare(spec) for spec in claim.grid.cells if spec.protocol[0] == protocol}
             if needed <= grid | done and needed & grid:
                 row = {"id": claim.id, "protocol": protocol, "runs": len(needed), "finished": len(needed & done)}

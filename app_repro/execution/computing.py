@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app_repro.core.errors import ParamsError
 from app_repro.core.paths import BENCHES
-from app_repro.records.store import Places, Store
+from app_repro.records.store import Paths, Store
 
 if TYPE_CHECKING:
     from app_repro.config.spec import RunSpec
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(
     params_file: Path,
-    places: Places,
+    places: Paths,
     target: Path,
     *,
     anyway: bool,
@@ -29,9 +29,9 @@ def run(
 
     `site`: fields of executors.Site; what is None there is as params.yaml says.
     """
-    from app_repro.config.params import load
+    from app_repro.config.grid import load
     from app_repro.data import splits
-    from app_repro.execution import execute, executors
+    from app_repro.execution import executors, grid
     from app_repro.execution.shards import shard
     from app_repro.records import record
     from app_repro.records.store import labels
@@ -43,16 +43,16 @@ def run(
     specs, store = splits.grid(params, places.raw), Store(places.store)
     mine = shard(specs, share) if share else specs
     if accept_code:
-        print(f"{execute.accept_code(mine, store)} runs of other code accepted")
+        print(f"{grid.accept_code(mine, store)} runs of other code accepted")
     names = dict(zip([spec.run_id for spec in specs], labels(specs, params.axes), strict=True))
     code = record.code_digest()
 
     def lay_out() -> None:
-        execute.lay_out_grid(specs, params, store, target)
+        grid.lay_out_grid(specs, params, store, target)
 
     there = {spec.run_id: store.folder(spec).finished(code) for spec in mine}
     if all(there.values()):
-        outcome = execute.Outcome({key: (done["status"], record.remark(done)) for key, done in there.items() if done})
+        outcome = grid.Outcome({key: (done["status"], record.remark(done)) for key, done in there.items() if done})
         lay_out()
     else:
         outcome = _train(mine, places, names, executor, where, anyway, params.tracking, lay_out)
@@ -72,7 +72,7 @@ def _check_words(executor: str, share: str | None) -> None:
 
 def _train(
     specs: "list[RunSpec]",
-    places: Places,
+    places: Paths,
     names: dict[str, str],
     executor: str,
     site: Any,
@@ -81,13 +81,13 @@ def _train(
     lay_out: Callable[[], None],
 ) -> Any:
     """Have an executor complete the grid, with a display and, if asked for, a mirror of what it shows."""
-    from app_repro.execution import execute, executors, plan, speeds, tracking, worker
+    from app_repro.execution import executors, grid, plan, speeds, tracking, worker
     from app_repro.execution.display import GridDisplay
-    from app_repro.training import lastbatch
+    from app_repro.training import preflight
 
-    lastbatch.check(specs, places.raw)
+    preflight.check(specs, places.raw)
     if executor == "local":
-        slots = execute.devices(site.device, site.workers)
+        slots = grid.devices(site.device, site.workers)
         if slots[0] == "cpu" and any(spec.engine == "graph" for spec in specs):
             raise ParamsError("engine: graph needs a CUDA device, and there is none; use engine: eager")
         if slots[0] == "cpu" and not anyway:
@@ -101,7 +101,7 @@ def _train(
     display = GridDisplay(mine, samples, {spec.run_id: spec.sb for spec in specs})
     where = tracking.Where(tracked, str(places.store.absolute()))
     with display, tracking.Mirror(display, where, specs) as mirror:
-        outcome = execute.complete(specs, places, train, mirror)
+        outcome = grid.complete(specs, places, train, mirror)
         lay_out()
         mirror.end_of_grid(outcome.interrupted)
     return outcome
@@ -130,7 +130,7 @@ def plan(
     params_file: Path, raw: Path, store: Path, preset: str | None = None, claim: str | None = None, **wanted: Any
 ) -> str:
     """A grid planned: that of the params file, of a preset, or of a claim; `wanted`: fields of budget.Wanted."""
-    from app_repro.config.params import load, parse
+    from app_repro.config.grid import load, parse
     from app_repro.config.presets import preset as settings_of
     from app_repro.execution import budget
 

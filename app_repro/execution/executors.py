@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass
 
 from app_repro.core.errors import ParamsError, nearest_and_known
-from app_repro.execution.execute import Executor, devices
-from app_repro.execution.local_executor import here
+from app_repro.execution.grid import Executor, devices
+from app_repro.execution.local import here
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def _local(site: Site) -> Executor:
 
 
 def _ray(site: Site) -> Executor:
-    from app_repro.execution.ray_executor import RayPlace, train
+    from app_repro.execution.ray import RayPlace, train
 
     slots = site.workers or len(os.sched_getaffinity(0))
     place = RayPlace(site.device.partition(":")[0], slots, site.address, site.runs_per_gpu or 1)
@@ -54,7 +54,7 @@ def _ray(site: Site) -> Executor:
 
 
 def _slurm(site: Site) -> Executor:
-    from app_repro.execution.slurm_executor import SlurmPlace, train
+    from app_repro.execution.slurm import SlurmPlace, train
 
     # a login node has no GPU: what the tasks' nodes have cannot be seen from it
     device = "cpu" if site.device == "cpu" else "cuda"

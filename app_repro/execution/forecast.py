@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app_repro.config.spec import RunSpec
+from app_repro.execution.cost import Shape
 from app_repro.execution.networks import sizes
 from app_repro.execution.plan import ENDED, Row, disk_needed
 from app_repro.execution.speeds import EVALUATION, Speed, Speeds
-from app_repro.execution.workload import Shape
 
 TRAINING_COPIES = 4
 """float32 tensors of the network's size while it trains: weights, gradients, momentum, best epoch."""

@@ -2,20 +2,20 @@
 
 import functools
 
-from app_repro.execution import workload
-from app_repro.execution.workload import Network, Shape
+from app_repro.execution import cost
+from app_repro.execution.cost import Network, Shape
 
 
 def sizes(arch: str, shape: Shape) -> Network:
     """Parameters, prunable weights, FLOPs of `arch` on images of `shape`. Raises ParamsError if they are too small."""
-    return workload.network(arch, shape) or _counted(arch, shape.classes, shape.size, shape.channels)
+    return cost.network(arch, shape) or _counted(arch, shape.classes, shape.size, shape.channels)
 
 
 @functools.cache
 def _counted(arch: str, classes: int, size: int, channels: int) -> Network:
-    from app_repro.training import models
+    from app_repro.training import networks
 
-    of = models.describe(arch, classes, size, channels)
+    of = networks.describe(arch, classes, size, channels)
     layers = of["layers"].values()
     flops = of["other_flops"] + sum(layer["flops"] for layer in layers)
     return Network(of["parameters"], sum(layer["weights"] for layer in layers), flops)

@@ -8,16 +8,16 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from app_repro.config.params import Params
+from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, ParamsError
-from app_repro.data import data
+from app_repro.data import dataset
 from app_repro.data.splits import data_folder, with_digest
+from app_repro.execution.cost import Shape, published_shape, workload
 from app_repro.execution.networks import sizes
-from app_repro.execution.workload import Shape, published_shape, workload
 from app_repro.records import record
 from app_repro.records.store import RunFolder, Store, labels
-from app_repro.training import models
+from app_repro.training import networks
 
 STATE_COPIES = 2 * 3
 """Weights, momentum and best epoch of two states: what lies beside a run's weights while it is trained."""
@@ -51,7 +51,7 @@ def shape_of(spec: RunSpec, raw: Path) -> Shape:
     Raises DataError for a data set of unknown size that is not there.
     """
     try:
-        found = data.load(raw / data_folder(spec))
+        found = dataset.load(raw / data_folder(spec))
     except DataError:
         if (shape := published_shape(spec)) is None:
             raise
@@ -122,7 +122,7 @@ def seconds_per_sample(arch: str, classes: int, size: int, channels: int, batch_
     threads, batch = torch.get_num_threads(), min(batch_size, 16)
     torch.set_num_threads(1)
     try:
-        net = models.build(arch, classes, size, channels).to(memory_format=torch.channels_last)  # type: ignore
+        net = networks.build(arch, classes, size, channels).to(memory_format=torch.channels_last)  # type: ignore
         images, labels = torch.zeros(batch, channels, size, size), torch.zeros(batch, dtype=torch.long)
         times = []
         for _ in range(2):

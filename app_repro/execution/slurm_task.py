@@ -8,7 +8,7 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.records import record
-from app_repro.records.store import Places
+from app_repro.records.store import Paths
 
 Attempt = Callable[..., tuple[str, str]]
 """As worker.attempt."""
@@ -44,7 +44,7 @@ class Task:
         ended.unlink(missing_ok=True)
         if (code := record.code_digest()) == plan["code"]:
             spec = RunSpec.model_validate(plan["specs"][index])
-            places = Places(*(Path(plan["places"][name]) for name in ("raw", "splits", "store")))
+            places = Paths(*(Path(plan["places"][name]) for name in ("raw", "splits", "store")))
             report: Callable[[dict[str, Any]], None] = lambda event: None  # noqa: E731 (the head reads the store)
             status, message = self.attempt(spec, places, plan["device"], report, self.stopping.is_set)
         else:

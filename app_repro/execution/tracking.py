@@ -16,7 +16,7 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DataError
 from app_repro.core.paths import PUBLISHED, RUNS
-from app_repro.execution.execute import Display
+from app_repro.execution.grid import Display
 from app_repro.execution.wandb_mirror import Where, serve, upload
 
 START_SECONDS = 45.0

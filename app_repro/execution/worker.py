@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.records.store import Places, Store
-from app_repro.training import memory
+from app_repro.records.store import Paths, Store
+from app_repro.training import device as memory
 
 
-def serve(pipe: Connection, places: Places, device: str, lanes: int = 1) -> None:
+def serve(pipe: Connection, places: Paths, device: str, lanes: int = 1) -> None:
     """Train each spec that comes through `pipe` (as JSON text) until None comes; answer with events.
 
     Up to `lanes` runs are at work side by side, each on a stream of its own; their bits are those of a run alone.
@@ -52,7 +52,7 @@ def serve(pipe: Connection, places: Places, device: str, lanes: int = 1) -> None
         return
 
 
-class Naps:
+class Backoff:
     """Rests while nothing can be launched, twice as long each time: a device is asked often, a lock now and then."""
 
     SHORTEST, LONGEST = 0.0002, 0.05
@@ -86,7 +86,7 @@ def _keep_busy(
 ) -> None:
     """Take specs while there are free lanes, and give each lane a turn after the other."""
     at_work: list[Lane] = []
-    closing, naps = False, Naps()
+    closing, naps = False, Backoff()
     while at_work or not (closing or stopping()):
         while not (closing or stopping()) and len(at_work) < lanes and (not at_work or pipe.poll()):
             text = pipe.recv()
@@ -119,14 +119,14 @@ def configure(device: str) -> None:
 
 def attempt(
     spec: RunSpec,
-    places: Places,
+    places: Paths,
     device: str,
     report: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[str, str]:
     """Train one run unless it is finished: its status (finished, diverged, stopped, oom, failed), and a line why."""
     turns = attempt_by_turns(spec, places, device, report, should_stop)
-    naps = Naps()
+    naps = Backoff()
     while True:
         try:
             naps.after(next(turns))
@@ -136,7 +136,7 @@ def attempt(
 
 def attempt_by_turns(
     spec: RunSpec,
-    places: Places,
+    places: Paths,
     device: str,
     report: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool],
@@ -159,7 +159,7 @@ def attempt_by_turns(
     return ended
 
 
-def prepare_and_attempt(spec: RunSpec, places: Places, device: str, *rest: Any) -> tuple[str, str]:
+def prepare_and_attempt(spec: RunSpec, places: Paths, device: str, *rest: Any) -> tuple[str, str]:
     """`attempt` in a process, or on a thread, that has not been made to repeat bits yet."""
     configure(device)
     return attempt(spec, places, device, *rest)
@@ -167,7 +167,7 @@ def prepare_and_attempt(spec: RunSpec, places: Places, device: str, *rest: Any) 
 
 def train(
     spec: RunSpec,
-    places: Places,
+    places: Paths,
     device: str,
     report: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool],
@@ -176,10 +176,10 @@ def train(
     import torch
 
     from app_repro.core.errors import DivergedError
-    from app_repro.data import data, splits
+    from app_repro.data import dataset, splits
     from app_repro.records import record
-    from app_repro.training import checkpoint, models
-    from app_repro.training.anytime import Run
+    from app_repro.training import checkpoint, networks
+    from app_repro.training.run import Run
 
     folder, code = Store(places.store).folder(spec), record.code_digest()
     while folder.is_locked() and not should_stop():  # by another process: the lanes beside this one go on meanwhile
@@ -187,7 +187,7 @@ def train(
     with folder.lock(should_stop):
         if done := folder.finished(code):
             return done["status"], record.remark(done)
-        images, split = data.load(places.raw / splits.data_folder(spec)), splits.load(spec, places.splits)
+        images, split = dataset.load(places.raw / splits.data_folder(spec)), splits.load(spec, places.splits)
         run = Run(spec, images, split, torch.device(device), folder, code=code, report=report, should_stop=should_stop)
         diverged = None
         try:
@@ -203,7 +203,7 @@ def train(
         content = record.make(
             spec,
             run.results,
-            models.describe(spec.arch, len(images.classes), height, channels),
+            networks.describe(spec.arch, len(images.classes), height, channels),
             data_source=images.source,
             files=left,
             provenance=record.provenance(describe_device(device)),

@@ -14,20 +14,20 @@ import torch
 
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
-from app_repro.execution.local_executor import QUEUES
+from app_repro.execution.local import QUEUES
 from app_repro.execution.worker import configure, describe_device
-from app_repro.machine import benchtable, ceilings, compilers, starting
+from app_repro.machine import ceilings, compilers, speed_table, starting
 from app_repro.machine.timed import Case, Lanes, attempted, free
 from app_repro.machine.trials import Trial
 from app_repro.pruning import masks
-from app_repro.pruning.prune import prune
+from app_repro.pruning.select import prune
 from app_repro.records import record
 from app_repro.training import checkpoint
-from app_repro.training.anytime import SAVE_EVERY_SECONDS
 from app_repro.training.engines import set_precision
-from app_repro.training.models import ARCHITECTURES
-from app_repro.training.stream import Order, batches
-from app_repro.training.train import Progress
+from app_repro.training.fit import Progress
+from app_repro.training.networks import ARCHITECTURES
+from app_repro.training.run import SAVE_EVERY_SECONDS
+from app_repro.training.stream import EpochOrder, batches
 
 
 def cases(arch: str, device: str, quick: bool) -> list[Case]:
@@ -84,7 +84,7 @@ def parts(arch: str, device: str) -> dict[str, Any]:
     """Seconds of what comes between training steps: scoring 1,000 images, taking a state, writing one."""
     lanes = Lanes(Case(arch, "engine"), device)
     steps = lanes.lane()
-    sample = Order(torch.arange(1000, device=lanes.device))
+    sample = EpochOrder(torch.arange(1000, device=lanes.device))
     full = masks.full(steps.weights)
 
     def score() -> None:
@@ -205,4 +205,4 @@ def _leave(found: dict[str, Any], out: Path | None) -> None:
     if out:
         name = re.sub(r"[^a-z0-9.]+", "-", f"{found['device']} {found['cores']} cores".lower())
         files.write_text(out / f"{name}.json", json.dumps(found, indent=1) + "\n")
-        benchtable.draw(found, out, name)
+        speed_table.draw(found, out, name)

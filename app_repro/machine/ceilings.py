@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from app_repro.training import models
+from app_repro.training import networks
 
 PASSES = 16
 """Times that one training step reads or writes each convolution's output, pointwise work fused: convolution,
@@ -50,8 +50,8 @@ def _median(work: Callable[[], object], repeats: int, on_gpu: bool) -> float:
 
 def roofline(arch: str, precision: str, ceilings: Ceilings, image_size: int = 32, classes: int = 10) -> float:
     """Samples a second if nothing overlapped: arithmetic at one ceiling, then memory traffic at the other."""
-    counted = models.cost(arch, classes, image_size)
-    fan_in = {name: weight[0].numel() for name, weight in models.prunable(_shapes(arch, classes, image_size)).items()}
+    counted = networks.cost(arch, classes, image_size)
+    fan_in = {name: weight[0].numel() for name, weight in networks.prunable(_shapes(arch, classes, image_size)).items()}
     outputs = sum(flops / (2 * fan_in[name]) for name, flops in counted.layers.items())
     size = 2 if precision == "bf16" else 4
     return 1 / (3 * counted.total / ceilings.flops + PASSES * size * outputs / ceilings.bytes)
@@ -59,4 +59,4 @@ def roofline(arch: str, precision: str, ceilings: Ceilings, image_size: int = 32
 
 def _shapes(arch: str, classes: int, image_size: int) -> torch.nn.Module:
     with torch.device("meta"):
-        return models.build(arch, classes, image_size, 3)
+        return networks.build(arch, classes, image_size, 3)

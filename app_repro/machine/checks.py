@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app_repro.config.params import Params, load
+from app_repro.config.grid import Params, load
 from app_repro.core.errors import DataError, IntegrityError
 
 SHM_BYTES = 32 << 20
@@ -163,7 +163,7 @@ def git(_: Subject) -> Answer:
 
 def data(subject: Subject) -> Answer:
     """Which data sets of the params file are there, with their digests; every byte unless quick."""
-    from app_repro.data import data as room
+    from app_repro.data import dataset as room
 
     shown, missing = [], []
     for folder in _data_folders(subject.params()):

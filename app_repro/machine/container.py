@@ -102,14 +102,14 @@ def _take(archives: Path) -> None:
     """Prepare in the store, where the pipeline finds them, data sets whose official archive lies in `archives`."""
     if not archives.is_dir():
         return
-    from app_repro.config.params import load
-    from app_repro.data import data
+    from app_repro.config.grid import load
+    from app_repro.data import dataset
 
     root = locate()
-    for name in sorted({spec.dataset for spec in load(PARAMS).cells} & data.DATASETS.keys()):
-        archive = archives / Path(data.DATASETS[name].source.url or "none").name
+    for name in sorted({spec.dataset for spec in load(PARAMS).cells} & dataset.DATASETS.keys()):
+        archive = archives / Path(dataset.DATASETS[name].source.url or "none").name
         if archive.is_file():
-            data.fetch(name, root / "datasets" / name, origin=archive, cache=root / "downloads")
+            dataset.fetch(name, root / "datasets" / name, origin=archive, cache=root / "downloads")
 
 
 def _look(words: Sequence[str]) -> None:

@@ -51,7 +51,7 @@ def prepare(folder: Path, settings: Sequence[str]) -> None:
 
 def demo_params(settings: Sequence[str]) -> dict[str, Any]:
     """The demo preset with `settings` (key=value) replaced, validated. Raises ParamsError."""
-    from app_repro.config.params import given, parse
+    from app_repro.config.grid import given, parse
 
     params = presets.preset("demo") | {"device": "auto", "workers": None} | given(settings)
     parse(params, "demo")

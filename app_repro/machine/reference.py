@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from app_repro.training import models
+from app_repro.training import networks
 
 AHEAD = 4
 """Batches that two loader workers keep ready while nobody asks."""
@@ -22,7 +22,7 @@ class Pictures(Dataset[tuple[torch.Tensor, int]]):
 
     def __init__(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         """`pixels` (N, H, W, 3) uint8, `labels` (N,) int."""
-        models.torchvision_models()
+        networks.torchvision_models()
         from torchvision import transforms
 
         self.pixels, self.labels = pixels, labels
@@ -45,7 +45,7 @@ class Reference:
         from torch.nn.utils import prune
 
         self.device = device
-        self.net = models.build(arch, 10, pixels.shape[1], 3).to(device)
+        self.net = networks.build(arch, 10, pixels.shape[1], 3).to(device)
         for module in self.net.modules():
             if isinstance(module, nn.Conv2d):
                 prune.random_unstructured(module, "weight", amount=0.5)

@@ -17,7 +17,7 @@ from app_repro.core import files
 from app_repro.core.errors import DataError
 from app_repro.machine import demo, workspace
 from app_repro.records import record
-from app_repro.records.evidence import record_files
+from app_repro.records.runs import record_files
 
 RECORDS = 400
 """As many runs as the paper trained, or more."""
@@ -59,8 +59,8 @@ def multiply(source: Path, target: Path, count: int) -> None:
     content = record.read(found[0])
     methods = list(METHODS) if content["spec"]["tau"] else [content["spec"]["method"]]
     names = (
-        registry("data/data", "DATASETS")[:2],
-        registry("training/models", "ARCHITECTURES")[:5],
+        registry("data/dataset", "DATASETS")[:2],
+        registry("training/networks", "ARCHITECTURES")[:5],
         PROTOCOLS,
         methods,
     )

@@ -10,13 +10,13 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import torch
 
-from app_repro.data.data import Augmentation
+from app_repro.data.dataset import Augmentation
 from app_repro.execution.worker import configure, describe_device
-from app_repro.training import models
+from app_repro.training import networks
 from app_repro.training.engines import set_precision
-from app_repro.training.recipe import Recipe
+from app_repro.training.optimizer import OptimSettings
 from app_repro.training.steps import Steps
-from app_repro.training.stream import Images, Order
+from app_repro.training.stream import EpochOrder, Images
 
 BATCH = 64
 IMAGES = 2048
@@ -57,14 +57,14 @@ class Lanes:
         self.lanes = []
         for seed, stream in enumerate(self.streams):
             with _on(stream):
-                net = models.build(case.arch, 10, 32, 3, seed).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+                net = networks.build(case.arch, 10, 32, 3, seed).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
                 self.lanes.append(Steps(net, _recipe(case), longest=1000 * BATCH))
                 self.lanes[-1].set_mask({name: torch.rand_like(w) < 0.5 for name, w in self.lanes[-1].weights.items()})
 
     def seconds(self, steps: int) -> float:
         """Launch `steps` steps of each lane, in turn, and wait for the device."""
         set_precision(self.case.precision)
-        order = Order(
+        order = EpochOrder(
             torch.arange(steps * BATCH, device=self.device) % IMAGES, torch.rand(steps * BATCH, 5).to(self.device)
         )
         start = time.perf_counter()
@@ -97,8 +97,8 @@ def _stream(device: torch.device) -> Any:
     return torch.cuda.Stream(device) if device.type == "cuda" else None
 
 
-def _recipe(case: Case) -> Recipe:
-    return Recipe(1, BATCH, 0.1, 0.9, 1e-4, (), 0.1, True, case.precision, case.engine)
+def _recipe(case: Case) -> OptimSettings:
+    return OptimSettings(1, BATCH, 0.1, 0.9, 1e-4, (), 0.1, True, case.precision, case.engine)
 
 
 def pixels() -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app_repro.training.models import prunable
+from app_repro.training.networks import prunable
 from app_repro.training.stream import SCORE_BATCH, Batches
 
 Scores = dict[str, Tensor]

@@ -7,7 +7,7 @@ from typing import Any
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, DataError, IntegrityError, nearest_and_known
 from app_repro.records import record
-from app_repro.records.evidence import read_run
+from app_repro.records.runs import read_run
 
 MAX_BYTES = 64_000
 """A published record is smaller than this."""

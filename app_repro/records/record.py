@@ -13,7 +13,7 @@ from app_repro.config.spec import PRUNING_ONLY, RunSpec
 from app_repro.core.errors import DivergedError, IntegrityError, place
 from app_repro.core.files import read_sealed
 from app_repro.core.paths import PACKAGE
-from app_repro.records.codedigest import code_digest
+from app_repro.records.code import code_digest
 
 SCHEMA = 1
 

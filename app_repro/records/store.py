@@ -25,7 +25,7 @@ _STATE = re.compile(r"state-(\d{9})-([0-9a-f]{16})\.safetensors")
 
 
 @dataclass(frozen=True)
-class Places:
+class Paths:
     """Where a run finds its data and leaves its files."""
 
     raw: Path

@@ -8,9 +8,9 @@ from typing import Any
 from app_repro.config.spec import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.core.errors import DataError, ParamsError, nearest_and_known
-from app_repro.records.evidence import Run
 from app_repro.records.record import diverged_where, protocol_name
-from app_repro.report.tables.maintable import SCALES
+from app_repro.records.runs import RunRecord
+from app_repro.report.tables.main import SCALES
 
 TITLES = {"dense": "never pruned", "osp": "pruned once, at the start", "app": "pruned a little before each megabatch"}
 
@@ -21,7 +21,7 @@ METRICS = (
 )  # fmt: skip
 
 
-def find(runs: Sequence[Run], name: str) -> Run:
+def find(runs: Sequence[RunRecord], name: str) -> RunRecord:
     """The run whose id, folder or published file is `name`, or alone begins with it.
 
     Raises DataError naming those it might be.
@@ -40,12 +40,12 @@ def find(runs: Sequence[Run], name: str) -> Run:
     raise DataError(f"--card: no run {name!r}{nearest_and_known(name, every, few)}")
 
 
-def folder_name(run: Run) -> str:
+def folder_name(run: RunRecord) -> str:
     """Name of a run's folder, or of its published file without its ending."""
     return run.path.parent.name if run.path.name == "record.json" else run.path.stem
 
 
-def show(runs: Sequence[Run], name: str, out: Path | None) -> str:
+def show(runs: Sequence[RunRecord], name: str, out: Path | None) -> str:
     """The card of the run called `name`, written to `out` too: a file, or a folder that gets <run's name>.md.
 
     Raises DataError for a run that is not there, ParamsError for an `out` that cannot be a file.
@@ -61,7 +61,7 @@ def show(runs: Sequence[Run], name: str, out: Path | None) -> str:
     return text
 
 
-def card(run: Run, same: Sequence[Run]) -> str:
+def card(run: RunRecord, same: Sequence[RunRecord]) -> str:
     """The model card of `run` as Markdown; `same`: the runs of its setting, itself included."""
     import jinja2
 
@@ -71,7 +71,7 @@ def card(run: Run, same: Sequence[Run]) -> str:
     return environment.get_template("modelcard.md.j2").render(facts(run, same))
 
 
-def facts(run: Run, same: Sequence[Run]) -> dict[str, Any]:
+def facts(run: RunRecord, same: Sequence[RunRecord]) -> dict[str, Any]:
     """What the template says, by name; every number is the record's."""
     content, spec = run.content, run.spec
     settings = {key: value for key, value in spec.items() if key not in (*SWITCHES, "seed") and value is not None}
@@ -105,18 +105,18 @@ def _filled(known: dict[str, Any] | None, *keys: str) -> dict[str, Any]:
     return dict.fromkeys(keys) | (known or {})
 
 
-def _metrics(content: dict[str, Any], same: Sequence[Run]) -> list[tuple[str, str, str]]:
+def _metrics(content: dict[str, Any], same: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
     """Heading, this run's value, and mean ± sd (n) over the seeds of its setting."""
     if content["summary"] is None:
         return []
-    from app_repro.report.tables import tables
+    from app_repro.report.tables import table
 
     finished = [other for other in same if other.is_finished]
     rows = []
     for metric in METRICS:
         if (mine := content["summary"].get(metric)) is not None:
-            over = tables.mean([other.content["summary"].get(metric) for other in finished], SCALES[metric], ())
-            rows.append((SCALES[metric].heading, tables.number(mine, SCALES[metric]).shown, over.shown))
+            over = table.mean([other.content["summary"].get(metric) for other in finished], SCALES[metric], ())
+            rows.append((SCALES[metric].heading, table.number(mine, SCALES[metric]).shown, over.shown))
     return rows
 
 

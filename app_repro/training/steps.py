@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from app_repro.pruning.masks import Mask, clear_pruned, zero_pruned
 from app_repro.training.engines import ENGINES
-from app_repro.training.models import prunable
-from app_repro.training.recipe import Recipe, momentum_of, optimizer_for, set_learning_rate
-from app_repro.training.stream import Images, Order, sizes, windows
+from app_repro.training.networks import prunable
+from app_repro.training.optimizer import OptimSettings, momentum_of, optimizer_for, set_learning_rate
+from app_repro.training.stream import EpochOrder, Images, sizes, windows
 
 EVALUATION_BATCH = 625
 """Divides every validation part of T = 8 and the 10,000 test images, so that one size serves all."""
@@ -65,7 +65,7 @@ class Steps:
     current, in order; nothing here waits for the device but `counts` and `Tally.read`.
     """
 
-    def __init__(self, net: nn.Module, recipe: Recipe, longest: int) -> None:
+    def __init__(self, net: nn.Module, recipe: OptimSettings, longest: int) -> None:
         self.net, self.recipe = net, recipe
         self.weights = prunable(net)
         self.device = device = next(net.parameters()).device
@@ -91,7 +91,7 @@ class Steps:
         for tensors in (self.weights, self.momentum):
             zero_pruned(tensors, mask)
 
-    def train(self, images: Images, order: Order, start: int, rate: float) -> Turns:
+    def train(self, images: Images, order: EpochOrder, start: int, rate: float) -> Turns:
         """The steps of one epoch from step `start` on, at one learning rate; `trained` goes on summing."""
         set_learning_rate(self.sgd, rate)
         self._lay(order, start * self.recipe.batch_size)
@@ -101,7 +101,7 @@ class Steps:
             self.engine.launch(("train", size), partial(self._train, shown, size, images.streams))
             yield True
 
-    def evaluate(self, images: Images, order: Order, name: str) -> Turns:
+    def evaluate(self, images: Images, order: EpochOrder, name: str) -> Turns:
         """The network in evaluation mode over `order`; afterwards `counts` has what it got wrong.
 
         `name` tells parts of the data set apart (train, test): one name, one `images`.
@@ -122,7 +122,7 @@ class Steps:
         loss, correct = self.evaluated.read()
         return Counts(self.samples - correct, self.samples, loss)
 
-    def _lay(self, order: Order, first: int) -> None:
+    def _lay(self, order: EpochOrder, first: int) -> None:
         """Put an order where steps find it."""
         if order.indices.device == self.device:  # those of images that stream are looked up on the host
             self.indices[: len(order.indices)].copy_(order.indices)
@@ -130,7 +130,7 @@ class Steps:
             self.draws[: len(order.indices)].copy_(order.draws)
         self.position.fill_(first)
 
-    def _shown(self, images: Images, order: Order, size: int, start: int = 0) -> Iterator[tuple[int, Images]]:
+    def _shown(self, images: Images, order: EpochOrder, size: int, start: int = 0) -> Iterator[tuple[int, Images]]:
         """Batch by batch from batch `start` on: how many images, and the images that they are among."""
         if not images.streams:
             yield from ((count, images) for count in sizes(len(order.indices) - start * size, size))

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app_repro.core.seeds import seed_for
-from app_repro.data.data import Augmentation, DataSet
+from app_repro.data.dataset import Augmentation, DataSet
 from app_repro.data.megabatches import Indices, PhaseIndices
 
 RESIDENT_SHARE = 0.5
@@ -132,7 +132,7 @@ def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class Order:
+class EpochOrder:
     """Which images are shown one after the other, and how each is varied."""
 
     indices: Tensor
@@ -171,12 +171,12 @@ class Phase:
         )
         return cls(megabatch, images, train, validation, score, seed, validation_augmented, score_augmented)
 
-    def training_order(self, epoch: int) -> Order:
+    def training_order(self, epoch: int) -> EpochOrder:
         """One epoch: shuffled, augmented."""
         permutation, draws = draw(len(self.train), seed_for(self.seed, "shuffle", self.megabatch, epoch))
-        return Order(self.train[permutation.to(self.train.device)], draws.to(self.images.device))
+        return EpochOrder(self.train[permutation.to(self.train.device)], draws.to(self.images.device))
 
-    def validation_order(self, epoch: int) -> Order:
+    def validation_order(self, epoch: int) -> EpochOrder:
         """The validation part in stream order, clean, or varied anew each epoch as the released code has it."""
         return self._in_order(self.validation, self.validation_augmented, "validate", epoch)
 
@@ -184,11 +184,11 @@ class Phase:
         """The scoring sample, batch by batch."""
         return batches(self.images, self._in_order(self.score, self.score_augmented, "score-augment", 0), batch_size)
 
-    def _in_order(self, indices: Tensor, augmented: bool, role: str, epoch: int) -> Order:
+    def _in_order(self, indices: Tensor, augmented: bool, role: str, epoch: int) -> EpochOrder:
         if not augmented:
-            return Order(indices)
+            return EpochOrder(indices)
         _, draws = draw(len(indices), seed_for(self.seed, role, self.megabatch, epoch))
-        return Order(indices, draws.to(self.images.device))
+        return EpochOrder(indices, draws.to(self.images.device))
 
 
 def sizes(count: int, size: int) -> list[int]:
@@ -196,7 +196,7 @@ def sizes(count: int, size: int) -> list[int]:
     return [min(size, count - first) for first in range(0, count, size)]
 
 
-def batches(images: Images, order: Order, size: int) -> Batches:
+def batches(images: Images, order: EpochOrder, size: int) -> Batches:
     """The images of an order, batch by batch."""
     shown = windows(images, order, size) if images.streams else None
     for first in range(0, len(order.indices), size):
@@ -209,7 +209,7 @@ def batches(images: Images, order: Order, size: int) -> Batches:
             yield window.batch(torch.arange(len(window.labels), device=window.device), draws)
 
 
-def windows(images: Images, order: Order, size: int, start: int = 0) -> Iterator[Images]:
+def windows(images: Images, order: EpochOrder, size: int, start: int = 0) -> Iterator[Images]:
     """The images of an order from `start` on, `size` at a time, each lot fetched while the one before is worked on."""
     if start >= len(order.indices):  # split would make one empty part of nothing
         return

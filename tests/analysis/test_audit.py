@@ -11,12 +11,12 @@ import torch
 import yaml
 from workbench import app_repro, prepared, settings, workspace
 
-from app_repro.analysis import audit
-from app_repro.config import params, presets
+from app_repro.analysis import masks_only
+from app_repro.config import grid, presets
 from app_repro.core.errors import DataError, ParamsError
-from app_repro.data import data, splits
+from app_repro.data import dataset, splits
 from app_repro.records.store import Store
-from app_repro.training.anytime import Run
+from app_repro.training.run import Run
 
 BOTH = ["paper", "released"]
 
@@ -27,7 +27,7 @@ def bench(tmp_path_factory):
 
 
 def specs(protocols=("paper",), **changes):
-    return audit.specs(settings(method="app", sb=3) | changes, protocols)
+    return masks_only.specs(settings(method="app", sb=3) | changes, protocols)
 
 
 def test_a_list_stands_for_its_first_value_and_a_switch_overrides_each_bundle() -> None:
@@ -41,12 +41,12 @@ def test_a_list_stands_for_its_first_value_and_a_switch_overrides_each_bundle() 
 
 
 def test_settings_of_the_command_line_are_read_as_in_the_params_file() -> None:
-    given = params.given(["tau=17.5", "order=file", "lr_restart=false", "buffer_size=null", "seed=[1, 2]"])
+    given = grid.given(["tau=17.5", "order=file", "lr_restart=false", "buffer_size=null", "seed=[1, 2]"])
     assert given == {"tau": 17.5, "order": "file", "lr_restart": False, "buffer_size": None, "seed": [1, 2]}
     with pytest.raises(ParamsError, match=r"^--set 'tau': not key=value"):
-        params.given(["tau"])
+        grid.given(["tau"])
     with pytest.raises(ParamsError, match=r"^--set tau: .* is not readable as YAML$"):
-        params.given(["tau=[1"])
+        grid.given(["tau=[1"])
 
 
 @pytest.mark.parametrize("protocol", BOTH)
@@ -55,9 +55,9 @@ def test_where_training_changes_no_score_the_walk_has_the_masks_of_the_run(bench
     """Random scores depend on neither weights nor images."""
     [spec] = specs([protocol], criterion="random", scope=scope, epochs=1)
     spec = splits.with_digest(spec, bench.raw)
-    images, cut = data.load(bench.raw / "digits"), splits.cut(spec, bench.raw)
+    images, cut = dataset.load(bench.raw / "digits"), splits.cut(spec, bench.raw)
     run = Run(spec, images, cut, torch.device("cpu"), Store(tmp_path).folder(spec))
-    [walked] = audit.audit([spec], bench.raw)["walks"]
+    [walked] = masks_only.audit([spec], bench.raw)["walks"]
     keys = ("megabatch", "density_nominal", "density_effective", "kept")
     assert [{key: row[key] for key in keys} for row in walked["megabatches"]] == [
         {key: row[key] for key in keys} for row in run.go()
@@ -65,7 +65,7 @@ def test_where_training_changes_no_score_the_walk_has_the_masks_of_the_run(bench
 
 
 def test_paper_keeps_what_it_asks_for_and_released_loses_more(bench) -> None:
-    found = audit.audit(specs(BOTH, criterion="magnitude"), bench.raw)
+    found = masks_only.audit(specs(BOTH, criterion="magnitude"), bench.raw)
     paper, released = (walked["megabatches"] for walked in found["walks"])
     assert [walked["protocol"] for walked in found["walks"]] == BOTH
     for row in paper:
@@ -81,7 +81,7 @@ def test_paper_keeps_what_it_asks_for_and_released_loses_more(bench) -> None:
 
 def test_empty_layers_are_those_that_keep_nothing(bench) -> None:
     """tau = 40 leaves 0.8 ** 40 of 73,872 weights, ten: in most layers none."""
-    found = audit.audit(specs(method="osp", criterion="magnitude", tau=40.0, sb=1), bench.raw)
+    found = masks_only.audit(specs(method="osp", criterion="magnitude", tau=40.0, sb=1), bench.raw)
     [row] = found["walks"][0]["megabatches"]
     empty = [name for name, kept in zip(found["layers"], row["kept"], strict=True) if not kept]
     assert row["emptied_layers"] == empty and 0 < len(empty) < len(found["layers"])
@@ -107,7 +107,7 @@ def by_hand(densities: list[list[float]], protocol: str = "released") -> dict:
 
 
 def test_the_table_shows_densities_the_sparsest_layer_and_what_is_empty() -> None:
-    text = audit.as_table(by_hand([[0.8, 0.8], [0.5, 0.0]]))
+    text = masks_only.as_table(by_hand([[0.8, 0.8], [0.5, 0.0]]))
     lines = text.splitlines()
     assert lines[0] == "masks without training: dataset=digits arch=resnet8s sb=2"
     assert [cell.strip() for cell in lines[5].split("|")[1:-1]] == ["2", "0.8000", "0.2500", "0.0000", "1"]
@@ -115,7 +115,7 @@ def test_the_table_shows_densities_the_sparsest_layer_and_what_is_empty() -> Non
 
 
 def test_a_long_stream_shows_some_megabatches_by_layer_first_and_last_among_them() -> None:
-    head = next(line for line in audit.as_table(by_hand([[0.5, 0.5]] * 100)).splitlines() if "layer, " in line)
+    head = next(line for line in masks_only.as_table(by_hand([[0.5, 0.5]] * 100)).splitlines() if "layer, " in line)
     shown = [cell.strip() for cell in head.split("|")[3:-1]]
     assert shown == [f"k = {k}" for k in (1, 15, 29, 43, 58, 72, 86, 100)]
 
@@ -166,18 +166,18 @@ def test_a_batch_to_score_that_no_network_can_take_is_refused_in_a_line(bench) -
     deep = specs(arch="resnet18", criterion="snip", score_fraction=1.0)
     for images in (1, 101):
         with pytest.raises(ParamsError, match=rf"^--images: {images} leaves one image alone .* the {images} that are"):
-            audit.audit(deep, bench.raw, images=images)
+            masks_only.audit(deep, bench.raw, images=images)
     with pytest.raises(ParamsError, match=r"^score_fraction: 0\.0038 leaves one image alone"):
-        audit.audit(specs(arch="resnet18", criterion="snip", score_fraction=0.0038), bench.raw)
+        masks_only.audit(specs(arch="resnet18", criterion="snip", score_fraction=0.0038), bench.raw)
 
 
 def test_on_a_gpu_a_walk_uses_the_kernels_of_a_run(bench, monkeypatch) -> None:
     done = []
-    monkeypatch.setattr(audit.worker, "configure", lambda device: done.append(device))
-    monkeypatch.setattr(audit, "set_precision", done.append)
-    monkeypatch.setattr(audit, "walk", lambda *given: done.append("walked") or [])
+    monkeypatch.setattr(masks_only.worker, "configure", lambda device: done.append(device))
+    monkeypatch.setattr(masks_only, "set_precision", done.append)
+    monkeypatch.setattr(masks_only, "walk", lambda *given: done.append("walked") or [])
     [spec] = specs(precision="tf32")
-    audit._walked(splits.with_digest(spec, bench.raw), bench.raw, "cuda:0", 5)
+    masks_only._walked(splits.with_digest(spec, bench.raw), bench.raw, "cuda:0", 5)
     assert done == ["cuda:0", "tf32", "walked"]
 
 
@@ -225,12 +225,12 @@ def test_no_process_outlives_a_command_that_is_killed(tmp_path) -> None:
 def test_a_data_set_that_is_not_there_is_named(tmp_path) -> None:
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings()))
     with pytest.raises(DataError, match="cifar10"):
-        audit.show(tmp_path / "params.yaml", tmp_path, {"dataset": "cifar10"}, [], 10, None)
+        masks_only.show(tmp_path / "params.yaml", tmp_path, {"dataset": "cifar10"}, [], 10, None)
 
 
 def test_the_preset_has_exactly_the_runs_of_its_table() -> None:
     """dense, osp, osp(17.5), APP under both protocols, and under released with each switch turned back; three seeds."""
-    cells = params.parse(presets.preset("audit") | {"device": "cpu", "workers": None}).cells
+    cells = grid.parse(presets.preset("audit") | {"device": "cpu", "workers": None}).cells
     assert len(cells) == 30 and {cell.seed for cell in cells} == {1, 2, 3}
     common = {(cell.dataset, cell.arch, cell.train_limit, cell.epochs, cell.milestones) for cell in cells}
     assert common == {("cifar10", "resnet20s", 8000, 6, (3, 5))}

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from app_repro.claims import judge, orderings, shapes
-from app_repro.claims.judge import Noise, choose_noise
-from app_repro.claims.noise import two_way
+from app_repro.claims import judgement, orderings, shapes
+from app_repro.claims.judgement import SeedSpread, choose_noise
+from app_repro.claims.variance import two_way
 
 SETS = int(os.environ.get("APP_REPRO_CALIBRATION_SETS", "10000"))
 FALSE_REPRODUCED, FALSE_NOT_REPRODUCED, FALSE_CURVE = 0.055, 0.01, 0.03
@@ -34,9 +34,9 @@ def values(rng: np.random.Generator, off: float, sd: float, n: int, pooled_dof: 
     mine = 60 + off + sd * rng.standard_normal((SETS, n))
     pooled = sd * np.sqrt(rng.chisquare(pooled_dof or 1, SETS) / (pooled_dof or 1))
     for r, x, s in zip(reported.tolist(), mine.tolist(), pooled.tolist(), strict=True):
-        noise = choose_noise(Noise(s, pooled_dof, True) if pooled_dof else None, x)
+        noise = choose_noise(SeedSpread(s, pooled_dof, True) if pooled_dof else None, x)
         assert noise
-        yield judge.value_verdict(judge.mean_of(x), n, noise, r, margin, 1, 0.01)[0]
+        yield judgement.value_verdict(judgement.mean_of(x), n, noise, r, margin, 1, 0.01)[0]
 
 
 def differences(rng: np.random.Generator, true: float, reported: float, sd: float, n: int, methods: int) -> Verdicts:
@@ -51,31 +51,31 @@ def differences(rng: np.random.Generator, true: float, reported: float, sd: floa
     for x, r in zip(table, theirs.tolist(), strict=True):
         squares, dof = two_way(cells, seeds, x.ravel())
         d = (x[0] - x[1]).tolist()
-        noise = choose_noise(Noise(math.sqrt(2 * squares / dof), dof, True), d)
+        noise = choose_noise(SeedSpread(math.sqrt(2 * squares / dof), dof, True), d)
         assert noise
-        yield judge.difference_verdict(judge.mean_of(d), n, noise, r, margin, 1, 0.01)[0]
+        yield judgement.difference_verdict(judgement.mean_of(d), n, noise, r, margin, 1, 0.01)[0]
 
 
 def orders(rng: np.random.Generator, means: list[float], sd: float, n: int, dof: int | None) -> Verdicts:
     """Pairs with these true differences; their noise pooled with `dof` degrees of freedom, or their own."""
     pooled = sd * np.sqrt(rng.chisquare(dof or 1, SETS) / (dof or 1))
     for x, s in zip(np.array(means)[:, None] + sd * rng.standard_normal((SETS, len(means), n)), pooled, strict=True):
-        own = Noise(float(s), dof, True) if dof else None
+        own = SeedSpread(float(s), dof, True) if dof else None
         rows = x.tolist()
-        pairs = [(str(i), judge.mean_of(row), n, own or judge.own_noise(row)) for i, row in enumerate(rows)]
+        pairs = [(str(i), judgement.mean_of(row), n, own or judgement.own_noise(row)) for i, row in enumerate(rows)]
         yield orderings.ordering_verdict(pairs)[0]  # type: ignore[arg-type]
 
 
 def closers(rng: np.random.Generator, anchor: float, n: int) -> Verdicts:
     """near at 0, far at 10, the anchor on the line between them."""
     for a, b, c in rng.standard_normal((SETS, 3, n)) + np.array([[anchor], [0.0], [10.0]]):
-        noise = judge.own_noise((b - c).tolist()), judge.own_noise((a - (b + c) / 2).tolist())
+        noise = judgement.own_noise((b - c).tolist()), judgement.own_noise((a - (b + c) / 2).tolist())
         yield orderings.closer(a.tolist(), b.tolist(), c.tolist(), noise).verdict
 
 
 def bounds(rng: np.random.Generator, off: float, n: int) -> Verdicts:
     for x in (5 + off + rng.standard_normal((SETS, n))).tolist():
-        yield judge.upper_bound(x, judge.own_noise(x), 5.0).verdict
+        yield judgement.upper_bound(x, judgement.own_noise(x), 5.0).verdict
 
 
 def autoregressive(rng: np.random.Generator, n: int, length: int, phi: float, sd: float) -> np.ndarray:

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import synthetic
 
-from app_repro.claims.cells import Cell, cells_of, index
-from app_repro.claims.statements import Claim
+from app_repro.claims.matching import Comparison, cells_of, index
+from app_repro.claims.statement import Claim
 from app_repro.config.spec import RunSpec
-from app_repro.records.evidence import Run
+from app_repro.records.runs import RunRecord
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +21,15 @@ def specs(claim: Claim) -> dict[str, dict[int, RunSpec]]:
     return synthetic.specs(claim, "paper")
 
 
-def run(spec: RunSpec, official: bool = True, **changed: Any) -> Run:
-    return Run(synthetic.CLAIMS, synthetic.make(spec.model_copy(update=changed), official=official))
+def run(spec: RunSpec, official: bool = True, **changed: Any) -> RunRecord:
+    return RunRecord(synthetic.CLAIMS, synthetic.make(spec.model_copy(update=changed), official=official))
 
 
-def every(specs: dict[str, dict[int, RunSpec]], **changed: Any) -> list[Run]:
+def every(specs: dict[str, dict[int, RunSpec]], **changed: Any) -> list[RunRecord]:
     return [run(spec, **changed) for side in specs.values() for spec in side.values()]
 
 
-def cell(claim: Claim, runs: list[Run], protocol: str = "paper") -> Cell:
+def cell(claim: Claim, runs: list[RunRecord], protocol: str = "paper") -> Comparison:
     return cells_of(claim, protocol, index(runs))[0]
 
 

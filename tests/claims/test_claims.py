@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from synthetic import CLAIMS, claims_file, row
 
-from app_repro.claims import claims, statements
+from app_repro.claims import claims_file as claims
+from app_repro.claims import statement
 
 REPORTED = {
     "c100-r50-acc-vs-dense": ("difference", "test_accuracy", "app", ("dense",), 17.97, "points"),
@@ -85,12 +86,12 @@ def test_a_claim_names_the_runs_it_needs(
 ) -> None:
     grid = claims.claim_params(committed[claim_id]).cells
     assert len(grid) == cells and {spec.sb for spec in grid} == {sb}
-    assert statements.protocols(committed[claim_id]) == protocols
+    assert statement.protocols(committed[claim_id]) == protocols
 
 
 def test_sides_get_their_own_settings(committed: dict[str, claims.Claim]) -> None:
     claim = committed["own-osp-sparse-closer-gap"]
-    specs = [statements.side_specs(claim, side, "released", 2) for side in claim.sides]
+    specs = [statement.side_specs(claim, side, "released", 2) for side in claim.sides]
     assert [(s.method, s.tau, s.seed) for found in specs for s in found] == [
         ("app", 4.5, 2),
         ("osp", 17.5, 2),
@@ -99,7 +100,7 @@ def test_sides_get_their_own_settings(committed: dict[str, claims.Claim]) -> Non
 
 
 def test_early_layers_are_the_first_third_of_the_network(committed: dict[str, claims.Claim]) -> None:
-    models = pytest.importorskip("app_repro.training.models")
+    models = pytest.importorskip("app_repro.training.networks")
     weights = [name.removesuffix(".weight") for name in models.prunable(models.build("resnet50", 10, 32))]
     assert committed["magnitude-early-layers"].layers == tuple(weights[: len(weights) // 3])
 

@@ -8,10 +8,10 @@ import synthetic
 from test_groups import spec
 
 from app_repro.claims.contrasts import best, contrast
-from app_repro.claims.noise import Pool
-from app_repro.records import groups
-from app_repro.records.evidence import Run
-from app_repro.records.groups import Group
+from app_repro.claims.variance import Pool
+from app_repro.records import settings
+from app_repro.records.runs import RunRecord
+from app_repro.records.settings import Group
 
 Accuracies = dict[str, list[float | None]]
 
@@ -19,11 +19,11 @@ Accuracies = dict[str, list[float | None]]
 def field(accuracies: Accuracies) -> tuple[dict[str, Group], Pool]:
     """Method -> accuracy of seeds 1, 2, ...; None: that seed diverged."""
     runs = [
-        Run(Path("x"), synthetic.make(spec(method, seed), accuracy=value or 0.5, diverged=value is None))
+        RunRecord(Path("x"), synthetic.make(spec(method, seed), accuracy=value or 0.5, diverged=value is None))
         for method, values in accuracies.items()
         for seed, value in enumerate(values, 1)
     ]
-    return {one.settings["method"]: one for one in groups.group(runs)}, Pool(runs)
+    return {one.settings["method"]: one for one in settings.group(runs)}, Pool(runs)
 
 
 def winner(accuracies: Accuracies, metric: str = "test_accuracy") -> str | None:
@@ -45,7 +45,7 @@ def test_seeds_that_one_side_lacks_are_left_out_and_too_few_have_no_interval() -
     made, pool = field({"dense": [0.60, 0.60], "app": [0.61, 0.62, 0.63]})
     found = contrast(made["app"], made["dense"], "test_accuracy", pool)
     assert len(found.differences) == 2 and found.interval is None
-    one_sided = contrast(made["app"], groups.Group(made["dense"].settings, (), ()), "test_accuracy", pool)
+    one_sided = contrast(made["app"], settings.Group(made["dense"].settings, (), ()), "test_accuracy", pool)
     assert one_sided.differences == () and one_sided.interval is None
 
 

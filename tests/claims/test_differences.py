@@ -7,15 +7,15 @@ import pytest
 import synthetic
 from workbench import settings as tiny
 
-from app_repro.claims import differences
-from app_repro.config import params, presets
+from app_repro.claims import ablations
+from app_repro.config import grid, presets
 from app_repro.config.spec import PROTOCOLS, SWITCHES
-from app_repro.records.evidence import read_all
+from app_repro.records.runs import read_all
 
 
 def specs(**changes: Any):
     outside = {"device": "cpu", "workers": None}
-    return params.parse(presets.preset("audit") | outside | changes).cells
+    return grid.parse(presets.preset("audit") | outside | changes).cells
 
 
 def departures(spec) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def records(tmp_path):
 
 
 def rows(folder, switch: str, bundle: str) -> list[dict[str, Any]]:
-    found = differences.rows(read_all([folder]).runs)
+    found = ablations.rows(read_all([folder]).runs)
     return [row for row in found if (row["switch"], row["bundle"]) == (switch, bundle)]
 
 
@@ -54,7 +54,7 @@ def test_a_switch_turned_back_is_paired_by_seed_with_its_bundle(records) -> None
 def test_a_switch_turned_in_the_other_bundle_only_is_not_run_in_this_one(records) -> None:
     [row] = rows(records, "candidates", "paper")
     assert row["n"] == 0 and row["effects"] == {} and row["setting"] is None
-    text = differences.as_table([row])
+    text = ablations.as_table([row])
     assert "not run" in text and "| candidates | kept" in text
 
 
@@ -65,11 +65,11 @@ def test_both_bundles_are_compared_as_a_whole(records) -> None:
 
 
 def test_every_switch_has_a_row_a_bundle_and_a_meaning() -> None:
-    found = differences.rows([])
+    found = ablations.rows([])
     assert [(row["switch"], row["bundle"]) for row in found] == [
         (switch, bundle) for switch in (*SWITCHES, "all of them") for bundle in PROTOCOLS
     ]
-    assert list(differences.MEANING) == [*SWITCHES, "all of them"]
+    assert list(ablations.MEANING) == [*SWITCHES, "all of them"]
     assert all(row["turned"] == {"lr_restart": False} for row in found if row["switch"] == "lr_restart")
 
 
@@ -88,14 +88,14 @@ def test_runs_of_other_code_are_no_pair_unless_it_is_accepted_and_said_to_be_the
     mine, other = synthetic.make(bundle), synthetic.make(turned) | {"code_digest": "1" * 16}
     apart = synthetic.write(tmp_path / "apart", mine, other)
     assert rows(apart, "candidates", "released")[0]["n"] == 0
-    [note] = differences.show([apart], None)[0]["notes"]
+    [note] = ablations.show([apart], None)[0]["notes"]
     codes = ", ".join(sorted([mine["code_digest"][:8], "11111111"]))
     assert note.startswith("candidates under released: 1 pair not compared, run by learning code that differs")
     assert f"({codes})" in note and note.endswith("app-repro run --accept-code")
     accepted = synthetic.write(tmp_path / "accepted", mine, other | {"accepted_code": [mine["code_digest"]]})
     [row] = rows(accepted, "candidates", "released")
     assert row["n"] == 1 and row["setting"].endswith(f"code_digest={mine['code_digest'][:8]}")
-    assert differences.show([accepted], None)[0]["notes"] == []
+    assert ablations.show([accepted], None)[0]["notes"] == []
 
 
 def test_rows_say_in_what_their_settings_differ(tmp_path) -> None:
@@ -106,7 +106,7 @@ def test_rows_say_in_what_their_settings_differ(tmp_path) -> None:
 
 def test_a_copy_whose_file_order_may_be_lost_is_named(tmp_path) -> None:
     made = [synthetic.make(spec, official=False) for spec in specs() if spec.protocol[0] == "released"]
-    [note] = differences.show([synthetic.write(tmp_path, *made)], None)[0]["notes"]
+    [note] = ablations.show([synthetic.write(tmp_path, *made)], None)[0]["notes"]
     assert note.startswith("order: cifar10 here is not the publisher's archive")
 
 
@@ -122,7 +122,7 @@ def test_a_data_set_made_in_file_order_may_have_another_digest_only_where_the_or
 
 
 def test_it_is_written_as_json_and_markdown(records, tmp_path) -> None:
-    found, text = differences.show([records, tmp_path / "absent"], tmp_path / "out")
+    found, text = ablations.show([records, tmp_path / "absent"], tmp_path / "out")
     assert json.loads((tmp_path / "out/differences.json").read_text()) == json.loads(json.dumps(found))
     assert (tmp_path / "out/differences.md").read_text() == text + "\n"
     assert "60.00 → 62.00 (+2.00 ± 1.00)" in text and "0.0181 → 0.3664 (+0.3483 ± 0.0000)" in text
@@ -131,12 +131,12 @@ def test_it_is_written_as_json_and_markdown(records, tmp_path) -> None:
 def test_a_damaged_record_is_named_and_not_counted(records) -> None:
     kept = next(path for path in records.glob("*/record.json") if '"departures": {"candidates"' in path.read_text())
     kept.write_text(kept.read_text().replace("0.2", "0.3", 1))
-    found, text = differences.show([records], None)
+    found, text = ablations.show([records], None)
     assert f"{kept}: damaged" in text and f"{kept}: damaged" in found["notes"][-1]
     assert [row["n"] for row in found["differences"] if row["switch"] == "candidates"] == [0, 2]
 
 
 def test_dense_and_osp_are_not_taken_for_app(tmp_path) -> None:
-    cells = params.parse(tiny(method=["dense", "osp"], protocol=["paper", "released"])).cells
+    cells = grid.parse(tiny(method=["dense", "osp"], protocol=["paper", "released"])).cells
     folder = synthetic.write(tmp_path, *(synthetic.make(spec) for spec in cells))
-    assert all(row["n"] == 0 for row in differences.rows(read_all([folder]).runs))
+    assert all(row["n"] == 0 for row in ablations.rows(read_all([folder]).runs))

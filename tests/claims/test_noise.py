@@ -9,10 +9,10 @@ import synthetic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_repro.claims.noise import Pool, two_way
-from app_repro.claims.statements import Claim
+from app_repro.claims.statement import Claim
+from app_repro.claims.variance import Pool, two_way
 from app_repro.config.spec import RunSpec
-from app_repro.records.evidence import Run
+from app_repro.records.runs import RunRecord
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +20,11 @@ def claim() -> Claim:
     return synthetic.claim("c100-r50-acc-vs-osp")
 
 
-def runs(claim: Claim, table: dict[str, list[float]], protocol: str = "paper", **options: Any) -> list[Run]:
+def runs(claim: Claim, table: dict[str, list[float]], protocol: str = "paper", **options: Any) -> list[RunRecord]:
     """Runs of these accuracies by side and seed (1, 2, 3)."""
     specs: dict[str, dict[int, RunSpec]] = synthetic.specs(claim, protocol)
     return [
-        Run(synthetic.CLAIMS, synthetic.make(specs[side][seed], accuracy=accuracy, **options))
+        RunRecord(synthetic.CLAIMS, synthetic.make(specs[side][seed], accuracy=accuracy, **options))
         for side, accuracies in table.items()
         for seed, accuracy in enumerate(accuracies, 1)
     ]

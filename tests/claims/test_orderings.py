@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from app_repro.claims import judge, orderings
-from app_repro.claims.judge import Noise
+from app_repro.claims import judgement, orderings
+from app_repro.claims.judgement import SeedSpread
 from app_repro.claims.orderings import Pair
 
-SURE = Noise(1.0, math.inf, True)
+SURE = SeedSpread(1.0, math.inf, True)
 
 
-def pair(label: str, mean: float, noise: Noise | None = SURE) -> Pair:
+def pair(label: str, mean: float, noise: SeedSpread | None = SURE) -> Pair:
     return Pair(label, (mean, mean, mean, mean), noise)  # se = 1/2
 
 
@@ -49,7 +49,7 @@ def test_numbers_shown_are_those_of_the_weakest_pair() -> None:
 
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=8))
 def test_holm_is_the_textbook_s(means: list[float]) -> None:
-    pairs = [(f"{i:02}", mean, 4, Noise(1.0, 6, False)) for i, mean in enumerate(means)]
+    pairs = [(f"{i:02}", mean, 4, SeedSpread(1.0, 6, False)) for i, mean in enumerate(means)]
     p = sorted(stats.t.sf(mean * 2, 3) for mean in means)
     rejected = 0
     while rejected < len(p) and p[rejected] < 0.05 / (len(p) - rejected):
@@ -60,8 +60,8 @@ def test_holm_is_the_textbook_s(means: list[float]) -> None:
 def judged(anchor: float, near: float = 0.0, far: float = 10.0) -> str:
     wiggle = (-0.3, 0.1, 0.2)
     a, b, c = ([x + w * s for w in wiggle] for x, s in ((anchor, 1), (near, -1), (far, 0.5)))
-    noise = judge.own_noise([y - z for y, z in zip(b, c, strict=True)])
-    side = judge.own_noise([x - (y + z) / 2 for x, y, z in zip(a, b, c, strict=True)])
+    noise = judgement.own_noise([y - z for y, z in zip(b, c, strict=True)])
+    side = judgement.own_noise([x - (y + z) / 2 for x, y, z in zip(a, b, c, strict=True)])
     return orderings.closer(a, b, c, (noise, side)).verdict
 
 

@@ -8,7 +8,7 @@ import synthetic
 from scipy import stats
 
 from app_repro.claims import power
-from app_repro.claims.judge import Noise
+from app_repro.claims.judgement import SeedSpread
 
 CLAIM = "c100-r50-acc-vs-dense"
 
@@ -18,21 +18,21 @@ def test_chance_of_a_true_difference_is_that_of_staying_inside() -> None:
     error = math.sqrt(1.25)
     room = 4.4925 - stats.t.ppf(0.95, 12) * error - 0.005
     expected = stats.norm.cdf(room / error) - stats.norm.cdf(-room / error)
-    assert power.chance(synthetic.claim(CLAIM), Noise(1.0, 12, True), 4, 0.0) == pytest.approx(expected)
+    assert power.chance(synthetic.claim(CLAIM), SeedSpread(1.0, 12, True), 4, 0.0) == pytest.approx(expected)
 
 
 def test_chance_of_an_ordering_grows_with_the_effect() -> None:
     claim = synthetic.claim("own-paper-app-beats-osp")
-    noise = Noise(1.0, 12, True)
+    noise = SeedSpread(1.0, 12, True)
     assert power.chance(claim, noise, 4, 0.0) == pytest.approx(stats.norm.cdf(-stats.t.ppf(0.95, 12)))
     assert power.chance(claim, noise, 4, 3.0) > 0.99
 
 
 def test_seeds_for_is_the_first_that_suffices_and_none_where_none_does() -> None:
-    claim, noise = synthetic.claim(CLAIM), Noise(1.2, 12, True)
+    claim, noise = synthetic.claim(CLAIM), SeedSpread(1.2, 12, True)
     n = power.seeds_for(claim, noise, 0.8, 0.0)
     assert n and power.chance(claim, noise, n, 0) >= 0.8 > power.chance(claim, noise, n - 1, 0)
-    assert power.seeds_for(claim, Noise(9.0, 12, True), 0.8, 0.0) is None
+    assert power.seeds_for(claim, SeedSpread(9.0, 12, True), 0.8, 0.0) is None
 
 
 def test_text_names_noise_seeds_and_cost(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app_repro.claims import claims, reported
+from app_repro.claims import claims_file, reported
 
 CONFIG = {
     "dataset": "cifar100",
@@ -83,7 +83,7 @@ def test_a_run_without_a_number_gives_no_row_of_it() -> None:
 def test_the_rows_are_a_valid_claims_file(tmp_path: Path) -> None:
     path = tmp_path / "claims.csv"
     path.write_text(reported.as_csv(reported.claim_rows(RUNS, "wandb:entity/app")))
-    found = {claim.id: claim for claim in claims.load(path)}
+    found = {claim.id: claim for claim in claims_file.load(path)}
     few = found["reported-app-restricted-imagenet-resnet50-10-4-5-snip-540-test-accuracy"]
     assert {(s.few_shot, s.sb, s.dataset) for s in few.grid.cells} == {(540, 10, "restricted_imagenet")}
     assert all(claim.kind == "value" and claim.n_reported for claim in found.values())

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import synthetic
 
-from app_repro.claims.cells import cells_of, index
-from app_repro.claims.judge import Judgement
-from app_repro.claims.noise import Pool
+from app_repro.claims.judgement import Judgement
+from app_repro.claims.matching import cells_of, index
 from app_repro.claims.rules import NUMBERS, RULES, so_far
-from app_repro.claims.statements import KINDS, Claim
-from app_repro.records.evidence import Run
+from app_repro.claims.statement import KINDS, Claim
+from app_repro.claims.variance import Pool
+from app_repro.records.runs import RunRecord
 
 
 def judged(claim: Claim, sides: dict[str, dict[str, Any]], spread: float = 0.001, protocol: str = "paper") -> Judgement:
@@ -20,13 +20,13 @@ def judged(claim: Claim, sides: dict[str, dict[str, Any]], spread: float = 0.001
     return RULES[claim.kind](claim, cells_of(claim, protocol, index(runs)), Pool(runs))
 
 
-def three(claim: Claim, sides: dict[str, dict[str, Any]], spread: float, protocol: str) -> list[Run]:
+def three(claim: Claim, sides: dict[str, dict[str, Any]], spread: float, protocol: str) -> list[RunRecord]:
     """The runs of three seeds a side."""
     runs = []
     for side, numbers in sides.items():
         for seed, spec in synthetic.specs(claim, protocol)[side].items():
             accuracy = numbers.get("accuracy", 0.5) + (seed - 2) * spread * (1 if side == claim.method else -1)
-            runs.append(Run(synthetic.CLAIMS, synthetic.make(spec, **numbers | {"accuracy": accuracy})))
+            runs.append(RunRecord(synthetic.CLAIMS, synthetic.make(spec, **numbers | {"accuracy": accuracy})))
     return runs
 
 
@@ -122,7 +122,7 @@ def test_several_cells_speak_by_the_weakest() -> None:
     for seed, spec in specs.items():
         for arch, density in (("resnet18", 0.02), ("resnet20s", 0.02 + 0.05 * (seed > 0))):
             spec = spec.model_copy(update={"arch": arch})
-            runs.append(Run(synthetic.CLAIMS, synthetic.make(spec, effective=density)))
+            runs.append(RunRecord(synthetic.CLAIMS, synthetic.make(spec, effective=density)))
     found = RULES[claim.kind](claim, cells_of(claim, "released", index(runs)), Pool(runs))
     assert found.verdict == "not_reproduced" and "digits/resnet20s, the weakest of 2 cells" in found.reason
 
@@ -182,7 +182,7 @@ def test_of_several_cells_the_one_with_the_most_seeds_speaks_and_is_named() -> N
     for seed, spec in list(synthetic.specs(claim, "released")["app tau=4.5"].items())[:2]:
         for arch, density in (("resnet18", 0.02), ("resnet20s", 0.03))[: 3 - seed]:
             runs.append(
-                Run(synthetic.CLAIMS, synthetic.make(spec.model_copy(update={"arch": arch}), effective=density))
+                RunRecord(synthetic.CLAIMS, synthetic.make(spec.model_copy(update={"arch": arch}), effective=density))
             )
     found = so_far(claim, cells_of(claim, "released", index(runs)))
     assert (found.n, found.mean) == (2, pytest.approx(0.02))

@@ -3,7 +3,7 @@
 import pytest
 import synthetic
 
-from app_repro.claims import statements
+from app_repro.claims import statement
 from app_repro.core.errors import ParamsError
 
 
@@ -17,23 +17,23 @@ from app_repro.core.errors import ParamsError
     ],
 )
 def test_a_side_is_a_method_or_criterion_and_settings(side: str, expected: dict[str, object]) -> None:
-    assert statements.side_settings(side) == expected
+    assert statement.side_settings(side) == expected
 
 
 def test_an_unknown_side_names_the_nearest() -> None:
     with pytest.raises(ParamsError, match="did you mean 'dense'"):
-        statements.side_settings("dens")
+        statement.side_settings("dens")
 
 
 def test_values_are_read_as_in_params() -> None:
-    found = statements.words(["a=8", "b=1.5", "c=true", "d=null", "e=x|y", "f=1e-4"])
+    found = statement.words(["a=8", "b=1.5", "c=true", "d=null", "e=x|y", "f=1e-4"])
     assert found == {"a": 8, "b": 1.5, "c": True, "d": None, "e": ["x", "y"], "f": 1e-4}
 
 
 def test_a_claim_s_settings_replace_its_preset_s() -> None:
     claim = synthetic.claim("own-paper-app-beats-osp", settings="protocol=paper epochs=7 seed=1|2|3|4|5")
     assert {spec.epochs for spec in claim.grid.cells} == {7}
-    assert statements.seeds(claim) == (1, 2, 3, 4, 5) and statements.protocols(claim) == ("paper",)
+    assert statement.seeds(claim) == (1, 2, 3, 4, 5) and statement.protocols(claim) == ("paper",)
 
 
 def test_units_are_factors_of_the_record_s_value() -> None:

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 import pytest
 import synthetic
 
-from app_repro.claims import verdicts
-from app_repro.claims.judge import VERDICTS, Judgement
+from app_repro.claims import printing
+from app_repro.claims.judgement import VERDICTS, Judgement
 from app_repro.claims.verify import Report, Verdict
 from app_repro.core.errors import AppReproError
 
@@ -25,38 +25,38 @@ def report() -> Report:
 
 
 def test_the_table_shows_numbers_for_every_verdict(report: Report) -> None:
-    text = verdicts.table(report)
+    text = printing.table(report)
     for shown in ("17.5 +- 0.4", "[16.9, 18.1]", "4.4925", "17.97 points", "because <&> |", *VERDICTS):
         assert shown in text
     assert "problem: x/record.json: damaged" in text and "note: a note" in text
     assert (
         *("claim", "quotation", "protocol", "reported", "measured mean +- sd", "n", "interval", "margin"),
         *("verdict", "reason", "seeds still needed"),
-    ) == verdicts.HEADERS
+    ) == printing.HEADERS
 
 
 def test_seeds_still_needed_are_those_beyond_the_present_ones() -> None:
-    row = verdicts.markdown(Report((verdict("inconclusive"),), ())).splitlines()[4]
+    row = printing.markdown(Report((verdict("inconclusive"),), ())).splitlines()[4]
     assert row.endswith("| 4 |")
 
 
 def test_a_claim_that_one_protocol_alone_reproduces_says_which() -> None:
     both = Report((verdict("not_reproduced"), verdict("reproduced", "released")), ())
-    assert "c100-r50-acc-vs-dense: reproduced under released; not_reproduced under paper" in verdicts.table(both)
+    assert "c100-r50-acc-vs-dense: reproduced under released; not_reproduced under paper" in printing.table(both)
     open_ = Report((verdict("reproduced"), verdict("inconclusive", "released")), ())
-    assert "reproduced under paper; inconclusive under released" in verdicts.table(open_)
+    assert "reproduced under paper; inconclusive under released" in printing.table(open_)
     same = Report((verdict("reproduced"), verdict("reproduced", "released")), ())
-    assert "reproduced under" not in verdicts.table(same)
+    assert "reproduced under" not in printing.table(same)
 
 
 def test_markdown_keeps_its_columns(report: Report) -> None:
-    rows = [line for line in verdicts.markdown(report).splitlines() if line.startswith("|")]
+    rows = [line for line in printing.markdown(report).splitlines() if line.startswith("|")]
     assert len(rows) == 2 + len(VERDICTS)
-    assert {line.replace("\\|", "").count("|") for line in rows} == {len(verdicts.HEADERS) + 1}
+    assert {line.replace("\\|", "").count("|") for line in rows} == {len(printing.HEADERS) + 1}
 
 
 def test_junit_counts_failures_errors_and_skipped(report: Report) -> None:
-    suite = ElementTree.fromstring(verdicts.junit(report))
+    suite = ElementTree.fromstring(printing.junit(report))
     counts = {name: int(suite.get(name, "")) for name in ("tests", "failures", "errors", "skipped")}
     assert counts == {"tests": 7, "failures": 1, "errors": 2, "skipped": 3}
     failure = suite.find("testcase/failure")
@@ -64,34 +64,34 @@ def test_junit_counts_failures_errors_and_skipped(report: Report) -> None:
 
 
 def test_junit_is_xml_whatever_a_file_is_called() -> None:
-    suite = ElementTree.fromstring(verdicts.junit(Report((), ("a\x01b<&\udc80: damaged",))))
+    suite = ElementTree.fromstring(printing.junit(Report((), ("a\x01b<&\udc80: damaged",))))
     assert "damaged" in ElementTree.tostring(suite, encoding="unicode")
 
 
 def test_explain_gives_every_step_with_its_numbers(report: Report) -> None:
-    text = verdicts.explain(report, "c100-r50-acc-vs-dense")
+    text = printing.explain(report, "c100-r50-acc-vs-dense")
     for shown in ("17.97", "unknown, counted as 1", "preset headline", "margin: 4.4925: max(sqrt(2)", "first step"):
         assert shown in text
     assert "gate: deviations epochs 6 instead of 50" in text and "under released:" in text
     with pytest.raises(AppReproError, match="no claim"):
-        verdicts.explain(report, "nothing")
+        printing.explain(report, "nothing")
 
 
 def test_an_own_limit_is_no_reported_number() -> None:
     report = Report((verdict("reproduced", claim_id="own-released-density"),), ())
-    assert verdicts.row(report.verdicts[0])[verdicts.HEADERS.index("reported")] == ""
-    text = verdicts.explain(report, "own-released-density")
+    assert printing.row(report.verdicts[0])[printing.HEADERS.index("reported")] == ""
+    text = printing.explain(report, "own-released-density")
     assert "\nlimit: 0.05\n" in text and "reported" not in text.split("under paper:")[0]
 
 
 def test_explain_without_runs_says_so_and_opens_no_gate() -> None:
     nothing = replace(verdict("not_run", None), judgement=Judgement("not_run", "no runs; why", 0))
-    text = verdicts.explain(Report((nothing,), ()), nothing.claim.id)
+    text = printing.explain(Report((nothing,), ()), nothing.claim.id)
     assert text.endswith("\nno runs:\n  1. verdict: not_run: no runs; why") and "gate" not in text
 
 
 def test_what_was_not_run_has_no_numbers() -> None:
     nothing = replace(verdict("not_run", None), judgement=Judgement("not_run", "no runs", 0))
-    text = verdicts.markdown(Report((nothing,), ()))
+    text = printing.markdown(Report((nothing,), ()))
     assert "| 17.97 points |  | 0 |  | 4.4925 | not_run |" in text
     assert json.loads(json.dumps(Report((nothing,), ()).as_dict()))["verdicts"][0]["interval"] is None

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torture import drawing, times
 
-from app_repro.claims import claims, verdicts
-from app_repro.claims.judge import Judgement
+from app_repro.claims import claims_file, printing
+from app_repro.claims.judgement import Judgement
 from app_repro.claims.verify import Report, Verdict, verify
-from app_repro.config import params, presets
+from app_repro.config import grid as params
+from app_repro.config import presets
 from app_repro.core.errors import AppReproError
 from app_repro.records import record
 
@@ -52,7 +53,7 @@ def test_not_reproduced_is_1(tmp_path: Path, one_claim: Path) -> None:
 
 def test_a_malformed_claims_file_is_2(tmp_path: Path) -> None:
     (tmp_path / "claims.csv").write_text("id\n")
-    with pytest.raises(claims.ClaimsError) as error:
+    with pytest.raises(claims_file.ClaimsError) as error:
         verify([tmp_path], tmp_path / "claims.csv")
     assert error.value.exit_code == 2
 
@@ -109,7 +110,7 @@ def test_missing_seeds_hide_nothing_and_decide_nothing(tmp_path: Path, one_claim
         assert (shown["verdict"], shown["n"], shown["so_far"]) == ("inconclusive", n, True)
         assert shown["mean"] == pytest.approx(18.0) and (shown["sd"] is None) == (n == 1)
         assert shown["interval"] is None and shown["reason"].startswith("missing: cifar100/resnet50: app seed")
-        text = dict(zip(verdicts.HEADERS, verdicts.row(report.verdicts[0]), strict=True))["measured mean +- sd"]
+        text = dict(zip(printing.HEADERS, printing.row(report.verdicts[0]), strict=True))["measured mean +- sd"]
         assert text.startswith("18") and text.endswith(" so far") and ("+-" in text) == (n > 1)
     assert not verify([records(tmp_path, 0.63)], one_claim).as_dict()["verdicts"][0]["so_far"]
 
@@ -122,7 +123,7 @@ def test_what_follows_from_the_settings_says_so_and_one_seed_has_no_deviation(tm
     assert found.verdict == "reproduced" and found.judgement.n == n
     assert found.judgement.reason.endswith("inside the margin; there is no noise: it follows from the settings")
     assert found.as_dict()["sd"] == (None if n == 1 else 0)
-    assert verdicts.row(found)[4] == ("0.36636" if n == 1 else "0.36636 +- 0")
+    assert printing.row(found)[4] == ("0.36636" if n == 1 else "0.36636 +- 0")
 
 
 def test_nothing_to_judge_is_5(tmp_path: Path, one_claim: Path) -> None:
@@ -139,7 +140,7 @@ def test_only_what_may_be_allowed_is() -> None:
 
 def report_of(*verdicts: str, problems: tuple[str, ...] = ()) -> Report:
     claim = synthetic.claim(DIFFERENCE)
-    return Report(tuple(Verdict(claim, "paper", Judgement(v, "", 3)) for v in verdicts), problems)
+    return Report(tuple(Verdict(claim, "paper", Judgement(v, "", 3)) for v in printing), problems)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def report_of(*verdicts: str, problems: tuple[str, ...] = ()) -> Report:
     ],
 )
 def test_3_goes_before_1_before_5_before_4(verdicts: tuple[str, ...], problems: tuple[str, ...], code: int) -> None:
-    assert report_of(*verdicts, problems=problems).exit_code() == code
+    assert report_of(*printing, problems=problems).exit_code() == code
 
 
 def test_one_verdict_per_protocol_with_runs(tmp_path: Path, one_claim: Path) -> None:
@@ -235,10 +236,10 @@ def test_order_of_records_and_rows_changes_nothing(
         report = verify(roots, synthetic.claims_file(folder / f"{name}.csv", *rows))
         return {v.claim.id: (v.verdict, v.judgement.mean, v.judgement.low) for v in report.verdicts}
 
-    before = verdicts("before")
+    before = printing("before")
     rng.shuffle(contents)
     rng.shuffle(rows)
-    assert verdicts("after") == before
+    assert printing("after") == before
 
 
 @pytest.fixture(scope="module")
@@ -296,7 +297,10 @@ def test_the_command_says_so_too(four_hundred: Path, tmp_path: Path) -> None:
 
 
 def test_none_of_the_large_packages_is_imported() -> None:
-    code = "import sys; from app_repro.claims.claims import power, reported, verdicts, verify; from app_repro.records import publish; "
+    code = (
+        "import sys; from app_repro.claims import claims_file, power, printing, reported, verify; "
+        "from app_repro.records import publish; "
+    )
     code += "print([m for m in ('torch', 'pandas', 'wandb', 'numpy', 'scipy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

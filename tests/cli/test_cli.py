@@ -3,20 +3,20 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from app_repro.cli import cli
+from app_repro.cli import pipeline
 from app_repro.core.errors import DataError, IntegrityError
 
 COMMANDS = ["fetch", "split", "run", "report", "verify", "audit", "demo", "preset", "plan", "runs", "doctor", "wandb"]
 
 
 def test_help_names_every_command_and_the_exit_codes() -> None:
-    text = CliRunner().invoke(cli.app, ["--help"], env={"COLUMNS": "200"}).output
+    text = CliRunner().invoke(pipeline.app, ["--help"], env={"COLUMNS": "200"}).output
     assert all(f" {name} " in text for name in COMMANDS) and "Exit codes" in text
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name) -> None:
-    result = CliRunner().invoke(cli.app, [name, "--help"])
+    result = CliRunner().invoke(pipeline.app, [name, "--help"])
     assert result.exit_code == 0 and len(result.output) > 200
 
 
@@ -34,7 +34,7 @@ def test_every_command_explains_itself(name) -> None:
     ],
 )
 def test_a_default_that_the_code_works_out_is_shown(words, default) -> None:
-    text = CliRunner().invoke(cli.app, [words, "--help"], env={"COLUMNS": "250"}).output
+    text = CliRunner().invoke(pipeline.app, [words, "--help"], env={"COLUMNS": "250"}).output
     assert f"[default: ({default})]" in text
 
 
@@ -43,24 +43,24 @@ def test_an_error_is_one_line_on_standard_error_and_its_exit_code(monkeypatch, c
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(pipeline, "app", fail)
     with pytest.raises(SystemExit) as caught:
-        cli.main()
+        pipeline.main()
     assert caught.value.code == code and capsys.readouterr().err == f"app-repro: {error}\n"
 
 
 def test_an_interrupted_command_exits_with_130(monkeypatch) -> None:
-    monkeypatch.setattr(cli, "app", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(pipeline, "app", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(SystemExit) as caught:
-        cli.main()
+        pipeline.main()
     assert caught.value.code == 130
 
 
 def test_presets_print_as_flags_and_a_wrong_name_offers_the_nearest(monkeypatch, capsys) -> None:
-    flags = CliRunner().invoke(cli.app, ["preset", "demo"]).output
+    flags = CliRunner().invoke(pipeline.app, ["preset", "demo"]).output
     assert flags.startswith("-S dataset=digits ") and "-S method=[dense,osp,app]" in flags
-    assert "cifar-small" in CliRunner().invoke(cli.app, ["preset", "--list"]).output
+    assert "cifar-small" in CliRunner().invoke(pipeline.app, ["preset", "--list"]).output
     monkeypatch.setattr(sys, "argv", ["app-repro", "preset", "demos"])
     with pytest.raises(SystemExit) as caught:
-        cli.main()
+        pipeline.main()
     assert caught.value.code == 2 and "did you mean 'demo'?" in capsys.readouterr().err

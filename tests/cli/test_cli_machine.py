@@ -2,16 +2,16 @@
 
 from typer.testing import CliRunner
 
-from app_repro.cli import cli_machine
+from app_repro.cli import machine
 
 
 def test_wandb_alone_explains_itself() -> None:
-    said = CliRunner().invoke(cli_machine.app, ["wandb"])
+    said = CliRunner().invoke(machine.app, ["wandb"])
     assert "sync" in said.output and "Records in Weights & Biases" in said.output
 
 
 def test_sync_names_a_run_that_is_not_there(tmp_path) -> None:
-    failed = CliRunner().invoke(cli_machine.app, ["wandb", "sync", "nosuchrun", "--store", str(tmp_path)])
+    failed = CliRunner().invoke(machine.app, ["wandb", "sync", "nosuchrun", "--store", str(tmp_path)])
     assert failed.exit_code != 0 and "nosuchrun: no finished run" in str(failed.exception)
 
 
@@ -26,5 +26,5 @@ def test_doctor_exits_with_1_where_settings_cannot_be_used(tmp_path) -> None:
         "--store",
         str(tmp_path / "store"),
     ]
-    found = CliRunner().invoke(cli_machine.app, words)
+    found = CliRunner().invoke(machine.app, words)
     assert found.exit_code == 1 and "unknown key 'a'" in found.output

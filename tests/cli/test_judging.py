@@ -2,7 +2,6 @@ import gc
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 
 import pytest
 from test_report import a_record
@@ -11,9 +10,10 @@ from app_repro.cli import judging
 from app_repro.cli.judging import Forms, Question
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, ParamsError
-from app_repro.records import evidence
+from app_repro.core.paths import PACKAGE
+from app_repro.records import runs
 
-CLAIMS = Path(judging.__file__).parent.parent / "data/claims.csv"
+CLAIMS = PACKAGE.parent / "data/claims.csv"
 
 
 @pytest.fixture
@@ -77,9 +77,7 @@ def test_what_missing_runs_need_is_said_once_in_the_table_and_in_full_elsewhere(
 
 def test_nothing_is_collected_while_records_are_judged_and_all_is_after_it(records, monkeypatch, capsys) -> None:
     seen = []
-    monkeypatch.setattr(
-        evidence, "read_all", lambda roots, real=evidence.read_all: seen.append(gc.isenabled()) or real(roots)
-    )
+    monkeypatch.setattr(runs, "read_all", lambda roots, real=runs.read_all: seen.append(gc.isenabled()) or real(roots))
     judging.verify(Question(CLAIMS, (records,), only=("c100-r50-acc-vs-osp",)), Forms())
     with pytest.raises(AppReproError):
         judging.verify(Question(CLAIMS, (records,), allow=("reproduced",)), Forms())

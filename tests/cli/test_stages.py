@@ -6,11 +6,11 @@ import yaml
 from workbench import prepared, settings
 
 from app_repro.cli import stages
-from app_repro.config import params
+from app_repro.config import grid
 from app_repro.core import paths
 from app_repro.core.errors import ParamsError
 from app_repro.execution import computing
-from app_repro.records.store import Places, Store
+from app_repro.records.store import Paths, Store
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_the_table_of_runs_names_a_protocol_with_what_departs_from_it(tmp_path) 
     both = settings(
         method="app", seed=1, variants=[{"protocol": "released"}, {"protocol": "released", "order": "permuted"}]
     )
-    for spec in params.parse(both).cells:
+    for spec in grid.parse(both).cells:
         Store(tmp_path).folder(spec).write_record(synthetic.make(spec, accuracy=0.5))
     text = stages.runs(tmp_path)
     assert sorted(line.split("snip 1 ")[1].split("  ")[0] for line in text.splitlines()[2:]) == [
@@ -58,7 +58,7 @@ def test_from_goes_with_one_data_set(here) -> None:
 def test_the_pipeline_in_one_process_and_a_summary(here, capsys) -> None:
     fetch()
     stages.split(Path("params.yaml"), Path("data/raw"), Path("data/splits"))
-    places = Places(Path("data/raw"), Path("data/splits"), paths.store_at(None))
+    places = Paths(Path("data/raw"), Path("data/splits"), paths.store_at(None))
     code = computing.run(Path("params.yaml"), places, Path("data/runs"), anyway=False, accept_code=False)
     out = capsys.readouterr().out
     assert code == 0 and "3 megabatches of 90 + 10 images, 100 to test" in out
@@ -81,11 +81,11 @@ def test_a_preset_is_planned_without_its_data(here) -> None:
 
 
 def test_runs_that_would_share_a_folder_are_told_apart(here) -> None:
-    from app_repro.config import params
+    from app_repro.config import grid
     from app_repro.records.store import label, labels
 
     turned = {"scored_weights": "trained", "candidates": "kept", "validation_images": "clean", "sb": 8}
-    parsed = params.parse(settings(method="app", protocol=["paper", "released"], **turned))
+    parsed = grid.parse(settings(method="app", protocol=["paper", "released"], **turned))
     same = {label(spec, parsed.axes) for spec in parsed.cells}
     assert len(parsed.cells) == 2 and len(same) == 1
     assert labels(parsed.cells, parsed.axes) == [f"{next(iter(same))}-{spec.run_id}" for spec in parsed.cells]

@@ -53,10 +53,11 @@ FOURTH = ("def halving(k, megabatches, tau):", "    return 0.5**k", '    "halvin
 def test_a_fourth_method_costs_three_lines(edited_package) -> None:
     registry = "METHODS: dict[str, Method] = {"
     code = (
-        "import json; from app_repro.config import params, presets; from app_repro.config.methods import nominal_density\n"
+        "import json; from app_repro.config import grid as params, presets\n"
+        "from app_repro.config.methods import nominal_density\n"
         "raw = presets.preset('demo') | {'method': 'halving', 'seed': 1, 'device': 'cpu', 'workers': None}\n"
         "spec, = params.parse(raw).cells\n"
         "print(json.dumps([nominal_density(spec.method, k, 8, spec.tau) for k in (1, 2, 3)]))"
     )
-    printed = edited_package("methods", registry, "\n".join([*FOURTH[:2], registry, FOURTH[2]]), code)
+    printed = edited_package(registry, "\n".join([*FOURTH[:2], registry, FOURTH[2]]), code)
     assert json.loads(printed) == [0.5, 0.25, 0.125]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app_repro.config import params, presets
+from app_repro.config import grid, presets
 from app_repro.core.errors import ParamsError
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
@@ -17,12 +17,12 @@ RAW = presets.preset("demo") | OUTSIDE | {"method": "app", "seed": 1}
 
 
 def cells(**changes: object) -> tuple:
-    return params.parse(RAW | changes).cells
+    return grid.parse(RAW | changes).cells
 
 
 def refusal(changes: dict) -> str:
     with pytest.raises(ParamsError) as caught:
-        params.parse(RAW | changes)
+        grid.parse(RAW | changes)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -30,7 +30,7 @@ def refusal(changes: dict) -> str:
 def refusal_of_file(path: Path, content: bytes) -> str:
     path.write_bytes(content)
     with pytest.raises(ParamsError) as caught:
-        params.load(path)
+        grid.load(path)
     assert "\n" not in str(caught.value) and str(caught.value).startswith(f"{path}: ")
     return str(caught.value).removeprefix(f"{path}: ")
 
@@ -45,21 +45,21 @@ def edited(key: str, value: str) -> bytes:
 def test_the_committed_file_is_the_papers_short_grid_of_54_runs() -> None:
     # YAML 1.1 reads a bare off as false
     assert yaml.safe_load(COMMITTED.read_text()) == presets.SHORT | OUTSIDE | {"tracking": False}
-    loaded = params.load(COMMITTED)
+    loaded = grid.load(COMMITTED)
     assert len(loaded.cells) == 54 and loaded.axes == ("dataset", "arch", "method", "seed")
     assert (loaded.device, loaded.workers, loaded.tracking) == ("auto", None, "off")
 
 
 def test_a_byte_order_mark_is_no_harm(tmp_path) -> None:
     (tmp_path / "params.yaml").write_bytes(b"\xef\xbb\xbf" + COMMITTED.read_bytes())
-    assert params.load(tmp_path / "params.yaml") == params.load(COMMITTED)
+    assert grid.load(tmp_path / "params.yaml") == grid.load(COMMITTED)
 
 
 @pytest.mark.parametrize(("text", "value"), [("1e-5", 1e-5), ("+1E-05", 1e-5), ("1.e0", 1.0), ("1.0e-05", 1e-5)])
 def test_a_number_is_read_as_dvc_reads_and_writes_it(tmp_path, text, value) -> None:
     (tmp_path / "params.yaml").write_bytes(edited("lr", text))
-    assert {cell.lr for cell in params.load(tmp_path / "params.yaml").cells} == {value}
-    assert params.given([f"lr={text}"]) == {"lr": value}
+    assert {cell.lr for cell in grid.load(tmp_path / "params.yaml").cells} == {value}
+    assert grid.given([f"lr={text}"]) == {"lr": value}
 
 
 @pytest.mark.parametrize("key", ["weight_decay", "momentum"])
@@ -70,11 +70,11 @@ def test_minus_zero_is_zero(key) -> None:
 
 def test_a_device_without_end_is_read_no_further_than_a_params_file_goes() -> None:
     with pytest.raises(ParamsError, match=r"^/dev/zero: larger than 100000 bytes"):
-        params.load(Path("/dev/zero"))
+        grid.load(Path("/dev/zero"))
 
 
 def test_a_list_is_an_axis_and_the_last_axis_changes_first() -> None:
-    parsed = params.parse(RAW | {"tau": [3, 4.5], "seed": [1, 2]})
+    parsed = grid.parse(RAW | {"tau": [3, 4.5], "seed": [1, 2]})
     assert [(cell.seed, cell.tau) for cell in parsed.cells] == [(1, 3.0), (1, 4.5), (2, 3.0), (2, 4.5)]
     assert parsed.axes == ("seed", "tau")
 
@@ -92,7 +92,7 @@ def test_milestones_are_one_value_and_a_list_of_lists_is_an_axis() -> None:
 
 def test_variants_are_further_grids_over_the_same_settings() -> None:
     variants = [{"method": "dense"}, {"method": "osp", "tau": [4.5, 17.5]}]
-    parsed = params.parse(RAW | {"seed": [1, 2], "variants": variants})
+    parsed = grid.parse(RAW | {"seed": [1, 2], "variants": variants})
     found = [(cell.method, cell.tau, cell.seed) for cell in parsed.cells]
     assert found == [("dense", None, 1), ("dense", None, 2)] + [
         ("osp", tau, seed) for seed in (1, 2) for tau in (4.5, 17.5)
@@ -111,7 +111,7 @@ def test_a_switch_of_its_own_overrides_the_bundle() -> None:
 
 
 def test_where_to_compute_is_no_part_of_a_run() -> None:
-    elsewhere = params.parse(RAW | {"device": "cuda:3", "workers": 7})
+    elsewhere = grid.parse(RAW | {"device": "cuda:3", "workers": 7})
     assert (elsewhere.device, elsewhere.workers) == ("cuda:3", 7) and elsewhere.cells == cells()
 
 
@@ -119,7 +119,7 @@ def test_where_to_compute_is_no_part_of_a_run() -> None:
     ("given", "mode"), [({}, "off"), ({"tracking": False}, "off"), ({"tracking": "online"}, "online")]
 )
 def test_tracking_is_no_part_of_a_run_and_off_unless_asked_for(given, mode) -> None:
-    tracked = params.parse(RAW | given)
+    tracked = grid.parse(RAW | given)
     assert tracked.tracking == mode and tracked.cells == cells() and "tracking" not in tracked.axes
 
 
@@ -187,10 +187,10 @@ def test_a_setting_that_cannot_be_used_is_one_line_that_names_it(changes: dict, 
     assert named in text and len(text) < 1000
 
 
-@pytest.mark.parametrize("key", [key for key in params.known_keys() if key not in params.optional_keys()])
+@pytest.mark.parametrize("key", [key for key in grid.known_keys() if key not in grid.optional_keys()])
 def test_every_key_must_be_there_and_its_type_is_checked(key: str) -> None:
     with pytest.raises(ParamsError, match=f"^params: missing key '{key}'; [^\n]*$"):
-        params.parse({name: value for name, value in RAW.items() if name != key})
+        grid.parse({name: value for name, value in RAW.items() if name != key})
     assert refusal({key: object}).startswith(f"params: {key}: <class 'object'> is not allowed: ")
 
 
@@ -237,7 +237,7 @@ def test_aliases_that_would_expand_without_bound_are_refused_before_they_do(tmp_
 
 
 def test_settings_of_the_command_line_are_read_as_in_the_file() -> None:
-    found = params.given(["method=[osp, app]", "tau=3", "order=null", "dataset=folder:/a=b"])
+    found = grid.given(["method=[osp, app]", "tau=3", "order=null", "dataset=folder:/a=b"])
     assert found == {"method": ["osp", "app"], "tau": 3, "order": None, "dataset": "folder:/a=b"}
 
 
@@ -252,26 +252,26 @@ def test_settings_of_the_command_line_are_read_as_in_the_file() -> None:
 )
 def test_a_setting_of_the_command_line_that_is_none_is_one_line(item: str, named: str) -> None:
     with pytest.raises(ParamsError, match=f"^{named}[^\n]*$"):
-        params.given([item])
+        grid.given([item])
 
 
 def test_a_setting_given_twice_on_the_command_line_is_refused() -> None:
     with pytest.raises(ParamsError, match=r"^--set seed: given twice; a list is an axis, as in --set 'seed=\[1, 2\]'$"):
-        params.given(["seed=1", "lr=2", "seed=1"])
+        grid.given(["seed=1", "lr=2", "seed=1"])
 
 
 def test_a_missing_file_and_a_folder_are_one_line_each(tmp_path) -> None:
     with pytest.raises(ParamsError, match=r"none: no such file; [^\n]*$"):
-        params.load(tmp_path / "none")
+        grid.load(tmp_path / "none")
     with pytest.raises(ParamsError, match=r": not readable as YAML: [^\n]*directory[^\n]*$"):
-        params.load(tmp_path)
+        grid.load(tmp_path)
 
 
 def test_settings_and_records_are_read_without_torch() -> None:
-    modules = "params, spec, presets, record, methods, megabatches, files, errors, seeds"
     code = (
-        f"import sys; from pathlib import Path; from app_repro import {modules}\n"
-        "params.load(Path(sys.argv[1])); record.code_digest()\n"
+        "import sys; from pathlib import Path; from app_repro.config import grid, presets\n"
+        "from app_repro.data import megabatches; from app_repro.records import record\n"
+        "grid.load(Path(sys.argv[1])); record.code_digest()\n"
         "print([name for name in ('torch', 'torchvision', 'pandas', 'matplotlib') if name in sys.modules])"
     )
     command = [sys.executable, "-c", code, str(COMMITTED)]
@@ -282,23 +282,23 @@ def test_settings_and_records_are_read_without_torch() -> None:
 def test_yaml_that_breaks_its_own_reader_is_one_line_too(tmp_path, text) -> None:
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(ParamsError, match=r"params\.yaml: ") as caught:
-        params.load(tmp_path / "params.yaml")
+        grid.load(tmp_path / "params.yaml")
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_schedule_that_would_let_weights_grow_back_is_refused() -> None:
     outside = {"device": "cpu", "workers": None}
     with pytest.raises(ParamsError, match=r"tau: 0\.5 lets 'app' ask for more"):
-        params.parse(presets.preset("demo") | outside | {"tau": 0.5})
-    assert params.parse(presets.preset("demo") | outside | {"tau": 0.5, "method": "osp"}).cells
+        grid.parse(presets.preset("demo") | outside | {"tau": 0.5})
+    assert grid.parse(presets.preset("demo") | outside | {"tau": 0.5, "method": "osp"}).cells
 
 
 def test_a_grid_without_end_is_refused_at_once() -> None:
     outside = {"device": "cpu", "workers": None}
     with pytest.raises(ParamsError, match="more than 100,000 runs"):
-        params.parse(presets.preset("demo") | outside | {"seed": list(range(400)), "split_seed": list(range(400))})
+        grid.parse(presets.preset("demo") | outside | {"seed": list(range(400)), "split_seed": list(range(400))})
 
 
 def test_where_a_run_is_computed_cannot_vary() -> None:
     with pytest.raises(ParamsError, match=r"variants: 'device' cannot vary$"):
-        params.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "variants": [{"device": "cpu"}]})
+        grid.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "variants": [{"device": "cpu"}]})

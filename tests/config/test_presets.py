@@ -6,7 +6,7 @@ import pytest
 import synthetic
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from app_repro.config import params, presets
+from app_repro.config import grid, presets
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.pruning.criteria import CRITERIA
@@ -16,13 +16,13 @@ RUNS = {"short": 54, "demo": 9, "headline": 18, "cifar-small": 3, "long": 9, "fe
 
 
 def cells(name: str) -> tuple[RunSpec, ...]:
-    return params.parse(presets.preset(name) | OUTSIDE).cells
+    return grid.parse(presets.preset(name) | OUTSIDE).cells
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_every_preset_is_valid_and_sets_every_key_of_a_run(name: str) -> None:
     assert cells(name)
-    assert set(presets.preset(name)) == set(params.known_keys()) - set(OUTSIDE)
+    assert set(presets.preset(name)) == set(grid.known_keys()) - set(OUTSIDE)
 
 
 @pytest.mark.parametrize(("name", "runs"), RUNS.items())

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app_repro.config import params, presets
+from app_repro.config import grid as params
+from app_repro.config import presets
 from app_repro.config.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec, registry
 from app_repro.core import files
 from app_repro.core.errors import ParamsError

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from app_repro.claims import claims, statements, verify
-from app_repro.config import params, presets
+from app_repro.claims import claims_file, statement, verify
+from app_repro.config import grid, presets
 from app_repro.core import errors
 from app_repro.execution import executors
 from app_repro.records import publish
@@ -25,13 +25,13 @@ def test_the_known_names_are_listed_after_a_separator_whether_one_is_near_or_not
 @pytest.mark.parametrize(
     "refuse",
     [
-        lambda: claims._check_header(["qqqq"], "claims.csv"),
+        lambda: claims_file._check_header(["qqqq"], "claims.csv"),
         lambda: executors.executor("qqqq", executors.Site()),
         lambda: modelcard.find([], "qqqq"),
-        lambda: params.parse({"qqqq": 1}),
+        lambda: grid.parse({"qqqq": 1}),
         lambda: presets.preset("qqqq"),
         lambda: publish._named({"one": {"run_id": "1"}}, ["qqqq"]),
-        lambda: statements.side_settings("qqqq"),
+        lambda: statement.side_settings("qqqq"),
         lambda: verify.select([], ["qqqq"]),
         lambda: verify.verify([], Path("claims.csv"), protocol="qqqq"),
     ],

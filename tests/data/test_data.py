@@ -17,8 +17,9 @@ import pytest
 from PIL import Image
 
 from app_repro.core.errors import DataError, DiskFullError, IntegrityError
-from app_repro.data import data, sources
-from app_repro.data.data import Augmentation, DataSet, Recipe
+from app_repro.data import dataset as data
+from app_repro.data import sources
+from app_repro.data.dataset import Augmentation, DataSet, SetInfo
 from app_repro.data.imagenet import superclasses, synset_folders
 from app_repro.data.sources import Request
 
@@ -296,7 +297,7 @@ def test_digits_need_no_network_and_have_their_own_augmentation(
         data.fetch("digits", Path("other"), cache=Path("cache"))
 
 
-def official(folder: Path, dataset: str = "cifar10", rows: int = 2, labels: object = ...) -> tuple[Recipe, Path]:
+def official(folder: Path, dataset: str = "cifar10", rows: int = 2, labels: object = ...) -> tuple[SetInfo, Path]:
     """A small archive in the layout of the official one, whose image i is all i, and a recipe that expects it."""
     ten = dataset == "cifar10"
     names = [f"data_batch_{k}" for k in range(1, 6)] + ["test_batch"] if ten else ["train", "test"]
@@ -321,7 +322,7 @@ def official(folder: Path, dataset: str = "cifar10", rows: int = 2, labels: obje
     return replace(recipe, source=replace(recipe.source, digest=f"md5:{md5}", counts=counts)), archive
 
 
-def prepare(recipe: Recipe, name: str, origin: Path, tmp_path: Path) -> DataSet:
+def prepare(recipe: SetInfo, name: str, origin: Path, tmp_path: Path) -> DataSet:
     return data.prepare(recipe, Request(name), tmp_path / "out" / name, origin, tmp_path / "cache", lambda *step: None)
 
 
@@ -435,7 +436,7 @@ def test_a_folder_that_is_not_imagenet_is_refused(imagenet: Path, tmp_path: Path
 
 
 def test_resizing_cuts_the_centre(tmp_path: Path) -> None:
-    from app_repro.data.folders import decode
+    from app_repro.data.images import decode
 
     image = Image.new("RGB", (128, 64))
     image.paste((255, 255, 255), (32, 0, 96, 64))  # the centre square is white

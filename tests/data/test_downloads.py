@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app_repro.core.errors import DataError
-from app_repro.data.downloads import download, shown_url
+from app_repro.data.download import download, shown_url
 
 x509 = pytest.importorskip("cryptography.x509", reason="needs cryptography for a test certificate")
 CONTENT = bytes(range(256)) * 400

@@ -15,12 +15,12 @@ import pytest
 from test_data import fetch, official, prepare
 from workbench import prepared
 
-from app_repro.claims import claims, reported
-from app_repro.config import params
+from app_repro.claims import claims_file, reported
+from app_repro.config import grid
 from app_repro.core.errors import AppReproError
-from app_repro.data import data, splits
+from app_repro.data import dataset, splits
 from app_repro.execution import speeds, worker
-from app_repro.records import evidence, merge
+from app_repro.records import merge, runs
 from app_repro.records.store import Store
 
 
@@ -80,9 +80,9 @@ def a_member(folder: Path, payload: Any) -> None:
 
 def prepared_array(name: str, form: Callable[[Any], bytes]) -> Callable[[Path, Any], None]:
     def read(folder: Path, payload: Any) -> None:
-        data.fetch("digits", folder / "digits", cache=folder)
+        dataset.fetch("digits", folder / "digits", cache=folder)
         (folder / "digits" / name).write_bytes(form(payload))
-        data.load(folder / "digits")
+        dataset.load(folder / "digits")
 
     return read
 
@@ -116,7 +116,7 @@ def a_text(name: str, read: Callable[[Path], object]) -> Callable[[Path, Any], N
 def a_record(folder: Path, payload: Any) -> None:
     (folder / "runs" / "one").mkdir(parents=True)
     (folder / "runs" / "one" / "record.json").write_bytes(pickle.dumps(payload))
-    (problem,) = evidence.read_all([folder / "runs"]).problems
+    (problem,) = runs.read_all([folder / "runs"]).problems
     raise AppReproError(problem)
 
 
@@ -152,8 +152,8 @@ PLACES: dict[str, Callable[[Path, Any], None]] = {
     "weights": weights("model.safetensors"),
     "masks": weights("masks.safetensors"),
     "record": a_record,
-    "params": a_text("params.yaml", params.load),
-    "claims": a_text("claims.csv", claims.load),
+    "params": a_text("params.yaml", grid.load),
+    "claims": a_text("claims.csv", claims_file.load),
     "bench": a_text("bench.json", lambda path: speeds.read_benches(path.parent)),
     "export": a_text("runs.json", reported.from_file),
 }

@@ -6,7 +6,7 @@ from workbench import prepared
 
 from app_repro.core import files
 from app_repro.core.errors import DataError
-from app_repro.data import data, splits
+from app_repro.data import dataset, splits
 
 
 def test_a_stream_is_read_as_it_was_cut(tmp_path) -> None:
@@ -50,11 +50,11 @@ def test_a_missing_or_damaged_stream_is_named_with_its_remedy(tmp_path) -> None:
 
 def test_a_mirror_sorted_by_class_is_mixed_in_file_order_as_its_publisher_had_it(tmp_path, monkeypatch) -> None:
     specs, places = prepared(tmp_path, method="dense", order="file", split_seed=[0, 7], train_limit=None)
-    found = data.load(places.raw / "digits")
+    found = dataset.load(places.raw / "digits")
     in_order = dataclasses.replace(found, train_labels=np.sort(found.train_labels))
 
-    def first_labels(images: data.DataSet) -> list[list[int]]:
-        monkeypatch.setattr(data, "load", lambda folder: images)
+    def first_labels(images: dataset.DataSet) -> list[list[int]]:
+        monkeypatch.setattr(dataset, "load", lambda folder: images)
         cuts = [splits.cut(spec, places.raw).train[0] for spec in specs]
         assert np.array_equal(*cuts)  # split_seed has no say in file order
         return list(np.unique(images.train_labels[cuts[0]]))
@@ -62,8 +62,8 @@ def test_a_mirror_sorted_by_class_is_mixed_in_file_order_as_its_publisher_had_it
     assert len(first_labels(dataclasses.replace(in_order, name="folder:own"))) < 5  # left as its owner sorted it
     assert len(first_labels(dataclasses.replace(in_order, name="cifar10"))) == 10
     official = dataclasses.replace(found, name="cifar10")
-    assert not data.lost_order(official) and data.lost_order(dataclasses.replace(in_order, name="cifar100"))
-    monkeypatch.setattr(data, "load", lambda folder: official)
+    assert not dataset.lost_order(official) and dataset.lost_order(dataclasses.replace(in_order, name="cifar100"))
+    monkeypatch.setattr(dataset, "load", lambda folder: official)
     first = splits.cut(specs[0], places.raw)
     assert np.array_equal(first.train[0], np.arange(len(first.train[0])))
 

@@ -14,7 +14,7 @@ import pytest
 import synthetic
 
 from app_repro.cli import judging
-from app_repro.report.tables.tables import Cell, Column, Table
+from app_repro.report.tables.table import Cell, Column, Table
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")

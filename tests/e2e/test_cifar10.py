@@ -8,12 +8,12 @@ import torch
 from test_golden import departures, measured, needs_golden, theirs, trained
 from workbench import settings
 
-from app_repro.config import params
-from app_repro.data import data, splits
+from app_repro.config import grid
+from app_repro.data import dataset, splits
 from app_repro.records import record
 from app_repro.records.store import Store
 from app_repro.training import stream
-from app_repro.training.anytime import Run
+from app_repro.training.run import Run
 
 ARCHIVE = Path(__file__).parents[3] / "shared/data/cifar10-jpeg.tar.xz"
 
@@ -24,13 +24,13 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not ARCHIVE.exists():
         pytest.skip("the JPEG copy of CIFAR-10 is not on this machine")
     folder = tmp_path_factory.mktemp("raw")
-    data.fetch("cifar10", folder / "cifar10", origin=ARCHIVE, cache=folder / "cache")
+    dataset.fetch("cifar10", folder / "cifar10", origin=ARCHIVE, cache=folder / "cache")
     return folder
 
 
 @pytest.mark.slow
 def test_the_jpeg_archive_stands_in_for_cifar10(raw: Path) -> None:
-    got = data.load(raw / "cifar10")
+    got = dataset.load(raw / "cifar10")
     assert got.train_images.shape == (50_000, 32, 32, 3) and got.test_images.shape == (10_000, 32, 32, 3)
     assert np.bincount(got.train_labels).tolist() == [5000] * 10 and got.classes[0] == "airplane"
     assert [round(value, 5) for value in got.mean + got.std] == [0.49125, 0.48209, 0.44652, 0.24523, 0.24278, 0.26063]
@@ -38,8 +38,8 @@ def test_the_jpeg_archive_stands_in_for_cifar10(raw: Path) -> None:
 
 @pytest.mark.slow
 def test_every_megabatch_of_its_released_stream_has_every_class(raw: Path) -> None:
-    (spec,) = params.parse(settings(dataset="cifar10", method="dense", order="file", sb=8, train_limit=8000)).cells
-    images = data.load(raw / "cifar10")
+    (spec,) = grid.parse(settings(dataset="cifar10", method="dense", order="file", sb=8, train_limit=8000)).cells
+    images = dataset.load(raw / "cifar10")
     for part in splits.cut(splits.with_digest(spec, raw), raw).train:
         assert np.bincount(images.train_labels[part], minlength=10).min() > 50
 
@@ -57,14 +57,14 @@ def test_density_falls_to_the_end_as_under_the_released_code(raw: Path, tmp_path
 def test_images_that_do_not_fit_the_device_train_the_same_bits(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (spec,) = params.parse(settings(dataset="cifar10", method="app", sb=2, train_limit=400)).cells
+    (spec,) = grid.parse(settings(dataset="cifar10", method="app", sb=2, train_limit=400)).cells
     spec = splits.with_digest(spec, raw)
     left = []
     for memory in (64 << 30, 0):
         monkeypatch.setattr(stream, "_memory", lambda device, memory=memory: memory)
         keeper = Store(tmp_path / str(memory)).folder(spec)
         cut = splits.cut(spec, raw)
-        run = Run(spec, data.load(raw / "cifar10"), cut, torch.device("cpu"), keeper, code="c")
+        run = Run(spec, dataset.load(raw / "cifar10"), cut, torch.device("cpu"), keeper, code="c")
         run.go()
         assert run.train_images.streams == run.test_images.streams == (memory == 0)
         bits = {name: tensor.numpy().tobytes() for name, tensor in run.net.state_dict().items()}

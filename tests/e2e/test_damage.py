@@ -14,9 +14,9 @@ import pretend
 import pytest
 from torture import SEED, drawing, times
 
-from app_repro.config import params
+from app_repro.config import grid as params
 from app_repro.core.errors import IntegrityError
-from app_repro.execution import execute
+from app_repro.execution import grid as execute
 from app_repro.records import record, transfer
 from app_repro.records.store import RunFolder, Store
 

@@ -17,7 +17,7 @@ from torture import times
 from workbench import app_repro, prepared
 
 from app_repro.core.errors import DiskFullError
-from app_repro.data import data, splits
+from app_repro.data import dataset, splits
 from app_repro.data.sources import Request
 from app_repro.execution import worker
 from app_repro.records import record
@@ -113,7 +113,7 @@ def test_a_record_that_does_not_fit_is_written_when_there_is_room(disk, tmp_path
 @pytest.mark.parametrize("trial", range(times(1, 4)))
 def test_an_archive_that_does_not_fit_leaves_nothing(disk, tmp_path, trial) -> None:
     recipe, archive = official(tmp_path, rows=300)
-    make = lambda: data.prepare(recipe, Request("cifar10"), disk / "out", archive, disk / "cache", print)  # noqa: E731
+    make = lambda: dataset.prepare(recipe, Request("cifar10"), disk / "out", archive, disk / "cache", print)  # noqa: E731
     (disk / "cache").mkdir()
     with filled(disk, trial * 1_200_000 // SPACE * SPACE):
         with pytest.raises(DiskFullError) as caught:

@@ -12,7 +12,7 @@ from workbench import prepared
 from app_repro.config.spec import RunSpec
 from app_repro.execution import worker
 from app_repro.records import record
-from app_repro.records.store import Places, Store
+from app_repro.records.store import Paths, Store
 
 GRID = {"arch": ["resnet8s", "resnet20s"], "method": ["app", "dense"], "protocol": ["paper", "released"], "sb": 2}
 """Eight runs of two networks; each is of two megabatches of two epochs."""
@@ -28,14 +28,14 @@ KINDS = [
 """Device and engine: on a GPU each lane has a stream, graphs and a memory pool of its own."""
 
 
-def left(spec: RunSpec, places: Places) -> tuple[Any, Any]:
+def left(spec: RunSpec, places: Paths) -> tuple[Any, Any]:
     """A run's numbers, and the digests of its weights and masks."""
     content = record.read(Store(places.store).folder(spec).path / "record.json")
     return record.numbers(content), content["files"]
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def alone(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[RunSpec], Places, list[Any], str]:
+def alone(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[RunSpec], Paths, list[Any], str]:
     device, engine = request.param
     specs, places = prepared(tmp_path_factory.mktemp("alone"), **GRID, engine=engine)
     if device != "cpu":  # kernels that repeat; tests are on one thread of the CPU as it is

@@ -7,14 +7,14 @@ import synthetic
 import yaml
 from workbench import settings
 
-from app_repro.config import params
+from app_repro.config import grid as params
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
-from app_repro.data import data, splits
+from app_repro.data import dataset, splits
 from app_repro.execution import budget, worker
 from app_repro.execution.budget import Wanted
 from app_repro.records import record
-from app_repro.records.store import Places, Store
+from app_repro.records.store import Paths, Store
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def grid(tmp_path, monkeypatch):
     wanted = settings(method="dense", seed=[1, 2])
     Path("params.yaml").write_text(yaml.safe_dump(wanted))
     parsed = params.parse(wanted)
-    places = Places(tmp_path / "raw", tmp_path / "splits", tmp_path / "store")
-    data.fetch("digits", places.raw / "digits", cache=tmp_path / "downloads")
+    places = Paths(tmp_path / "raw", tmp_path / "splits", tmp_path / "store")
+    dataset.fetch("digits", places.raw / "digits", cache=tmp_path / "downloads")
     specs = splits.grid(parsed, places.raw)
     splits.write(specs, places.raw, places.splits)
     return parsed, specs, places

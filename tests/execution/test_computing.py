@@ -10,12 +10,12 @@ import pytest
 import yaml
 from workbench import app_repro, settings, workspace
 
-from app_repro.config.params import load
+from app_repro.config.grid import load
 from app_repro.core.errors import ParamsError
 from app_repro.data import splits
 from app_repro.execution import computing
 from app_repro.machine.workspace import environment
-from app_repro.records.store import Places, Store
+from app_repro.records.store import Paths, Store
 
 
 def test_shares_run_apart_and_merged_are_the_grid(tmp_path) -> None:
@@ -50,7 +50,7 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_2(tmp_path, words, said) 
 )
 def test_a_wrong_word_is_refused_before_data_sets_are_looked_for(tmp_path, words, said) -> None:
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(method="dense")))
-    places = Places(tmp_path / "raw", tmp_path / "splits", tmp_path / "store")
+    places = Paths(tmp_path / "raw", tmp_path / "splits", tmp_path / "store")
     with pytest.raises(ParamsError, match=said):
         computing.run(tmp_path / "params.yaml", places, tmp_path / "o", anyway=False, accept_code=False, **words)
 
@@ -64,7 +64,7 @@ def test_a_finished_grid_is_laid_out_without_torch_or_a_worker(tmp_path, monkeyp
     for spec in splits.grid(load(Path("params.yaml")), raw):
         pretend.leave(spec, store.folder(spec), {})
     code = (
-        "from app_repro.cli.cli import main\nimport sys\nsys.argv = ['app-repro', 'run']\n"
+        "from app_repro.cli.pipeline import main\nimport sys\nsys.argv = ['app-repro', 'run']\n"
         "try:\n    main()\nexcept SystemExit as end:\n    print(end.code, 'torch' in sys.modules)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -73,7 +73,7 @@ def test_a_finished_grid_is_laid_out_without_torch_or_a_worker(tmp_path, monkeyp
     assert (
         computing.run(
             Path("params.yaml"),
-            Places(raw, Path("data/splits"), store.root),
+            Paths(raw, Path("data/splits"), store.root),
             Path("o"),
             anyway=False,
             accept_code=False,

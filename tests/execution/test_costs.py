@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 import synthetic
 
-from app_repro.execution import workload
-from app_repro.execution.costs import cost_table
-from app_repro.records.evidence import Run
-from app_repro.report.tables.tables import Cell
+from app_repro.execution import cost
+from app_repro.execution.claim_costs import cost_table
+from app_repro.records.runs import RunRecord
+from app_repro.report.tables.table import Cell
 
 CLAIM = "c100-r50-acc-vs-dense"
 
 
 def rows(records: list[dict[str, Any]], *ids: str) -> list[dict[str, Cell]]:
-    runs = [Run(Path("x"), content) for content in records]
+    runs = [RunRecord(Path("x"), content) for content in records]
     made = cost_table(runs, [synthetic.claim(name) for name in ids])
     keys = [column.key for column in made.columns]
     return [dict(zip(keys, row, strict=True)) for row in made.rows]
@@ -32,7 +32,7 @@ def on(device: str, side: str, seed: int, **changed: Any) -> dict[str, Any]:
 def test_what_is_not_run_is_counted_and_its_time_unknown() -> None:
     paper, released, total = rows([], CLAIM)
     samples = 50 * sum(5625 * k for k in range(1, 9))  # 50,000 images in 8 megabatches, a tenth to validate, 50 epochs
-    sizes = workload.network("resnet50", workload.PUBLISHED["cifar100"])
+    sizes = cost.network("resnet50", cost.PUBLISHED["cifar100"])
     assert sizes is not None
     assert (paper["needed"].value, paper["finished"].value, paper["diverged"].value) == (6, 0, 0)
     assert paper["trained_samples"].value == 6 * samples

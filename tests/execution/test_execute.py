@@ -7,9 +7,9 @@ import threading
 import pytest
 from workbench import prepared, run_grid
 
-from app_repro.config import params
+from app_repro.config.grid import Params
 from app_repro.core.errors import ParamsError
-from app_repro.execution import execute, local_executor
+from app_repro.execution import grid, local
 from app_repro.records import record
 from app_repro.records.store import Store
 
@@ -106,21 +106,21 @@ def test_devices_are_one_a_core_unless_asked_otherwise(monkeypatch) -> None:
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
-    assert execute.devices("auto", None) == ["cpu"] * 3 and execute.devices("cpu", 1) == ["cpu"]
+    assert grid.devices("auto", None) == ["cpu"] * 3 and grid.devices("cpu", 1) == ["cpu"]
     with pytest.raises(ParamsError, match="torch sees no GPU here"):
-        execute.devices("cuda", None)
+        grid.devices("cuda", None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert execute.devices("auto", None) == ["cuda:0", "cuda:1"] and execute.devices("cuda:1", 2) == ["cuda:1"] * 2
+    assert grid.devices("auto", None) == ["cuda:0", "cuda:1"] and grid.devices("cuda:1", 2) == ["cuda:1"] * 2
     with pytest.raises(ParamsError, match="there are 2 GPUs"):
-        execute.devices("cuda:2", None)
+        grid.devices("cuda:2", None)
 
 
 def test_data_runs_is_exactly_the_grid(tmp_path) -> None:
     specs, places = prepared(tmp_path, method=["dense", "osp"])
     run_grid(specs, places, ["cpu"], Recorder())
-    parsed = params.Params(tuple(specs[:1]), "cpu", 1, ())
-    execute.lay_out_grid(specs[:1], parsed, Store(places.store), tmp_path / "runs")
+    parsed = Params(tuple(specs[:1]), "cpu", 1, ())
+    grid.lay_out_grid(specs[:1], parsed, Store(places.store), tmp_path / "runs")
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["digits-resnet8s-dense-sb3-s1"]
     left = {path.name for path in (tmp_path / "runs/digits-resnet8s-dense-sb3-s1").iterdir()}
     assert left == {"record.json", "masks.safetensors", *(f"megabatch-{k:03d}.json" for k in (1, 2, 3))}
@@ -130,8 +130,8 @@ def test_accepting_code_is_written_into_the_record(tmp_path, monkeypatch) -> Non
     specs, places = prepared(tmp_path, method="dense")
     run_grid(specs, places, ["cpu"], Recorder())
     monkeypatch.setattr(record, "code_digest", lambda: "new")
-    assert execute.accept_code(specs, Store(places.store)) == 1
-    assert execute.accept_code(specs, Store(places.store)) == 0
+    assert grid.accept_code(specs, Store(places.store)) == 1
+    assert grid.accept_code(specs, Store(places.store)) == 0
     folder = Store(places.store).folder(specs[0])
     assert (folder.finished("new") or {})["accepted_code"] == ["new"]
 
@@ -151,11 +151,11 @@ def test_runs_in_lanes_of_one_worker_have_the_bits_of_runs_alone(tmp_path) -> No
 
 def test_a_worker_has_a_queue_to_the_gpu_for_each_stream_unless_told_otherwise(monkeypatch) -> None:
     monkeypatch.delenv("CUDA_DEVICE_MAX_CONNECTIONS", raising=False)
-    with local_executor._environment("cuda:0"):
+    with local._environment("cuda:0"):
         assert os.environ["CUDA_DEVICE_MAX_CONNECTIONS"] == "32"
     assert "CUDA_DEVICE_MAX_CONNECTIONS" not in os.environ
     monkeypatch.setenv("CUDA_DEVICE_MAX_CONNECTIONS", "8")
-    with local_executor._environment("cuda:0"):
+    with local._environment("cuda:0"):
         assert os.environ["CUDA_DEVICE_MAX_CONNECTIONS"] == "8"
     assert os.environ["CUDA_DEVICE_MAX_CONNECTIONS"] == "8"
 
@@ -169,6 +169,6 @@ def test_a_record_says_how_many_runs_shared_its_process_and_its_device(tmp_path)
     ]
     assert [device["lanes"] for device in devices] == [1, 1, 1], "a lane that no run is for"
     assert [device["runs_together"] for device in devices] == [2, 2, 1]
-    with local_executor._environment("cuda:0", 4, 8):
+    with local._environment("cuda:0", 4, 8):
         assert record.provenance({"name": "card"})["device"] == {"name": "card", "lanes": 4, "runs_together": 8}
     assert record.provenance({})["device"] == {}

@@ -5,7 +5,7 @@ import pytest
 from workbench import prepared
 
 from app_repro.core.errors import ParamsError
-from app_repro.execution import execute, executors
+from app_repro.execution import executors, grid
 from app_repro.execution.executors import Site
 
 
@@ -17,7 +17,7 @@ def test_an_unknown_executor_names_the_known_and_the_nearest() -> None:
 def test_local_is_worker_processes_here(tmp_path) -> None:
     specs, places = prepared(tmp_path, method="dense", epochs=1, milestones=[])
     found = executors.executor("local", Site(device="cpu", workers=1))
-    assert execute.complete(specs, places, found, pretend.Recorder()).exit_code == 0
+    assert grid.complete(specs, places, found, pretend.Recorder()).exit_code == 0
 
 
 def bound(name: str, **site):

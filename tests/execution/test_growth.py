@@ -1,18 +1,18 @@
 import pytest
 from workbench import prepared, settings
 
-from app_repro.config import params
-from app_repro.execution import growth, plan, worker, workload
+from app_repro.config import grid
+from app_repro.execution import cost, growth, plan, worker
 from app_repro.records import record
 from app_repro.records.store import Store
-from app_repro.training import models
+from app_repro.training import networks
 
 
 def lines(**changes) -> dict[str, growth.Growth]:
-    cell = params.parse(
-        settings(dataset="cifar10", arch="resnet20s", train_limit=None, method="dense", **changes)
-    ).cells[0]
-    return {line.setting: line for line in growth.growth(cell, workload.PUBLISHED["cifar10"])}
+    cell = grid.parse(settings(dataset="cifar10", arch="resnet20s", train_limit=None, method="dense", **changes)).cells[
+        0
+    ]
+    return {line.setting: line for line in growth.growth(cell, cost.PUBLISHED["cifar10"])}
 
 
 def test_full_replay_costs_half_of_t_plus_one_passes_an_epoch() -> None:
@@ -31,7 +31,7 @@ def test_cost_is_proportional_to_images_and_epochs_and_counts_flops_anew_for_a_s
         0.25, rel=1e-2
     )
     assert counted["12 epochs"].times == 4
-    large = models.cost("resnet20s", 10, 64, 3).total / models.cost("resnet20s", 10, 32, 3).total
+    large = networks.cost("resnet20s", 10, 64, 3).total / networks.cost("resnet20s", 10, 32, 3).total
     assert counted["64 pixels"].times == pytest.approx(large) and counted["32 pixels"].times == 1
 
 
@@ -46,19 +46,19 @@ def test_the_count_is_what_a_run_then_does(tmp_path) -> None:
 
 
 def test_the_law_is_said_with_counted_numbers() -> None:
-    cell = params.parse(settings(dataset="cifar10", arch="resnet20s", train_limit=None, method="dense", sb=8)).cells[0]
-    text = growth.law(cell, workload.PUBLISHED["cifar10"])
+    cell = grid.parse(settings(dataset="cifar10", arch="resnet20s", train_limit=None, method="dense", sb=8)).cells[0]
+    text = growth.law(cell, cost.PUBLISHED["cifar10"])
     assert text.startswith(
         "resnet20s, full replay: 4.50 passes of the data an epoch at T = 8, (T + 1) / 2; T = 100 costs 11.2"
     )
     alone = cell.model_copy(update={"replay": "none"})
-    assert "(T + 1) / 2" not in growth.law(alone, workload.PUBLISHED["cifar10"])
+    assert "(T + 1) / 2" not in growth.law(alone, cost.PUBLISHED["cifar10"])
 
 
 def test_several_gpus_are_refused_with_counts_and_no_figure_of_time() -> None:
-    cell = params.parse(settings(dataset="cifar10", arch="resnet50", method="dense", batch_size=64)).cells[0]
-    text = growth.over_gpus(cell, workload.PUBLISHED["cifar10"])
-    parameters = models.describe("resnet50", 10, 32, 3)["parameters"]
+    cell = grid.parse(settings(dataset="cifar10", arch="resnet50", method="dense", batch_size=64)).cells[0]
+    text = growth.over_gpus(cell, cost.PUBLISHED["cifar10"])
+    parameters = networks.describe("resnet50", 10, 32, 3)["parameters"]
     assert f"{4 * parameters / 1e6:.1f} MB of float32 gradients" in text and "over 32 images each" in text
     assert "seconds" not in text and "nobody has measured" in text
-    assert growth.as_table(growth.growth(cell, workload.PUBLISHED["cifar10"])).splitlines()[2].startswith("as planned")
+    assert growth.as_table(growth.growth(cell, cost.PUBLISHED["cifar10"])).splitlines()[2].startswith("as planned")

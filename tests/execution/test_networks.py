@@ -1,15 +1,15 @@
 import pytest
 
 from app_repro.core.errors import ParamsError
-from app_repro.execution import networks, workload
-from app_repro.execution.workload import Shape
-from app_repro.training import models
+from app_repro.execution import cost, networks
+from app_repro.execution.cost import Shape
+from app_repro.training import networks as models
 
 
 @pytest.mark.parametrize("size", [8, 12])  # kept, and not kept
 def test_sizes_are_those_of_the_network(size: int) -> None:
     shape = Shape(1, 1, 10, size, 1)
-    assert (workload.network("resnet8s", shape) is None) == (size == 12)
+    assert (cost.network("resnet8s", shape) is None) == (size == 12)
     of = models.describe("resnet8s", 10, size, 1)
     found = networks.sizes("resnet8s", shape)
     assert (found.parameters, found.flops) == (of["parameters"], models.cost("resnet8s", 10, size, 1).total)

@@ -1,9 +1,9 @@
 import pytest
 from workbench import prepared, settings
 
-from app_repro.config import params
+from app_repro.config import grid
 from app_repro.core.errors import DataError, ParamsError
-from app_repro.execution import plan, worker, workload
+from app_repro.execution import cost, plan, worker
 from app_repro.records import record
 from app_repro.records.store import Store
 
@@ -13,7 +13,7 @@ def test_work_is_counted_as_it_is_then_done(tmp_path) -> None:
     for spec in specs:
         worker.attempt(spec, places, "cpu", lambda event: None)
         content = record.read(Store(places.store).folder(spec).path / "record.json")
-        trained, evaluated = workload.workload(spec, plan.shape_of(spec, places.raw))
+        trained, evaluated = cost.workload(spec, plan.shape_of(spec, places.raw))
         assert trained == content["summary"]["trained_samples"]
         each = content["megabatches"]
         tested = sum(item["test_samples"] + item["train_samples"] for item in each)
@@ -22,10 +22,10 @@ def test_work_is_counted_as_it_is_then_done(tmp_path) -> None:
 
 def test_full_replay_sees_half_of_t_plus_one_times_the_data() -> None:
     def trained(sb: int) -> int:
-        cell = params.parse(
-            settings(dataset="cifar10", arch="resnet20s", sb=sb, train_limit=None, method="dense")
-        ).cells[0]
-        return workload.workload(cell, workload.PUBLISHED["cifar10"])[0]
+        cell = grid.parse(settings(dataset="cifar10", arch="resnet20s", sb=sb, train_limit=None, method="dense")).cells[
+            0
+        ]
+        return cost.workload(cell, cost.PUBLISHED["cifar10"])[0]
 
     assert trained(8) == 2 * 5625 * 36 and trained(100) == 2 * 450 * 5050
     assert trained(100) / trained(8) == pytest.approx(11.2, abs=0.05)
@@ -33,7 +33,7 @@ def test_full_replay_sees_half_of_t_plus_one_times_the_data() -> None:
 
 def test_rows_tell_states(tmp_path) -> None:
     specs, places = prepared(tmp_path)
-    parsed, store = params.parse(settings()), Store(places.store)
+    parsed, store = grid.parse(settings()), Store(places.store)
     worker.attempt(specs[1], places, "cpu", lambda event: None)
     rows = plan.rows(parsed, places.raw, store)
     assert [row.state for row in rows] == ["to do", "finished", "to do"]
@@ -53,11 +53,11 @@ def test_a_run_at_work_is_told_from_one_left_unfinished(tmp_path) -> None:
 
 
 def test_published_sizes_serve_until_a_data_set_is_there(tmp_path) -> None:
-    parsed = params.parse(settings(dataset="cifar100", arch="resnet18", train_limit=None, test_limit=None))
+    parsed = grid.parse(settings(dataset="cifar100", arch="resnet18", train_limit=None, test_limit=None))
     rows = plan.rows(parsed, tmp_path, Store(tmp_path))
     assert {row.run_id for row in rows} == {""} and {row.state for row in rows} == {"to do"}
     with pytest.raises(DataError):
-        plan.rows(params.parse(settings(dataset="folder:/nowhere")), tmp_path, Store(tmp_path))
+        plan.rows(grid.parse(settings(dataset="folder:/nowhere")), tmp_path, Store(tmp_path))
 
 
 def test_hours_on_a_cpu_are_refused_unless_all_is_done(tmp_path, monkeypatch) -> None:

@@ -14,10 +14,10 @@ import pytest
 from workbench import prepared, run_grid
 
 from app_repro.core.errors import ParamsError
-from app_repro.execution import execute, ray_executor
-from app_repro.execution.ray_executor import RayPlace
+from app_repro.execution import grid, ray
+from app_repro.execution.ray import RayPlace
 from app_repro.records import record
-from app_repro.records.store import Places, Store
+from app_repro.records.store import Paths, Store
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,15 +30,15 @@ def importable(monkeypatch) -> None:
     monkeypatch.delenv("APP_REPRO_STORE", raising=False)
 
 
-def on_ray(slots: int, attempt=None, **place) -> execute.Executor:
+def on_ray(slots: int, attempt=None, **place) -> grid.Executor:
     chosen = {"attempt": attempt} if attempt else {}
-    return functools.partial(ray_executor.train, place=RayPlace("cpu", slots, **place), **chosen)
+    return functools.partial(ray.train, place=RayPlace("cpu", slots, **place), **chosen)
 
 
 @pytest.mark.slow
 def test_every_run_ends_exactly_once_though_workers_are_killed(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PRETEND_SECONDS", "0.3")
-    specs, places = pretend.specs(40), Places(tmp_path, tmp_path, tmp_path / "store")
+    specs, places = pretend.specs(40), Paths(tmp_path, tmp_path, tmp_path / "store")
     killed: list[int] = []
 
     def kill() -> None:
@@ -52,7 +52,7 @@ def test_every_run_ends_exactly_once_though_workers_are_killed(tmp_path, monkeyp
     killer = threading.Thread(target=kill)
     killer.start()
     shown = pretend.Recorder()
-    outcome = execute.complete(specs, places, on_ray(4, pretend.attempt), shown)
+    outcome = grid.complete(specs, places, on_ray(4, pretend.attempt), shown)
     killer.join()
     assert outcome.exit_code == 0 and len(outcome.ended) == 40 and len(shown.epochs) == 40
     assert pretend.times(places.store, "ended", specs) == [1] * 40
@@ -66,7 +66,7 @@ def test_local_and_ray_leave_the_same_bits_and_what_failed_is_not_tried_again(tm
     run_grid(specs, here, ["cpu"], pretend.Recorder())
     missing = specs[0].model_copy(update={"split_seed": 7})
     shown = pretend.Recorder()
-    outcome = execute.complete([*specs, missing], there, on_ray(2), shown)
+    outcome = grid.complete([*specs, missing], there, on_ray(2), shown)
     assert outcome.exit_code == 3 and "no such stream" in outcome.ended[missing.run_id][1]
     assert sum(line.startswith(missing.run_id) for line in shown.lines) == 1
     assert pretend.seal_of_all(there.store, specs) == pretend.seal_of_all(here.store, specs)
@@ -86,7 +86,7 @@ def test_two_nodes_without_a_shared_store_send_back_what_they_leave(tmp_path, mo
         nodes = [tmp_path / "node1", tmp_path / "node2"]
         for node in nodes:
             cluster.add_node(num_cpus=1, env_vars={"APP_REPRO_STORE": str(node)})
-        outcome = execute.complete(specs, places, on_ray(1, address=cluster.address), pretend.Recorder())
+        outcome = grid.complete(specs, places, on_ray(1, address=cluster.address), pretend.Recorder())
     finally:
         cluster.shutdown()
     assert outcome.exit_code == 0, outcome.ended
@@ -102,7 +102,7 @@ def test_two_nodes_without_a_shared_store_send_back_what_they_leave(tmp_path, mo
 def test_an_interrupt_lets_every_run_at_work_stop_by_itself(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PRETEND_SECONDS", "60")
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    specs, places = pretend.specs(3), Places(tmp_path, tmp_path, tmp_path / "store")
+    specs, places = pretend.specs(3), Paths(tmp_path, tmp_path, tmp_path / "store")
 
     def interrupt() -> None:
         while len(pretend.at_work(places.store)) < 2:
@@ -111,7 +111,7 @@ def test_an_interrupt_lets_every_run_at_work_stop_by_itself(tmp_path, monkeypatc
 
     threading.Thread(target=interrupt).start()
     try:
-        outcome = execute.complete(specs, places, on_ray(2, pretend.attempt), pretend.Recorder())
+        outcome = grid.complete(specs, places, on_ray(2, pretend.attempt), pretend.Recorder())
     finally:
         signal.signal(signal.SIGINT, before)
     assert outcome.exit_code == 130
@@ -120,12 +120,12 @@ def test_an_interrupt_lets_every_run_at_work_stop_by_itself(tmp_path, monkeypatc
 
 
 def test_what_cannot_be_had_is_one_line(tmp_path, monkeypatch) -> None:
-    specs, places = pretend.specs(1), Places(tmp_path, tmp_path, tmp_path)
+    specs, places = pretend.specs(1), Paths(tmp_path, tmp_path, tmp_path)
     with pytest.raises(ParamsError, match=r"ray://host:1: a client cannot hand out data; .* --address auto"):
-        execute.complete(specs, places, on_ray(1, address="ray://host:1"), pretend.Recorder())
+        grid.complete(specs, places, on_ray(1, address="ray://host:1"), pretend.Recorder())
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ParamsError, match=r"Ray is not installed; run `make setup`, or `pip install '\.\[ray\]'`"):
-        execute.complete(specs, places, on_ray(1), pretend.Recorder())
+        grid.complete(specs, places, on_ray(1), pretend.Recorder())
 
 
 def test_the_head_hands_out_nothing_outside_its_data(tmp_path) -> None:
@@ -133,7 +133,7 @@ def test_the_head_hands_out_nothing_outside_its_data(tmp_path) -> None:
     for name in ("meta.json", "train_images.npy"):
         (tmp_path / "raw/digits" / name).write_bytes(b"0123")
     (tmp_path / "secret").write_text("s")
-    board = ray_executor._Board(tmp_path / "raw", tmp_path / "splits")
+    board = ray._Board(tmp_path / "raw", tmp_path / "splits")
     assert board.listing("raw", "digits") == [("digits/train_images.npy", 4), ("digits/meta.json", 4)]
     assert board.read("raw", "digits/meta.json", 1) == b"123"
     for name in ("../secret", str(tmp_path / "secret"), "digits/../../secret"):
@@ -149,12 +149,10 @@ def test_a_task_says_how_many_share_its_device(tmp_path, monkeypatch) -> None:
         (RayPlace("cpu", 2), "cpu", 2),
         (RayPlace("cpu", 2, address="auto"), "cpu", 1),
     ):
-        told = ray_executor._together(place, device, runs=5)
-        places = Places(tmp_path, tmp_path, tmp_path)
-        order = ray_executor._Order(
-            places, "", record.code_digest(), device, told, lambda *_: ("", record.provenance({}))
-        )
+        told = ray._together(place, device, runs=5)
+        places = Paths(tmp_path, tmp_path, tmp_path)
+        order = ray.TaskOrder(places, "", record.code_digest(), device, told, lambda *_: ("", record.provenance({})))
         board = SimpleNamespace(post=SimpleNamespace(remote=None))
-        _, found, _ = ray_executor._task(pretend.specs(1)[0].model_dump_json(), order, board)
+        _, found, _ = ray._task(pretend.specs(1)[0].model_dump_json(), order, board)
         assert told == expected and found["device"] == {"runs_together": expected}
-    assert ray_executor._together(RayPlace("cuda", 8, per_gpu=3), "cuda", runs=2) == 2
+    assert ray._together(RayPlace("cuda", 8, per_gpu=3), "cuda", runs=2) == 2

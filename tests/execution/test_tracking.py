@@ -14,10 +14,11 @@ from fake_wandb import FakeServer
 from typer.testing import CliRunner
 from workbench import app_repro, prepared, run_grid
 
-from app_repro.cli import cli
-from app_repro.config import params
+from app_repro.cli import pipeline
+from app_repro.config import grid as params
 from app_repro.core.errors import DataError
-from app_repro.execution import execute, tracking
+from app_repro.execution import grid as execute
+from app_repro.execution import tracking
 from app_repro.execution.tracking import Mirror, TrackingError
 from app_repro.execution.wandb_mirror import Where
 from app_repro.records import record
@@ -277,7 +278,7 @@ def test_the_command_takes_the_mode_from_params_and_syncs(tmp_path, monkeypatch)
 
     folder = workspace(tmp_path / "w", method="dense", sb=2, tracking="offline")
     monkeypatch.chdir(folder)
-    assert CliRunner().invoke(cli.app, ["run"]).exit_code == 0  # in this process, whose limits are long
+    assert CliRunner().invoke(pipeline.app, ["run"]).exit_code == 0  # in this process, whose limits are long
     assert len(list(folder.glob(".store/wandb/offline-run-*"))) == 1
     (run,) = (folder / ".store/runs").iterdir()
     synced = app_repro(folder, "wandb", "sync", run.name, env=os.environ | {"WANDB_MODE": "offline"})

@@ -42,13 +42,13 @@ def test_weights_left_are_zero_where_the_mask_left_says_so(trained) -> None:
     from safetensors.torch import load_file
 
     from app_repro.pruning import masks
-    from app_repro.training import models
+    from app_repro.training import networks
 
     spec, places, _ = trained
     folder = Store(places.store).folder(spec).path
     weights = load_file(folder / "model.safetensors")
-    net = models.build("resnet8s", 10, 8, 1)
-    mask = masks.unpack(load_file(folder / "masks.safetensors"), models.prunable(net))
+    net = networks.build("resnet8s", 10, 8, 1)
+    mask = masks.unpack(load_file(folder / "masks.safetensors"), networks.prunable(net))
     content = json.loads((folder / "record.json").read_text())
     assert list(masks.kept(mask).values()) == content["megabatches"][-1]["kept"]
     assert masks.holds({name: weights[name] for name in mask}, mask)

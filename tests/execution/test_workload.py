@@ -4,28 +4,27 @@
 """
 
 import json
-from pathlib import Path
 
 import pytest
 
-import app_repro
-from app_repro.config import params, presets
-from app_repro.execution import workload
-from app_repro.execution.workload import Shape
+from app_repro.config import grid, presets
+from app_repro.core.paths import PACKAGE
+from app_repro.execution import cost
+from app_repro.execution.cost import Shape
 
-FILE = Path(app_repro.__file__).with_name("workload.json")
+FILE = PACKAGE / "execution/workload.json"
 
 
 def sizes() -> dict[str, list[int]]:
     """[parameters, prunable weights, FLOPs of an image] of every network on every published shape that it can take."""
-    from app_repro.training import models
+    from app_repro.training import networks
 
     large = Shape(0, 0, 14, 224, 3)
     found = {}
-    for arch, (_, smallest) in models.ARCHITECTURES.items():
-        for shape in (*workload.PUBLISHED.values(), large):
+    for arch, (_, smallest) in networks.ARCHITECTURES.items():
+        for shape in (*cost.PUBLISHED.values(), large):
             if shape.size >= smallest:
-                of = models.describe(arch, shape.classes, shape.size, shape.channels)
+                of = networks.describe(arch, shape.classes, shape.size, shape.channels)
                 layers = of["layers"].values()
                 flops = of["other_flops"] + sum(layer["flops"] for layer in layers)
                 key = f"{arch} {shape.classes} {shape.size} {shape.channels}"
@@ -39,27 +38,25 @@ def test_the_sizes_kept_are_those_of_the_networks() -> None:
 
 def test_a_network_of_a_demo_record_has_the_sizes_kept() -> None:
     record = json.loads((FILE.parents[1] / "data/published/demo/digits-resnet8s-app-sb8-s1.json").read_text())
-    found = workload.network("resnet8s", workload.PUBLISHED["digits"])
+    found = cost.network("resnet8s", cost.PUBLISHED["digits"])
     assert found is not None and found.parameters == record["network"]["parameters"]
     assert found.flops == record["summary"]["inference_flops"]
     assert found.bytes_kept == 4 * 75_002 + 73_872 // 8
 
 
 def test_what_is_not_known_is_none() -> None:
-    assert workload.network("resnet8s", Shape(1, 1, 3, 17, 3)) is None
-    (spec,) = params.parse(
-        presets.preset("demo") | {"device": "cpu", "workers": None, "seed": 1, "method": "app"}
-    ).cells
-    assert workload.published_shape(spec.model_copy(update={"dataset": "folder:x"})) is None
+    assert cost.network("resnet8s", Shape(1, 1, 3, 17, 3)) is None
+    (spec,) = grid.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "seed": 1, "method": "app"}).cells
+    assert cost.published_shape(spec.model_copy(update={"dataset": "folder:x"})) is None
 
 
 @pytest.mark.parametrize("changed", [{"seed": 5}, {"split_seed": 9}])
 def test_no_seed_changes_the_counts(changed: dict[str, int]) -> None:
     """Also with a buffer, whose examples are drawn: as many are kept under every seed."""
     raw = presets.preset("demo") | {"device": "cpu", "workers": None, "seed": 1, "method": "app", "replay": "buffer"}
-    (spec,) = params.parse(raw | {"buffer_size": 100}).cells
-    shape = workload.PUBLISHED["digits"]
-    assert workload.workload(spec, shape) == workload.workload(spec.model_copy(update=changed), shape)
+    (spec,) = grid.parse(raw | {"buffer_size": 100}).cells
+    shape = cost.PUBLISHED["digits"]
+    assert cost.workload(spec, shape) == cost.workload(spec.model_copy(update=changed), shape)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from test_architecture import MODULES, PACKAGE
+from house import FILES, README, ROOMS, ROOT, module_of
 
-ROOT = PACKAGE.parent
-README = (ROOT / "README.md").read_text()
 LOCKS = ["requirements.lock", "requirements-cpu.lock", ".ci/tools.lock"]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_public_function_and_class_has_a_docstring(module: str) -> None:
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_every_public_function_and_class_has_a_docstring(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
     bare = [node.name for node in public(tree) if not ast.get_docstring(node)]
     assert not bare
@@ -36,8 +34,7 @@ def public(node: ast.Module | ast.ClassDef) -> list[ast.FunctionDef | ast.ClassD
 
 def test_the_tree_in_the_readme_is_the_package() -> None:
     tree = README.split("<!-- tree -->")[1].split("<!-- /tree -->")[0]
-    named = set(re.findall(r"^ {2}(\w+)\.py ", tree, re.MULTILINE))
-    assert named == set(MODULES)
+    assert re.findall(r"^ {2}(\w+)/ ", tree, re.MULTILINE) == list(ROOMS)
 
 
 def test_the_readme_names_only_files_that_exist() -> None:

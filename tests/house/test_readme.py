@@ -5,7 +5,8 @@ from test_report import a_record
 
 from app_repro.cli import readme
 from app_repro.core import files
-from app_repro.report import report
+from app_repro.core.paths import PACKAGE
+from app_repro.report import write
 from app_repro.report.figures import figures
 
 
@@ -20,12 +21,12 @@ def test_the_table_between_the_markers_is_made_from_records_and_the_rest_is_left
 
 
 def test_the_figures_it_shows_are_those_of_the_published_records(tmp_path) -> None:
-    root = Path(readme.__file__).parents[1]
+    root = PACKAGE.parent
     shown = re.findall(r"\]\((\S+\.svg)\)", (root / "README.md").read_text())
     assert [(Path(name).parent.name, Path(name).stem) for name in shown] == [
         (section, name) for section, names in readme.SECTIONS.items() for name in names
     ]
     for name in shown:
         section = Path(name).parent.name
-        figures.write_one(Path(name).stem, report.read_all([root / readme.PUBLISHED / section]), tmp_path, ["svg"])
+        figures.write_one(Path(name).stem, write.read_all([root / readme.PUBLISHED / section]), tmp_path, ["svg"])
         assert (tmp_path / Path(name).name).read_bytes() == (root / name).read_bytes()

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_docs import README
+from house import README
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from app_repro.core.errors import DataError, ParamsError
-from app_repro.machine import bench, benchtable, ceilings, compilers, starting, timed
+from app_repro.machine import bench, ceilings, compilers, speed_table, starting, timed
 from app_repro.machine.bench import Case
 from app_repro.machine.reference import Reference, as_the_library_comes
 from app_repro.records import record
@@ -130,14 +130,14 @@ def test_records_are_multiplied_over_a_grid_as_a_report_would_meet_it(tmp_path) 
 
 
 def test_tables_show_what_was_measured_beside_what_was_predicted() -> None:
-    lines = benchtable.speed_table(FOUND).splitlines()
+    lines = speed_table.speed_table(FOUND).splitlines()
     assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == (
         ["resnet20s", "reference loop", "fp32", "1", "200", "1.00", "-", "-", "390"]
     )
     assert [cell.strip() for cell in lines[3].split("|")[1:-1]] == (
         ["resnet20s", "eager", "fp32", "2", "500", "2.50", "44", "0.61", "660"]
     )
-    text = benchtable.as_text(FOUND)
+    text = speed_table.as_text(FOUND)
     assert "a processor, 2 cores; ceilings: fp32: 0.09 TFLOP/s, 9 GB/s" in text and "0.34" in text and "0.02" in text
 
 
@@ -149,31 +149,31 @@ FAILED = FOUND | {
 
 
 def test_tables_have_a_dash_for_what_failed_and_a_line_that_says_why() -> None:
-    last = benchtable.speed_table(FAILED).splitlines()[-1]
+    last = speed_table.speed_table(FAILED).splitlines()[-1]
     assert [cell.strip() for cell in last.split("|")[1:-1]] == ["resnet50", "graph", "bf16", "4", *"-----"]
-    assert benchtable.parts_table(FAILED).splitlines()[-1].count(" - ") == 5
-    assert benchtable.notes(FAILED) == [
+    assert speed_table.parts_table(FAILED).splitlines()[-1].count(" - ") == 5
+    assert speed_table.notes(FAILED) == [
         "compiled: left out, no compiler here",
         "resnet50, graph bf16 x 4: failed: no memory",
         "resnet50, scoring and states: failed: none either",
     ]
-    assert all(line in benchtable.as_text(FAILED) for line in benchtable.notes(FAILED))
-    assert not benchtable.notes(FOUND)
+    assert all(line in speed_table.as_text(FAILED) for line in speed_table.notes(FAILED))
+    assert not speed_table.notes(FOUND)
 
 
 def test_the_figure_leaves_out_what_failed(tmp_path) -> None:
-    shown, without = (benchtable.draw(found, tmp_path / name)[1] for name, found in (("a", FAILED), ("b", FOUND)))
+    shown, without = (speed_table.draw(found, tmp_path / name)[1] for name, found in (("a", FAILED), ("b", FOUND)))
     assert shown.read_bytes() == without.read_bytes()
     nothing = FAILED | {"reference": [], "results": FAILED["results"][1:]}
-    assert benchtable.draw(nothing, tmp_path / "c") == []
+    assert speed_table.draw(nothing, tmp_path / "c") == []
     no_ratio = FOUND | {"results": [FOUND["results"][0] | {"ratio_to_reference": None}]}
-    assert benchtable.draw(no_ratio, tmp_path / "d")
-    assert benchtable.speed_table(no_ratio).splitlines()[-1].split("|")[6].strip() == "-"
+    assert speed_table.draw(no_ratio, tmp_path / "d")
+    assert speed_table.speed_table(no_ratio).splitlines()[-1].split("|")[6].strip() == "-"
 
 
 def test_the_figure_is_written_twice_alike(tmp_path) -> None:
-    png, svg = benchtable.draw(FOUND, tmp_path / "a")
-    again = benchtable.draw(FOUND, tmp_path / "b")
+    png, svg = speed_table.draw(FOUND, tmp_path / "a")
+    again = speed_table.draw(FOUND, tmp_path / "b")
     assert png.read_bytes()[:4] == b"\x89PNG" and svg.read_bytes() == again[1].read_bytes()
 
 
@@ -181,7 +181,7 @@ def test_a_command_that_fails_is_a_row_without_seconds(tmp_path) -> None:
     assert starting._row("no such thing", ["/no/such/command"], tmp_path)["seconds"] is None
     found = starting._row("fails", [sys.executable, "-c", "raise SystemExit(1)"], tmp_path)
     assert found == {"what": "fails", "seconds": None}
-    assert "failed" in benchtable.starting_table({"starting": [found]})
+    assert "failed" in speed_table.starting_table({"starting": [found]})
 
 
 def test_each_network_is_left_before_the_next_is_begun(tmp_path, monkeypatch) -> None:

@@ -13,7 +13,7 @@ import yaml
 from workbench import settings
 
 from app_repro.core.errors import DataError, DiskFullError
-from app_repro.data import data
+from app_repro.data import dataset
 from app_repro.machine import container, doctor, workspace
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def test_without_a_command_it_says_what_can_be_done(tmp_path, capsys, calls) -> 
 
 
 def test_every_command_that_it_names_exists(capsys, tmp_path) -> None:
-    from app_repro.cli.cli import app
+    from app_repro.cli.pipeline import app
 
     names = {command.callback.__name__ for command in app.registered_commands if command.callback}
     names |= {
@@ -116,7 +116,7 @@ def test_it_says_that_results_without_a_mount_are_lost(tmp_path, calls, capsys, 
 def test_archives_in_their_mount_are_taken_before_the_pipeline_starts(tmp_path, calls, monkeypatch) -> None:
     monkeypatch.setattr(doctor, "before_training", lambda params_file: [])
     taken: list[tuple[object, ...]] = []
-    monkeypatch.setattr(data, "fetch", lambda name, target, **kwargs: taken.append((name, target, kwargs["origin"])))
+    monkeypatch.setattr(dataset, "fetch", lambda name, target, **kwargs: taken.append((name, target, kwargs["origin"])))
     small_grid(tmp_path / "out", dataset=["digits", "cifar10", "cifar100"])
     archives = tmp_path / "archives"
     archives.mkdir()

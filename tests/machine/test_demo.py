@@ -9,7 +9,7 @@ def test_the_workspace_holds_all_that_the_pipeline_needs(tmp_path) -> None:
     demo.prepare(tmp_path / "demo", ["epochs=1", "seed=[4,5]"])
     params = yaml.safe_load((tmp_path / "demo/params.yaml").read_text())
     assert params["epochs"] == 1 and params["seed"] == [4, 5] and params["dataset"] == "digits"
-    for name in (*workspace.NEEDED, ".dvc/config", "app_repro/cli/cli.py"):
+    for name in (*workspace.NEEDED, ".dvc/config", "app_repro/cli/pipeline.py"):
         assert (tmp_path / "demo" / name).exists(), name
     assert "no_scm = true" in (tmp_path / "demo/.dvc/config").read_text().lower()
 

@@ -13,7 +13,7 @@ import torch
 import yaml
 from workbench import app_repro, settings
 
-from app_repro.data import data
+from app_repro.data import dataset
 from app_repro.machine import checks, compilers, doctor, gpus
 from app_repro.machine.checks import Subject
 from app_repro.machine.doctor import MachineError, examine
@@ -217,7 +217,7 @@ def test_a_checkout_of_another_user_is_named_with_the_command_that_mends_it(subj
 
 def test_data_sets_are_named_with_their_digests_missing_and_damaged_ones_too(tmp_path) -> None:
     subject = made(tmp_path, dataset=["digits", "cifar10"])
-    held = data.fetch("digits", subject.store / "datasets/digits", cache=tmp_path / "downloads")
+    held = dataset.fetch("digits", subject.store / "datasets/digits", cache=tmp_path / "downloads")
     state = found(subject, "data sets")
     assert state.state == "warn" and state.finding == f"digits {held.digest[:12]}, cifar10 not there yet"
     path = subject.store / "datasets/digits/train_images.npy"

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_workspace_holds_the_pipeline_the_package_and_dvc_without_git(tmp_path) -> None:
     workspace.fill(tmp_path / "w", ROOT, (*workspace.NEEDED, "data/published"))
-    for name in (*workspace.NEEDED, "data/published", "app_repro/cli/cli.py"):
+    for name in (*workspace.NEEDED, "data/published", "app_repro/cli/pipeline.py"):
         assert (tmp_path / "w" / name).exists(), name
     assert not list((tmp_path / "w").rglob("__pycache__"))
     assert "no_scm = true" in (tmp_path / "w/.dvc/config").read_text()
@@ -22,10 +22,10 @@ def test_filling_again_writes_only_what_differs_and_drops_what_the_package_lacks
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     (tmp_path / "app_repro/gone.py").write_text("")
     (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n    mine = 1\n")
-    before = (tmp_path / "app_repro/cli/cli.py").stat().st_mtime_ns
+    before = (tmp_path / "app_repro/cli/pipeline.py").stat().st_mtime_ns
     workspace.fill(tmp_path, ROOT)
     assert (tmp_path / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
-    assert (tmp_path / "app_repro/cli/cli.py").stat().st_mtime_ns == before
+    assert (tmp_path / "app_repro/cli/pipeline.py").stat().st_mtime_ns == before
     assert not (tmp_path / "app_repro/gone.py").exists() and "mine" in (tmp_path / ".dvc/config").read_text()
 
 

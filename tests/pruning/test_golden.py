@@ -11,19 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from app_repro.data.data import Augmentation, DataSet, load
+from app_repro.pruning.prune import prune
+from app_repro.training.anytime import Run
+from app_repro.training.walk import walk
 from torch import nn, tensor
 
 from app_repro.config import params, presets
 from app_repro.config.spec import RunSpec
 from app_repro.data import splits
-from app_repro.data.data import Augmentation, DataSet, load
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks
-from app_repro.pruning.prune import prune
 from app_repro.records.store import Store
 from app_repro.training import models
-from app_repro.training.anytime import Run
-from app_repro.training.walk import walk
 
 HERE = Path(__file__).parents[1] / "support"
 PLACES = [Path(os.environ.get("APP_REPRO_GOLDEN") or "-"), HERE.parents[1] / "shared" / "golden", HERE / "golden"]

@@ -1,15 +1,16 @@
 import ast
 import shutil
-from pathlib import Path
 
 import pytest
+from house import imports
 
-from app_repro.config import params, presets
+from app_repro.config import grid, presets
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError
-from app_repro.records import codedigest, record
+from app_repro.core.paths import PACKAGE
+from app_repro.records import code, record
 
-SPEC = params.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "method": "app", "seed": 1}).cells[0]
+SPEC = grid.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "method": "app", "seed": 1}).cells[0]
 NETWORK = {
     "parameters": 130,
     "layers": {"a.weight": {"weights": 100, "flops": 1000}, "b.weight": {"weights": 20, "flops": 400}},
@@ -93,13 +94,13 @@ def test_numbers_leave_times_and_provenance_out_at_any_depth() -> None:
 
 @pytest.fixture
 def package(tmp_path):
-    return shutil.copytree(Path(record.__file__).parent, tmp_path / "app_repro")
+    return shutil.copytree(PACKAGE, tmp_path / "app_repro")
 
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """A package whose learning code is a function and a constant that it needs, in two files."""
-    monkeypatch.setattr(codedigest, "LEARNING_CODE", ("one.py", "room/two.py"))
+    monkeypatch.setattr(code, "LEARNING_CODE", ("one.py", "room/two.py"))
     (tmp_path / "room").mkdir()
     (tmp_path / "one.py").write_text(ONE)
     (tmp_path / "room/two.py").write_text(TWO)
@@ -168,7 +169,7 @@ def test_where_a_statement_stands_does_not_change_the_code_digest(small, monkeyp
     assert record.code_digest(small) == before
     (small / "one.py").rename(small / "room/first.py")
     (small / "room/two.py").rename(small / "second.py")
-    monkeypatch.setattr(codedigest, "LEARNING_CODE", ("second.py", "room/first.py"))
+    monkeypatch.setattr(code, "LEARNING_CODE", ("second.py", "room/first.py"))
     moved = ONE.replace("from app_repro.room import two", "from app_repro import second").replace("two.", "second.")
     (small / "room/first.py").write_text(f"{function}\n{moved}")
     assert record.code_digest(small) == before
@@ -177,7 +178,7 @@ def test_where_a_statement_stands_does_not_change_the_code_digest(small, monkeyp
     assert record.code_digest(small) == before
 
 
-@pytest.mark.parametrize("name", codedigest.LEARNING_CODE)
+@pytest.mark.parametrize("name", code.LEARNING_CODE)
 def test_any_statement_of_the_learning_code_changes_its_digest(package, name) -> None:
     before = record.code_digest(package)
     assert before == record.code_digest()
@@ -190,16 +191,15 @@ def test_any_statement_of_the_learning_code_changes_its_digest(package, name) ->
 
 
 def test_the_learning_code_holds_all_that_a_run_imports_but_data_and_plumbing() -> None:
-    from test_pipeline import imports
-
-    seen, todo = set(), {"anytime"}
+    seen, todo = set(), {"training/run"}
     while todo:
         module = todo.pop()
         seen.add(module)
-        todo |= imports(ast.parse((Path(record.__file__).parent / f"{module}.py").read_text())) - seen
-    # data: its digest and augmentation are in the spec; the others move bytes and words
-    data = {"data", "arrays", "archives", "downloads", "pace", "folders", "imagenet", "parts", "sources"}
-    assert seen - data - {"errors", "files", "spec"} == {name.removesuffix(".py") for name in codedigest.LEARNING_CODE}
+        todo |= set(imports(ast.parse((PACKAGE / f"{module}.py").read_text()))) - seen
+    learned = {name.removesuffix(".py") for name in code.LEARNING_CODE}
+    # data: its digest and augmentation are in the spec; the others move bytes and words, and say what a setting means
+    others = {name for name in seen - learned if name.split("/")[0] in ("core", "data", "config")}
+    assert seen == learned | others and "data/megabatches" in learned and "config/methods" in learned
 
 
 @pytest.mark.parametrize("change", [{"spec": {"sb": 8}}, {"spec": None}, {"run_id": None}])

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from app_repro.config import params, presets
+from app_repro.config import grid as params
+from app_repro.config import presets
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DiskFullError, DivergedError, IntegrityError, Stopped
 from app_repro.records import record, store
 from app_repro.records.store import RunFolder, Store, label, lay_out
-from app_repro.training.models import describe
+from app_repro.training.networks import describe
 
 HOLDER = """
 import sys, time; from pathlib import Path; from app_repro.records.store import RunFolder

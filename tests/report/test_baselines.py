@@ -7,21 +7,21 @@ import pytest
 import synthetic
 from test_groups import spec
 
-from app_repro.claims.cells import index
-from app_repro.claims.noise import Pool
-from app_repro.claims.statements import Claim
-from app_repro.records import groups
-from app_repro.records.evidence import Run
+from app_repro.claims.matching import index
+from app_repro.claims.statement import Claim
+from app_repro.claims.variance import Pool
+from app_repro.records import settings
+from app_repro.records.runs import RunRecord
 from app_repro.report.tables.baselines import differences
-from app_repro.report.tables.tables import Cell
+from app_repro.report.tables.table import Cell
 
 ACCURACY = "c100-r50-acc-vs-dense"
 FEW = "rin-fewshot-acc"
 
 
 def rows(records: list[dict[str, Any]], *claims: Claim) -> list[dict[str, Cell]]:
-    runs = [Run(Path("x"), content) for content in records]
-    made = differences(groups.group(runs), claims, index(runs), Pool(runs))
+    runs = [RunRecord(Path("x"), content) for content in records]
+    made = differences(settings.group(runs), claims, index(runs), Pool(runs))
     keys = [column.key for column in made.columns]
     return [dict(zip(keys, row, strict=True)) for row in made.rows]
 

@@ -7,7 +7,7 @@ from pictured import histories, run, situations
 from synthetic import grid
 
 from app_repro.report.figures import charts, series_runs, specs, specs_masks, specs_runs, specs_stream
-from app_repro.report.figures.palette import Look
+from app_repro.report.figures.marks import Look
 
 SITUATIONS = situations()
 SCALED = ("domainMin", "domainMax")

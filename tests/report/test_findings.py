@@ -2,8 +2,8 @@ import pages
 import pytest
 import synthetic
 
-from app_repro.claims import statements, verdicts
-from app_repro.claims.judge import VERDICTS, Judgement
+from app_repro.claims import printing, statement
+from app_repro.claims.judgement import VERDICTS, Judgement
 from app_repro.claims.verify import Report, Verdict
 from app_repro.report.page import findings
 
@@ -65,8 +65,8 @@ def test_an_open_claim_says_how_many_seeds_would_decide(needed, end) -> None:
 
 def test_every_verdict_kind_and_metric_has_its_words() -> None:
     assert set(findings.MEANINGS) == set(VERDICTS)
-    assert set(findings.STATEMENTS) == set(statements.KINDS)
-    assert set(findings.WORDS) == set(statements.METRICS)
+    assert set(findings.STATEMENTS) == set(statement.KINDS)
+    assert set(findings.WORDS) == set(statement.METRICS)
     sentences = [findings.STATEMENTS[claim.kind](claim) for claim in synthetic.committed().values()]
     assert all(text.endswith(".") and "None" not in text for text in sentences)
 
@@ -74,6 +74,6 @@ def test_every_verdict_kind_and_metric_has_its_words() -> None:
 def test_numbers_are_those_of_the_table_of_verdicts(tmp_path) -> None:
     report = pages.judged(tmp_path, pages.records())
     row = next(verdict for verdict in report.verdicts if verdict.claim.id == pages.CLAIM)
-    texts = dict(zip(verdicts.HEADERS, verdicts.row(row), strict=True))
+    texts = dict(zip(printing.HEADERS, printing.row(row), strict=True))
     found = findings.cards(report)[0].findings[0]
     assert found.measured == texts["measured mean +- sd"].replace("+-", "±") and found.interval == texts["interval"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app_repro.report.tables import formats
-from app_repro.report.tables.tables import Cell, Column, Table
+from app_repro.report.tables.table import Cell, Column, Table
 
 NASTY = r"50 % & $1_000 #{a}~b^c\d|e<f>"
 COLUMNS = (Column("name", "a name"), Column("accuracy", "accuracy %", True), Column("from", "from", True))

@@ -7,16 +7,16 @@ import pytest
 import synthetic
 from test_groups import spec
 
-from app_repro.claims.noise import Pool
-from app_repro.records import groups
-from app_repro.records.evidence import Run
-from app_repro.report.tables.maintable import SCALES, main_table
-from app_repro.report.tables.tables import Cell, Table
+from app_repro.claims.variance import Pool
+from app_repro.records import settings
+from app_repro.records.runs import RunRecord
+from app_repro.report.tables.main import SCALES, main_table
+from app_repro.report.tables.table import Cell, Table
 
 
 def table(*records: dict[str, Any]) -> Table:
-    runs = [Run(Path("x"), content) for content in records]
-    return main_table(groups.group(runs), Pool(runs))
+    runs = [RunRecord(Path("x"), content) for content in records]
+    return main_table(settings.group(runs), Pool(runs))
 
 
 def cells(made: Table, row: int = 0) -> dict[str, Cell]:

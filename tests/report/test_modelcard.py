@@ -10,17 +10,17 @@ import synthetic
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from test_groups import spec
 
-from app_repro.config import params
+from app_repro.config import grid
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, ParamsError
-from app_repro.records.evidence import Run
-from app_repro.report import modelcard, report
+from app_repro.records.runs import RunRecord
+from app_repro.report import modelcard, write
 
 DEMO = Path(__file__).parents[2] / "data/published/demo"
 
 
-def run(of: RunSpec, name: str = "one", **numbers: Any) -> Run:
-    return Run(Path(name) / "record.json", synthetic.make(of, **numbers))
+def run(of: RunSpec, name: str = "one", **numbers: Any) -> RunRecord:
+    return RunRecord(Path(name) / "record.json", synthetic.make(of, **numbers))
 
 
 def section(card: str, title: str) -> str:
@@ -28,7 +28,7 @@ def section(card: str, title: str) -> str:
 
 
 def test_the_card_of_a_published_run_has_its_numbers() -> None:
-    card = report.card([DEMO], "digits-resnet8s-app-sb8-s1")
+    card = write.card([DEMO], "digits-resnet8s-app-sb8-s1")
     assert card.startswith("# Model card: digits-resnet8s-app-sb8-s1\n")
     results = section(card, "Results")
     assert "| test accuracy % | 97.00 | 98.00 ± 0.88 (3) |" in results and "seeds 1, 2, 3" in results
@@ -47,7 +47,7 @@ def test_the_command_makes_the_same_run_again(method: str) -> None:
     words = shlex.split(modelcard.command(mine.model_dump(mode="json")))
     assert words[:3] == ["dvc", "exp", "run"] and set(words[3::2]) == {"-S"}
     given = {item.key_or_group: item.value() for item in OverridesParser.create().parse_overrides(words[4::2])}
-    (again,) = params.parse(given | {"device": "auto", "workers": None}).cells
+    (again,) = grid.parse(given | {"device": "auto", "workers": None}).cells
     assert again.run_id == mine.run_id
 
 
@@ -94,7 +94,7 @@ def test_a_diverged_run_has_a_card_too() -> None:
 
 def test_a_record_with_little_provenance_has_a_card() -> None:
     content = synthetic.make(spec("app")) | {"provenance": {}, "data_source": {}}
-    card = modelcard.card(mine := Run(Path("x.json"), content), [mine])
+    card = modelcard.card(mine := RunRecord(Path("x.json"), content), [mine])
     assert "| commit | unknown |" in card and "git checkout" not in card
 
 

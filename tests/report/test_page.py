@@ -9,8 +9,8 @@ import pages
 import pytest
 
 from app_repro.claims.verify import Report
-from app_repro.report.page import page
-from app_repro.report.tables.tables import Cell, Column, Table
+from app_repro.report.page import write
+from app_repro.report.tables.table import Cell, Column, Table
 
 EMPTY = Report((), ())
 HOSTILE = "</script><script>alert(1)</script>"
@@ -42,7 +42,7 @@ def test_the_page_is_the_same_for_the_same_records(tmp_path) -> None:
 
 
 def test_without_a_figure_the_bundle_is_left_out() -> None:
-    assert len(page.html(EMPTY, [], [pages.NO_CHART], pages.records())) < 100_000
+    assert len(write.html(EMPTY, [], [pages.NO_CHART], pages.records())) < 100_000
 
 
 @pytest.mark.promise
@@ -53,27 +53,27 @@ def test_values_are_escaped_wherever_they_stand() -> None:
     chart = dataclasses.replace(pages.chart(records), title=HOSTILE, caption=HOSTILE, alt=f"`{HOSTILE}`")
     table = dataclasses.replace(pages.main_table(records), title=HOSTILE, note=HOSTILE)
     report = Report((), (HOSTILE,), (HOSTILE,))
-    text = page.html(report, [table], [chart], records)
+    text = write.html(report, [table], [chart], records)
     assert "alert(1)" in text and "<script>alert" not in text and "`" + HOSTILE not in text
 
 
 def test_figures_travel_as_letters_that_end_no_script() -> None:
     value = {"a": {"data": HOSTILE}}
-    packed = page._packed(value)
+    packed = write._packed(value)
     assert re.fullmatch(r"[A-Za-z0-9+/=]+", packed)
     assert json.loads(gzip.decompress(base64.b64decode(packed))) == value
 
 
 def test_small_tables_stay_whole_and_large_ones_share_the_rest(monkeypatch) -> None:
-    monkeypatch.setattr(page, "MAX_CELLS", 100)
-    parts = page._parts([rows(1000, name="a"), rows(10, name="b"), rows(1000, 4, name="c")])
+    monkeypatch.setattr(write, "MAX_CELLS", 100)
+    parts = write._parts([rows(1000, name="a"), rows(10, name="b"), rows(1000, 4, name="c")])
     assert [len(part.rows) for part in parts] == [20, 10, 10]
     assert [part.left_out for part in parts] == [980, 0, 990]
 
 
 def test_rows_left_out_are_said_with_the_file_that_has_them(monkeypatch) -> None:
-    monkeypatch.setattr(page, "MAX_CELLS", 40)
-    text = page.html(EMPTY, [rows(1234)], [], pages.records())
+    monkeypatch.setattr(write, "MAX_CELLS", 40)
+    text = write.html(EMPTY, [rows(1234)], [], pages.records())
     assert "The first 20 of 1234 rows;</strong> tables/many.csv has them all." in text
     table = text.partition('<table id="rows-many">')[2].partition("</table>")[0]
     assert table.count("<tr>") == 1 + 20 and table.count('data-v="') == 40
@@ -82,8 +82,8 @@ def test_rows_left_out_are_said_with_the_file_that_has_them(monkeypatch) -> None
 def test_a_number_carries_its_value_and_the_places_of_its_runs() -> None:
     records = pages.records(protocols=["paper"])
     table = pages.main_table(records)
-    text = page.html(EMPTY, [table], [], records)
-    ids = [row[0].value for row in page.runs_table(records).rows]
+    text = write.html(EMPTY, [table], [], records)
+    ids = [row[0].value for row in write.runs_table(records).rows]
     app = next(row for row in table.rows if row[2].value == "app")[5]
     places = " ".join(str(ids.index(run)) for run in app.runs)
     assert f'data-v="{app.value}"><button type="button" data-runs="{places}"><strong>60.20<' in text
@@ -94,8 +94,8 @@ def test_runs_say_where_they_come_from() -> None:
     record["provenance"] = {"git": {"commit": "a" * 40, "dirty": True}, "device": {"kind": "cuda", "name": "GPU"}}
     bad = record | {"status": "diverged", "summary": None, "diverged": {"megabatch": 3, "epoch": 2}}
     bad["accepted_code"], bad["provenance"] = ["x"], {}
-    columns = [column.key for column in page.runs_table([record]).columns]
-    shown = [dict(zip(columns, row, strict=True)) for found in (record, bad) for row in page.runs_table([found]).rows]
+    columns = [column.key for column in write.runs_table([record]).columns]
+    shown = [dict(zip(columns, row, strict=True)) for found in (record, bad) for row in write.runs_table([found]).rows]
     texts = [{key: cell.shown for key, cell in row.items()} for row in shown]
     assert texts[0]["commit"] == "a" * 10 + "+" and texts[0]["device"] == "GPU" and texts[0]["wall_seconds"] == "100.0"
     assert texts[1]["status"] == "diverged at megabatch 3, epoch 2, other code accepted"
@@ -105,5 +105,5 @@ def test_runs_say_where_they_come_from() -> None:
 @pytest.mark.parametrize("shown", ["released", "released, order=permuted"])
 def test_a_row_is_about_the_bundle_it_departs_from(shown) -> None:
     table = Table("t", "t", "", (Column("protocol", "protocol"),), ((Cell(shown, shown),),))
-    assert page._protocols_of(table) == ("released",)
-    assert page._protocols_of(rows(2)) == ("", "")
+    assert write._protocols_of(table) == ("released",)
+    assert write._protocols_of(rows(2)) == ("", "")

@@ -1,4 +1,4 @@
-from app_repro.report.figures.palette import COLOURS, SPARE, looks, wrapped
+from app_repro.report.figures.marks import COLOURS, SPARE, looks, wrapped
 
 
 def row(label: str, method: str = "app") -> dict[str, str]:

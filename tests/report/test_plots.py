@@ -9,12 +9,12 @@ import yaml
 from test_groups import spec
 from test_streamtables import grouped
 
-from app_repro.report.tables import plots
-from app_repro.report.tables.streamtables import per_megabatch
+from app_repro.report.tables import dvc_plots
+from app_repro.report.tables.stream import per_megabatch
 
 
 def written(folder: Path, *records: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
-    paths = plots.write(per_megabatch(grouped(*records)), folder)
+    paths = dvc_plots.write(per_megabatch(grouped(*records)), folder)
     assert set(paths) == {path for path in folder.rglob("*") if path.is_file()}
     return {path.name: list(csv.DictReader(path.open())) for path in paths}
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from synthetic import grid, make
 
 from app_repro.report.figures import series
-from app_repro.report.tables import tables
+from app_repro.report.tables import table
 
 
 def records(**changes):
@@ -70,7 +70,7 @@ def test_mean_and_sd_are_those_of_the_library() -> None:
 @example([7087, 7158])  # of 10,000: 71.225 % is 71.22 or 71.23, by whether one scales before or after averaging
 def test_a_mean_is_rounded_as_in_the_tables(correct) -> None:
     values = [count / 10_000 for count in correct]
-    cell = tables.mean(values, tables.Scale("%", 100.0, 2), ())
+    cell = table.mean(values, table.Scale("%", 100.0, 2), ())
     assert cell.shown == f"{series.shown(*series.mean_sd(values, 100.0))} ({len(values)})"
 
 

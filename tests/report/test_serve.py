@@ -49,7 +49,8 @@ def test_no_page_is_one_line_with_what_to_run(tmp_path) -> None:
 
 def test_ctrl_c_ends_it_quietly(tmp_path) -> None:
     (tmp_path / "index.html").write_text("page")
-    code = f"from pathlib import Path; from app_repro.report.page.serve import show; show(Path({str(tmp_path)!r}), browser=False)"
+    code = "from pathlib import Path; from app_repro.report.page.serve import show; "
+    code += f"show(Path({str(tmp_path)!r}), browser=False)"
     # a background job of a shell without job control would hand down an ignored SIGINT
     start = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
     command = [sys.executable, "-c", code]

@@ -7,14 +7,14 @@ import pytest
 import synthetic
 from test_groups import spec
 
-from app_repro.records import groups
-from app_repro.records.evidence import Run
-from app_repro.report.tables.streamtables import PLACES, per_layer, per_megabatch
-from app_repro.report.tables.tables import Table
+from app_repro.records import settings
+from app_repro.records.runs import RunRecord
+from app_repro.report.tables.stream import PLACES, per_layer, per_megabatch
+from app_repro.report.tables.table import Table
 
 
-def grouped(*records: dict[str, Any]) -> list[groups.Group]:
-    return groups.group([Run(Path("x"), content) for content in records])
+def grouped(*records: dict[str, Any]) -> list[settings.Group]:
+    return settings.group([RunRecord(Path("x"), content) for content in records])
 
 
 def column(made: Table, key: str) -> list[Any]:

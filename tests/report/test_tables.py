@@ -2,30 +2,30 @@
 
 import pytest
 
-from app_repro.report.tables import tables
-from app_repro.report.tables.tables import NOTHING, Scale
+from app_repro.report.tables import table
+from app_repro.report.tables.table import NOTHING, Scale
 
 PERCENT = Scale("accuracy %", 100, 2)
 
 
 def test_a_mean_is_shown_in_the_heading_s_unit_and_kept_in_the_record_s() -> None:
-    cell = tables.mean([0.68, 0.70, 0.66], PERCENT, ("a", "b", "c"), best=True)
+    cell = table.mean([0.68, 0.70, 0.66], PERCENT, ("a", "b", "c"), best=True)
     assert cell.shown == "68.00 ± 2.00 (3)" and cell.value == pytest.approx(0.68) and cell.sd == pytest.approx(0.02)
     assert (cell.n, cell.runs, cell.best) == (3, ("a", "b", "c"), True)
 
 
 def test_one_seed_has_no_sd_and_none_nothing() -> None:
-    assert tables.mean([0.5], PERCENT, ("a",)).shown == "50.00 (1)"
-    assert tables.mean([0.5], PERCENT, ("a",)).sd is None
-    assert tables.mean([None, 0.5], PERCENT, ("a", "b")).n == 1
-    assert tables.mean([], PERCENT, ()) == tables.mean([None], PERCENT, ("a",)) == NOTHING
+    assert table.mean([0.5], PERCENT, ("a",)).shown == "50.00 (1)"
+    assert table.mean([0.5], PERCENT, ("a",)).sd is None
+    assert table.mean([None, 0.5], PERCENT, ("a", "b")).n == 1
+    assert table.mean([], PERCENT, ()) == table.mean([None], PERCENT, ("a",)) == NOTHING
 
 
 def test_signs_and_thousands_are_shown() -> None:
     count = Scale("errors", 1, 0)
-    assert tables.mean([9927, 9927], count, (), signed=True).shown == "+9,927 ± 0 (2)"
-    assert tables.number(-1234.5, count, signed=True).shown == "-1,234"
-    assert tables.number(None, count) == NOTHING
+    assert table.mean([9927, 9927], count, (), signed=True).shown == "+9,927 ± 0 (2)"
+    assert table.number(-1234.5, count, signed=True).shown == "-1,234"
+    assert table.number(None, count) == NOTHING
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,10 @@ def test_signs_and_thousands_are_shown() -> None:
     [("app", "app"), (4.5, "4.5"), (8, "8"), ([5, 8], "5, 8"), (True, "true"), (None, "-"), ("", "-")],
 )
 def test_labels_are_plain_texts(value: object, shown: str) -> None:
-    cell = tables.label(value)
+    cell = table.label(value)
     assert cell.shown == shown and cell.n is None and cell.runs == ()
 
 
 def test_a_long_list_says_how_many_more() -> None:
-    assert tables.listed(["a", "b"]) == "a, b"
-    assert tables.listed(list("abcd"), 2) == "a, b and 2 more"
+    assert table.listed(["a", "b"]) == "a, b"
+    assert table.listed(list("abcd"), 2) == "a, b and 2 more"

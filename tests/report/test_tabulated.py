@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import synthetic
 
-from app_repro.claims.statements import Claim
-from app_repro.config import methods, params, presets
+from app_repro.claims.statement import Claim
+from app_repro.config import grid, methods, presets
 from app_repro.report.tables import formats
-from app_repro.report.tables.tables import Table
+from app_repro.report.tables.table import Table
 from app_repro.report.tabulated import all_tables
 
 GOLDEN = Path(__file__).parents[1] / "support/golden" / "tables"
@@ -61,7 +61,7 @@ def test_tables_are_as_committed(name: str) -> None:
 
 def short(**changed: Any) -> list[Any]:
     raw = presets.preset("short") | {"device": "cpu", "workers": None, "dataset": "cifar10", "arch": "resnet18"}
-    return list(params.parse(raw | changed).cells)
+    return list(grid.parse(raw | changed).cells)
 
 
 def noisy(specs: list[Any], **numbers: Any) -> list[dict[str, Any]]:

@@ -18,9 +18,9 @@ import yaml
 from safetensors.numpy import load_file
 
 from app_repro.core import files
+from app_repro.core.paths import PACKAGE
 from app_repro.records import record
 
-PACKAGE = Path(record.__file__).parent
 CELLS = tuple((method, protocol) for method in ("dense", "osp", "app") for protocol in ("paper", "released"))
 EPOCHS, SAVES = 4, 68
 """Of each megabatch, of three; and states of a run that saves one after every step, a few fewer than there are."""
@@ -47,13 +47,12 @@ def left(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def mutant(folder: Path, module: str, old: str, new: str) -> Path:
-    """A copy of the package in which one text of a module was replaced; the folder that holds it."""
-    shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
-    path = folder / PACKAGE.name / f"{module}.py"
-    text = path.read_text(encoding="utf-8")
-    assert text.count(old) == 1, f"{module}.py holds {text.count(old)} times: {old}"
-    path.write_text(text.replace(old, new), encoding="utf-8")
+def mutant(folder: Path, old: str, new: str) -> Path:
+    """A copy of the package in which a text that stands in it once was replaced; the folder that holds it."""
+    package = shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    texts = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    (path,) = [path for path, text in texts.items() for _ in range(text.count(old))]
+    path.write_text(texts[path].replace(old, new), encoding="utf-8")
     return folder
 
 

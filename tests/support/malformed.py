@@ -6,7 +6,7 @@ from functools import cache
 import yaml
 from torture import drawing
 
-from app_repro.config import params, presets
+from app_repro.config import grid, presets
 
 VALUES = {
     "not a number": ".nan",
@@ -61,7 +61,7 @@ FILES = {
     "a list": (b"- 1\n", "no settings"),
     "10 MB": (b"#" * 10_000_000, "larger than"),
     "10 MB of keys": (b"".join(b"k%d: 1\n" % i for i in range(800_000)), "larger than"),
-    "just too large": (GOOD + b"#" * params.MAX_PARAMS_BYTES, "larger than"),
+    "just too large": (GOOD + b"#" * grid.MAX_PARAMS_BYTES, "larger than"),
     "no text": (bytes(range(256)), "not readable"),
     "UTF-16": (GOOD.decode().encode("utf-16"), "not readable"),
     "a zero byte": (GOOD + b"\x00", "not readable"),
@@ -93,8 +93,8 @@ FILES = {
 def cases() -> list[Case]:
     """All of them; each value of each key alternately in a file and as an override."""
     found = [Case(name, named, content) for name, (content, named) in FILES.items()]
-    found += [Case(f"no {key}", key, _without(key)) for key in params.known_keys() if key not in params.optional_keys()]
-    for i, key in enumerate(params.known_keys()):
+    found += [Case(f"no {key}", key, _without(key)) for key in grid.known_keys() if key not in grid.optional_keys()]
+    for i, key in enumerate(grid.known_keys()):
         for j, (what, text) in enumerate(VALUES.items()):
             if what == "no list" and key in EMPTY_LIST_IS_FINE:
                 continue

@@ -8,10 +8,10 @@ import synthetic
 
 from app_repro.claims.verify import Report, verify
 from app_repro.config.spec import RunSpec
-from app_repro.report import report
+from app_repro.report import write as report
 from app_repro.report.figures.charts import Chart
-from app_repro.report.page import page
-from app_repro.report.tables.tables import Cell, Column, Table
+from app_repro.report.page import write as page
+from app_repro.report.tables.table import Cell, Column, Table
 
 CLAIM = "c100-r50-acc-vs-dense"
 

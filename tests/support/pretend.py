@@ -8,20 +8,20 @@ from typing import Any
 import synthetic
 import workbench
 
-from app_repro.config import params
+from app_repro.config import grid
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.records import record
-from app_repro.records.store import Places, RunFolder, Store
+from app_repro.records.store import Paths, RunFolder, Store
 
 
 def specs(count: int) -> list[RunSpec]:
     """`count` runs that differ in their seed."""
     settings = workbench.settings(method="dense", seed=list(range(1, count + 1)))
-    return [spec.model_copy(update={"data_digest": "0" * 64}) for spec in params.parse(settings).cells]
+    return [spec.model_copy(update={"data_digest": "0" * 64}) for spec in grid.parse(settings).cells]
 
 
-def attempt(spec: RunSpec, places: Places, device: str, report: Any, should_stop: Any) -> tuple[str, str]:
+def attempt(spec: RunSpec, places: Paths, device: str, report: Any, should_stop: Any) -> tuple[str, str]:
     """Hold the run's lock for $PRETEND_SECONDS, leave a record; each beginning and each end is noted in the store."""
     folder = Store(places.store).folder(spec)
     with folder.lock(should_stop):

@@ -22,7 +22,7 @@ from app_repro.core import files
 from app_repro.execution import worker
 from app_repro.records import record
 from app_repro.records.store import RunFolder, Store
-from app_repro.training import anytime
+from app_repro.training import run
 
 PROCESSES = 8
 EPOCHS = 3
@@ -90,7 +90,7 @@ def main() -> None:
     record.code_digest()
     ended = []
     for number in range(rounds):
-        anytime.SAVE_EVERY_SECONDS = draw.choice([0.0, 30.0])
+        run.SAVE_EVERY_SECONDS = draw.choice([0.0, 30.0])
         ended.append(race(spec, places, draw.randint(1, EPOCHS - 1) if number % 2 else 0))
     print(json.dumps(ended))
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from app_repro.claims import claims
-from app_repro.claims.statements import Claim, protocols, seeds, side_specs
-from app_repro.config import methods, params, presets
+from app_repro.claims import claims_file as claims
+from app_repro.claims.statement import Claim, protocols, seeds, side_specs
+from app_repro.config import grid as params
+from app_repro.config import methods, presets
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.records import record

@@ -8,11 +8,12 @@ from typing import Any
 
 import yaml
 
-from app_repro.config import params, presets
+from app_repro.config import presets
+from app_repro.config.grid import parse
 from app_repro.config.spec import RunSpec
-from app_repro.data import data, splits
-from app_repro.execution import execute, local_executor
-from app_repro.records.store import Places
+from app_repro.data import dataset, splits
+from app_repro.execution import grid, local
+from app_repro.records.store import Paths
 
 TINY: dict[str, Any] = {
     "device": "cpu",
@@ -32,19 +33,19 @@ def settings(**changes: Any) -> dict[str, Any]:
     return presets.preset("demo") | TINY | changes
 
 
-def prepared(folder: Path, **changes: Any) -> tuple[list[RunSpec], Places]:
+def prepared(folder: Path, **changes: Any) -> tuple[list[RunSpec], Paths]:
     """Digits fetched and cut in `folder`; the grid's specs and places."""
-    parsed = params.parse(settings(**changes))
-    places = Places(folder / "raw", folder / "splits", folder / "store")
-    data.fetch("digits", places.raw / "digits", cache=folder / "downloads")
+    parsed = parse(settings(**changes))
+    places = Paths(folder / "raw", folder / "splits", folder / "store")
+    dataset.fetch("digits", places.raw / "digits", cache=folder / "downloads")
     specs = splits.grid(parsed, places.raw)
     splits.write(specs, places.raw, places.splits)
     return specs, places
 
 
-def run_grid(specs: Sequence[RunSpec], places: Places, slots: Sequence[str], display: Any, lanes: int = 1) -> Any:
+def run_grid(specs: Sequence[RunSpec], places: Paths, slots: Sequence[str], display: Any, lanes: int = 1) -> Any:
     """Train on this machine what the store lacks, `slots` naming the device of each worker."""
-    return execute.complete(specs, places, local_executor.here(slots, lanes), display)
+    return grid.complete(specs, places, local.here(slots, lanes), display)
 
 
 def workspace(folder: Path, **changes: Any) -> Path:

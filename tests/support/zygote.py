@@ -24,13 +24,13 @@ from typing import Any
 import torch
 import torch._dynamo  # an optimizer imports it late, which takes longer than a small run
 
-from app_repro.cli import cli
+from app_repro.cli import pipeline
 from app_repro.data import splits
-from app_repro.execution import computing, executors, local_executor, worker
+from app_repro.execution import computing, executors, local, worker
 from app_repro.records import record
-from app_repro.training import anytime, checkpoint, recipe
+from app_repro.training import checkpoint, optimizer, run
 
-LOADED = (anytime, checkpoint, computing, executors, local_executor, splits, worker)
+LOADED = (run, checkpoint, computing, executors, local, splits, worker)
 
 
 def act(request: dict[str, Any], number: int) -> None:
@@ -45,7 +45,7 @@ def act(request: dict[str, Any], number: int) -> None:
     sys.argv = ["app-repro", *request["words"]]
     code = 70
     try:
-        cli.main()
+        pipeline.main()
     except SystemExit as end:
         code = int(end.code or 0)
     except BaseException:
@@ -56,11 +56,11 @@ def act(request: dict[str, Any], number: int) -> None:
 
 def alter(request: dict[str, Any]) -> None:
     """What is asked to be another than in the package; worker processes are forks, and have it too."""
-    anytime.SAVE_EVERY_SECONDS = request.get("save_every", anytime.SAVE_EVERY_SECONDS)
+    run.SAVE_EVERY_SECONDS = request.get("save_every", run.SAVE_EVERY_SECONDS)
     if request.get("other_code"):
         record.code_digest = lambda folder=None: "another code"
-        rate = recipe.Recipe.learning_rate
-        recipe.Recipe.learning_rate = lambda *place: rate(*place) / 2  # type: ignore[method-assign]
+        rate = optimizer.OptimSettings.learning_rate
+        optimizer.OptimSettings.learning_rate = lambda *place: rate(*place) / 2  # type: ignore[method-assign]
     if at := request.get("in_write"):
         seen, fsync = [], os.fsync
 

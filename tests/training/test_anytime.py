@@ -7,11 +7,11 @@ import torch
 from workbench import prepared
 
 from app_repro.core.errors import AppReproError, Stopped
-from app_repro.data import data, splits
+from app_repro.data import dataset, splits
 from app_repro.records import record
 from app_repro.records.store import Store
 from app_repro.training import steps
-from app_repro.training.anytime import Run
+from app_repro.training.run import Run
 
 PRUNABLE = 73_872
 """Convolution weights of resnet8s for one channel: 9 (16 + 2 * 16 * 16 + 16 * 32 + 32 * 32 + 32 * 64 + 64 * 64)."""
@@ -24,7 +24,7 @@ def bench(tmp_path_factory):
 
 def a_run(bench, spec, keeper, **hooks) -> Run:
     _, places = bench
-    images = data.load(places.raw / "digits")
+    images = dataset.load(places.raw / "digits")
     return Run(spec, images, splits.load(spec, places.splits), torch.device("cpu"), keeper, code="c", **hooks)
 
 

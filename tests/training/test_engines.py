@@ -7,9 +7,9 @@ import torch
 from test_steps import RECIPE, images_of, steps_for
 
 from app_repro.core.errors import ParamsError
-from app_repro.training import engines, models
+from app_repro.training import engines, networks
 from app_repro.training.steps import Steps
-from app_repro.training.stream import Images, Order
+from app_repro.training.stream import EpochOrder, Images
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -37,7 +37,7 @@ def test_a_compiled_network_is_used_for_whole_batches_alone(monkeypatch) -> None
     monkeypatch.setattr(torch, "compile", lambda net, **_: lambda images: seen.append(len(images)) or net(images))
     seen: list[int] = []
     steps = steps_for(engine="compiled")
-    assert all(steps.train(images_of(10), Order(torch.arange(10), torch.rand(10, 5)), 0, 0.1))
+    assert all(steps.train(images_of(10), EpochOrder(torch.arange(10), torch.rand(10, 5)), 0, 0.1))
     assert seen == [4, 4]  # and not the last two images
 
 
@@ -67,7 +67,7 @@ def two_hundred_steps(engine: str) -> list[torch.Tensor]:
     device = torch.device("cuda")
     on_gpu, test = on_device(images_of(31), device), on_device(images_of(13, seed=1), device)
     with torch.cuda.stream(torch.cuda.Stream()):
-        net = models.build("resnet8s", 10, 8, 1, 1).to(device, memory_format=torch.channels_last)
+        net = networks.build("resnet8s", 10, 8, 1, 1).to(device, memory_format=torch.channels_last)
         steps = Steps(net, replace(RECIPE, engine=engine), longest=64)
         found = []
         for epoch in range(25):
@@ -76,13 +76,13 @@ def two_hundred_steps(engine: str) -> list[torch.Tensor]:
                 kept = 0.9 - epoch / 50
                 shares = {name: torch.rand(w.shape, generator=generator) for name, w in steps.weights.items()}
                 steps.set_mask({name: (draw < kept).to(device) for name, draw in shares.items()})
-            order = Order(
+            order = EpochOrder(
                 torch.randperm(31, generator=generator).to(device), torch.rand(31, 5, generator=generator).to(device)
             )
             for _ in steps.train(on_gpu, order, 0, 0.1 if epoch < 15 else 0.01):
                 pass
             for images, name in ((on_gpu, "train"), (test, "test")):
-                for _ in steps.evaluate(images, Order(torch.arange(len(images.labels), device=device)), name):
+                for _ in steps.evaluate(images, EpochOrder(torch.arange(len(images.labels), device=device)), name):
                     pass
                 found.append(torch.tensor([steps.counts().loss_sum, *steps.trained.read()], dtype=torch.float64))
         return [
@@ -109,10 +109,10 @@ def test_images_that_stream_to_a_gpu_have_the_bits_of_those_that_reside(engine: 
     found = []
     for images in (resident, streamed):
         with torch.cuda.stream(torch.cuda.Stream()):
-            net = models.build("resnet8s", 10, 8, 1, 1).to(device, memory_format=torch.channels_last)
+            net = networks.build("resnet8s", 10, 8, 1, 1).to(device, memory_format=torch.channels_last)
             steps = Steps(net, replace(RECIPE, engine=engine), longest=500)
             for _ in range(3):
-                for _ in steps.train(images, Order(shuffled.to(images.labels.device), draws), 0, 0.1):
+                for _ in steps.train(images, EpochOrder(shuffled.to(images.labels.device), draws), 0, 0.1):
                     pass
             found.append([steps.trained.read(), *(value.cpu() for value in net.state_dict().values())])
     assert found[0][0] == found[1][0]

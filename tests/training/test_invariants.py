@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from torture import times
 from workbench import prepared
 
-from app_repro.config import methods, params, presets
+from app_repro.config import grid, methods, presets
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.data import data, splits
+from app_repro.data import dataset, splits
 from app_repro.data.megabatches import phase, split
 from app_repro.pruning import masks
 from app_repro.records import record
 from app_repro.records.store import RunFolder
-from app_repro.training import models
-from app_repro.training.anytime import Run
-from app_repro.training.walk import walk
+from app_repro.training import networks
+from app_repro.training.protocol import masks_only
+from app_repro.training.run import Run
 
 SWITCHES = {
     "scored_weights": ["trained", "fresh"],
@@ -61,13 +61,13 @@ def pruned(draw: Any, **fixed: Any) -> dict[str, Any]:
 def spec_for(tmp_path_factory) -> Callable[[dict[str, Any]], tuple[RunSpec, Any]]:
     """A spec with these settings, and its data set."""
     [base], places = prepared(tmp_path_factory.mktemp("digits"), method="app", epochs=1, milestones=[], test_limit=20)
-    digits = data.load(places.raw / "digits")
+    digits = dataset.load(places.raw / "digits")
 
     def make(changes: dict[str, Any]) -> tuple[RunSpec, Any]:
         given_ = {name: value for name, value in changes.items() if name != "buffer_size"}
         given_ |= {"buffer_size": changes["buffer_size"]} if changes["replay"] == "buffer" else {}
         outside = {"device": "cpu", "workers": None, "epochs": 1, "milestones": [], "test_limit": 20}
-        spec = params.parse(presets.preset("demo") | outside | given_).cells[0]
+        spec = grid.parse(presets.preset("demo") | outside | given_).cells[0]
         return spec.model_copy(update={"data_digest": base.data_digest}), (digits, splits.cut(spec, places.raw))
 
     return make
@@ -83,7 +83,7 @@ def test_pruned_weights_are_exactly_zero_after_every_step_of_every_method(spec_f
     run._stop_while_scoring = lambda: None  # then other weights may lie there: those that are scored
 
     def look() -> bool:
-        weights = models.prunable(run.net)
+        weights = networks.prunable(run.net)
         exact = all(int((weights[name][~layer] == 0).sum()) == int((~layer).sum()) for name, layer in run.mask.items())
         seen.append(exact and masks.holds(run.steps.momentum, run.mask))
         return False
@@ -105,7 +105,7 @@ def test_pruned_weights_are_exactly_zero_after_every_step_of_every_method(spec_f
 def test_under_paper_the_density_never_rises_and_is_within_one_weight_of_the_schedule(spec_for, changes) -> None:
     spec, (digits, parts) = spec_for(changes)
     before = None
-    for stop in walk(spec, digits, parts, torch.device("cpu"), score_limit=4):
+    for stop in masks_only(spec, digits, parts, torch.device("cpu"), score_limit=4):
         asked = methods.nominal_density(spec.method, stop.megabatch, spec.sb, spec.tau)
         kept = masks.kept(stop.mask)
         if spec.scope == "global":

@@ -8,7 +8,7 @@ from workbench import prepared, settings
 from app_repro.core.errors import ParamsError
 from app_repro.execution import computing, worker
 from app_repro.records.store import Store
-from app_repro.training import lastbatch, models
+from app_repro.training import networks, preflight
 
 ONE_PIXEL = {"arch": "resnet18", "method": "app", "seed": 1, "sb": 2, "epochs": 1, "milestones": [], "test_limit": 20}
 """ResNet-18 on digits of 8x8 pixels ends in maps of one."""
@@ -31,7 +31,7 @@ def test_an_image_left_alone_is_refused_and_torch_would_have_stopped_there(case:
     changes, named = CASES[case]
     specs, places = prepared(tmp_path, **ONE_PIXEL | changes)
     with pytest.raises(ParamsError, match=named) as caught:
-        lastbatch.check(specs, places.raw)
+        preflight.check(specs, places.raw)
     assert "\n" not in str(caught.value) and "change " in str(caught.value)
     if case == "scored":  # the others would train first
         status, message = worker.attempt(specs[0], places, "cpu", lambda event: None)
@@ -50,15 +50,15 @@ def test_an_image_left_alone_is_refused_and_torch_would_have_stopped_there(case:
 )
 def test_what_can_be_trained_is_not_refused(changes: dict, tmp_path) -> None:
     specs, places = prepared(tmp_path, **ONE_PIXEL | {"train_limit": 40, "lr": 0.001} | changes)
-    lastbatch.check(specs, places.raw)
+    preflight.check(specs, places.raw)
     assert worker.attempt(specs[0], places, "cpu", lambda event: None) == ("finished", "")
 
 
 @pytest.mark.parametrize(("arch", "size"), [("resnet18", 8), ("resnet8s", 8), ("vgg16_bn", 16), ("vgg16_bn", 32)])
 def test_torch_refuses_one_image_exactly_where_the_smallest_map_is_one_pixel(arch: str, size: int) -> None:
-    net = models.build(arch, 10, size, 3).train()
+    net = networks.build(arch, 10, size, 3).train()
     net(torch.zeros(2, 3, size, size))
-    if lastbatch.smallest_map(arch, 10, size, 3) > 1:
+    if preflight.smallest_map(arch, 10, size, 3) > 1:
         net(torch.zeros(1, 3, size, size))
     else:
         with pytest.raises(ValueError, match="more than 1 value per channel"):

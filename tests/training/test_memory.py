@@ -10,14 +10,17 @@ import sys
 import pytest
 import torch
 
-from app_repro.execution.execute import Outcome
-from app_repro.training import memory
+from app_repro.execution.grid import Outcome
+from app_repro.training import device
 
 LIMITED = """
 import json, resource, sys
 from pathlib import Path
 from workbench import prepared
-from app_repro.training import anytime, models; from app_repro.execution import worker; from app_repro.records import record; from app_repro.data.data import data, splits
+from app_repro.training import run as anytime, networks as models
+from app_repro.execution import worker
+from app_repro.records import record
+from app_repro.data import dataset as data, splits
 from app_repro.records.store import Store
 
 changes = {"method": "dense", "sb": 1, "epochs": 1, "milestones": [], "train_limit": 600, "batch_size": 540}
@@ -61,7 +64,7 @@ def test_a_run_that_finds_no_memory_says_so_and_runs_as_it_was_set_once_there_is
     ],
 )
 def test_memory_that_ran_out_is_recognised_whoever_asked_for_it(error) -> None:
-    assert memory.ran_out(error)
+    assert device.ran_out(error)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +72,7 @@ def test_memory_that_ran_out_is_recognised_whoever_asked_for_it(error) -> None:
     [RuntimeError("mat1 and mat2 shapes cannot be multiplied"), OSError(errno.EIO, "out of memory"), ValueError("oom")],
 )
 def test_other_errors_are_not_taken_for_it(error) -> None:
-    assert not memory.ran_out(error)
+    assert not device.ran_out(error)
 
 
 def test_a_grid_with_a_run_that_found_no_memory_exits_3() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from app_repro.core.errors import ParamsError
-from app_repro.training.models import ARCHITECTURES, build, cost, describe, prunable
+from app_repro.training.networks import ARCHITECTURES, build, cost, describe, prunable
 
 TABLE = {
     # network: parameters at 10 classes, convolutions, prunable weights, features before the classifier

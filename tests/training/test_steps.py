@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn, tensor
 
-from app_repro.data.data import Augmentation
+from app_repro.data.dataset import Augmentation
 from app_repro.pruning import masks
-from app_repro.training import models
-from app_repro.training.recipe import Recipe
+from app_repro.training import networks
+from app_repro.training.optimizer import OptimSettings
 from app_repro.training.steps import Counts, Steps, Tally
-from app_repro.training.stream import Images, Order
+from app_repro.training.stream import EpochOrder, Images
 
-RECIPE = Recipe(1, 4, 0.1, 0.9, 1e-4, (), 0.1, True, "fp32")
+RECIPE = OptimSettings(1, 4, 0.1, 0.9, 1e-4, (), 0.1, True, "fp32")
 
 
 def images_of(count: int, seed: int = 0) -> Images:
@@ -25,11 +25,11 @@ def images_of(count: int, seed: int = 0) -> Images:
 
 
 def steps_for(seed: int = 1, **changes) -> Steps:
-    net = models.build("resnet8s", 10, 8, 1, seed).to(memory_format=torch.channels_last)
-    return Steps(net, Recipe(**{**vars(RECIPE), **changes}), longest=1300)
+    net = networks.build("resnet8s", 10, 8, 1, seed).to(memory_format=torch.channels_last)
+    return Steps(net, OptimSettings(**{**vars(RECIPE), **changes}), longest=1300)
 
 
-def counted(steps: Steps, images: Images, order: Order) -> Counts:
+def counted(steps: Steps, images: Images, order: EpochOrder) -> Counts:
     assert all(steps.evaluate(images, order, "test"))
     return steps.counts()
 
@@ -55,7 +55,7 @@ def test_losses_add_up_without_losing_small_ones() -> None:
 @pytest.mark.parametrize("count", [1, 625, 1300])
 def test_an_evaluation_counts_what_the_network_alone_gets_wrong(count: int) -> None:
     steps, images = steps_for(), images_of(count)
-    found = counted(steps, images, Order(torch.arange(count)))
+    found = counted(steps, images, EpochOrder(torch.arange(count)))
     with torch.no_grad():
         logits = steps.net.eval()(images.clean(torch.arange(count))[0])
     assert found.samples == count and found.errors == int((logits.argmax(1) != images.labels).sum())
@@ -65,16 +65,16 @@ def test_an_evaluation_counts_what_the_network_alone_gets_wrong(count: int) -> N
 def test_an_evaluation_leaves_the_network_as_it_was() -> None:
     steps, images = steps_for(), images_of(10)
     before = {name: value.clone() for name, value in steps.net.state_dict().items()}
-    counted(steps, images, Order(torch.arange(10)))
+    counted(steps, images, EpochOrder(torch.arange(10)))
     assert all(torch.equal(before[name], value) for name, value in steps.net.state_dict().items())
     assert all(parameter.grad is None for parameter in steps.net.parameters())
 
 
 def test_an_evaluation_varies_images_only_where_its_order_says_so() -> None:
     steps, images = steps_for(), images_of(10)
-    clean = counted(steps, images, Order(torch.arange(10)))
-    varied = counted(steps, images, Order(torch.arange(10), torch.full((10, 5), 0.1)))
-    centred = counted(steps, images, Order(torch.arange(10), torch.tensor([[0.5, 0.5, 0.9, 0, 0]]).repeat(10, 1)))
+    clean = counted(steps, images, EpochOrder(torch.arange(10)))
+    varied = counted(steps, images, EpochOrder(torch.arange(10), torch.full((10, 5), 0.1)))
+    centred = counted(steps, images, EpochOrder(torch.arange(10), torch.tensor([[0.5, 0.5, 0.9, 0, 0]]).repeat(10, 1)))
     assert varied.loss_sum != clean.loss_sum and centred.loss_sum == clean.loss_sum
 
 
@@ -84,7 +84,7 @@ def test_bfloat16_computes_in_lower_precision_but_sums_in_full() -> None:
     for precision in ("fp32", "bf16"):
         steps = steps_for(precision=precision)
         steps.net.fc.register_forward_hook(lambda module, inputs, output: types.append(output.dtype))
-        found.append(counted(steps, images, Order(torch.arange(4))).loss_sum)
+        found.append(counted(steps, images, EpochOrder(torch.arange(4))).loss_sum)
     assert types == [torch.float32, torch.bfloat16]
     assert found[1] == pytest.approx(found[0], rel=0.02) and found[1] != found[0]
 
@@ -95,8 +95,8 @@ def test_no_tensor_that_a_step_writes_ever_moves() -> None:
     places = [value.data_ptr() for value in written]
     half = {name: torch.rand(w.shape) < 0.5 for name, w in steps.weights.items()}
     steps.set_mask(half)
-    assert all(steps.train(images, Order(torch.arange(20), torch.rand(20, 5)), 0, 0.1))
-    models.load(steps.net, models.build("resnet8s", 10, 8, 1, 5).state_dict())
+    assert all(steps.train(images, EpochOrder(torch.arange(20), torch.rand(20, 5)), 0, 0.1))
+    networks.load(steps.net, networks.build("resnet8s", 10, 8, 1, 5).state_dict())
     now = [*steps.net.state_dict().values(), *steps.momentum.values(), steps.position, steps.trained.loss]
     assert [value.data_ptr() for value in now] == places
     # what a captured step changes has to be put back after its warm-up: all of it is known to the engine
@@ -118,7 +118,7 @@ def test_accuracy_is_the_share_that_was_right() -> None:
 
 def test_steps_on_images_that_stream_have_the_same_bits() -> None:
     images = images_of(30)
-    order = Order(torch.randperm(30, generator=torch.Generator().manual_seed(1)), torch.rand(30, 5))
+    order = EpochOrder(torch.randperm(30, generator=torch.Generator().manual_seed(1)), torch.rand(30, 5))
     found = []
     for source in (images, replace(images, streams=True)):
         steps = steps_for()

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from app_repro.data.megabatches import PhaseIndices
-from app_repro.training.stream import Images, Order, Phase, batches, draw, sizes, windows
+from app_repro.training.stream import EpochOrder, Images, Phase, batches, draw, sizes, windows
 
 CPU = torch.device("cpu")
 CENTRE = (1 - 0.08) / 0.92  # the draw that asks for 100 % of the area
@@ -133,7 +133,7 @@ def test_validation_is_clean_and_in_stream_order(tiny_data) -> None:
 
 def test_clean_batches_are_not_augmented(tiny_data) -> None:
     images = images_of(tiny_data)
-    assert same(list(batches(images, Order(torch.arange(3)), 5)), [images.clean(torch.arange(3))])
+    assert same(list(batches(images, EpochOrder(torch.arange(3)), 5)), [images.clean(torch.arange(3))])
 
 
 def test_augmented_validation_keeps_its_order_and_varies_by_epoch(tiny_data) -> None:
@@ -196,7 +196,7 @@ def test_images_that_stream_are_the_same_bits_as_images_that_reside(tiny_data, c
     settings = {"validation_augmented": True, "score_augmented": True}
     one, other = (phase_of(images, **settings) for images in (resident, streamed))
     assert same(list(one.score_batches(2)), list(other.score_batches(2)))
-    for order in (one.training_order(1), one.validation_order(2), Order(one.train)):
+    for order in (one.training_order(1), one.validation_order(2), EpochOrder(one.train)):
         assert same(list(batches(resident, order, 3)), list(batches(streamed, order, 3)))
 
 
@@ -213,7 +213,7 @@ def test_a_window_is_fetched_while_the_one_before_is_worked_on(tiny_data, monkey
         return fetch(self, indices)
 
     monkeypatch.setattr(Images, "window", slow)
-    shown = windows(images, Order(torch.arange(7)), 3)
+    shown = windows(images, EpochOrder(torch.arange(7)), 3)
     assert next(shown).labels.tolist() == images.labels[:3].tolist()
     assert second.wait(10)  # nobody has asked for it yet
     assert [len(window.labels) for window in shown] == [3, 1] and fetched == [3, 3, 1]
@@ -221,9 +221,9 @@ def test_a_window_is_fetched_while_the_one_before_is_worked_on(tiny_data, monkey
 
 def test_windows_start_where_they_are_told_to(tiny_data) -> None:
     images = Images.load(tiny_data(), "train", CPU, share=0.0)
-    found = [window.labels.tolist() for window in windows(images, Order(torch.arange(7)), 3, start=3)]
+    found = [window.labels.tolist() for window in windows(images, EpochOrder(torch.arange(7)), 3, start=3)]
     assert found == [images.labels[3:6].tolist(), images.labels[6:7].tolist()]
-    assert list(windows(images, Order(torch.arange(7)), 3, start=9)) == []  # an epoch whose steps are all done
+    assert list(windows(images, EpochOrder(torch.arange(7)), 3, start=9)) == []  # an epoch whose steps are all done
 
 
 def test_runs_side_by_side_have_the_same_tensors_for_as_long_as_one_of_them_lives(tiny_data) -> None:

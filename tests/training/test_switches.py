@@ -7,13 +7,14 @@ import torch
 from test_walk import CPU, dataset, spec_of
 from workbench import prepared
 
-from app_repro.data import data, splits
+from app_repro.data import dataset as data
+from app_repro.data import splits
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks
 from app_repro.records.store import Store
-from app_repro.training.anytime import Run
+from app_repro.training.protocol import masks_only, phase_of
+from app_repro.training.run import Run
 from app_repro.training.stream import Images, Phase
-from app_repro.training.walk import phase_of, walk
 
 PAPER = {"validation": False, "score": False, "scored": 8}
 """Of 40 images replayed at megabatch 2 a fifth is scored, and only what is trained on is varied."""
@@ -51,7 +52,10 @@ def test_fresh_weights_are_scored_from_megabatch_2_on_and_others_at_each() -> No
     """The same masks at megabatch 1, others at 2; at 3 the draws are not those of 2."""
     cut = split(80, 80, 3, order="permuted", val_fraction=0.1, split_seed=0)
     trained, fresh = (
-        [stop.mask for stop in walk(spec_of(criterion="magnitude", sb=3, scored_weights=how), dataset(80), cut, CPU, 5)]
+        [
+            stop.mask
+            for stop in masks_only(spec_of(criterion="magnitude", sb=3, scored_weights=how), dataset(80), cut, CPU, 5)
+        ]
         for how in ("trained", "fresh")
     )
 
@@ -60,7 +64,7 @@ def test_fresh_weights_are_scored_from_megabatch_2_on_and_others_at_each() -> No
 
     assert equal(trained[0], fresh[0]) and not equal(trained[1], fresh[1])
     again = spec_of(criterion="magnitude", sb=3, scored_weights="fresh", candidates="all")
-    second, third = list(walk(again, dataset(80), cut, CPU, 5))[1:]
+    second, third = list(masks_only(again, dataset(80), cut, CPU, 5))[1:]
     left = masks.density(third.mask) / masks.density(second.mask)
     assert left == pytest.approx(0.8**4.5, rel=0.1)  # by draws of its own; by those of 2 it would be .8 ** 1.75
 

@@ -3,17 +3,17 @@ import torch
 from workbench import prepared
 
 from app_repro.core.errors import DivergedError
-from app_repro.data import data, splits
+from app_repro.data import dataset, splits
 from app_repro.data.megabatches import phase
 from app_repro.pruning import masks
-from app_repro.pruning.prune import prune
-from app_repro.training import models
-from app_repro.training.recipe import Recipe
+from app_repro.pruning.select import prune
+from app_repro.training import networks
+from app_repro.training.fit import Progress, fit
+from app_repro.training.optimizer import OptimSettings
 from app_repro.training.steps import Counts, Steps
-from app_repro.training.stream import Images, Order, Phase, batches
-from app_repro.training.train import Progress, fit
+from app_repro.training.stream import EpochOrder, Images, Phase, batches
 
-RECIPE = Recipe(
+RECIPE = OptimSettings(
     epochs=2,
     batch_size=32,
     lr=0.1,
@@ -30,16 +30,16 @@ RECIPE = Recipe(
 def stage(tmp_path):
     """Digits to learn, a network at half density, and what trains it by a recipe."""
     specs, places = prepared(tmp_path)
-    images = Images.load(data.load(places.raw / "digits"), "train", torch.device("cpu"))
+    images = Images.load(dataset.load(places.raw / "digits"), "train", torch.device("cpu"))
     indices = phase(splits.load(specs[0], places.splits), 1, replay="full", seed=1)
     current = Phase.of(1, images, indices, seed=1)
-    net = models.build("resnet8s", 10, 8, 1, seed=1)
-    mask = masks.full(models.prunable(net))
-    sample = Order(current.train)
+    net = networks.build("resnet8s", 10, 8, 1, seed=1)
+    mask = masks.full(networks.prunable(net))
+    sample = EpochOrder(current.train)
     mask = prune(net, mask, 0.5, lambda: batches(images, sample, 90), criterion="magnitude", scope="global")
 
     def steps_by(**changes) -> Steps:
-        steps = Steps(net, Recipe(**{**vars(RECIPE), **changes}), longest=90)
+        steps = Steps(net, OptimSettings(**{**vars(RECIPE), **changes}), longest=90)
         steps.set_mask(mask)
         return steps
 
@@ -53,14 +53,14 @@ def trained(steps: Steps, current: Phase, hook=lambda epoch_ended: None) -> Prog
 
 
 def test_learning_rate_falls_at_milestones_and_starts_again() -> None:
-    paper = Recipe(**{**vars(RECIPE), "epochs": 50, "milestones": (20, 40)})
+    paper = OptimSettings(**{**vars(RECIPE), "epochs": 50, "milestones": (20, 40)})
     rates = [paper.learning_rate(1, epoch) for epoch in (0, 19, 20, 39, 40, 49)]
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
     assert paper.learning_rate(2, 0) == 0.1
 
 
 def test_without_restart_the_learning_rate_stays_where_megabatch_1_left_it() -> None:
-    never = Recipe(**{**vars(RECIPE), "epochs": 50, "milestones": (20, 40), "lr_restart": False})
+    never = OptimSettings(**{**vars(RECIPE), "epochs": 50, "milestones": (20, 40), "lr_restart": False})
     assert never.learning_rate(1, 0) == 0.1
     assert [never.learning_rate(2, epoch) for epoch in (0, 30)] == pytest.approx([0.001, 0.001])
 
@@ -118,7 +118,7 @@ def test_training_accuracy_is_the_running_mean_over_the_epoch(stage) -> None:
     steps = steps_by(epochs=1, lr=1e-30)
     before = {name: tensor.clone() for name, tensor in steps.net.state_dict().items()}
     progress = trained(steps, current)
-    models.load(steps.net, before)
+    networks.load(steps.net, before)
     steps.net.train()
     with torch.no_grad():
         shown = list(batches(current.images, current.training_order(0), 32))
@@ -132,7 +132,7 @@ def test_an_epoch_taken_up_at_a_step_goes_on_as_it_would_have(stage) -> None:
     assert sum(steps.train(current.images, order, 0, 0.1)) == 3
     straight = {name: tensor.clone() for name, tensor in steps.net.state_dict().items()}
     again = steps_by()
-    models.load(again.net, models.build("resnet8s", 10, 8, 1, seed=1).state_dict())
+    networks.load(again.net, networks.build("resnet8s", 10, 8, 1, seed=1).state_dict())
     again.set_mask(stage[2])
     one = again.train(current.images, order, 0, 0.1)
     assert next(one)

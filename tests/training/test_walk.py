@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from torch import nn
 from workbench import settings as tiny
 
-from app_repro.config import params
+from app_repro.config import grid
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
-from app_repro.data.data import Augmentation, DataSet
+from app_repro.data.dataset import Augmentation, DataSet
 from app_repro.data.megabatches import split
-from app_repro.pruning import masks, prune
+from app_repro.pruning import masks, select
 from app_repro.pruning.criteria import CRITERIA
-from app_repro.training import models
+from app_repro.training import networks
+from app_repro.training.protocol import masks_only, next_mask, phase_of
 from app_repro.training.stream import Images
-from app_repro.training.walk import next_mask, phase_of, walk
 
 CPU = torch.device("cpu")
 REPLAY = ["full", "none", "last", "buffer"]
@@ -55,7 +55,7 @@ def network(seed: int) -> nn.Module:
 
 def spec_of(**changes) -> RunSpec:
     given_ = {"method": "app", "buffer_size": 20, "train_limit": None} | changes
-    return params.parse(tiny(**given_)).cells[0]
+    return grid.parse(tiny(**given_)).cells[0]
 
 
 @pytest.mark.parametrize("megabatches", STEPS)
@@ -78,14 +78,14 @@ def test_each_mask_is_nested_and_has_the_density_asked_for_to_one_weight(
         of_run = {"sb": megabatches, "seed": seed, "tau": tau, "score_fraction": share}
         spec = spec_of(criterion=criterion, scope=scope, replay=replay, **of_run)
         net = network(seed)
-        mask = masks.full(models.prunable(net))
+        mask = masks.full(networks.prunable(net))
         for k in range(1, megabatches + 1):
             asked = METHODS["app"](k, megabatches, tau)
             before, mask = mask, next_mask(spec, net, mask, phase_of(spec, cut, images, k))
             assert mask is not None and asked is not None and masks.is_nested(mask, before)
             for part in [{n: layer} for n, layer in mask.items()] if scope == "local" else [mask]:
                 assert abs(sum(masks.kept(part).values()) - asked * masks.size(part)) <= 1
-            masks.zero_pruned(models.prunable(net), mask)
+            masks.zero_pruned(networks.prunable(net), mask)
 
     holds()
 
@@ -97,7 +97,7 @@ def test_the_released_protocol_loses_more_than_it_asks_for(criterion: str, scope
     data = dataset(80)
     cut = split(80, 80, 4, order="file", val_fraction=0.1, split_seed=0)
     spec = spec_of(criterion=criterion, scope=scope, protocol="released", sb=4, tau=4.5, arch="resnet8s")
-    stops = list(walk(spec, data, cut, CPU, 5))
+    stops = list(masks_only(spec, data, cut, CPU, 5))
     densities = [masks.density(stop.mask) for stop in stops]
     assert densities[0] == pytest.approx(0.8, abs=1e-3) and densities[-1] < 0.8 * 0.8**4.5
     assert all(masks.is_nested(b.mask, a.mask) for a, b in pairwise(stops))
@@ -109,31 +109,33 @@ def test_independent_masks_multiply() -> None:
     spec = spec_of(criterion="random", protocol="released", sb=4, tau=4.5, arch="resnet8s")
     nominal = [METHODS["app"](k, 4, 4.5) for k in range(1, 5)]
     product = np.cumprod(np.array(nominal, float))
-    assert [masks.density(stop.mask) for stop in walk(spec, data, cut, CPU, 5)] == pytest.approx(product, rel=0.03)
+    assert [masks.density(stop.mask) for stop in masks_only(spec, data, cut, CPU, 5)] == pytest.approx(
+        product, rel=0.03
+    )
     assert product[-1] == pytest.approx(0.8 * 0.6167 * 0.4755 * 0.3664, rel=1e-3)
 
 
 def test_a_walk_scores_at_most_the_images_it_is_given_and_prunes_its_own_network_alone() -> None:
     data, cut = dataset(80), split(80, 80, 4, order="permuted", val_fraction=0.1, split_seed=0)
-    stops = list(walk(spec_of(sb=4), data, cut, CPU, 5))
+    stops = list(masks_only(spec_of(sb=4), data, cut, CPU, 5))
     assert [stop.score_samples for stop in stops] == [4, 5, 5, 5]  # floor(0.2 * 20), then more than 5
-    again = list(walk(spec_of(sb=4), data, cut, CPU, 5))
+    again = list(masks_only(spec_of(sb=4), data, cut, CPU, 5))
     assert all(torch.equal(a.mask[n], b.mask[n]) for a, b in zip(stops, again, strict=True) for n in a.mask)
 
 
 def test_a_walk_of_osp_prunes_once_and_of_dense_never() -> None:
     data, cut = dataset(80), split(80, 80, 4, order="permuted", val_fraction=0.1, split_seed=0)
-    osp = list(walk(spec_of(sb=4, method="osp", criterion="magnitude", tau=17.5), data, cut, CPU, 5))
+    osp = list(masks_only(spec_of(sb=4, method="osp", criterion="magnitude", tau=17.5), data, cut, CPU, 5))
     assert [stop.score_samples for stop in osp] == [4, 0, 0, 0]
     assert [round(masks.density(stop.mask), 4) for stop in osp] == [round(0.8**17.5, 4)] * 4
-    dense = list(walk(spec_of(sb=4, method="dense"), data, cut, CPU, 5))
+    dense = list(masks_only(spec_of(sb=4, method="dense"), data, cut, CPU, 5))
     assert [masks.density(stop.mask) for stop in dense] == [1.0] * 4
 
 
 def test_a_density_that_keeps_nothing_is_reached_and_stays() -> None:
     """round(0.001 . 324) = 0 weights: nothing is left, and pruning nothing further is no division by 0."""
     net = network(0)
-    empty = {name: torch.zeros_like(layer) for name, layer in masks.full(models.prunable(net)).items()}
+    empty = {name: torch.zeros_like(layer) for name, layer in masks.full(networks.prunable(net)).items()}
     batch = torch.zeros(2, 1, 8, 8), torch.tensor([0, 1])
-    found = prune.prune(net, empty, 0.001, lambda: iter([batch]), criterion="synflow", scope="global")
+    found = select.prune(net, empty, 0.001, lambda: iter([batch]), criterion="synflow", scope="global")
     assert masks.density(found) == 0

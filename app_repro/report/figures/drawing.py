@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.core import files
-from app_repro.report.figures.palette import Look, wrapped
+from app_repro.report.figures.marks import Look, wrapped
 
 KINDS: dict[str, dict[str, Any]] = {
     "png": {"dpi": 150, "metadata": {"Software": None}},

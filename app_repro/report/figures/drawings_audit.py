@@ -6,7 +6,7 @@ from typing import Any
 
 from app_repro.core import files
 from app_repro.report.figures.drawing import LINE, NOMINAL, STYLE, label_ends, room, save, sheet, whole_numbers
-from app_repro.report.figures.palette import COLOURS, SPARE, looks
+from app_repro.report.figures.marks import COLOURS, SPARE, looks
 
 _DENSITIES = ("density_nominal", "density_effective")
 

@@ -18,7 +18,7 @@ from app_repro.report.figures.drawing import (
     sheet,
     whole_numbers,
 )
-from app_repro.report.figures.palette import Look, looks, wrapped
+from app_repro.report.figures.marks import Look, looks, wrapped
 from app_repro.report.figures.series import Row, by, panel, panels
 from app_repro.report.figures.series_runs import COSTS, METRICS
 

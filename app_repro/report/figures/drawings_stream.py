@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app_repro.report.figures.drawing import LINE, label_ends, note_left_out, panels_sheet, room, sheet, whole_numbers
-from app_repro.report.figures.palette import Look, looks, wrapped
+from app_repro.report.figures.marks import Look, looks, wrapped
 from app_repro.report.figures.series import Row, by, panels
 
 DOTTED = 30

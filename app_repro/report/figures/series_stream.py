@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app_repro.claims import shapes
-from app_repro.claims.judge import MIN_LENGTH, WINDOW
+from app_repro.claims.judgement import MIN_LENGTH, WINDOW
 from app_repro.report.figures.series import (
     TITLES,
     Line,

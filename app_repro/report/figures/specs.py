@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from app_repro.report.figures.palette import Look
+from app_repro.report.figures.marks import Look
 from app_repro.report.figures.series import Row
 
 Spec = dict[str, Any]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app_repro.report.figures import specs
-from app_repro.report.figures.palette import looks
+from app_repro.report.figures.marks import looks
 from app_repro.report.figures.series import Row, by, panel, panels
 from app_repro.report.figures.specs import SETTING, Spec
 

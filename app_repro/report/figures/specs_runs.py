@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from app_repro.report.figures import specs
-from app_repro.report.figures.palette import Look, looks
+from app_repro.report.figures.marks import Look, looks
 from app_repro.report.figures.series import Row, by, panels, shown
 from app_repro.report.figures.series_runs import COSTS, METRICS
 from app_repro.report.figures.specs import SETTING, Spec, numbered, rounded

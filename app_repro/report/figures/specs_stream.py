@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from app_repro.report.figures import specs
-from app_repro.report.figures.palette import Look, looks
+from app_repro.report.figures.marks import Look, looks
 from app_repro.report.figures.series import Row, by, panels, shown
 from app_repro.report.figures.specs import SETTING, Spec, numbered, rounded
 

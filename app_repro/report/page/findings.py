@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app_repro.claims import verdicts
-from app_repro.claims.judge import HARD, LEVEL
-from app_repro.claims.statements import OWN, Claim, protocols
+from app_repro.claims import printing
+from app_repro.claims.judgement import HARD, LEVEL
+from app_repro.claims.statement import OWN, Claim, protocols
 from app_repro.claims.verify import Report, Verdict
 
 
@@ -63,7 +63,7 @@ def cards(report: Report) -> list[Card]:
 
 
 def _card(claim: Claim, rows: list[Verdict]) -> Card:
-    texts = [dict(zip(verdicts.HEADERS, verdicts.row(row), strict=True)) for row in rows]
+    texts = [dict(zip(printing.HEADERS, printing.row(row), strict=True)) for row in rows]
     findings = [_finding(row, text) for row, text in zip(rows, texts, strict=True)]
     seen = {row.protocol for row in rows}
     if None not in seen:

@@ -7,9 +7,9 @@ from typing import Any
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import PROTOCOLS
 from app_repro.records.record import diverged_where, stream_title
-from app_repro.report import report
+from app_repro.report import write
 
-STREAM = tuple(key for key in report.CELL if key not in ("method", "tau", "criterion", "scope"))
+STREAM = tuple(key for key in write.CELL if key not in ("method", "tau", "criterion", "scope"))
 """Settings of a cell that its methods share: those of pruning, a dense run has none."""
 
 
@@ -26,7 +26,7 @@ def _protocols(records: Sequence[dict[str, Any]]) -> list[str]:
 def _methods(records: Sequence[dict[str, Any]]) -> list[str]:
     found: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     for content in records:
-        cell = dict(zip(report.CELL, report.cell_of(content), strict=True))
+        cell = dict(zip(write.CELL, write.cell_of(content), strict=True))
         cell["protocol"] = stream_title(content["protocol"]["name"], content["protocol"]["departures"])
         found[tuple(cell[key] for key in STREAM)].add(content["spec"]["method"])
     lacking: dict[str, list[str]] = defaultdict(list)
@@ -39,7 +39,7 @@ def _methods(records: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _seeds(records: Sequence[dict[str, Any]]) -> list[str]:
-    found = Counter(report.cell_of(content) for content in records if content["status"] == "finished")
+    found = Counter(write.cell_of(content) for content in records if content["status"] == "finished")
     single = sum(count == 1 for count in found.values())
     if not single:
         return []

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from app_repro.claims.cells import Index, cells_of
 from app_repro.claims.contrasts import contrast
-from app_repro.claims.noise import Pool
-from app_repro.claims.statements import Claim, protocols, seeds, side_specs
-from app_repro.records import groups
-from app_repro.records.evidence import Run
-from app_repro.records.groups import Group
-from app_repro.report.tables import tables
-from app_repro.report.tables.tables import NOTHING, Cell, Column, Scale, Table
+from app_repro.claims.matching import Index, cells_of
+from app_repro.claims.statement import Claim, protocols, seeds, side_specs
+from app_repro.claims.variance import Pool
+from app_repro.records import settings
+from app_repro.records.runs import RunRecord
+from app_repro.records.settings import Group
+from app_repro.report.tables import table
+from app_repro.report.tables.table import NOTHING, Cell, Column, Scale, Table
 
 SCALES = {
     "test_accuracy": Scale("test accuracy, points", 100, 2),
@@ -39,14 +39,14 @@ def differences(made: Sequence[Group], claims: Sequence[Claim], runs: Index, poo
     absent = [
         (claim, side_specs(claim, claim.method, name, seeds(claim)[0])[0], remark) for claim, name, remark in rest
     ]
-    keys = groups.varying([*(one.settings for one in made), *(groups.planned(spec) for _, spec, _ in absent)])
+    keys = settings.varying([*(one.settings for one in made), *(settings.planned(spec) for _, spec, _ in absent)])
     rows = [row for one in made for other in _baselines(one, made) for row in _rows(one, other, keys, reported, pool)]
     for claim, spec, remark in absent:
-        head = (*groups.labels(groups.planned(spec), keys), tables.label(claim.against[0]), _metric(claim.metric))
+        head = (*settings.labels(settings.planned(spec), keys), table.label(claim.against[0]), _metric(claim.metric))
         rows.append((*head, NOTHING, NOTHING, NOTHING, *_beside(claim, None, remark)))
     texts = (("claim", "claim"), ("remark", "remark"))
     columns = (
-        *groups.columns(keys),
+        *settings.columns(keys),
         Column("against", "against"),
         Column("metric", "metric"),
         Column("difference", "difference", True),
@@ -57,7 +57,7 @@ def differences(made: Sequence[Group], claims: Sequence[Claim], runs: Index, poo
         Column("share", "share", True),
         Column(*texts[1]),
     )
-    note = " ".join([NOTE, *groups.gaps(made)])
+    note = " ".join([NOTE, *settings.gaps(made)])
     return Table("differences", "Against dense and osp, beside the reported differences", note, columns, tuple(rows))
 
 
@@ -86,10 +86,10 @@ def _rows(
             return
         low, high = found.interval or (None, None)
         shown = low is not None and high is not None and low * high > 0
-        difference = tables.mean(found.differences, scale, found.runs, signed=True, best=shown)
-        ends = (tables.number(end, scale, found.runs, signed=True) for end in (low, high))
+        difference = table.mean(found.differences, scale, found.runs, signed=True, best=shown)
+        ends = (table.number(end, scale, found.runs, signed=True) for end in (low, high))
         claim, remark = reported.get((metric, one.runs[0].setting, other.runs[0].setting), (None, ""))
-        head = (*groups.labels(one.settings, keys), tables.label(other.settings["method"]), _metric(metric))
+        head = (*settings.labels(one.settings, keys), table.label(other.settings["method"]), _metric(metric))
         yield (*head, difference, *ends, *_beside(claim, difference, remark))
 
 
@@ -105,8 +105,8 @@ def _beside(claim: Claim | None, measured: Cell | None, remark: str) -> tuple[Ce
     value = claim.value / claim.scale
     share = NOTHING
     if measured is not None and isinstance(measured.value, float):
-        share = tables.number(measured.value / value, Scale("share", 1, 2), measured.runs)
-    return tables.label(claim.id), tables.number(value, scale, signed=True), share, tables.label(remark)
+        share = table.number(measured.value / value, Scale("share", 1, 2), measured.runs)
+    return table.label(claim.id), table.number(value, scale, signed=True), share, table.label(remark)
 
 
 def _reported(
@@ -132,9 +132,9 @@ def _reported(
     return found, absent
 
 
-def _diverged(runs: dict[int, Run]) -> list[tuple[int, Run]]:
+def _diverged(runs: dict[int, RunRecord]) -> list[tuple[int, RunRecord]]:
     return [(seed, run) for seed, run in sorted(runs.items()) if not run.is_finished]
 
 
-def _finished(runs: Any) -> list[Run]:
+def _finished(runs: Any) -> list[RunRecord]:
     return [run for run in runs if run.is_finished]

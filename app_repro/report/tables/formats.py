@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.core import files
-from app_repro.report.tables.tables import Cell, Table
+from app_repro.report.tables.table import Cell, Table
 
 LONG = 40
 """Rows from which a LaTeX table may break over pages."""

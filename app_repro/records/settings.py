@@ -7,10 +7,10 @@ from typing import Any
 
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import PRUNING_ONLY, SWITCHES, RunSpec
-from app_repro.records.evidence import Run
 from app_repro.records.record import protocol_name, protocol_title, stream_title
-from app_repro.report.tables import tables
-from app_repro.report.tables.tables import Cell, Column
+from app_repro.records.runs import RunRecord
+from app_repro.report.tables import table
+from app_repro.report.tables.table import Cell, Column
 
 ALWAYS = ("dataset", "arch", "method", "protocol")
 """Settings that every table names."""
@@ -38,9 +38,9 @@ class Group:
 
     settings: dict[str, Any]
     """Values of SETTINGS."""
-    runs: tuple[Run, ...]
+    runs: tuple[RunRecord, ...]
     """Finished runs, by seed."""
-    diverged: tuple[Run, ...]
+    diverged: tuple[RunRecord, ...]
     told: tuple[str, ...] = ()
     """Settings in which it may differ from groups of the same data set, network, bundle and T."""
 
@@ -50,7 +50,7 @@ class Group:
         return tuple(run.content["run_id"] for run in self.runs)
 
     @cached_property
-    def by_seed(self) -> dict[int, Run]:
+    def by_seed(self) -> dict[int, RunRecord]:
         """Finished runs by seed."""
         return {run.seed: run for run in self.runs}
 
@@ -79,13 +79,13 @@ class Group:
         return f"{self.settings['dataset']} {self.settings['arch']} {protocol} T = {self.settings['sb']}"
 
     def _rest(self, keys: Sequence[str]) -> str:
-        known = [(key, cell.shown) for key in keys if (cell := tables.label(self.settings[key])) != tables.NOTHING]
+        known = [(key, cell.shown) for key in keys if (cell := table.label(self.settings[key])) != table.NOTHING]
         return "".join(f" {key.replace('_', ' ')} = {text[:_LONGEST]}" for key, text in known)
 
 
-def group(runs: Sequence[Run]) -> list[Group]:
+def group(runs: Sequence[RunRecord]) -> list[Group]:
     """The groups of `runs`, by data set, network and protocol, methods in the order of METHODS."""
-    found: dict[tuple[str, ...], list[Run]] = {}
+    found: dict[tuple[str, ...], list[RunRecord]] = {}
     for run in sorted(runs, key=lambda run: run.seed):
         found.setdefault(tuple(map(repr, _settings(run).values())), []).append(run)
     made = [
@@ -112,7 +112,7 @@ def _telling(made: Sequence[Group]) -> list[Group]:
     return [replace(one, told=told[one.bundle]) for one in made]
 
 
-def _settings(run: Run) -> dict[str, Any]:
+def _settings(run: RunRecord) -> dict[str, Any]:
     values = run.spec | {"protocol": protocol_name(run.content)}
     return {key: values[key] for key in SETTINGS}
 
@@ -161,7 +161,7 @@ def columns(keys: Sequence[str]) -> tuple[Column, ...]:
 
 def labels(settings: dict[str, Any], keys: Sequence[str]) -> tuple[Cell, ...]:
     """A group's settings as cells."""
-    return tuple(tables.label(settings[key]) for key in keys)
+    return tuple(table.label(settings[key]) for key in keys)
 
 
 def gaps(groups: Sequence[Group]) -> list[str]:
@@ -175,14 +175,14 @@ def gaps(groups: Sequence[Group]) -> list[str]:
         have = [one.settings["method"] for one in members]
         if missing := [method for method in METHODS if method not in have]:
             lacking.setdefault(", ".join(missing), []).append(members[0].contest_name)
-    absent = [f"{methods} ({tables.listed(contests)})" for methods, contests in lacking.items()]
+    absent = [f"{methods} ({table.listed(contests)})" for methods, contests in lacking.items()]
     single = [one for one in groups if len(one.runs) == 1]
-    sentences = [f"Diverged, in no mean: {tables.listed(lost)}."] if lost else []
-    sentences += [f"No runs of: {tables.listed(absent)}."] if absent else []
+    sentences = [f"Diverged, in no mean: {table.listed(lost)}."] if lost else []
+    sentences += [f"No runs of: {table.listed(absent)}."] if absent else []
     return sentences + ([f"One seed only, so no sd: {listed(single, groups)}."] if single else [])
 
 
 def listed(some: Sequence[Group], groups: Sequence[Group]) -> str:
     """Names of some of the groups for a note; in one word where it is about every one of several."""
     everyone = len(some) == len(groups) > 1
-    return f"all {len(groups)} settings" if everyone else tables.listed([one.name for one in some])
+    return f"all {len(groups)} settings" if everyone else table.listed([one.name for one in some])

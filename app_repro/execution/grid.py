@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from app_repro.config.params import Params
+from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.records import record, transfer
-from app_repro.records.store import Places, Store, labels, lay_out
+from app_repro.records.store import Paths, Store, labels, lay_out
 
 GRACE_SECONDS = 60.0
 """How long a stopped worker may take to finish its step and save its state before it is killed."""
@@ -52,7 +52,7 @@ class Executor(Protocol):
     It leaves each finished run in the store at `places`, as worker.attempt does: nothing else tells where it was run.
     """
 
-    def __call__(self, todo: Sequence[RunSpec], places: Places, display: Display, outcome: Outcome) -> None: ...
+    def __call__(self, todo: Sequence[RunSpec], places: Paths, display: Display, outcome: Outcome) -> None: ...
 
 
 def devices(asked: str, workers: int | None) -> list[str]:
@@ -69,7 +69,7 @@ def devices(asked: str, workers: int | None) -> list[str]:
     return [found[index % len(found)] for index in range(workers or len(found))]
 
 
-def complete(specs: Sequence[RunSpec], places: Places, executor: Executor, display: Display) -> Outcome:
+def complete(specs: Sequence[RunSpec], places: Paths, executor: Executor, display: Display) -> Outcome:
     """Have `executor` train every run of `specs` that the store lacks, the longest first."""
     store, code, outcome = Store(places.store), record.code_digest(), Outcome()
     todo = []

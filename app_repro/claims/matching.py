@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from app_repro.claims.statements import Claim, seeds, side_settings, side_specs
+from app_repro.claims.statement import Claim, seeds, side_settings, side_specs
 from app_repro.config.methods import prunes
 from app_repro.config.spec import PRUNING_ONLY, SWITCHES
-from app_repro.records.evidence import Run
+from app_repro.records.runs import RunRecord
 
 IDENTITY = (
     "dataset",
@@ -28,7 +28,7 @@ _IGNORED = ("seed", "data_digest", "augmentation")
 """Not part of a claim's setting: runs are paired by seed, and what the data set says of itself goes with its origin."""
 
 Spec = dict[str, Any]
-Index = dict[tuple[str, tuple[Any, ...]], list[Run]]
+Index = dict[tuple[str, tuple[Any, ...]], list[RunRecord]]
 """(protocol, values of IDENTITY) -> runs."""
 
 Deviation = tuple[tuple[str, Any, Any], ...]
@@ -36,11 +36,11 @@ Deviation = tuple[tuple[str, Any, Any], ...]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Comparison:
     """Runs of every side of a claim in one setting."""
 
     label: str
-    sides: dict[str, dict[int, Run]]
+    sides: dict[str, dict[int, RunRecord]]
     """Side -> seed -> run."""
     missing: tuple[str, ...]
     """Declared runs that are not there."""
@@ -52,12 +52,12 @@ class Cell:
         return sorted(set.intersection(*(set(side) for side in self.sides.values())))
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[RunRecord]:
         """All its runs."""
         return [run for side in self.sides.values() for run in side.values()]
 
 
-def index(runs: Iterable[Run]) -> Index:
+def index(runs: Iterable[RunRecord]) -> Index:
     """Runs by what decides whether they are about a claim."""
     found: Index = defaultdict(list)
     for run in runs:
@@ -69,7 +69,7 @@ def _identity(spec: Spec) -> tuple[Any, ...]:
     return tuple(spec[key] for key in IDENTITY)
 
 
-def cells_of(claim: Claim, protocol: str, runs: Index) -> list[Cell]:
+def cells_of(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
     """The claim's cells under a protocol, with or without runs; those of an open claim are the ones that have runs."""
     if claim.is_open:
         return _open_cells(claim, protocol, runs)
@@ -82,7 +82,7 @@ def cells_of(claim: Claim, protocol: str, runs: Index) -> list[Cell]:
     return [_filled(template, protocol, runs, declared) for template in templates]
 
 
-def _open_cells(claim: Claim, protocol: str, runs: Index) -> list[Cell]:
+def _open_cells(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
     """Cells found among the runs: those of the first side give the settings, the others must share them."""
     declared = range(1, len(seeds(claim)) + 1)
     main = claim.overrides | side_settings(claim.method)
@@ -99,7 +99,7 @@ def _open_cells(claim: Claim, protocol: str, runs: Index) -> list[Cell]:
         lacking = tuple(
             text for text, have in zip(short, cell.sides.values(), strict=True) if len(have) < len(declared)
         )
-        found.append(Cell(cell.label, cell.sides, lacking, ()))
+        found.append(Comparison(cell.label, cell.sides, lacking, ()))
     return found
 
 
@@ -114,9 +114,9 @@ def _setting(spec: Spec) -> Spec:
 
 def _filled(
     template: dict[str, Spec], protocol: str, runs: Index, declared: Iterable[int], exact: bool = False
-) -> Cell:
+) -> Comparison:
     """The cell of a template: of all sets of runs that share their deviations, the most complete, then the nearest."""
-    groups: dict[str, dict[Deviation, dict[int, Run]]] = {}
+    groups: dict[str, dict[Deviation, dict[int, RunRecord]]] = {}
     for side, spec in template.items():
         groups[side] = defaultdict(dict)
         for run in runs.get((protocol, _identity(spec)), []):
@@ -134,10 +134,10 @@ def _filled(
         for side, have in sides.items()
         if (absent := [seed for seed in declared if seed not in have])
     )
-    return Cell(label, sides, missing, deviations)
+    return Comparison(label, sides, missing, deviations)
 
 
-def _deviation(spec: Spec, run: Run) -> Deviation:
+def _deviation(spec: Spec, run: RunRecord) -> Deviation:
     differing = [(key, spec[key], run.spec[key]) for key in spec if key not in (*_IGNORED, *IDENTITY)]
     unofficial = [] if run.is_official else [("data", "official", run.content["data_source"].get("origin", "unknown"))]
     return tuple((key, str(a), str(b)) for key, a, b in (*differing, *unofficial) if a != b)
@@ -149,10 +149,10 @@ def _shared(deviation: Deviation) -> Deviation:
 
 
 def _option(
-    groups: dict[str, dict[Deviation, dict[int, Run]]], common: Deviation, declared: tuple[int, ...]
-) -> tuple[dict[str, dict[int, Run]], tuple[str, ...]]:
+    groups: dict[str, dict[Deviation, dict[int, RunRecord]]], common: Deviation, declared: tuple[int, ...]
+) -> tuple[dict[str, dict[int, RunRecord]], tuple[str, ...]]:
     """For each side the best group with these common deviations; and all deviations as text."""
-    sides: dict[str, dict[int, Run]] = {}
+    sides: dict[str, dict[int, RunRecord]] = {}
     named: dict[str, None] = {}
     for side, found in groups.items():
         fitting = [(deviation, have) for deviation, have in found.items() if _shared(deviation) == common and have]
@@ -167,7 +167,7 @@ def _text(setting: str, claimed: str, run: str) -> str:
 
 
 def _rank(
-    sides: dict[str, dict[int, Run]], deviations: tuple[str, ...], declared: tuple[int, ...]
+    sides: dict[str, dict[int, RunRecord]], deviations: tuple[str, ...], declared: tuple[int, ...]
 ) -> tuple[int, int, int, tuple[str, ...]]:
     absent = sum(seed not in have for have in sides.values() for seed in declared)
     return absent, len(deviations), -sum(map(len, sides.values())), deviations

@@ -8,14 +8,15 @@ from typing import Any
 
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError
-from app_repro.records import evidence, groups
-from app_repro.records.evidence import Records, Run
+from app_repro.records import runs as evidence
+from app_repro.records import settings as groups
 from app_repro.records.record import protocol_name, remark
+from app_repro.records.runs import Records, RunRecord
 from app_repro.report.figures.charts import Chart
 from app_repro.report.figures.series_curves import Histories
-from app_repro.report.tables import tables
-from app_repro.report.tables.maintable import SCALES
-from app_repro.report.tables.tables import Scale, Table
+from app_repro.report.tables import table as tables
+from app_repro.report.tables.main import SCALES
+from app_repro.report.tables.table import Scale, Table
 
 CELL = ("dataset", "arch", "method", "protocol", "sb", "tau", "criterion", "scope", "replay", "epochs", "precision")
 """Settings that tell two cells of the main table apart; seeds are averaged."""
@@ -56,7 +57,7 @@ def cell_of(content: dict[str, Any]) -> tuple[Any, ...]:
 def main_rows(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The overview: a row a group of finished runs, each metric with mean, sd (None for one seed) and n over seeds."""
     rows = []
-    for group in groups.group([Run(Path(content["run_id"]), content) for content in records]):
+    for group in groups.group([RunRecord(Path(content["run_id"]), content) for content in records]):
         row: dict[str, Any] = group.settings | {"n": len(group.runs)}
         for metric in METRICS if group.runs else ():
             over = tables.mean([run.value(metric) for run in group.runs], Scale(metric), group.ids)
@@ -101,7 +102,7 @@ class Made:
 
 def make(runs: Sequence[Path], claims_file: Path | None = None) -> Made:
     """Every record under `runs` (evidence.known), and the tables and charts of them."""
-    from app_repro.claims import claims
+    from app_repro.claims import claims_file as claims
     from app_repro.report import tabulated
     from app_repro.report.figures import series_curves
     from app_repro.report.figures.charts import all_charts
@@ -117,7 +118,7 @@ def make(runs: Sequence[Path], claims_file: Path | None = None) -> Made:
 
 def write(made: Made, target: Path) -> str:
     """Tables, metrics.json and plots into `target`; the overview as text. The figures are figures.write's."""
-    from app_repro.report.tables import formats, plots
+    from app_repro.report.tables import dvc_plots, formats
 
     rows = main_rows(made.records)
     overview = main_table(rows)
@@ -125,7 +126,7 @@ def write(made: Made, target: Path) -> str:
     for table in made.tables:
         formats.write(table, target / "tables")
     files.write_text(target / "metrics.json", json.dumps(metrics(rows), indent=1) + "\n")
-    plots.write(next(table for table in made.tables if table.name == "per-megabatch"), target / "plots")
+    dvc_plots.write(next(table for table in made.tables if table.name == "per-megabatch"), target / "plots")
     left_out = [content["run_id"] for content in made.records if content["status"] != "finished"]
     overview += f"\n\nnot in the table, diverged: {', '.join(left_out)}" if left_out else ""
     for content in made.records:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from app_repro.core.errors import DivergedError
-from app_repro.training.models import load
+from app_repro.training.networks import load
 from app_repro.training.steps import Counts, Steps, Turns
 from app_repro.training.stream import Phase
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from app_repro.config import params, presets
+from app_repro.config import grid as params
+from app_repro.config import presets
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import PRUNING_ONLY, SWITCHES, RunSpec, registry
 from app_repro.core.errors import ParamsError, nearest_and_known

@@ -11,23 +11,23 @@ import torch
 from app_repro.config.methods import nominal_density
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DivergedError, Stopped
-from app_repro.data.data import DataSet
+from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Split
 from app_repro.pruning import masks
-from app_repro.pruning.prune import ScoreError
-from app_repro.training import checkpoint, models
+from app_repro.pruning.select import ScoreError
+from app_repro.training import checkpoint, networks
 from app_repro.training.engines import set_precision
-from app_repro.training.recipe import Recipe
+from app_repro.training.fit import Progress, fit, hooked
+from app_repro.training.optimizer import OptimSettings
+from app_repro.training.protocol import network_of, next_mask, phase_of
 from app_repro.training.steps import Counts, Steps, Turns
-from app_repro.training.stream import Images, Order, Phase
-from app_repro.training.train import Progress, fit, hooked
-from app_repro.training.walk import network_of, next_mask, phase_of
+from app_repro.training.stream import EpochOrder, Images, Phase
 
 SAVE_EVERY_SECONDS = 30.0
 HISTORY = ("train_loss", "train_accuracy", "val_accuracy", "lr")
 
 
-class Keeper(Protocol):
+class RunFiles(Protocol):
     """Where a run keeps its files (store.RunFolder)."""
 
     def write_megabatch(self, content: dict[str, Any]) -> None: ...
@@ -37,10 +37,10 @@ class Keeper(Protocol):
     def restart(self) -> None: ...
 
 
-def recipe_of(spec: RunSpec) -> Recipe:
+def recipe_of(spec: RunSpec) -> OptimSettings:
     """The training part of a spec."""
-    names = Recipe.__dataclass_fields__
-    return Recipe(**{name: getattr(spec, name) for name in names})
+    names = OptimSettings.__dataclass_fields__
+    return OptimSettings(**{name: getattr(spec, name) for name in names})
 
 
 class Run:
@@ -52,7 +52,7 @@ class Run:
         data: DataSet,
         split: Split,
         device: torch.device,
-        keeper: Keeper,
+        keeper: RunFiles,
         *,
         code: str = "",
         report: Callable[[dict[str, Any]], None] = lambda event: None,
@@ -68,7 +68,7 @@ class Run:
             self.net = network_of(spec, data, device)
             longest = max(len(self.train_images.labels), len(self.test))
             self.steps = Steps(self.net, recipe_of(spec), longest)
-            self.mask = masks.full(models.prunable(self.net))
+            self.mask = masks.full(networks.prunable(self.net))
         self.progress = Progress()
         self.results: list[dict[str, Any]] = []
         self.scored = {"seconds": 0.0, "samples": 0}
@@ -121,11 +121,11 @@ class Run:
         if self.progress.epoch == 0 and self.progress.step == 0:
             self._prune(current)
         yield from fit(self.steps, current, self.progress, self._hook)
-        if not masks.holds(models.prunable(self.net), self.mask):
+        if not masks.holds(networks.prunable(self.net), self.mask):
             raise AppReproError(f"a pruned weight is not 0 after megabatch {self.megabatch}: a defect, please report")
-        yield from hooked(self.steps.evaluate(self.test_images, Order(self.test), "test"), self._hook)
+        yield from hooked(self.steps.evaluate(self.test_images, EpochOrder(self.test), "test"), self._hook)
         tested = self.steps.counts()
-        yield from hooked(self.steps.evaluate(self.train_images, Order(current.train), "train"), self._hook)
+        yield from hooked(self.steps.evaluate(self.train_images, EpochOrder(current.train), "train"), self._hook)
         result = self._result(current, tested, self.steps.counts())
         self.keeper.write_megabatch(result)
         self.results.append(result)

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from app_repro.cli import cli_claims, cli_machine, cli_runs
+from app_repro.cli import claims as cli_claims
+from app_repro.cli import machine
+from app_repro.cli import runs as cli_runs
 from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, Records, StoreFolder
 from app_repro.core.errors import AppReproError
 from app_repro.core.paths import CLAIMS, DEMO, PARAMS, RAW, REPORT, SPLITS, store_at
@@ -23,7 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_runs.app)
 app.add_typer(cli_claims.app)
-app.add_typer(cli_machine.app)
+app.add_typer(machine.app)
 
 
 @app.command()
@@ -66,7 +68,7 @@ def report(
 ) -> None:
     """Tables, figures, metrics and a page to read (index.html) from records alone; or the model card of one run."""
     from app_repro.cli import judging
-    from app_repro.report import report as room
+    from app_repro.report import write as room
 
     known = claims if claims != CLAIMS or claims.exists() else None
     if card is not None:

@@ -14,14 +14,15 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from app_repro.claims.judge import VERDICTS
+from app_repro.claims.judgement import VERDICTS
 from app_repro.claims.verify import Report
 from app_repro.config.spec import PROTOCOLS
 from app_repro.core import files
-from app_repro.records import groups, record
+from app_repro.records import record
+from app_repro.records import settings as groups
 from app_repro.report.figures.charts import Chart
 from app_repro.report.page import findings, missing
-from app_repro.report.tables.tables import Cell, Column, Table, label
+from app_repro.report.tables.table import Cell, Column, Table, label
 
 MAX_CELLS = 12_000
 """Cells of all tables together that the page shows, so that it stays under 3 MB; the files have every row."""
@@ -31,7 +32,7 @@ MARKS = {"reproduced": "✓", "not_reproduced": "✗", "partial": "≈", "inconc
 
 
 @dataclass(frozen=True)
-class Part:
+class TableExcerpt:
     """A table as the page shows it: its first rows."""
 
     table: Table
@@ -80,7 +81,7 @@ def html(verdicts: Report, tables: Sequence[Table], charts: Sequence[Chart], rec
             charts=charts,
             blob=_packed({chart.name: chart.spec for chart in charts if chart.spec}),
             parts=_parts(tables),
-            runs=Part(runs, runs.rows, _protocols_of(runs)),
+            runs=TableExcerpt(runs, runs.rows, _protocols_of(runs)),
             numbers={row[0].value: number for number, row in enumerate(runs.rows)},
             protocols=list(PROTOCOLS),
         )
@@ -142,14 +143,14 @@ def _run_row(content: dict[str, Any]) -> tuple[Cell, ...]:
     )
 
 
-def _parts(tables: Sequence[Table]) -> list[Part]:
+def _parts(tables: Sequence[Table]) -> list[TableExcerpt]:
     """Each table with as many first rows as fit into MAX_CELLS: small tables whole, large ones share what is left."""
     left, waiting, limits = MAX_CELLS, len(tables), {}
     for table in sorted(tables, key=_cells):
         limits[table.name] = min(len(table.rows), left // waiting // max(1, len(table.columns)))
         left -= limits[table.name] * len(table.columns)
         waiting -= 1
-    return [Part(table, table.rows[: limits[table.name]], _protocols_of(table)) for table in tables]
+    return [TableExcerpt(table, table.rows[: limits[table.name]], _protocols_of(table)) for table in tables]
 
 
 def _cells(table: Table) -> int:

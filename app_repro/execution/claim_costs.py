@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app_repro.claims.statements import Claim
+from app_repro.claims.statement import Claim
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.core.files import canonical
-from app_repro.execution.workload import network, published_shape, workload
-from app_repro.records.evidence import Run
-from app_repro.report.tables import tables
-from app_repro.report.tables.maintable import device
-from app_repro.report.tables.tables import NOTHING, Cell, Column, Scale, Table
+from app_repro.execution.cost import network, published_shape, workload
+from app_repro.records.runs import RunRecord
+from app_repro.report.tables import table
+from app_repro.report.tables.main import device
+from app_repro.report.tables.table import NOTHING, Cell, Column, Scale, Table
 
 KINDS = {"cuda": "GPU", "cpu": "CPU"}
 """Kind of a device in a record -> as it is called here."""
@@ -48,12 +48,12 @@ COLUMNS = (
 class _Known:
     """What is known of runs that were made."""
 
-    by_setting: dict[str, Run]
+    by_setting: dict[str, RunRecord]
     pace: dict[tuple[str, str], tuple[float, int, tuple[str, ...]]]
     """(kind of device, what sets the pace) -> wall seconds, training samples, ids of the finished runs behind them."""
 
 
-def cost_table(runs: Sequence[Run], claims: Sequence[Claim]) -> Table:
+def cost_table(runs: Sequence[RunRecord], claims: Sequence[Claim]) -> Table:
     """A row a claim and protocol, then one of all together; times in seconds, shown as hours."""
     known = _known(runs)
     rows: list[tuple[Cell, ...]] = []
@@ -63,10 +63,10 @@ def cost_table(runs: Sequence[Run], claims: Sequence[Claim]) -> Table:
         for spec in claim.grid.cells:
             by_protocol.setdefault(spec.protocol[0], {})[_setting(spec)] = spec
         for protocol, specs in by_protocol.items():
-            rows.append((tables.label(claim.id), tables.label(protocol), *_row(specs, known)))
+            rows.append((table.label(claim.id), table.label(protocol), *_row(specs, known)))
             every |= specs
     if claims:
-        rows.append((tables.label("all claims"), NOTHING, *_row(every, known)))
+        rows.append((table.label("all claims"), NOTHING, *_row(every, known)))
     note = NOTE if claims else f"{NOTE} No claims file was read."
     return Table("cost", "What each claim costs", note, COLUMNS, tuple(rows))
 
@@ -80,7 +80,7 @@ def _canonical(settings: dict[str, object]) -> str:
     return canonical({key: value for key, value in settings.items() if key not in ("data_digest", "augmentation")})
 
 
-def _known(runs: Sequence[Run]) -> _Known:
+def _known(runs: Sequence[RunRecord]) -> _Known:
     pace: dict[tuple[str, str], tuple[float, int, tuple[str, ...]]] = {}
     for run in runs:
         if run.is_finished and (trained := run.content["summary"].get("trained_samples")):
@@ -97,7 +97,7 @@ def _pacing(settings: dict[str, object]) -> str:
     return canonical([settings[name] for name in names])
 
 
-def _kind(run: Run) -> str:
+def _kind(run: RunRecord) -> str:
     return str(run.content["provenance"].get("device", {}).get("kind"))
 
 
@@ -112,22 +112,22 @@ def _row(specs: dict[str, RunSpec], known: _Known) -> tuple[Cell, ...]:
     samples, flops, kept = (
         None if any(one is None for one in counted) else sum(one[place] for one in counted if one) for place in range(3)
     )
-    taken = (tables.number(*_taken(finished, kind)) for kind in KINDS)
-    to_go = (tables.number(*_to_go(missing, kind, known)) for kind in KINDS)
+    taken = (table.number(*_taken(finished, kind)) for kind in KINDS)
+    to_go = (table.number(*_to_go(missing, kind, known)) for kind in KINDS)
     return (
-        *(tables.number(count, COUNT, ids if place else ()) for place, count in enumerate(counts)),
-        *(tables.number(n, scale) for n, scale in ((samples, SAMPLES), (flops, FLOPS), (kept, BYTES))),
+        *(table.number(count, COUNT, ids if place else ()) for place, count in enumerate(counts)),
+        *(table.number(n, scale) for n, scale in ((samples, SAMPLES), (flops, FLOPS), (kept, BYTES))),
         *taken,
         *to_go,
-        tables.label(tables.listed(sorted({device(run.content) for run in finished}), 3)),
+        table.label(table.listed(sorted({device(run.content) for run in finished}), 3)),
     )
 
 
-def _ids(runs: Iterable[Run]) -> tuple[str, ...]:
+def _ids(runs: Iterable[RunRecord]) -> tuple[str, ...]:
     return tuple(run.content["run_id"] for run in runs)
 
 
-def _taken(finished: Sequence[Run], kind: str) -> tuple[float | None, Scale, tuple[str, ...]]:
+def _taken(finished: Sequence[RunRecord], kind: str) -> tuple[float | None, Scale, tuple[str, ...]]:
     mine = [run for run in finished if _kind(run) == kind]
     seconds = sum(run.content["summary"]["wall_seconds"] for run in mine)
     return (seconds if mine else None), HOURS, _ids(mine)

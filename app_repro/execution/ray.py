@@ -14,10 +14,10 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError, ParamsError
 from app_repro.data.splits import data_folder, stream_name, with_digest
-from app_repro.execution.execute import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
+from app_repro.execution.grid import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
 from app_repro.execution.worker import prepare_and_attempt
 from app_repro.records import record, transfer
-from app_repro.records.store import Places, Store
+from app_repro.records.store import Paths, Store
 
 RETRIES = 8
 """How often a run is begun anew after its worker or its node died; a run that failed or diverged is not."""
@@ -43,10 +43,10 @@ class RayPlace:
 
 
 @dataclass(frozen=True)
-class _Order:
+class TaskOrder:
     """What every task is told, beside its spec."""
 
-    places: Places
+    places: Paths
     token: str
     """File in the store by which a node sees whether it shares it; empty for a Ray started here."""
     code: str
@@ -58,7 +58,7 @@ class _Order:
 
 def train(
     todo: Sequence[RunSpec],
-    places: Places,
+    places: Paths,
     display: Display,
     outcome: Outcome,
     *,
@@ -71,7 +71,7 @@ def train(
     token = f".shared-{uuid.uuid4().hex}" if place.address else ""
     if token:
         files.write_text(root / token, "A node that sees this file shares this store.\n")
-    absolute = Places(Path(places.raw).resolve(), Path(places.splits).resolve(), root)
+    absolute = Paths(Path(places.raw).resolve(), Path(places.splits).resolve(), root)
     try:
         with sigterm_as_interrupt():
             head = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
@@ -81,7 +81,7 @@ def train(
             board = remote.remote(absolute.raw, absolute.splits)
             device = _device(ray, place.device)
             together = _together(place, device, len(todo))
-            order = ray.put(_Order(absolute, token, record.code_digest(), device, together, attempt))
+            order = ray.put(TaskOrder(absolute, token, record.code_digest(), device, together, attempt))
             resources = {"num_gpus": 1 / place.per_gpu} if device != "cpu" else {}
             task = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False, **resources)(_task)
             at_work = {task.remote(spec.model_dump_json(), order, board): spec for spec in todo}
@@ -166,7 +166,7 @@ def _settle(ray: Any, ref: Any, spec: RunSpec, store: Store, display: Display, o
     outcome.end(display, spec.run_id, status, message)
 
 
-def _task(text: str, order: _Order, board: Any) -> tuple[str, str, dict[str, bytes]]:
+def _task(text: str, order: TaskOrder, board: Any) -> tuple[str, str, dict[str, bytes]]:
     """On a worker: one run. What it leaves is returned as bytes where the head's store is not there."""
     stopping = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: stopping.set())  # how ray.cancel stops a task: here, after a step
@@ -181,17 +181,17 @@ def _task(text: str, order: _Order, board: Any) -> tuple[str, str, dict[str, byt
     return status, message, {} if shared else transfer.pack(Store(places.store).folder(spec))
 
 
-def _shares(order: _Order) -> bool:
+def _shares(order: TaskOrder) -> bool:
     """Whether this node works in the head's store: it sees it, and was not told of another."""
     named = os.environ.get("APP_REPRO_STORE")
     is_named = named is None or Path(named).resolve() == order.places.store
     return is_named and (order.places.store / order.token).exists()
 
 
-def _own_places(spec: RunSpec, board: Any) -> Places:
+def _own_places(spec: RunSpec, board: Any) -> Paths:
     """This node's own store ($APP_REPRO_STORE, else ~/.cache/app-repro) with the run's data, asked for if missing."""
     root = Path(os.environ.get("APP_REPRO_STORE") or Path.home() / ".cache" / "app-repro")
-    places = Places(root / "datasets", root / "splits", root)
+    places = Paths(root / "datasets", root / "splits", root)
     try:
         held = with_digest(spec, places.raw).data_digest == spec.data_digest
     except (DataError, IntegrityError):

@@ -15,7 +15,7 @@ from app_repro.data.megabatches import Split, phase
 from app_repro.data.splits import cut, stream_name
 from app_repro.execution.plan import shape_of
 from app_repro.pruning.criteria import CRITERIA
-from app_repro.training.models import build
+from app_repro.training.networks import build
 
 _SEEN_BY = ("replay", "seed", "val_fraction", "buffer_size", "score_sample", "score_fraction")
 """Settings by which a megabatch's images are chosen."""

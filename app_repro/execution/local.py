@@ -13,10 +13,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.execution.execute import GRACE_SECONDS, Display, Executor, Outcome, sigterm_as_interrupt
+from app_repro.execution.grid import GRACE_SECONDS, Display, Executor, Outcome, sigterm_as_interrupt
 from app_repro.execution.worker import serve
 from app_repro.records import record
-from app_repro.records.store import Places
+from app_repro.records.store import Paths
 
 QUEUES = {"CUDA_DEVICE_MAX_CONNECTIONS": "32"}
 """Read once, when CUDA starts: queues from the host to a GPU. Each run that shares it has a stream of its own, and CUDA
@@ -43,14 +43,14 @@ def here(slots: Sequence[str], lanes: int = 1) -> Executor:
     A stopped worker saves the state of its runs after the step at hand.
     """
 
-    def train(todo: Sequence[RunSpec], places: Places, display: Display, outcome: Outcome) -> None:
+    def train(todo: Sequence[RunSpec], places: Paths, display: Display, outcome: Outcome) -> None:
         _train(list(todo), places, list(slots)[: len(todo)], lanes, display, outcome)
 
     return train
 
 
 def _train(
-    queue: list[RunSpec], places: Places, slots: list[str], lanes: int, display: Display, outcome: Outcome
+    queue: list[RunSpec], places: Paths, slots: list[str], lanes: int, display: Display, outcome: Outcome
 ) -> None:
     context = multiprocessing.get_context("spawn")
     workers: list[_Slot] = []
@@ -70,7 +70,7 @@ def _train(
             _stop(workers)
 
 
-def _start(context: Any, places: Places, device: str, lanes: int, together: int) -> _Slot:
+def _start(context: Any, places: Paths, device: str, lanes: int, together: int) -> _Slot:
     ours, theirs = context.Pipe()
     with _environment(device, lanes, together):
         process = context.Process(target=serve, args=(theirs, places, device, lanes), daemon=True)
@@ -91,7 +91,7 @@ def _give(worker: _Slot, queue: list[RunSpec]) -> None:
 
 
 def _listen(
-    workers: list[_Slot], queue: list[RunSpec], display: Display, outcome: Outcome, context: Any, places: Places
+    workers: list[_Slot], queue: list[RunSpec], display: Display, outcome: Outcome, context: Any, places: Paths
 ) -> None:
     """Wait for the next events and act on them."""
     busy = {worker.pipe: worker for worker in workers if worker.specs}

@@ -13,11 +13,11 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError, ParamsError, RunError
-from app_repro.execution.execute import Display, Outcome, interrupts_held, sigterm_as_interrupt
+from app_repro.execution.grid import Display, Outcome, interrupts_held, sigterm_as_interrupt
 from app_repro.execution.slurm_task import Attempt, Task, ended_file
 from app_repro.execution.worker import prepare_and_attempt
 from app_repro.records import record
-from app_repro.records.store import Places, Store
+from app_repro.records.store import Paths, Store
 
 POLL_SECONDS = 5.0
 RETRY_SECONDS = 60.0
@@ -62,7 +62,7 @@ class _Watched:
 class _Head:
     """What the submitting process holds."""
 
-    places: Places
+    places: Paths
     place: SlurmPlace
     attempt: Attempt
     waiting: list[RunSpec]
@@ -72,7 +72,7 @@ class _Head:
 
 def train(
     todo: Sequence[RunSpec],
-    places: Places,
+    places: Paths,
     display: Display,
     outcome: Outcome,
     *,
@@ -84,7 +84,7 @@ def train(
     Raises ParamsError where there is no Slurm, RunError if it refuses even one task while none of ours is queued.
     """
     submitit = _submitit()
-    absolute = Places(Path(places.raw).resolve(), Path(places.splits).resolve(), Path(places.store).resolve())
+    absolute = Paths(Path(places.raw).resolve(), Path(places.splits).resolve(), Path(places.store).resolve())
     head = _Head(absolute, place, attempt, list(todo))
     _take_over(head)
     if head.watched:
@@ -116,7 +116,7 @@ def _submitit() -> Any:
     return submitit
 
 
-def _plans(places: Places) -> Path:
+def _plans(places: Paths) -> Path:
     return places.store / "slurm"
 
 

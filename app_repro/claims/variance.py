@@ -4,8 +4,8 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
-from app_repro.claims.judge import NOISELESS, Noise
-from app_repro.records.evidence import Run
+from app_repro.claims.judgement import NOISELESS, SeedSpread
+from app_repro.records.runs import RunRecord
 
 DETERMINISTIC = ("density_nominal",)
 """Metrics that follow from the settings: no noise, and one seed says it all."""
@@ -17,21 +17,21 @@ SAME_DATA = ("dataset", "image_size", "few_shot", "train_limit", "test_limit", "
 class Pool:
     """Noise of all finished runs, by metric and data set; each answer is worked out once."""
 
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self._by_data: dict[str, list[Run]] = defaultdict(list)
+    def __init__(self, runs: Sequence[RunRecord]) -> None:
+        self._by_data: dict[str, list[RunRecord]] = defaultdict(list)
         for run in runs:
             if run.is_finished:
                 self._by_data[_data(run)].append(run)
-        self._known: dict[tuple[str, str, bool], Noise | None] = {}
+        self._known: dict[tuple[str, str, bool], SeedSpread | None] = {}
 
-    def of_values(self, metric: str, like: Run) -> Noise | None:
+    def of_values(self, metric: str, like: RunRecord) -> SeedSpread | None:
         """Pooled within-cell standard deviation of `metric` (record's unit) over cells with the data set of `like`.
 
         None without a cell of two seeds.
         """
         return self._noise(metric, like, paired=False)
 
-    def of_contrast(self, metric: str, like: Run, weights: Sequence[float]) -> Noise | None:
+    def of_contrast(self, metric: str, like: RunRecord, weights: Sequence[float]) -> SeedSpread | None:
         """Pooled standard deviation of a contrast paired by seed, sum of weights x value with weights that add up to 0.
 
         From the residuals of method + seed within each setting (two-way layout): what methods share at a seed cancels,
@@ -39,34 +39,34 @@ class Pool:
         """
         noise = self._noise(metric, like, paired=True)
         size = math.sqrt(math.fsum(weight**2 for weight in weights))
-        return noise and Noise(noise.sd * size, noise.dof, True)
+        return noise and SeedSpread(noise.sd * size, noise.dof, True)
 
-    def _noise(self, metric: str, like: Run, paired: bool) -> Noise | None:
+    def _noise(self, metric: str, like: RunRecord, paired: bool) -> SeedSpread | None:
         if metric in DETERMINISTIC:
             return NOISELESS
         key = (metric, _data(like), paired)
         if key not in self._known:
-            groups: dict[str, list[Run]] = defaultdict(list)
+            groups: dict[str, list[RunRecord]] = defaultdict(list)
             for run in self._by_data[key[1]]:
                 groups[run.paired_setting if paired else run.setting].append(run)
             parts = [_two_way(group, metric) if paired else _within(group, metric) for group in groups.values()]
             dof = sum(part[1] for part in parts)
-            self._known[key] = Noise(math.sqrt(math.fsum(p[0] for p in parts) / dof), dof, True) if dof else None
+            self._known[key] = SeedSpread(math.sqrt(math.fsum(p[0] for p in parts) / dof), dof, True) if dof else None
         return self._known[key]
 
 
-def _data(run: Run) -> str:
+def _data(run: RunRecord) -> str:
     return repr([run.spec[key] for key in SAME_DATA] + [run.is_official])
 
 
-def _within(runs: Sequence[Run], metric: str) -> tuple[float, int]:
+def _within(runs: Sequence[RunRecord], metric: str) -> tuple[float, int]:
     """Sum of squared deviations from the cell's mean, and its degrees of freedom."""
     values = [run.value(metric) for run in runs]
     mean = math.fsum(values) / len(values)
     return math.fsum((value - mean) ** 2 for value in values), len(values) - 1
 
 
-def _two_way(runs: Sequence[Run], metric: str) -> tuple[float, int]:
+def _two_way(runs: Sequence[RunRecord], metric: str) -> tuple[float, int]:
     return two_way([run.setting for run in runs], [run.seed for run in runs], [run.value(metric) for run in runs])
 
 

@@ -9,19 +9,19 @@ from torch import nn
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
 from app_repro.core.seeds import seed_for
-from app_repro.data.data import DataSet
+from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Split, phase
 from app_repro.pruning import masks
 from app_repro.pruning.masks import Mask
-from app_repro.pruning.prune import prune
-from app_repro.training import models
+from app_repro.pruning.select import prune
+from app_repro.training import networks
 from app_repro.training.stream import Batches, Images, Phase
 
 
 def network_of(spec: RunSpec, data: DataSet, device: torch.device) -> nn.Module:
     """The network of a run as it is before the first megabatch."""
     _, height, _, channels = data.train_images.shape
-    net = models.build(spec.arch, len(data.classes), height, channels, spec.seed)
+    net = networks.build(spec.arch, len(data.classes), height, channels, spec.seed)
     return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -78,7 +78,7 @@ def next_mask(
 
 
 @dataclass(frozen=True)
-class Stop:
+class MaskAt:
     """Where a walk stands before megabatch k would be trained."""
 
     megabatch: int
@@ -87,19 +87,19 @@ class Stop:
     """Images that were scored, 0 where nothing was pruned."""
 
 
-def walk(spec: RunSpec, data: DataSet, split: Split, device: torch.device, score_limit: int) -> Iterator[Stop]:
+def masks_only(spec: RunSpec, data: DataSet, split: Split, device: torch.device, score_limit: int) -> Iterator[MaskAt]:
     """The masks of a run, megabatch by megabatch, as if training changed nothing: weights stay the initial ones.
 
     Of each scoring sample the first `score_limit` images are looked at. What a run's masks owe to training is left
     out; what they owe to the protocol is all there.
     """
     images, net = Images.load(data, "train", device), network_of(spec, data, device)
-    mask = masks.full(models.prunable(net))
+    mask = masks.full(networks.prunable(net))
     for k in range(1, spec.sb + 1):
         current = phase_of(spec, split, images, k)
         current = replace(current, score=current.score[:score_limit])
         found = next_mask(spec, net, mask, current)
         if found is not None:
             mask = found
-            masks.zero_pruned(models.prunable(net), mask)
-        yield Stop(k, mask, 0 if found is None else len(current.score))
+            masks.zero_pruned(networks.prunable(net), mask)
+        yield MaskAt(k, mask, 0 if found is None else len(current.score))

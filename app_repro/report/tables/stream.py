@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from app_repro.records import groups
-from app_repro.records.groups import Group
-from app_repro.report.tables import tables
-from app_repro.report.tables.tables import Cell, Column, Scale, Table
+from app_repro.records import settings
+from app_repro.records.settings import Group
+from app_repro.report.tables import table
+from app_repro.report.tables.table import Cell, Column, Scale, Table
 
 PER_MEGABATCH = {
     "test_accuracy": Scale("test accuracy %", 100, 2),
@@ -27,20 +27,20 @@ PLACES = ("first", "quarter", "half", "three_quarters", "last")
 
 def per_megabatch(made: Sequence[Group]) -> Table:
     """A row a group and megabatch, each of PER_MEGABATCH as mean ± sd (n), in the record's unit."""
-    keys = groups.varying([one.settings for one in made])
+    keys = settings.varying([one.settings for one in made])
     rows: list[tuple[Cell, ...]] = []
     for one in made:
-        head = groups.labels(one.settings, keys)
+        head = settings.labels(one.settings, keys)
         errors = [list(itertools.accumulate(item["test_errors"] for item in _stream(run))) for run in one.runs]
         for k in range(max(map(len, errors), default=0)):  # a record may be shorter than others of its setting
             there = [(_stream(run)[k], sums[k]) for run, sums in zip(one.runs, errors, strict=True) if k < len(sums)]
             values = [_values(item) | {"cer": so_far} for item, so_far in there]
             ids = tuple(name for name, sums in zip(one.ids, errors, strict=True) if k < len(sums))
-            sizes = (tables.label(k + 1), tables.number(there[0][0].get("train_samples"), COUNT))
-            cells = (tables.mean([v[m] for v in values], scale, ids) for m, scale in PER_MEGABATCH.items())
+            sizes = (table.label(k + 1), table.number(there[0][0].get("train_samples"), COUNT))
+            cells = (table.mean([v[m] for v in values], scale, ids) for m, scale in PER_MEGABATCH.items())
             rows.append((*head, *sizes, *cells))
     columns = (
-        *groups.columns(keys),
+        *settings.columns(keys),
         Column("megabatch", "megabatch", True),
         Column("train_samples", "images seen", True),
         *(Column(metric, scale.heading, True) for metric, scale in PER_MEGABATCH.items()),
@@ -50,7 +50,7 @@ def per_megabatch(made: Sequence[Group]) -> Table:
         "kept: the one whose weights go on to the next megabatch, that of the best validation accuracy; gap: of the "
         "last epoch. Wall time is not kept in the thinned records of long published runs."
     )
-    return Table("per-megabatch", "After each megabatch", " ".join([note, *groups.gaps(made)]), columns, tuple(rows))
+    return Table("per-megabatch", "After each megabatch", " ".join([note, *settings.gaps(made)]), columns, tuple(rows))
 
 
 def _stream(run: Any) -> list[dict[str, Any]]:
@@ -66,10 +66,10 @@ def _values(item: dict[str, Any]) -> dict[str, Any]:
 def per_layer(made: Sequence[Group]) -> Table:
     """A row a group that prunes and layer: its size, and the share of its weights kept, mean ± sd (n), at PLACES."""
     pruned = [one for one in made if one.runs and one.settings["tau"] is not None]
-    keys = groups.varying([one.settings for one in pruned])
+    keys = settings.varying([one.settings for one in pruned])
     rows = [row for one in pruned for row in _layers(one, keys)]
     columns = (
-        *groups.columns(keys),
+        *settings.columns(keys),
         Column("depth", "depth", True),
         Column("layer", "layer"),
         Column("weights", "weights", True),
@@ -83,23 +83,23 @@ def per_layer(made: Sequence[Group]) -> Table:
         f"that it has. MFLOPs: of one image, unpruned. Runs that never prune are left out.{empty}"
     )
     title = "Density of each layer as the stream goes on"
-    return Table("per-layer", title, " ".join([note, *groups.gaps(made)]), columns, tuple(rows))
+    return Table("per-layer", title, " ".join([note, *settings.gaps(made)]), columns, tuple(rows))
 
 
 def _layers(one: Group, keys: Sequence[str]) -> list[tuple[Cell, ...]]:
-    head, ids = groups.labels(one.settings, keys), one.ids
+    head, ids = settings.labels(one.settings, keys), one.ids
     places = [_places([item["kept"] is not None for item in _stream(run)]) for run in one.runs]
     kept = [[_stream(run)[k]["kept"] for k in at] for run, at in zip(one.runs, places, strict=True)]
     rows = []
     for index, (name, layer) in enumerate(one.runs[0].content["network"]["layers"].items()):
         size = (
-            tables.label(index + 1),
-            tables.label(name.removesuffix(".weight")),
-            tables.number(layer["weights"], COUNT),
+            table.label(index + 1),
+            table.label(name.removesuffix(".weight")),
+            table.number(layer["weights"], COUNT),
         )
-        flops = tables.number(layer["flops"], MFLOPS)
+        flops = table.number(layer["flops"], MFLOPS)
         shares = (
-            tables.mean([counts[place][index] / layer["weights"] for counts in kept], DENSITY, ids)
+            table.mean([counts[place][index] / layer["weights"] for counts in kept], DENSITY, ids)
             for place in range(len(PLACES))
         )
         rows.append((*head, *size, flops, *shares))

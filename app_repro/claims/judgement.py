@@ -25,7 +25,7 @@ MAX_SEEDS = 1000
 
 
 @dataclass(frozen=True)
-class Noise:
+class SeedSpread:
     """Standard deviation of one seed's value (or paired contrast), in the claim's unit, and how well it is known."""
 
     sd: float
@@ -34,12 +34,12 @@ class Noise:
     pooled: bool
     """Over the cells of the same data set and metric; if not, the cell's own: more seeds bring more degrees."""
 
-    def at(self, n: int) -> "Noise":
+    def at(self, n: int) -> "SeedSpread":
         """The same noise in a cell of `n` seeds."""
         return self if self.pooled else replace(self, dof=n - 1)
 
 
-NOISELESS = Noise(0.0, math.inf, True)
+NOISELESS = SeedSpread(0.0, math.inf, True)
 
 
 @dataclass(frozen=True)
@@ -76,21 +76,21 @@ def spread_of(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
-def own_noise(values: Sequence[float]) -> Noise | None:
+def own_noise(values: Sequence[float]) -> SeedSpread | None:
     """Noise from the deviations of the cell itself; None under MIN_SEEDS."""
     n = len(values)
     if n < MIN_SEEDS:
         return None
-    return Noise(spread_of(values), n - 1, False)
+    return SeedSpread(spread_of(values), n - 1, False)
 
 
-def choose_noise(pooled: Noise | None, values: Sequence[float]) -> Noise | None:
+def choose_noise(pooled: SeedSpread | None, values: Sequence[float]) -> SeedSpread | None:
     """The pooled noise from POOL_DOF degrees of freedom on, else the cell's own, else None: no hard verdict."""
     return pooled if pooled and pooled.dof >= POOL_DOF else own_noise(values)
 
 
 def value_verdict(
-    mean: float, n: int, noise: Noise, claimed: float, margin: float, n_reported: int, rounding: float
+    mean: float, n: int, noise: SeedSpread, claimed: float, margin: float, n_reported: int, rounding: float
 ) -> tuple[str, float, float]:
     """(verdict, half width h, half width of the 99 % guard) of a value: [d - h, d + h] against +-margin."""
     noise = noise.at(n)
@@ -106,7 +106,7 @@ def value_verdict(
 
 def value(
     values: Sequence[float],
-    noise: Noise | None,
+    noise: SeedSpread | None,
     claimed: float,
     margin: float,
     *,
@@ -141,7 +141,7 @@ def value(
 
 
 def difference_verdict(
-    mean: float, n: int, noise: Noise, claimed: float, margin: float, n_reported: int, rounding: float
+    mean: float, n: int, noise: SeedSpread, claimed: float, margin: float, n_reported: int, rounding: float
 ) -> tuple[str, float, float]:
     """(verdict, half width of the mean, half width of mean - reported); `mean` and `claimed` in r's direction."""
     noise = noise.at(n)
@@ -161,7 +161,7 @@ def difference_verdict(
 
 def difference(
     differences: Sequence[float],
-    noise: Noise | None,
+    noise: SeedSpread | None,
     claimed: float,
     margin: float,
     *,
@@ -198,7 +198,7 @@ def difference(
     return Judgement(verdict, reason, n, mean, noise.sd, mean - alone, mean + alone, margin, needed, steps)
 
 
-def upper_bound(values: Sequence[float], noise: Noise | None, limit: float) -> Judgement:
+def upper_bound(values: Sequence[float], noise: SeedSpread | None, limit: float) -> Judgement:
     """A mean said to lie below `limit`: its upper 95 % bound must; contradicted if its lower 99 % bound lies above."""
     n, mean = len(values), mean_of(values)
     if noise is None:
@@ -240,7 +240,7 @@ def _too_few(n: int, mean: float, margin: float | None) -> Judgement:
     return Judgement("inconclusive", reason, n, mean, None, None, None, margin, MIN_SEEDS, steps)
 
 
-def _noise_step(noise: Noise, n: int) -> str:
+def _noise_step(noise: SeedSpread, n: int) -> str:
     known = noise.at(n)
     origin = "pooled over the cells of this data set and metric" if known.pooled else "the cell's own"
     if math.isinf(known.dof):

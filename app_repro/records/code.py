@@ -9,21 +9,21 @@ from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PACKAGE
 
 LEARNING_CODE = (
-    "training/anytime.py",
+    "training/run.py",
     "training/checkpoint.py",
     "pruning/criteria.py",
     "training/engines.py",
     "pruning/masks.py",
     "data/megabatches.py",
     "config/methods.py",
-    "training/models.py",
-    "pruning/prune.py",
-    "training/recipe.py",
+    "training/networks.py",
+    "pruning/select.py",
+    "training/optimizer.py",
     "core/seeds.py",
     "training/steps.py",
     "training/stream.py",
-    "training/train.py",
-    "training/walk.py",
+    "training/fit.py",
+    "training/protocol.py",
 )
 """Files of the package, relative to it, whose code can change a number of a run."""
 
@@ -52,7 +52,7 @@ def _code_digest(folder: Path) -> str:
 
 
 def _modules(tree: ast.Module, folder: Path) -> set[str]:
-    """Names that a file of the package `folder` imports for modules of it: `masks` of `from app_repro.pruning import masks`."""
+    """Names under which a file of the package in `folder` imports modules of it (`from app_repro.pruning import masks`)."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "app_repro":

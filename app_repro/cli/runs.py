@@ -57,8 +57,9 @@ def run(
 ) -> None:
     """Train every run of the grid that the store lacks, here or on a cluster; carry on what was interrupted."""
     from app_repro.execution import computing
+    from app_repro.records.store import Paths
 
-    places = computing.Places(raw, splits, store_at(store))
+    places = Paths(raw, splits, store_at(store))
     site = {"workers": workers, "address": address, "runs_per_gpu": runs_per_gpu, "minutes": minutes, "python": python}
     site |= {"partition": partition, "account": account}
     how = {"executor": executor, "share": shard, "anyway": anyway, "accept_code": accept_code}

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app_repro.claims.contrasts import COMPARED, best
-from app_repro.claims.noise import Pool
-from app_repro.records import groups
-from app_repro.records.groups import Group
-from app_repro.report.tables import tables
-from app_repro.report.tables.tables import Cell, Column, Scale, Table
+from app_repro.claims.variance import Pool
+from app_repro.records import settings
+from app_repro.records.settings import Group
+from app_repro.report.tables import table
+from app_repro.report.tables.table import Cell, Column, Scale, Table
 
 SCALES = {
     "test_accuracy": Scale("test accuracy %", 100, 2),
@@ -48,17 +48,17 @@ _COMPUTED: dict[str, Callable[[dict[str, Any]], float | None]] = {
 
 def main_table(made: Sequence[Group], pool: Pool) -> Table:
     """A row a group: its settings, then each of SCALES as mean ± sd (n), in the record's unit; energy where known."""
-    keys = groups.varying([one.settings for one in made])
+    keys = settings.varying([one.settings for one in made])
     metrics = [
         key for key in SCALES if key != "energy_joules" or any(_measured(r.content, key) for g in made for r in g.runs)
     ]
     ahead = _ahead(made, pool)
     rows = tuple(
-        (*groups.labels(one.settings, keys), *(_cell(one, metric, ahead) for metric in metrics)) for one in made
+        (*settings.labels(one.settings, keys), *(_cell(one, metric, ahead) for metric in metrics)) for one in made
     )
-    columns = (*groups.columns(keys), *(Column(metric, SCALES[metric].heading, True) for metric in metrics))
+    columns = (*settings.columns(keys), *(Column(metric, SCALES[metric].heading, True) for metric in metrics))
     silent = ["Energy was not measured."] if "energy_joules" not in metrics else []
-    note = " ".join([NOTE, *silent, *groups.gaps(made), *_devices(made), *_departures(made)])
+    note = " ".join([NOTE, *silent, *settings.gaps(made), *_devices(made), *_departures(made)])
     return Table("main", "Every setting: what it reached, what it kept, what it took", note, columns, rows)
 
 
@@ -75,7 +75,7 @@ def _ahead(made: Sequence[Group], pool: Pool) -> dict[str, set[int]]:
 
 def _cell(one: Group, metric: str, ahead: dict[str, set[int]]) -> Cell:
     values = [_measured(run.content, metric) for run in one.runs]
-    return tables.mean(values, SCALES[metric], one.ids, best=id(one) in ahead.get(metric, ()))
+    return table.mean(values, SCALES[metric], one.ids, best=id(one) in ahead.get(metric, ()))
 
 
 def _measured(content: dict[str, Any], metric: str) -> float | None:
@@ -94,12 +94,12 @@ def device(content: dict[str, Any]) -> str:
 
 def _devices(made: Sequence[Group]) -> list[str]:
     counts = Counter(device(run.content) for one in made for run in one.runs)
-    return [f"Times: {tables.listed([f'{n} runs on {name}' for name, n in counts.most_common()])}."] if counts else []
+    return [f"Times: {table.listed([f'{n} runs on {name}' for name, n in counts.most_common()])}."] if counts else []
 
 
 def _departures(made: Sequence[Group]) -> list[str]:
     """Sentences about runs whose data is not the publisher's, or whose learning code differs from that of others."""
     foreign = [one for one in made if any(not run.is_official for run in one.runs)]
     codes = sorted({run.content["code_digest"] for one in made for run in one.runs})
-    said = [f"Data not as published: {groups.listed(foreign, made)}."] if foreign else []
-    return said + ([f"Learning code of {len(codes)} versions: {tables.listed(codes)}."] if len(codes) > 1 else [])
+    said = [f"Data not as published: {settings.listed(foreign, made)}."] if foreign else []
+    return said + ([f"Learning code of {len(codes)} versions: {table.listed(codes)}."] if len(codes) > 1 else [])

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Recipe:
+class OptimSettings:
     """The training part of a run's spec."""
 
     epochs: int
@@ -30,7 +30,7 @@ class Recipe:
         return self.lr * self.gamma ** sum(milestone <= reached for milestone in self.milestones)
 
 
-def optimizer_for(net: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+def optimizer_for(net: nn.Module, recipe: OptimSettings) -> torch.optim.SGD:
     """SGD over all parameters with momentum buffers at zero, which is bitwise the rule for a first step.
 
     On a GPU weights, gradients and momentum are read and written in one pass, and the learning rate is a tensor: a

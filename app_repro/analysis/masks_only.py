@@ -14,20 +14,21 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from app_repro.config import params, presets
+from app_repro.config import grid, presets
 from app_repro.config.methods import nominal_density
 from app_repro.config.spec import PROTOCOLS, RunSpec
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
-from app_repro.data import data, splits
+from app_repro.data import dataset, splits
 from app_repro.execution import worker
-from app_repro.execution.execute import devices
+from app_repro.execution.grid import devices
 from app_repro.pruning import masks
 from app_repro.records.record import protocol_title
 from app_repro.report.figures import drawings_audit
-from app_repro.training import lastbatch, memory
+from app_repro.training import device as memory
+from app_repro.training import preflight
 from app_repro.training.engines import set_precision
-from app_repro.training.walk import walk
+from app_repro.training.protocol import masks_only
 
 IMAGES = 1000
 """Images scored a megabatch, at most: T = 8 takes a minute then, and T = 100 minutes, on two cores."""
@@ -46,7 +47,7 @@ def specs(raw: dict[str, Any], protocols: Sequence[str], where: str = "params") 
     """
     single = {key: value[0] if isinstance(value, list) and value else value for key, value in raw.items()}
     single |= {"milestones": presets.SHORT["milestones"], "variants": None}
-    found = [params.parse(single | {"protocol": name}, where).cells[0] for name in protocols]
+    found = [grid.parse(single | {"protocol": name}, where).cells[0] for name in protocols]
     return list({spec.run_id: spec for spec in found}.values())
 
 
@@ -56,7 +57,7 @@ def audit(chosen: Sequence[RunSpec], raw: Path, device: str = "cpu", images: int
     Raises DataError for one that is not there, ParamsError where a batch to score is one that no network can take.
     """
     found = [splits.with_digest(spec, raw) for spec in chosen]
-    lastbatch.check(found, raw, images)
+    preflight.check(found, raw, images)
     one = partial(_walked, raw=raw, device=device, images=images)
     if device == "cpu" and len(found) > 1:  # a process each: threads of one walk wait for each other
         cores = len(os.sched_getaffinity(0))
@@ -91,8 +92,8 @@ def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any
         worker.configure(device)
     set_precision(spec.precision)
     start, rows, sizes = time.perf_counter(), [], {}
-    found = data.load(raw / splits.data_folder(spec))
-    for stop in walk(spec, found, splits.cut(spec, raw), torch.device(device), images):
+    found = dataset.load(raw / splits.data_folder(spec))
+    for stop in masks_only(spec, found, splits.cut(spec, raw), torch.device(device), images):
         kept, sizes = masks.kept(stop.mask), {name: layer.numel() for name, layer in stop.mask.items()}
         rows.append(
             {
@@ -160,7 +161,7 @@ def show(
         if name not in PROTOCOLS:
             raise ParamsError(f"--protocol {name}{nearest_and_known(name, PROTOCOLS)}")
     given = {key: value for key, value in settings.items() if value is not None}
-    content = params.read(params_file) | {"method": "app"} | given
+    content = grid.read(params_file) | {"method": "app"} | given
     chosen = specs(content, protocols or list(PROTOCOLS), str(params_file))
     found = audit(chosen, raw, devices(str(content.get("device")), 1)[0], images)
     if out is not None:

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from app_repro.claims.judge import VERDICTS
+from app_repro.claims.judgement import VERDICTS
 from app_repro.claims.verify import Report, Verdict, VerifyError
 
 HEADERS = (

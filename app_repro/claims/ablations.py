@@ -8,8 +8,8 @@ from typing import Any
 
 from app_repro.config.spec import PROTOCOLS, SWITCHES
 from app_repro.core import files
-from app_repro.records.evidence import Run, read_all
-from app_repro.report.report import METRICS
+from app_repro.records.runs import RunRecord, read_all
+from app_repro.report.write import METRICS
 
 SHOWN = ("dataset", "arch", "criterion", "scope", "replay", "precision")
 """Settings that a row begins with, where they are not what they are by default."""
@@ -30,7 +30,7 @@ MEANING = {
 Row = dict[str, Any]
 """switch, paper, released, bundle, turned (switch -> value), setting, n, effects (metric -> before, after, change)."""
 
-Pair = tuple[Run, Run]
+Pair = tuple[RunRecord, RunRecord]
 """A run of a bundle, and the one of the same seed with switches turned."""
 
 
@@ -46,7 +46,7 @@ def turns(bundle: str) -> dict[str, dict[str, str | bool]]:
     return turned | {"all of them": {key: value for key, value in other.items() if value != PROTOCOLS[bundle][key]}}
 
 
-def rows(runs: Sequence[Run]) -> list[Row]:
+def rows(runs: Sequence[RunRecord]) -> list[Row]:
     """The table of differences: a row a switch, bundle and setting it was run in; one without `n` where it was not.
 
     Runs are paired by seed: all else that can change a number is equal, the learning code too (or accepted as equal).
@@ -66,7 +66,7 @@ def rows(runs: Sequence[Run]) -> list[Row]:
     return found
 
 
-def notes(runs: Sequence[Run]) -> list[str]:
+def notes(runs: Sequence[RunRecord]) -> list[str]:
     """What a reader of the table must know: pairs that were run by code that differs, and orders that are none."""
     app, said = _of_app(runs), []
     for switch, bundle, turned in _questions():
@@ -94,13 +94,13 @@ def _questions() -> Iterator[tuple[str, str, dict[str, str | bool]]]:
             yield switch, bundle, turns(bundle)[switch]
 
 
-def _of_app(runs: Sequence[Run]) -> list[Run]:
+def _of_app(runs: Sequence[RunRecord]) -> list[RunRecord]:
     return [run for run in runs if run.is_finished and run.spec["method"] == "app"]
 
 
-def _pairs(app: Sequence[Run], bundle: str, turned: dict[str, Any]) -> Iterator[Pair]:
+def _pairs(app: Sequence[RunRecord], bundle: str, turned: dict[str, Any]) -> Iterator[Pair]:
     """Each run of `bundle` with the one that has these switches turned and all else equal, of its code if any is."""
-    index: dict[str, list[Run]] = {}
+    index: dict[str, list[RunRecord]] = {}
     for run in app:
         index.setdefault(_identity(turned, run.spec), []).append(run)
     for run in app:
@@ -128,7 +128,7 @@ def _cell(pairs: Sequence[Pair], telling: Sequence[str]) -> Row:
     return {"setting": _setting(pairs[0][0], telling), "n": len(pairs), "effects": effects}
 
 
-def _telling(app: Sequence[Run]) -> list[str]:
+def _telling(app: Sequence[RunRecord]) -> list[str]:
     """Settings in which the runs differ although no row shows them else."""
     silent = {*SHOWN, *SWITCHES, "sb", "tau", "epochs", "train_limit", "seed"}
     names = [name for name in (app[0].spec if app else ()) if name not in silent]
@@ -137,7 +137,7 @@ def _telling(app: Sequence[Run]) -> list[str]:
     return telling + (["code_digest"] if len(codes) > 1 else [])
 
 
-def _setting(run: Run, telling: Sequence[str]) -> str:
+def _setting(run: RunRecord, telling: Sequence[str]) -> str:
     """The setting in words, and what else tells it from the other rows."""
     spec = run.spec
     words = [str(spec[key]) for key in SHOWN if spec[key] not in ("global", "full", "fp32")]
@@ -149,7 +149,7 @@ def _setting(run: Run, telling: Sequence[str]) -> str:
     )
 
 
-def _effect(metric: str, pairs: Sequence[tuple[Run, Run]]) -> dict[str, Any]:
+def _effect(metric: str, pairs: Sequence[tuple[RunRecord, RunRecord]]) -> dict[str, Any]:
     """Means before and after, mean and sd of the paired changes (sd None for one seed), in the record's unit."""
     before, after = ([side.value(metric) for side in sides] for sides in zip(*pairs, strict=True))
     changes = [b - a for a, b in zip(before, after, strict=True)]

@@ -15,7 +15,7 @@ from app_repro.records import record
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRecord:
     """One record, checked."""
 
     path: Path
@@ -78,7 +78,7 @@ class Run:
 class Records:
     """What a search for records found."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[RunRecord, ...]
     """Each run once, in the order of their ids."""
     problems: tuple[str, ...]
     """Damaged or unreadable files, and diverged runs: a line each, naming the file."""
@@ -102,7 +102,7 @@ def read_all(roots: Sequence[Path]) -> Records:
     Of two records of one run a diverged one goes before a finished one, then one's own before a published one; a note
     names the other one where its numbers differ.
     """
-    found: dict[str, Run] = {}
+    found: dict[str, RunRecord] = {}
     problems: list[str] = []
     damaged: list[str] = []
     notes = [f"{root}: no such folder" for root in roots if not root.exists()]
@@ -141,10 +141,10 @@ def record_files(root: Path) -> Iterator[Path]:
             yield path
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path) -> RunRecord:
     """The run whose record is the file `path`. Raises IntegrityError naming a file that is none, or damaged."""
     try:
-        run = Run(path, record.read(path))
+        run = RunRecord(path, record.read(path))
         if run.is_finished:
             sum(len(item) for item in run.content["megabatches"])
             run.value("test_accuracy")
@@ -157,10 +157,10 @@ def read_run(path: Path) -> Run:
         raise IntegrityError(f"{path}: cannot be read: {error.strerror}; restore it, or remove it") from None
 
 
-def _diverged(run: Run) -> str:
+def _diverged(run: RunRecord) -> str:
     return json.dumps(run.content.get("diverged"))[:120]
 
 
-def _precedence(run: Run) -> tuple[bool, bool, str]:
+def _precedence(run: RunRecord) -> tuple[bool, bool, str]:
     """Order among records of one run: a diverged one is never hidden, one's own goes before a published one."""
     return run.is_finished, run.path.name != "record.json", digest(canonical(run.content).encode())

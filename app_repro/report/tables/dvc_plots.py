@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.core import files
-from app_repro.report.tables.tables import Table
+from app_repro.report.tables.table import Table
 
 DRAWN = ("test_accuracy", "generalisation_gap", "density_effective")
 """Columns of the table per megabatch that are drawn, means over seeds; all are fractions."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-from app_repro.claims.judge import MIN_LENGTH
-from app_repro.claims.statements import KINDS, METRICS, OWN, Claim, claim_params, protocols, seeds, side_specs
+from app_repro.claims.judgement import MIN_LENGTH
+from app_repro.claims.statement import KINDS, METRICS, OWN, Claim, claim_params, protocols, seeds, side_specs
 from app_repro.config.presets import PRESETS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
 

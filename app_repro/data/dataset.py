@@ -14,7 +14,7 @@ import numpy as np
 from app_repro.core.errors import DataError, IntegrityError, nearest
 from app_repro.core.files import canonical, digest, disk_full_as_error, file_digest, read_sealed, write_sealed
 from app_repro.data import sources
-from app_repro.data.arrays import statistics, write_blocks
+from app_repro.data.npy import statistics, write_blocks
 from app_repro.data.parts import Content, read
 from app_repro.data.sources import Progress, Request, Source, checked
 
@@ -58,7 +58,7 @@ class DataSet:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SetInfo:
     """A data set's source, and its augmentation as a function of the stored images' shorter side."""
 
     source: Source
@@ -101,7 +101,7 @@ def fetch(
 
 
 def prepare(
-    recipe: Recipe, request: Request, target: Path, origin: str | Path | None, cache: Path, on_progress: Progress
+    recipe: SetInfo, request: Request, target: Path, origin: str | Path | None, cache: Path, on_progress: Progress
 ) -> DataSet:
     """`fetch` for a recipe of one's own."""
     held = _held(request, target)
@@ -169,7 +169,7 @@ def check(folder: Path) -> None:
             raise _damaged(path)
 
 
-def _recipe(name: str) -> Recipe:
+def _recipe(name: str) -> SetInfo:
     if name.startswith("folder:"):
         return _FOLDER
     if name not in DATASETS:
@@ -203,7 +203,7 @@ def _damaged(path: Path) -> IntegrityError:
     return IntegrityError(f"{path}: missing or damaged; run app-repro fetch to make the data set anew")
 
 
-def _write(folder: Path, recipe: Recipe, request: Request, source: dict[str, Any], content: Content) -> None:
+def _write(folder: Path, recipe: SetInfo, request: Request, source: dict[str, Any], content: Content) -> None:
     """Both parts as .npy files in `folder`, and meta.json last."""
     classes, train, test = content
     written = {}
@@ -238,13 +238,13 @@ def _one_line_os_errors(target: Path) -> Iterator[None]:
         raise DataError(f"{error.filename or target}: {error.strerror}; check the path and its permissions") from error
 
 
-_FOLDER = Recipe(sources.FOLDER, lambda side: Augmentation("pad", max(1, side // 8), True))
+_FOLDER = SetInfo(sources.FOLDER, lambda side: Augmentation("pad", max(1, side // 8), True))
 
-DATASETS: dict[str, Recipe] = {
-    "digits": Recipe(sources.DIGITS, lambda side: Augmentation("pad", 1, False)),
-    "cifar10": Recipe(sources.CIFAR10, lambda side: Augmentation("pad", 4, True)),
-    "cifar100": Recipe(sources.CIFAR100, lambda side: Augmentation("pad", 4, True)),
-    "restricted_imagenet": Recipe(
+DATASETS: dict[str, SetInfo] = {
+    "digits": SetInfo(sources.DIGITS, lambda side: Augmentation("pad", 1, False)),
+    "cifar10": SetInfo(sources.CIFAR10, lambda side: Augmentation("pad", 4, True)),
+    "cifar100": SetInfo(sources.CIFAR100, lambda side: Augmentation("pad", 4, True)),
+    "restricted_imagenet": SetInfo(
         sources.RESTRICTED_IMAGENET,
         lambda side: Augmentation("resized", 0, True) if side == 224 else Augmentation("pad", 4, True),
     ),

@@ -1,0 +1,67 @@
+"""The package as its house tests see it: rooms, files, and who imports whom, read from syntax trees."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from app_repro.core.paths import PACKAGE
+
+ROOT = PACKAGE.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
+
+ROOMS: dict[str, set[str]] = {
+    "core": set(),
+    "config": {"core"},
+    "pruning": {"core"},
+    "data": {"core", "config"},
+    "records": {"core", "config"},
+    "claims": {"core", "config", "records"},
+    "training": {"core", "config", "data", "pruning"},
+    "execution": {"core", "config", "data", "records", "training"},
+    "analysis": {"core", "config", "data", "records", "pruning", "training"},
+    "report": {"core", "config", "records", "claims"},
+    "machine": {
+        *("core", "config", "data", "records", "claims", "pruning", "training", "execution", "analysis", "report"),
+    },
+    "cli": {
+        *("core", "config", "data", "records", "claims", "pruning", "training", "execution", "analysis", "report"),
+        "machine",
+    },
+}
+"""Each room, from the ground up, and the rooms that its files may import."""
+
+TORCH = {"pruning", "training", "analysis"}
+"""Rooms whose files may import torch at their top."""
+
+
+def room_of(path: Path) -> str:
+    """The room that a file of the package lies in; "" for one that lies in none."""
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def module_of(path: Path) -> str:
+    """room/file, without ending."""
+    return path.relative_to(PACKAGE).with_suffix("").as_posix()
+
+
+def imports(node: ast.AST) -> Iterator[str]:
+    """Modules of the package (room/file) that are imported anywhere below `node`."""
+    for item in ast.walk(node):
+        if isinstance(item, ast.ImportFrom) and (item.module or "").split(".")[0] == "app_repro":
+            place = str(item.module).split(".")[1:]
+            if PACKAGE.joinpath(*place).with_suffix(".py").is_file():
+                yield "/".join(place)
+            else:
+                yield from ("/".join([*place, alias.name]) for alias in item.names)
+
+
+def closure(room: str) -> set[str]:
+    """The room, and every room that its files may come to import."""
+    seen: set[str] = set()
+    todo = {room}
+    while todo:
+        todo |= ROOMS[one := todo.pop()] - seen
+        seen.add(one)
+    return seen
