@@ -52,7 +52,7 @@ def _code_digest(folder: Path) -> str:
 
 
 def _modules(tree: ast.Module, folder: Path) -> set[str]:
-    """Names under which a file of the package in `folder` imports modules of it (`from app_repro.pruning import masks`)."""
+    """Names that a file of the package in `folder` imports for modules: of `from app_repro.pruning import masks`, masks."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "app_repro":

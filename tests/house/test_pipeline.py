@@ -15,14 +15,14 @@ CALLS = {
     "report": {"report"},
     "verify": {"claims"},
 }
-"""The rooms that a stage's command calls."""
+"""The room that a stage's command calls."""
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_are_the_rooms_that_the_command_may_import(stage: str) -> None:
     assert STAGES[stage]["cmd"].split()[1:3] == ["app-repro", stage]
     deps = {dep.removeprefix("app_repro/") for dep in STAGES[stage]["deps"] if dep.startswith("app_repro/")}
-    assert deps == {"cli"}.union(*map(closure, CALLS[stage]))
+    assert deps == {"cli"} | closure(CALLS[stage])
 
 
 def test_stages_flow_one_way() -> None:
