@@ -52,7 +52,7 @@ def _code_digest(folder: Path) -> str:
 
 
 def _modules(tree: ast.Module, folder: Path) -> set[str]:
-    """Names that a file of the package in `folder` imports for modules: of `from app_repro.pruning import masks`, masks."""
+    """Names by which a file in `folder` imports modules: masks, of `from app_repro.pruning import masks`."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "app_repro":

@@ -8,13 +8,7 @@ from app_repro.config.grid import known_keys
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
-CALLS = {
-    "fetch": {"data"},
-    "split": {"data"},
-    "run": {"execution", "pruning"},
-    "report": {"report"},
-    "verify": {"claims"},
-}
+CALLS = {"fetch": "data", "split": "data", "run": "execution", "report": "report", "verify": "claims"}
 """The room that a stage's command calls."""
 
 
