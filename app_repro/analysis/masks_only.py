@@ -16,14 +16,14 @@ from tabulate import tabulate
 
 from app_repro.config import grid, presets
 from app_repro.config.methods import nominal_density
-from app_repro.config.spec import PROTOCOLS, RunSpec
+from app_repro.config.protocols import PROTOCOLS, protocol_title
+from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.data import dataset, splits
 from app_repro.execution import worker
 from app_repro.execution.grid import devices
 from app_repro.pruning import masks
-from app_repro.records.record import protocol_title
 from app_repro.report.figures import drawings_audit
 from app_repro.training import device as memory
 from app_repro.training import preflight

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro.config.spec import PROTOCOLS, SWITCHES
+from app_repro.config import protocols
+from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.records.runs import RunRecord, read_all
 from app_repro.report.write import METRICS
@@ -17,15 +18,8 @@ SHOWN = ("dataset", "arch", "criterion", "scope", "replay", "precision")
 EFFECTS = ("density_effective", "test_accuracy", "cer", "generalisation_gap", "gap_test")
 """Metrics of a run's summary whose change is shown."""
 
-MEANING = {
-    "scored_weights": "the weights that are scored: as trained, or convolutions drawn anew from megabatch 2 on",
-    "candidates": "who competes for the new mask: weights kept so far, or all (then ANDed with the old mask)",
-    "score_sample": "images scored: drawn from all that is replayed, or the stream's first ones, augmented",
-    "validation_images": "how the epoch to keep is chosen: on clean or on augmented images",
-    "order": "the stream's order: permuted, or as in the file; one stream each, which other seeds do not draw anew",
-    "lr_restart": "learning rate starts again at each megabatch; the first public version did not: false",
-    "all of them": "the whole bundle turned into the other one",
-}
+MEANING = protocols.MEANING | {"all of them": "the whole bundle turned into the other one"}
+"""What each switch decides, in the order of the table; last, all at once."""
 
 Row = dict[str, Any]
 """switch, paper, released, bundle, turned (switch -> value), setting, n, effects (metric -> before, after, change)."""

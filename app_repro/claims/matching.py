@@ -7,7 +7,7 @@ from typing import Any
 
 from app_repro.claims.statement import Claim, seeds, side_settings, side_specs
 from app_repro.config.methods import prunes
-from app_repro.config.spec import PRUNING_ONLY, SWITCHES
+from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
 from app_repro.records.runs import RunRecord
 
 IDENTITY = (

@@ -7,7 +7,8 @@ from typing import Any
 from app_repro.config import grid as params
 from app_repro.config import presets
 from app_repro.config.methods import METHODS
-from app_repro.config.spec import PRUNING_ONLY, SWITCHES, RunSpec, registry
+from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
+from app_repro.config.spec import RunSpec, registry
 from app_repro.core.errors import ParamsError, nearest_and_known
 
 OWN = "app-repro"

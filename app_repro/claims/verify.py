@@ -11,7 +11,7 @@ from app_repro.claims.matching import Comparison, Index, cells_of, index
 from app_repro.claims.rules import RULES, so_far
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.variance import DETERMINISTIC, Pool
-from app_repro.config.spec import PROTOCOLS
+from app_repro.config.protocols import PROTOCOLS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
 from app_repro.records import runs as evidence
 

@@ -13,7 +13,8 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app_repro.config.methods import nominal_density, prunes
-from app_repro.config.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec
+from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY, SWITCHES
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest, nearest_and_known
 
 MAX_PARAMS_BYTES = 100_000

@@ -4,7 +4,8 @@ import copy
 import json
 from typing import Any
 
-from app_repro.config.spec import PROTOCOLS, RunSpec
+from app_repro.config.protocols import PROTOCOLS
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
 
 SHORT: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""RunSpec: everything that can change a number of one run, its run_id, and the two protocols' bundles of switches."""
+"""RunSpec: everything that can change a number of one run, and the run id made of it."""
 
 import ast
 import functools
@@ -10,34 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app_repro.config.methods import METHODS
+from app_repro.config.protocols import SWITCHES, nearest_protocol
 from app_repro.core.errors import nearest
 from app_repro.core.files import canonical
 from app_repro.core.paths import PACKAGE
-
-PROTOCOLS: dict[str, dict[str, str | bool]] = {
-    "paper": {
-        "scored_weights": "trained",
-        "candidates": "kept",
-        "score_sample": "replay",
-        "validation_images": "clean",
-        "order": "permuted",
-        "lr_restart": True,
-    },
-    "released": {
-        "scored_weights": "fresh",
-        "candidates": "all",
-        "score_sample": "head",
-        "validation_images": "augmented",
-        "order": "file",
-        "lr_restart": True,
-    },
-}
-"""The two bundles of switches: APP as the paper describes it, and as the released code runs it."""
-
-SWITCHES = tuple(PROTOCOLS["paper"])
-
-PRUNING_ONLY = ("tau", "criterion", "scope", "score_fraction", "scored_weights", "candidates", "score_sample")
-"""Settings that cannot change a run that never prunes: null in its spec, so that equal runs have equal ids."""
 
 
 @functools.cache  # asked at every validation of a spec; the files do not change while this process lives
@@ -154,10 +130,5 @@ class RunSpec(BaseModel):
 
     @property
     def protocol(self) -> tuple[str, dict[str, Any]]:
-        """Name of the bundle this run is nearest to (paper on a tie), and the switches that depart from it."""
-        departures = {
-            name: {key: mine for key, value in bundle.items() if (mine := getattr(self, key)) not in (None, value)}
-            for name, bundle in PROTOCOLS.items()
-        }
-        name = min(PROTOCOLS, key=lambda candidate: len(departures[candidate]))
-        return name, departures[name]
+        """Name of the protocol this run is nearest to (paper on a tie), and the switches that depart from it."""
+        return nearest_protocol({key: getattr(self, key) for key in SWITCHES})

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app_repro.config.protocols import protocol_title
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.records import record
-from app_repro.records.record import protocol_title
 from app_repro.records.store import Store
 
 PROJECT = "app-repro"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.config.methods import METHODS
-from app_repro.config.spec import PROTOCOLS, PRUNING_ONLY, RunSpec, registry
+from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY
+from app_repro.config.spec import RunSpec, registry
 from app_repro.core import files
 from app_repro.core.errors import DataError
 from app_repro.machine import demo, workspace

@@ -9,7 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from app_repro.config.spec import PRUNING_ONLY, RunSpec
+from app_repro.config.protocols import protocol_title
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DivergedError, IntegrityError, place
 from app_repro.core.files import read_sealed
 from app_repro.core.paths import PACKAGE
@@ -118,16 +119,6 @@ def diverged_where(content: dict[str, Any]) -> str:
 def protocol_name(content: dict[str, Any]) -> str:
     """The protocol of a record with its departures: `paper`, `released, order=permuted`."""
     return protocol_title(content["protocol"]["name"], content["protocol"]["departures"])
-
-
-def protocol_title(name: str, departures: dict[str, Any]) -> str:
-    """A bundle's name, and the switches that depart from it."""
-    return ", ".join([name, *(f"{key}={value}" for key, value in sorted(departures.items()))])
-
-
-def stream_title(name: str, departures: dict[str, Any]) -> str:
-    """The same without departures that concern pruning alone: a dense run has none of them, so they part no stream."""
-    return protocol_title(name, {key: value for key, value in departures.items() if key not in PRUNING_ONLY})
 
 
 def numbers(content: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from app_repro.config.spec import PRUNING_ONLY
+from app_repro.config.protocols import PRUNING_ONLY
 from app_repro.core.errors import IntegrityError
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PUBLISHED, RUNS

@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from app_repro.config.methods import METHODS
-from app_repro.config.spec import PRUNING_ONLY, SWITCHES, RunSpec
-from app_repro.records.record import protocol_name, protocol_title, stream_title
+from app_repro.config.protocols import PRUNING_ONLY, SWITCHES, protocol_title, stream_title
+from app_repro.config.spec import RunSpec
+from app_repro.records.record import protocol_name
 from app_repro.records.runs import RunRecord
 from app_repro.report.tables import table
 from app_repro.report.tables.table import Cell, Column

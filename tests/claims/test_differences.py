@@ -9,7 +9,7 @@ from workbench import settings as tiny
 
 from app_repro.claims import ablations
 from app_repro.config import grid, presets
-from app_repro.config.spec import PROTOCOLS, SWITCHES
+from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.records.runs import read_all
 
 

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from app_repro.config import grid as params
 from app_repro.config import presets
-from app_repro.config.spec import PROTOCOLS, PRUNING_ONLY, SWITCHES, RunSpec, registry
+from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY, SWITCHES
+from app_repro.config.spec import RunSpec, registry
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
 from app_repro.records import publish, record, store

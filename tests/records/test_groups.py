@@ -5,7 +5,8 @@ from typing import Any
 
 import synthetic
 
-from app_repro.config.spec import PROTOCOLS, RunSpec
+from app_repro.config.protocols import PROTOCOLS
+from app_repro.config.spec import RunSpec
 from app_repro.records import settings
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group

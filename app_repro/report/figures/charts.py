@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app_repro.config.spec import PROTOCOLS
+from app_repro.config.protocols import PROTOCOLS
 from app_repro.report.figures import specs_masks, specs_runs, specs_stream
 from app_repro.report.figures.figures import FIGURES
 from app_repro.report.figures.series import Record, Row, Series

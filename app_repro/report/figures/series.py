@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app_repro.config.methods import METHODS
-from app_repro.config.spec import PROTOCOLS, SWITCHES
+from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.records.record import protocol_name
 
 Row = dict[str, Any]

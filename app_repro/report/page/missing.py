@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from app_repro.config.methods import METHODS
-from app_repro.config.spec import PROTOCOLS
-from app_repro.records.record import diverged_where, stream_title
+from app_repro.config.protocols import PROTOCOLS, stream_title
+from app_repro.records.record import diverged_where
 from app_repro.report import write
 
 STREAM = tuple(key for key in write.CELL if key not in ("method", "tau", "criterion", "scope"))

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from app_repro.claims.judgement import VERDICTS
 from app_repro.claims.verify import Report
-from app_repro.config.spec import PROTOCOLS
+from app_repro.config.protocols import PROTOCOLS
 from app_repro.core import files
 from app_repro.records import record
 from app_repro.records import settings as groups

@@ -1,0 +1,65 @@
+"""The two protocols: APP as the paper describes it and as the released code runs it, switch by switch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+PROTOCOLS: dict[str, dict[str, str | bool]] = {
+    "paper": {
+        "scored_weights": "trained",
+        "candidates": "kept",
+        "score_sample": "replay",
+        "validation_images": "clean",
+        "order": "permuted",
+        "lr_restart": True,
+    },
+    "released": {
+        "scored_weights": "fresh",
+        "candidates": "all",
+        "score_sample": "head",
+        "validation_images": "augmented",
+        "order": "file",
+        "lr_restart": True,
+    },
+}
+"""Name of a protocol -> switch -> its value. Both name the same switches, in the same order."""
+
+SWITCHES = tuple(PROTOCOLS["paper"])
+
+MEANING = {
+    "scored_weights": "the weights that are scored: as trained, or convolutions drawn anew from megabatch 2 on",
+    "candidates": "who competes for the new mask: weights kept so far, or all (then ANDed with the old mask)",
+    "score_sample": "images scored: drawn from all that is replayed, or the stream's first ones, augmented",
+    "validation_images": "how the epoch to keep is chosen: on clean or on augmented images",
+    "order": "the stream's order: permuted, or as in the file; one stream each, which other seeds do not draw anew",
+    "lr_restart": "learning rate starts again at each megabatch; the first public version did not: false",
+}
+"""What each switch decides, in a sentence."""
+
+PRUNING_ONLY = ("tau", "criterion", "scope", "score_fraction", "scored_weights", "candidates", "score_sample")
+"""Settings that cannot change a run that never prunes: null in its spec, so that equal runs have equal ids."""
+
+
+def nearest_protocol(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The protocol that `settings` (switch -> value) is nearest to, and the switches whose values depart from it.
+
+    On a tie it is the first of PROTOCOLS. A switch that is None does not apply and departs from neither.
+    """
+    departures = {
+        name: {key: settings[key] for key, value in switches.items() if settings[key] not in (None, value)}
+        for name, switches in PROTOCOLS.items()
+    }
+    name = min(PROTOCOLS, key=lambda candidate: len(departures[candidate]))
+    return name, departures[name]
+
+
+def protocol_title(name: str, departures: Mapping[str, Any]) -> str:
+    """A protocol's name, and the switches that depart from it: `paper`, `released, order=permuted`."""
+    return ", ".join([name, *(f"{key}={value}" for key, value in sorted(departures.items()))])
+
+
+def stream_title(name: str, departures: Mapping[str, Any]) -> str:
+    """The same without departures that concern pruning alone, which a dense run does not have.
+
+    Runs whose stream titles are equal saw the same images in the same order.
+    """
+    return protocol_title(name, {key: value for key, value in departures.items() if key not in PRUNING_ONLY})
