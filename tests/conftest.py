@@ -19,7 +19,7 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, databas
 settings.load_profile("repeatable")
 
 DataSets = Callable[..., DataSet]
-EditedPackage = Callable[[str, str, str], str]
+EditedPackage = Callable[[dict[str, str], str], str]
 
 
 @pytest.fixture
@@ -39,10 +39,10 @@ def tiny_data() -> DataSets:
 
 @pytest.fixture
 def edited_package(tmp_path: Path) -> EditedPackage:
-    """Runs Python code on a copy of the package in which a text that stands in it once was replaced; what it prints."""
+    """Runs Python code on a copy of the package in which texts that stand in it once were replaced; what it prints."""
 
-    def run(old: str, new: str, code: str) -> str:
-        mutant(tmp_path, old, new)
+    def run(replacements: dict[str, str], code: str) -> str:
+        mutant(tmp_path, replacements)
         environment = os.environ | {"PYTHONPATH": str(tmp_path)}
         command = [sys.executable, "-c", code]
         ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)

@@ -6,9 +6,10 @@ from typing import Any
 
 from app_repro.config import grid as params
 from app_repro.config import presets
+from app_repro.config.catalogue import CRITERIA
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
-from app_repro.config.spec import RunSpec, registry
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
 
 OWN = "app-repro"
@@ -114,9 +115,8 @@ class Claim:
 def side_settings(side: str) -> dict[str, Any]:
     """Settings that a side stands for: {"method": "osp", "tau": 17.5}. Raises ParamsError naming what is known."""
     name, *rest = side.split() or [""]
-    criteria = registry("pruning/criteria", "CRITERIA")
-    if name not in METHODS and name not in criteria:
-        known = [*METHODS, *criteria]
+    if name not in METHODS and name not in CRITERIA:
+        known = [*METHODS, *CRITERIA]
         raise ParamsError(f"side {name!r} is no method and no criterion{nearest_and_known(name, known)}")
     return {"method" if name in METHODS else "criterion": name} | words(rest)
 

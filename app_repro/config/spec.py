@@ -4,11 +4,12 @@ import ast
 import functools
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from app_repro.config import catalogue
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import SWITCHES, nearest_protocol
 from app_repro.core.errors import nearest
@@ -27,7 +28,7 @@ def registry(module: str, name: str) -> list[str]:
     raise LookupError(f"{module}.py has no dict literal {name}")
 
 
-def _one_of(value: str, known: list[str]) -> str:
+def _one_of(value: str, known: Collection[str]) -> str:
     if value not in known:
         raise ValueError(f"known: {', '.join(known)}{nearest(value, known)}")
     return value
@@ -70,16 +71,14 @@ class RunSpec(BaseModel):
     """Pixels, for restricted_imagenet (32 or 224); other data sets have their own."""
     few_shot: Positive | None
     """Training images a class, for restricted_imagenet; null: all."""
-    arch: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("training/networks", "ARCHITECTURES")))]
-    method: Annotated[str, AfterValidator(lambda value: _one_of(value, list(METHODS)))]
+    arch: Annotated[str, AfterValidator(lambda value: _one_of(value, catalogue.NETWORKS))]
+    method: Annotated[str, AfterValidator(lambda value: _one_of(value, METHODS))]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     sb: Annotated[int, Field(ge=1, le=100_000)]
     """|S_B|: number of megabatches T in the stream."""
     tau: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None
     """Final density is 0.8 ** tau (4.5 keeps 36.6 %)."""
-    criterion: (
-        Annotated[str, AfterValidator(lambda value: _one_of(value, registry("pruning/criteria", "CRITERIA")))] | None
-    )
+    criterion: Annotated[str, AfterValidator(lambda value: _one_of(value, catalogue.CRITERIA))] | None
     scope: Literal["global", "local"] | None
     replay: Literal["full", "none", "last", "buffer"]
     buffer_size: Positive | None
@@ -106,7 +105,7 @@ class RunSpec(BaseModel):
     train_limit: Positive | None
     test_limit: Positive | None
     precision: Literal["fp32", "tf32", "bf16"]
-    engine: Annotated[str, AfterValidator(lambda value: _one_of(value, registry("training/engines", "ENGINES")))]
+    engine: Annotated[str, AfterValidator(lambda value: _one_of(value, catalogue.ENGINES))]
 
     @classmethod
     def later(cls) -> tuple[str, ...]:

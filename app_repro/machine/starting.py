@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from app_repro.config.catalogue import NETWORKS
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY
-from app_repro.config.spec import RunSpec, registry
+from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError
 from app_repro.machine import demo, workspace
@@ -60,8 +61,8 @@ def multiply(source: Path, target: Path, count: int) -> None:
     content = record.read(found[0])
     methods = list(METHODS) if content["spec"]["tau"] else [content["spec"]["method"]]
     names = (
-        registry("data/dataset", "DATASETS")[:2],
-        registry("training/networks", "ARCHITECTURES")[:5],
+        ("digits", "cifar10"),
+        list(NETWORKS)[:5],
         PROTOCOLS,
         methods,
     )

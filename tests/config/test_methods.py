@@ -59,5 +59,5 @@ def test_a_fourth_method_costs_three_lines(edited_package) -> None:
         "spec, = params.parse(raw).cells\n"
         "print(json.dumps([nominal_density(spec.method, k, 8, spec.tau) for k in (1, 2, 3)]))"
     )
-    printed = edited_package(registry, "\n".join([*FOURTH[:2], registry, FOURTH[2]]), code)
+    printed = edited_package({registry: "\n".join([*FOURTH[:2], registry, FOURTH[2]])}, code)
     assert json.loads(printed) == [0.5, 0.25, 0.125]

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app_repro.config import grid as params
 from app_repro.config import presets
 from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY, SWITCHES
-from app_repro.config.spec import RunSpec, registry
+from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
 from app_repro.records import publish, record, store
@@ -244,13 +244,6 @@ def test_the_two_protocols_are_those_of_the_paper_and_the_released_code() -> Non
     released = spec_of(protocol="released")
     assert [getattr(released, name) for name in SWITCHES] == ["fresh", "all", "head", "augmented", "file", True]
     assert [getattr(spec_of(), name) for name in SWITCHES] == ["trained", "kept", "replay", "clean", "permuted", True]
-
-
-def test_registries_are_read_without_importing_their_modules() -> None:
-    assert registry("config/methods", "METHODS") == ["dense", "osp", "app"]
-    assert {"snip", "magnitude", "random"} <= set(registry("pruning/criteria", "CRITERIA"))
-    with pytest.raises(LookupError, match=r"criteria\.py has no dict literal OTHERS"):
-        registry("pruning/criteria", "OTHERS")
 
 
 def test_specs_of_a_grid_are_told_apart_by_id() -> None:

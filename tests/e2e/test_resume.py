@@ -100,7 +100,7 @@ MUTANTS = {
 @pytest.mark.promise
 @pytest.mark.parametrize("lacking", list(MUTANTS)[: times(2, len(MUTANTS))])
 def test_the_test_of_resuming_notices_what_is_lacking(tmp_path, lacking) -> None:
-    package = mutant(tmp_path / "package", *MUTANTS[lacking])
+    package = mutant(tmp_path / "package", dict([MUTANTS[lacking]]))
     sick = Patient.of(tmp_path / "workspace", package, cells=(("app", "paper"), ("app", "released")))
     try:
         assert any(complaint for complaint in complaints(sick, drawing("mutant", lacking), kills=8))

@@ -197,11 +197,13 @@ def test_app_reaches_its_density_to_one_weight_through_nested_masks(megabatches,
 
 
 def test_a_fourth_criterion_is_validated_by_name_without_importing_torch(edited_package) -> None:
-    registry = "CRITERIA: dict[str, Criterion] = {"
+    registry, tags = "CRITERIA: dict[str, Criterion] = {", "CRITERIA: dict[str, CriterionTags] = {"
     added = ("def oldest(net, weights, sample, seed):", "    return weights", '    "oldest": Criterion(oldest, None),')
     code = (
         "import sys; from app_repro.config import grid as params, presets\n"
         "raw = presets.preset('demo') | {'criterion': 'oldest', 'device': 'cpu', 'workers': None}\n"
         "print(params.parse(raw).cells[-1].criterion, 'torch' in sys.modules)"
     )
-    assert edited_package(registry, "\n".join([*added[:2], registry, added[2]]), code) == "oldest False"
+    tag = '    "oldest": CriterionTags("magnitude", "none", labels=False, derivative=0),'
+    replacements = {registry: "\n".join([*added[:2], registry, added[2]]), tags: f"{tags}\n{tag}"}
+    assert edited_package(replacements, code) == "oldest False"

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,14 @@ def left(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def mutant(folder: Path, old: str, new: str) -> Path:
-    """A copy of the package in which a text that stands in it once was replaced; the folder that holds it."""
+def mutant(folder: Path, replacements: Mapping[str, str]) -> Path:
+    """A copy of the package in which texts that stand in it once were replaced; the folder that holds it."""
     package = shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
     texts = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
-    (path,) = [path for path, text in texts.items() for _ in range(text.count(old))]
-    path.write_text(texts[path].replace(old, new), encoding="utf-8")
+    for old, new in replacements.items():
+        (path,) = [path for path, text in texts.items() for _ in range(text.count(old))]
+        texts[path] = texts[path].replace(old, new)
+        path.write_text(texts[path], encoding="utf-8")
     return folder
 
 

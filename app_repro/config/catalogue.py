@@ -1,0 +1,72 @@
+"""Names of criteria, networks and engines with their tags: plain values, so that settings are checked without torch.
+
+What a name does stands where torch is: pruning/criteria.py, training/networks.py, training/engines.py. A test holds
+that these tables have the same names in the same order. Methods and their tags are in methods.py.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class CriterionTags:
+    """How a criterion scores weights, in the terms of Cheng et al. 2023 (arXiv:2308.06767)."""
+
+    family: Literal["magnitude", "random", "sensitivity", "gradient flow", "path flow"]
+    data: Literal["none", "images", "images of each class"]
+    """What it looks at; synflow's one image of ones counts as none."""
+    labels: bool
+    steps: int = 1
+    """Times it scores and prunes until one density is reached."""
+    derivative: int = 1
+    """Highest derivative of the loss (or of the output) that it takes."""
+
+
+@dataclass(frozen=True)
+class NetworkTags:
+    """What a network is like."""
+
+    family: Literal["resnet", "small resnet", "wide resnet", "vgg"]
+    """"small resnet": the narrow ones for CIFAR (He et al. 2016, section 4.2), of 16, 32 and 64 channels."""
+    depth: int
+    """Layers with weights of the published network, those of shortcuts not counted."""
+
+
+@dataclass(frozen=True)
+class EngineTags:
+    """How an engine launches the work of a step."""
+
+    launches: Literal["kernels", "graph"]
+    """One by one, or captured as one CUDA graph; on a CPU there are no graphs, and "graph" is refused there."""
+    compiler: bool
+    """Whether the network's passes go through torch.compile."""
+
+
+CRITERIA: dict[str, CriterionTags] = {
+    "snip": CriterionTags("sensitivity", "images", labels=True),
+    "magnitude": CriterionTags("magnitude", "none", labels=False, derivative=0),
+    "random": CriterionTags("random", "none", labels=False, derivative=0),
+    "grasp": CriterionTags("gradient flow", "images of each class", labels=True, derivative=2),
+    "synflow": CriterionTags("path flow", "none", labels=False, steps=100),
+    "taylor": CriterionTags("sensitivity", "images", labels=True),
+}
+
+NETWORKS: dict[str, NetworkTags] = {
+    "resnet18": NetworkTags("resnet", 18),
+    "resnet34": NetworkTags("resnet", 34),
+    "resnet50": NetworkTags("resnet", 50),
+    "resnet101": NetworkTags("resnet", 101),
+    "wide_resnet50_2": NetworkTags("wide resnet", 50),
+    "wide_resnet101_2": NetworkTags("wide resnet", 101),
+    "vgg16_bn": NetworkTags("vgg", 16),
+    "resnet8s": NetworkTags("small resnet", 8),
+    "resnet20s": NetworkTags("small resnet", 20),
+    "resnet44s": NetworkTags("small resnet", 44),
+    "resnet56s": NetworkTags("small resnet", 56),
+}
+
+ENGINES: dict[str, EngineTags] = {
+    "eager": EngineTags("kernels", compiler=False),
+    "graph": EngineTags("graph", compiler=False),
+    "compiled": EngineTags("graph", compiler=True),
+}
