@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -44,6 +44,14 @@ def load(path: Path) -> tuple[Claim, ...]:
     if not found:
         raise ClaimsError(f"{path}: no claims in it; columns: {', '.join(COLUMNS)}")
     return tuple(found.values())
+
+
+def select(claims: Sequence[Claim], only: Sequence[str]) -> list[Claim]:
+    """The claims named by `only`, in the order of the file; all if none is. Raises ClaimsError for an unknown one."""
+    known = [claim.id for claim in claims]
+    if wrong := [name for name in only if name not in known]:
+        raise ClaimsError(f"no claim {wrong[0]!r}{nearest_and_known(wrong[0], known)}")
+    return [claim for claim in claims if not only or claim.id in only]
 
 
 def _text(path: Path) -> str:

@@ -4,14 +4,13 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from app_repro.claims import claims_file as claims_file
+from app_repro.claims import claims_file
 from app_repro.claims.judgement import HARD, LEVEL, MIN_SEEDS, SeedSpread, choose_noise
 from app_repro.claims.matching import Comparison, cells_of, index
 from app_repro.claims.rules import values
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.student import NORMAL, quantile
 from app_repro.claims.variance import Pool
-from app_repro.claims.verify import select
 from app_repro.records import runs as evidence
 from app_repro.records.runs import RunRecord
 
@@ -25,7 +24,7 @@ def power(records: Sequence[Path], claims: Path, claim_id: str) -> str:
     The chance is that of `reproduced` if the claim is exactly true (value, difference, ratio), or if the differences
     measured so far are true (ordering). Raises ClaimsError, VerifyError.
     """
-    claim = select(claims_file.load(claims), [claim_id])[0]
+    claim = claims_file.select(claims_file.load(claims), [claim_id])[0]
     found = evidence.read_all(records)
     runs, pool = index(found.runs), Pool(found.runs)
     lines = [f"{claim.id}: {claim.kind} of {claim.metric}, {' against '.join(claim.sides)}"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app_repro.claims import claims_file as claims_file
+from app_repro.claims import claims_file
 from app_repro.claims.judgement import Judgement
 from app_repro.claims.matching import Comparison, Index, cells_of, index
 from app_repro.claims.rules import RULES, so_far
@@ -124,7 +124,7 @@ def verify(records: Sequence[Path], claims: Path, *, only: Sequence[str] = (), p
     """
     if protocol is not None and protocol not in PROTOCOLS:
         raise VerifyError(f"--protocol {protocol}: unknown{nearest_and_known(protocol, PROTOCOLS)}")
-    chosen = select(claims_file.load(claims), only)
+    chosen = claims_file.select(claims_file.load(claims), only)
     found = evidence.read_all(records)
     pool, runs = Pool(found.runs), index(found.runs)
     verdicts: list[Verdict] = []
@@ -134,14 +134,6 @@ def verify(records: Sequence[Path], claims: Path, *, only: Sequence[str] = (), p
         none = Judgement("not_run", "no runs; `app-repro plan --claim " + claim.id + "` names those it needs", 0)
         verdicts += rows or [Verdict(claim, None, none)]
     return Report(tuple(verdicts), found.problems, found.notes)
-
-
-def select(claims: Sequence[Claim], only: Sequence[str]) -> list[Claim]:
-    """The claims named by `only`, in the order of the file; all if none is. Raises VerifyError for an unknown one."""
-    known = [claim.id for claim in claims]
-    if wrong := [name for name in only if name not in known]:
-        raise VerifyError(f"no claim {wrong[0]!r}{nearest_and_known(wrong[0], known)}")
-    return [claim for claim in claims if not only or claim.id in only]
 
 
 def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict | None:

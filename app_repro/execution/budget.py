@@ -11,7 +11,6 @@ from typing import Any
 
 from app_repro.claims import claims_file as claims_file
 from app_repro.claims import statement
-from app_repro.claims.verify import select
 from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
@@ -107,7 +106,7 @@ def _hints(specs: Sequence[RunSpec], on_gpu: bool) -> list[str]:
 
 def of_claim(claims: Path, name: str) -> Params:
     """The grid that a claim needs. Raises ClaimsError, VerifyError."""
-    return statement.claim_params(select(claims_file.load(claims), [name])[0])
+    return statement.claim_params(claims_file.select(claims_file.load(claims), [name])[0])
 
 
 def decidable(path: Path, specs: Sequence[RunSpec], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -140,7 +140,7 @@ def test_only_what_may_be_allowed_is() -> None:
 
 def report_of(*verdicts: str, problems: tuple[str, ...] = ()) -> Report:
     claim = synthetic.claim(DIFFERENCE)
-    return Report(tuple(Verdict(claim, "paper", Judgement(v, "", 3)) for v in printing), problems)
+    return Report(tuple(Verdict(claim, "paper", Judgement(v, "", 3)) for v in verdicts), problems)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def report_of(*verdicts: str, problems: tuple[str, ...] = ()) -> Report:
     ],
 )
 def test_3_goes_before_1_before_5_before_4(verdicts: tuple[str, ...], problems: tuple[str, ...], code: int) -> None:
-    assert report_of(*printing, problems=problems).exit_code() == code
+    assert report_of(*verdicts, problems=problems).exit_code() == code
 
 
 def test_one_verdict_per_protocol_with_runs(tmp_path: Path, one_claim: Path) -> None:
@@ -236,10 +236,10 @@ def test_order_of_records_and_rows_changes_nothing(
         report = verify(roots, synthetic.claims_file(folder / f"{name}.csv", *rows))
         return {v.claim.id: (v.verdict, v.judgement.mean, v.judgement.low) for v in report.verdicts}
 
-    before = printing("before")
+    before = verdicts("before")
     rng.shuffle(contents)
     rng.shuffle(rows)
-    assert printing("after") == before
+    assert verdicts("after") == before
 
 
 @pytest.fixture(scope="module")

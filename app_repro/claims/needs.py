@@ -1,0 +1,47 @@
+"""Which runs the claims need, and which claims a set of runs can decide."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from app_repro.claims import claims_file
+from app_repro.claims.statement import Claim, protocols
+from app_repro.config.grid import Params
+from app_repro.config.spec import RunSpec
+from app_repro.records import record
+
+
+def grid(path: Path, claim_id: str) -> Params:
+    """The grid that one claim of the claims file `path` needs. Raises ClaimsError, also for an unknown id."""
+    (claim,) = claims_file.select(claims_file.load(path), [claim_id])
+    return claim.grid
+
+
+def specs(claim: Claim, protocol: str) -> list[RunSpec]:
+    """Every run that the claim needs under a protocol; data digests are empty."""
+    return [spec for spec in claim.grid.cells if spec.protocol[0] == protocol]
+
+
+def decidable(path: Path, planned: Sequence[RunSpec], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Claims of the file `path` whose every run is planned or finished, at least one planned.
+
+    `records`: finished runs; those of other learning code count only where it was accepted as equal. Returns
+    {"id", "protocol", "runs", "finished"} per claim and protocol; the latter two are numbers of runs.
+    """
+    code = record.code_digest()
+    valid = [content for content in records if code in (content["code_digest"], *content["accepted_code"])]
+    finished = {_without_data(RunSpec.model_validate(content["spec"])) for content in valid}
+    in_grid = {_without_data(spec) for spec in planned}
+    rows = []
+    for claim in claims_file.load(path):
+        for protocol in protocols(claim):
+            needed = {_without_data(spec) for spec in specs(claim, protocol)}
+            if needed <= in_grid | finished and needed & in_grid:
+                row = {"id": claim.id, "protocol": protocol, "runs": len(needed), "finished": len(needed & finished)}
+                rows.append(row)
+    return rows
+
+
+def _without_data(spec: RunSpec) -> str:
+    """A run's id before its data set is there."""
+    return spec.model_copy(update={"data_digest": "", "augmentation": ""}).run_id

@@ -1,0 +1,39 @@
+"""Which runs claims need, and which claims a grid can decide."""
+
+import pytest
+import synthetic
+
+from app_repro.claims import needs
+from app_repro.claims.claims_file import ClaimsError
+from app_repro.records import record
+
+
+def test_a_claim_s_grid_is_found_by_its_id() -> None:
+    claim = synthetic.claim("c100-r50-acc-vs-dense")
+    assert needs.grid(synthetic.CLAIMS, claim.id).cells == claim.grid.cells
+    with pytest.raises(ClaimsError, match="did you mean 'c100-r50-acc-vs-dense'"):
+        needs.grid(synthetic.CLAIMS, "c100-r50-acc-vs-dens")
+
+
+def test_the_runs_of_a_claim_under_a_protocol() -> None:
+    specs = needs.specs(synthetic.claim("c100-r50-acc-vs-dense"), "released")
+    assert len(specs) == 6 and {spec.protocol[0] for spec in specs} == {"released"}
+
+
+def test_a_claim_is_decidable_once_every_run_it_needs_is_planned_or_done() -> None:
+    claim = synthetic.claim("c100-r50-acc-vs-dense")
+    of_protocol = needs.specs(claim, "paper")
+
+    def row(planned, records=()):
+        rows = needs.decidable(synthetic.CLAIMS, planned, records)
+        return next((row for row in rows if (row["id"], row["protocol"]) == (claim.id, "paper")), None)
+
+    assert row(of_protocol) == {"id": claim.id, "protocol": "paper", "runs": 6, "finished": 0}
+    assert row(of_protocol[:-1]) is None
+    last = synthetic.make(of_protocol[-1].model_copy(update={"data_digest": "0" * 64}))
+    done = last | {"code_digest": record.code_digest()}
+    assert row(of_protocol[:-1], [done])["finished"] == 1
+    assert row(of_protocol[:-1], [done | {"code_digest": "another"}]) is None
+    accepted = done | {"code_digest": "another", "accepted_code": [record.code_digest()]}
+    assert row(of_protocol[:-1], [accepted])["finished"] == 1
+    assert row([], [done]) is None
