@@ -1,6 +1,8 @@
-"""When to prune, and how far: app, osp, dense. Pure functions; a further method is a function and a line in METHODS."""
+"""When to prune, and how far: dense, osp, app. A further method is a function and an entry in METHODS."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 KEPT_PER_STEP = 0.8
 """Fraction kept per unit of tau (Misra et al. 2022): density = 0.8 ** tau, so tau = 4.5 keeps 36.6 %."""
@@ -22,22 +24,78 @@ def app(k: int, megabatches: int, tau: float) -> float | None:
     return KEPT_PER_STEP ** (1 + (tau - 1) * progress)
 
 
+@dataclass(frozen=True)
+class Appearance:
+    """How figures and model cards show a method. A change of it outdates no run: the code digest leaves it out."""
+
+    title: str
+    """Its name in figures, as the paper has it."""
+    description: str
+    """What it does, as a model card says it: a network trained in a stream of 8 megabatches, never pruned."""
+    colour: str | None = None
+    """#RRGGBB of its lines; None: one of those kept for further methods."""
+    mark: tuple[tuple[tuple[float, float], ...], ...] | None = None
+    """Strokes of its mark, each a list of points on [-1, 1], y upwards; None: a diamond."""
+
+
+@dataclass(frozen=True)
+class MethodTags:
+    """What kind of pruning a method is, in the terms of Cheng et al. 2023 (arXiv:2308.06767).
+
+    The code digest leaves these out, too.
+    """
+
+    when: Literal["never", "before training", "during training"]
+    steps: Literal["none", "one-shot", "iterative"]
+    weights_scored: Literal["none", "initial", "by scored_weights"]
+    """Which weights decide on the last mask: those drawn at first, or as the switch scored_weights says."""
+    recovery: Literal["none", "trained from the initial weights", "trained on at each megabatch"]
+    """What the network does after it was pruned."""
+    mask: Literal["none", "fixed", "shrinking"]
+    """What becomes of the mask after it was first made."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """When a method prunes and how far, how it is shown, and what kind it is."""
+
+    schedule: Callable[[int, int, float], float | None]
+    """(k, megabatches, tau) -> density to prune to before megabatch k, or None to leave the mask as it is."""
+    appearance: Appearance
+    tags: MethodTags
+
+
 def nominal_density(method: str, k: int, megabatches: int, tau: float | None) -> float:
     """Density that `method` has asked for by megabatch k (1-based): the last one asked, 1.0 before any."""
-    asked = (METHODS[method](j, megabatches, tau or 0.0) for j in range(k, 0, -1))
+    asked = (METHODS[method].schedule(j, megabatches, tau or 0.0) for j in range(k, 0, -1))
     return next((density for density in asked if density is not None), 1.0)
 
 
 def prunes(method: str, megabatches: int) -> bool:
     """Whether `method` prunes at all on a stream of `megabatches`; if not, no pruning setting changes its numbers."""
-    return any(METHODS[method](k, megabatches, 1.0) is not None for k in range(1, megabatches + 1))
+    return any(METHODS[method].schedule(k, megabatches, 1.0) is not None for k in range(1, megabatches + 1))
 
 
-Method = Callable[[int, int, float], float | None]
-"""(k, megabatches, tau) -> density to prune to before megabatch k, or None to leave the mask as it is."""
-
+# colours: Okabe and Ito 2008, distinguishable to the colour-blind; marks: those of the paper's figure of results
 METHODS: dict[str, Method] = {
-    "dense": dense,
-    "osp": osp,
-    "app": app,
+    "dense": Method(
+        dense,
+        Appearance("baseline", "never pruned", "#0072B2", (((-1, -0.8), (0, 0.8), (1, -0.8)),)),
+        MethodTags("never", "none", "none", "none", "none"),
+    ),
+    "osp": Method(
+        osp,
+        Appearance("Anytime OSP", "pruned once, at the start", "#D55E00", (((-1, 0), (1, 0)), ((0, -1), (0, 1)))),
+        MethodTags("before training", "one-shot", "initial", "trained from the initial weights", "fixed"),
+    ),
+    "app": Method(
+        app,
+        Appearance(
+            "APP",
+            "pruned a little before each megabatch",
+            "#009E73",
+            (((-0.8, -0.8), (0.8, 0.8)), ((-0.8, 0.8), (0.8, -0.8))),
+        ),
+        MethodTags("during training", "iterative", "by scored_weights", "trained on at each megabatch", "shrinking"),
+    ),
 }

@@ -27,12 +27,15 @@ LEARNING_CODE = (
 )
 """Files of the package, relative to it, whose code can change a number of a run."""
 
+SHOWN_ONLY = ("Appearance", "MethodTags")
+"""Classes of LEARNING_CODE whose values say how a thing is shown or what kind it is: no part of the digest."""
+
 
 def code_digest(folder: Path | None = None) -> str:
     """First 16 hex digits of sha256 over the statements of LEARNING_CODE in `folder`, by default this package's own.
 
-    Comments, docstrings and imports do not count, nor does which of the files a top-level statement stands in, in what
-    order, or what a module is called.
+    Comments, docstrings, imports and what is of SHOWN_ONLY do not count, nor does which of the files a top-level
+    statement stands in, in what order, or what a module is called.
     """
     return _code_digest(folder) if folder else _own_code_digest()
 
@@ -78,7 +81,12 @@ def _tree(node: Any, modules: set[str]) -> Any:
 
 
 def _is_silent(node: Any) -> bool:
-    """Whether a statement is a docstring, an import, or an `if` that holds nothing else."""
+    """Whether a node does not count: a docstring, an import, an `if` of nothing else, what is of SHOWN_ONLY."""
+    made = node.value if isinstance(node, ast.keyword) else node
+    if isinstance(made, ast.Call) and isinstance(made.func, ast.Name) and made.func.id in SHOWN_ONLY:
+        return True
+    if isinstance(node, ast.ClassDef) and node.name in SHOWN_ONLY:
+        return True
     if isinstance(node, ast.If):
         return all(map(_is_silent, [*node.body, *node.orelse]))
     is_docstring = isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str)

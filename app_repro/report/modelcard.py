@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.core.errors import DataError, ParamsError, nearest_and_known
 from app_repro.records.record import diverged_where, protocol_name
 from app_repro.records.runs import RunRecord
 from app_repro.report.tables.main import SCALES
-
-TITLES = {"dense": "never pruned", "osp": "pruned once, at the start", "app": "pruned a little before each megabatch"}
 
 METRICS = (
     "test_accuracy", "cer", "mean_error", "generalisation_gap", "gap_test", "density_nominal", "density_effective",
@@ -80,7 +79,7 @@ def facts(run: RunRecord, same: Sequence[RunRecord]) -> dict[str, Any]:
         "run": run,
         "name": folder_name(run),
         "spec": spec,
-        "title": TITLES.get(spec["method"], spec["method"]),
+        "title": METHODS[spec["method"]].appearance.description,
         "protocol": protocol_name(content),
         "switches": {key: [spec[key], PROTOCOLS[content["protocol"]["name"]][key]] for key in SWITCHES},
         "settings": {key: json.dumps(value) for key, value in settings.items()},

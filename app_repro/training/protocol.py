@@ -54,7 +54,7 @@ def next_mask(
 
     `look_up` is called before each batch that is scored, and may raise.
     """
-    asked = METHODS[spec.method](current.megabatch, spec.sb, spec.tau or 0.0)
+    asked = METHODS[spec.method].schedule(current.megabatch, spec.sb, spec.tau or 0.0)
     if asked is None:
         return None
     assert spec.criterion is not None and spec.scope is not None and spec.candidates is not None

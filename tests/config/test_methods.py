@@ -10,7 +10,7 @@ TAU = 4.5
 
 
 def schedule(method: str, megabatches: int, tau: float = TAU) -> list[float | None]:
-    return [METHODS[method](k, megabatches, tau) for k in range(1, megabatches + 1)]
+    return [METHODS[method].schedule(k, megabatches, tau) for k in range(1, megabatches + 1)]
 
 
 def test_app_falls_in_eight_steps_as_the_paper_has_it() -> None:
@@ -47,17 +47,38 @@ def test_only_dense_does_not_prune() -> None:
     assert {name: prunes(name, 8) for name in METHODS} == {"dense": False, "osp": True, "app": True}
 
 
-FOURTH = ("def halving(k, megabatches, tau):", "    return 0.5**k", '    "halving": halving,')
+FOURTH = (
+    "def halving(k, megabatches, tau):\n    return 0.5**k\n",
+    """    "halving": Method(
+        halving,
+        Appearance("halving", "pruned by half before each megabatch"),
+        MethodTags("during training", "iterative", "by scored_weights", "trained on at each megabatch", "shrinking"),
+    ),""",
+)
 
 
-def test_a_fourth_method_costs_three_lines(edited_package) -> None:
+def test_a_fourth_method_is_a_function_and_an_entry(edited_package) -> None:
     registry = "METHODS: dict[str, Method] = {"
     code = (
-        "import json; from app_repro.config import grid as params, presets\n"
+        "import json; from app_repro.config import grid, presets\n"
         "from app_repro.config.methods import nominal_density\n"
         "raw = presets.preset('demo') | {'method': 'halving', 'seed': 1, 'device': 'cpu', 'workers': None}\n"
-        "spec, = params.parse(raw).cells\n"
+        "spec, = grid.parse(raw).cells\n"
         "print(json.dumps([nominal_density(spec.method, k, 8, spec.tau) for k in (1, 2, 3)]))"
     )
-    printed = edited_package({registry: "\n".join([*FOURTH[:2], registry, FOURTH[2]])}, code)
-    assert json.loads(printed) == [0.5, 0.25, 0.125]
+    function, entry = FOURTH
+    assert json.loads(edited_package({registry: f"{function}\n{registry}\n{entry}"}, code)) == [0.5, 0.25, 0.125]
+
+
+def test_tags_fit_what_the_schedules_do() -> None:
+    for name, method in METHODS.items():
+        densities = schedule(name, 8)
+        steps = sum(density is not None for density in densities)
+        assert method.tags.steps == {0: "none", 1: "one-shot"}.get(steps, "iterative"), name
+        assert (method.tags.when == "never") == (steps == 0), name
+
+
+def test_methods_look_different() -> None:
+    looks = [method.appearance for method in METHODS.values()]
+    for values in zip(*((look.title, look.description, look.colour, look.mark) for look in looks), strict=True):
+        assert len(set(values)) == len(looks)

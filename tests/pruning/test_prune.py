@@ -189,7 +189,7 @@ def test_app_reaches_its_density_to_one_weight_through_nested_masks(megabatches,
     net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3))
     mask = masks.full(networks.prunable(net))
     for k in range(1, megabatches + 1):
-        asked = METHODS["app"](k, megabatches, tau)
+        asked = METHODS["app"].schedule(k, megabatches, tau)
         assert asked is not None
         before, mask = mask, prune(net, mask, asked, sample(), criterion=criterion, scope="global", seed=seed + k)
         assert masks.is_nested(mask, before)

@@ -161,6 +161,25 @@ def test_a_constant_an_operator_and_a_name_change_the_code_digest(small, old, ne
     assert record.code_digest(small) != before
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ('"#009E73"', '"#000000"', True),
+        ('"before training", "one-shot"', '"during training", "iterative"', True),
+        ("    tags: MethodTags\n", "    tags: MethodTags\n    more: int = 0\n", False),
+        ("colour: str | None = None", "hue: str | None = None", True),
+        ("        osp,\n", "        app,\n", False),
+        ("return KEPT_PER_STEP**tau if k == 1 else None", "return KEPT_PER_STEP if k == 1 else None", False),
+    ],
+)
+def test_how_a_method_is_shown_does_not_change_the_code_digest_and_its_schedule_does(package, old, new, same) -> None:
+    path, before = package / "config/methods.py", record.code_digest(package)
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    assert (record.code_digest(package) == before) is same
+
+
 def test_where_a_statement_stands_does_not_change_the_code_digest(small, monkeypatch) -> None:
     before = record.code_digest(small)
     constant, function = TWO.split("\n\n\n")

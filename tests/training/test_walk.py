@@ -80,7 +80,7 @@ def test_each_mask_is_nested_and_has_the_density_asked_for_to_one_weight(
         net = network(seed)
         mask = masks.full(networks.prunable(net))
         for k in range(1, megabatches + 1):
-            asked = METHODS["app"](k, megabatches, tau)
+            asked = METHODS["app"].schedule(k, megabatches, tau)
             before, mask = mask, next_mask(spec, net, mask, phase_of(spec, cut, images, k))
             assert mask is not None and asked is not None and masks.is_nested(mask, before)
             for part in [{n: layer} for n, layer in mask.items()] if scope == "local" else [mask]:
@@ -107,7 +107,7 @@ def test_independent_masks_multiply() -> None:
     """Random scores, drawn anew each time and ANDed under released: .8, .8 x .624, .8 x .624 x .487, ... for T = 4."""
     data, cut = dataset(80), split(80, 80, 4, order="file", val_fraction=0.1, split_seed=0)
     spec = spec_of(criterion="random", protocol="released", sb=4, tau=4.5, arch="resnet8s")
-    nominal = [METHODS["app"](k, 4, 4.5) for k in range(1, 5)]
+    nominal = [METHODS["app"].schedule(k, 4, 4.5) for k in range(1, 5)]
     product = np.cumprod(np.array(nominal, float))
     assert [masks.density(stop.mask) for stop in masks_only(spec, data, cut, CPU, 5)] == pytest.approx(
         product, rel=0.03

@@ -4,22 +4,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Okabe and Ito 2008, distinguishable to the colour-blind; the first three for the paper's three methods
-COLOURS = {"dense": "#0072B2", "osp": "#D55E00", "app": "#009E73"}
+from app_repro.config.methods import METHODS
+
+COLOURS = {name: method.appearance.colour for name, method in METHODS.items() if method.appearance.colour}
+"""A method's own colour, where it has one."""
 SPARE = ("#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
 """For further lines; grey instead of black, which a dark page would swallow."""
 
 DASHES: tuple[tuple[int, ...], ...] = ((), (5, 2), (2, 2), (6, 2, 1, 2))
 """Line patterns, in points on and off; each colour is used with one after the other."""
 
-MARKS: dict[str, tuple[tuple[tuple[float, float], ...], ...]] = {
-    "dense": (((-1, -0.8), (0, 0.8), (1, -0.8)),),
-    "osp": (((-1, 0), (1, 0)), ((0, -1), (0, 1))),
-    "app": (((-0.8, -0.8), (0.8, 0.8)), ((-0.8, 0.8), (0.8, -0.8))),
-}
-"""Strokes of the marks of the paper's figure of results, y upwards: a wedge, a plus, a cross."""
 OTHER: tuple[tuple[tuple[float, float], ...], ...] = (((-0.8, 0), (0, 0.9), (0.8, 0), (0, -0.9), (-0.8, 0)),)
-"""The mark of a further method: a diamond."""
+"""The mark of a method that has none of its own: a diamond."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,8 @@ def looks(panels: Iterable[Iterable[dict[str, Any]]]) -> dict[str, Look]:
             beside.setdefault(label, set()).update(found)
     taken: dict[str, Look] = {}
     for label in sorted(methods, key=len):  # the plain name of a method is the shortest
-        strokes = MARKS.get(methods[label], OTHER)
+        method = METHODS.get(methods[label])
+        strokes = (method and method.appearance.mark) or OTHER
         others = {(taken[name].colour, taken[name].dash) for name in beside[label] if name in taken}
         own = [(COLOURS[methods[label]], DASHES[0])] if methods[label] in COLOURS else []
         spare = [(colour, dash) for dash in DASHES[1:] for colour in SPARE]

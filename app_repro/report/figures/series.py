@@ -14,7 +14,7 @@ Row = dict[str, Any]
 """A row of the CSV beside a figure: plain values, percent and points where the name says so."""
 Record = dict[str, Any]
 
-TITLES = {"dense": "baseline", "osp": "Anytime OSP", "app": "APP"}
+TITLES = {name: method.appearance.title for name, method in METHODS.items()}
 """The methods as the paper names them in its figures."""
 
 SETTING = ("dataset", "arch", "protocol", "T")
