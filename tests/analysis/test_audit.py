@@ -175,7 +175,7 @@ def test_on_a_gpu_a_walk_uses_the_kernels_of_a_run(bench, monkeypatch) -> None:
     done = []
     monkeypatch.setattr(masks_only.worker, "configure", lambda device: done.append(device))
     monkeypatch.setattr(masks_only, "set_precision", done.append)
-    monkeypatch.setattr(masks_only, "walk", lambda *given: done.append("walked") or [])
+    monkeypatch.setattr(masks_only, "masks_only", lambda *given: done.append("walked") or [])
     [spec] = specs(precision="tf32")
     masks_only._walked(splits.with_digest(spec, bench.raw), bench.raw, "cuda:0", 5)
     assert done == ["cuda:0", "tf32", "walked"]

@@ -13,14 +13,14 @@ from app_repro.config import grid
 
 COMMANDS = """
 import contextlib, io, json, sys, time
-from app_repro.cli.pipeline import cli
+from app_repro.cli import pipeline
 answers = []
 for words in json.load(open("commands.json")):
     sys.argv, told, began = ["app-repro", *words], io.StringIO(), time.monotonic()
     code = "no exit"
     try:
         with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
-            cli.main()
+            pipeline.main()
     except SystemExit as end:
         code = end.code
     except BaseException as error:

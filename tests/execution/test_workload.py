@@ -37,7 +37,7 @@ def test_the_sizes_kept_are_those_of_the_networks() -> None:
 
 
 def test_a_network_of_a_demo_record_has_the_sizes_kept() -> None:
-    record = json.loads((FILE.parents[1] / "data/published/demo/digits-resnet8s-app-sb8-s1.json").read_text())
+    record = json.loads((PACKAGE.parent / "data/published/demo/digits-resnet8s-app-sb8-s1.json").read_text())
     found = cost.network("resnet8s", cost.PUBLISHED["digits"])
     assert found is not None and found.parameters == record["network"]["parameters"]
     assert found.flops == record["summary"]["inference_flops"]

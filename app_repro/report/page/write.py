@@ -167,7 +167,7 @@ def _protocols_of(table: Table) -> tuple[str, ...]:
 
 @cache
 def _environment() -> jinja2.Environment:
-    loader = jinja2.PackageLoader("app_repro", "templates")
+    loader = jinja2.PackageLoader("app_repro.report.page", "templates")
     options = {"trim_blocks": True, "lstrip_blocks": True, "undefined": jinja2.StrictUndefined}
     environment = jinja2.Environment(loader=loader, autoescape=True, **options)  # type: ignore[arg-type]
     environment.filters["ticked"] = _ticked
