@@ -1,6 +1,6 @@
 """What was measured on the released code: layer counts of its masks, and how fast its density falls.
 
-The figures lie under tests/golden; $APP_REPRO_GOLDEN, or shared/golden beside the checkout, goes before them.
+The figures lie under tests/support/golden; $APP_REPRO_GOLDEN, or shared/golden beside the checkout, goes before them.
 """
 
 import csv
@@ -11,22 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from app_repro.data.data import Augmentation, DataSet, load
-from app_repro.pruning.prune import prune
-from app_repro.training.anytime import Run
-from app_repro.training.walk import walk
 from torch import nn, tensor
 
-from app_repro.config import params, presets
+from app_repro.config import grid, presets
 from app_repro.config.spec import RunSpec
 from app_repro.data import splits
+from app_repro.data.dataset import Augmentation, DataSet, load
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks
+from app_repro.pruning.select import prune
 from app_repro.records.store import Store
-from app_repro.training import models
+from app_repro.training import networks
+from app_repro.training.protocol import masks_only
+from app_repro.training.run import Run
 
 HERE = Path(__file__).parents[1] / "support"
-PLACES = [Path(os.environ.get("APP_REPRO_GOLDEN") or "-"), HERE.parents[1] / "shared" / "golden", HERE / "golden"]
+PLACES = [Path(os.environ.get("APP_REPRO_GOLDEN") or "-"), HERE.parents[2] / "shared" / "golden", HERE / "golden"]
 GOLDEN = next((place for place in PLACES if (place / "masks.json").exists()), None)
 NAMES = {"mag": "magnitude"}
 """Theirs -> ours, where they differ."""
@@ -38,7 +38,7 @@ DENSITIES = list(csv.DictReader((GOLDEN / "released-density.csv").open())) if GO
 
 def golden_network(arch: str) -> nn.Module:
     """`arch` with the weights that the counts were measured with: RandomState(7000 + i) for the i-th sorted name."""
-    net = models.build(arch, 10, 32)
+    net = networks.build(arch, 10, 32)
     state = net.state_dict()
     # theirs has a counter beside each BatchNorm's statistics, which ours goes without
     counters = [name.replace("running_var", "num_batches_tracked") for name in state if name.endswith("running_var")]
@@ -74,7 +74,7 @@ def test_each_layer_keeps_what_the_released_code_keeps(key: str) -> None:
     arch, theirs, asked, scope = key.split("/")
     net = golden_network(arch)
     density = min((0.8, 0.8**4.5), key=lambda exact: abs(exact - float(asked)))
-    full = masks.full(models.prunable(net))
+    full = masks.full(networks.prunable(net))
     mask = prune(net, full, density, golden_sample(), criterion=NAMES.get(theirs, theirs), scope=scope)
     got = {f"{name}_mask": count for name, count in masks.kept(mask).items()}
     sizes = MASKS[f"{arch}/total"]
@@ -102,7 +102,7 @@ def released(arch: str, criterion: str, sb: int = 8) -> RunSpec:
     """APP under the released protocol, at the lengths of the preset `short`."""
     outside = {"device": "cpu", "workers": None, "seed": 1, "dataset": "cifar10", "method": "app"}
     changes = {"arch": arch, "criterion": criterion, "sb": sb, "protocol": "released"}
-    return params.parse(presets.preset("short") | outside | changes).cells[0]
+    return grid.parse(presets.preset("short") | outside | changes).cells[0]
 
 
 def trained(folder: Path, store: Path, spec: RunSpec) -> dict[int, float]:
@@ -137,7 +137,7 @@ def test_density_falls_as_under_the_released_code_even_without_training(arch, cr
     """
     data = noise(8 * megabatch)
     cut = split(8 * megabatch, 100, 8, order="file", val_fraction=0.1, split_seed=0)
-    stops = walk(released(arch, criterion), data, cut, torch.device("cpu"), megabatch)
+    stops = masks_only(released(arch, criterion), data, cut, torch.device("cpu"), megabatch)
     got = {stop.megabatch: masks.density(stop.mask) for stop in stops}
     expected = measured(arch, criterion, 8)
     assert got.keys() == expected.keys()
