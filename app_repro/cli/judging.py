@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,30 +71,6 @@ def verify(question: Question, forms: Forms) -> int:
         return result.exit_code(allow)
     files.write_text(folder / "verdicts.json", content + "\n")
     return 0
-
-
-def report(runs: Sequence[Path], claims: Path | None, out: Path, opened: bool) -> str:
-    """Tables, figures, metrics and the page of all records under `runs` (evidence.known); the overview as text.
-
-    `opened`: write nothing, show the page that is there, until Ctrl-C.
-    """
-    from app_repro.claims.verify import Report
-    from app_repro.claims.verify import verify as judge
-    from app_repro.records.runs import known
-    from app_repro.report import write as room
-    from app_repro.report.figures import figures
-    from app_repro.report.page import serve, write
-
-    if opened:
-        serve.show(out)
-        return ""
-    made = room.make(runs, claims)
-    with figures.beside(made.records, out / "figures", made.histories):
-        text = room.write(made, out)
-        without = Report((), (), ("No claims file: no verdicts.", *made.notes))
-        found = judge(known(runs), claims) if claims else without
-        written = write.write(out, found, made.tables, made.charts, made.records)
-    return f"{text}\n\nthe page: {written}; `app-repro report --open` shows it"
 
 
 def power(records: tuple[Path, ...], claims: Path, claim: str) -> str:

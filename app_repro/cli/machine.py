@@ -42,10 +42,10 @@ def bench(
     import json
 
     from app_repro.machine import bench as room
-    from app_repro.machine.speed_table import as_text
+    from app_repro.machine.speed_table import to_text
 
     found = room.show(quick, arch or [], records, claims, out, lambda line: typer.echo(line, err=True))
-    typer.echo(json.dumps(found, indent=1) if as_json else as_text(found))
+    typer.echo(json.dumps(found, indent=1) if as_json else to_text(found))
 
 
 @wandb.command()

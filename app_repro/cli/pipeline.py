@@ -67,14 +67,15 @@ def report(
     opened: Annotated[bool, typer.Option("--open", help="Write nothing: show the page there is in a browser.")] = False,
 ) -> None:
     """Tables, figures, metrics and a page to read (index.html) from records alone; or the model card of one run."""
-    from app_repro.cli import judging
-    from app_repro.report import write as room
+    from app_repro.report import modelcard, write
+    from app_repro.report.page import serve
 
-    known = claims if claims != CLAIMS or claims.exists() else None
     if card is not None:
-        typer.echo(room.card(runs or [], card, out))
+        typer.echo(modelcard.show(runs or [], card, out))
+    elif opened:
+        serve.show(out or REPORT)
     else:
-        typer.echo(judging.report(runs or [], known, out or REPORT, opened))
+        typer.echo(write.write(runs or [], claims if claims != CLAIMS or claims.exists() else None, out or REPORT))
 
 
 @app.command()

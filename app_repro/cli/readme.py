@@ -1,52 +1,61 @@
-"""The generated parts of README.md: tables and figures from published records, between their markers, nothing typed."""
+"""The generated parts of README.md (`make readme`): tables, figures and speeds from published records."""
 
 import json
 import sys
 from pathlib import Path
 
+from app_repro.claims.variance import Pool
 from app_repro.core import files
 from app_repro.core.paths import BENCHES, PUBLISHED
 from app_repro.machine import speed_table
-from app_repro.report import write
+from app_repro.records.runs import RunRecord
+from app_repro.records.settings import group
 from app_repro.report.figures import figures
+from app_repro.report.tables.main import main_table, to_overview
+from app_repro.report.write import read_intact
 
 SECTIONS = {"demo": ("framework", "anytime"), "audit": ("density", "accuracy")}
 """Folders of published records of which README.md shows the main table, and the figures of them that it shows."""
-SHOWN = PUBLISHED / "figures"
-"""Where those figures lie, as SVG, in a folder a section."""
+FIGURES = PUBLISHED / "figures"
+"""Where those figures lie, as SVG, in a folder per section."""
 
 
 def regenerated(text: str, published: Path) -> str:
     """`text` with tables and figures of the records in `published`, and the speeds there, between their markers."""
     for section, names in SECTIONS.items():
         if f"<!-- {section}-table -->" in text:
-            records = write.read_all([published / section])
-            text = _between(text, f"{section}-table", write.main_table(write.main_rows(records)))
-            shown = (figures.FIGURES[name].rows(records, {}) for name in names)
-            lines = (f"![{series.alt}]({(SHOWN / section / series.name).as_posix()}.svg)" for series in shown)
+            records = read_intact([published / section]).runs
+            text = _between(text, f"{section}-table", _overview(records))
+            series = [figures.FIGURES[name].rows([run.content for run in records], {}) for name in names]
+            lines = (f"![{one.alt}]({(FIGURES / section / one.name).as_posix()}.svg)" for one in series)
             text = _between(text, f"{section}-figures", "\n".join(lines))
-    benches = (
-        json.loads(path.read_text(encoding="utf-8")) for path in sorted((published / BENCHES.name).glob("*.json"))
-    )
-    return _between(text, "speed", "\n\n".join(map(speed_table.as_text, benches)))
+    paths = sorted((published / BENCHES.name).glob("*.json"))
+    benches = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
+    return _between(text, "speed", "\n\n".join(map(speed_table.to_text, benches)))
+
+
+def _overview(records: tuple[RunRecord, ...]) -> str:
+    groups = group(records)
+    return to_overview(main_table(groups, Pool(records)), groups)
 
 
 def _between(text: str, marker: str, content: str) -> str:
+    """`text` with `content` between <!-- marker --> and <!-- /marker -->; unchanged if one of them is missing."""
     start, end = f"<!-- {marker} -->\n", f"<!-- /{marker} -->"
-    before, found, rest = text.partition(start)
-    _, closed, after = rest.partition(end)
-    return f"{before}{start}{content}\n{end}{after}" if found and closed else text
+    before, opening, rest = text.partition(start)
+    _, closing, after = rest.partition(end)
+    return f"{before}{start}{content}\n{end}{after}" if opening and closing else text
 
 
 def main() -> None:
     """Write README.md of this folder, and the pictures it shows, anew."""
     path = Path("README.md")
     for section, names in SECTIONS.items():
-        records = write.read_all([PUBLISHED / section])
+        contents = [run.content for run in read_intact([PUBLISHED / section]).runs]
         for name in names:
-            figures.write_one(name, records, SHOWN / section, ["svg"])
+            figures.write_one(name, contents, FIGURES / section, ["svg"])
     files.write_text(path, regenerated(path.read_text(encoding="utf-8"), PUBLISHED))
-    sys.stdout.write(f"{path} and {SHOWN} regenerated\n")
+    sys.stdout.write(f"{path} and {FIGURES} regenerated\n")
 
 
 if __name__ == "__main__":

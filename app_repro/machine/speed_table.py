@@ -103,7 +103,7 @@ def starting_table(found: dict[str, Any], tablefmt: str = "github") -> str:
     return tabulate(body, ["command", "s"], tablefmt=tablefmt, disable_numparse=True, colalign=["left", "right"])
 
 
-def as_text(found: dict[str, Any], tablefmt: str = "github") -> str:
+def to_text(found: dict[str, Any], tablefmt: str = "github") -> str:
     """The whole bench for people."""
     rates = ", ".join(
         f"{precision}: {value['flops'] / 1e12:.2f} TFLOP/s, {value['bytes'] / 1e9:.0f} GB/s"

@@ -9,6 +9,7 @@ from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.core.errors import DataError, ParamsError, nearest_and_known
+from app_repro.records import runs
 from app_repro.records.record import diverged_where, protocol_name
 from app_repro.records.runs import RunRecord
 from app_repro.report.tables.main import SCALES
@@ -20,17 +21,17 @@ METRICS = (
 )  # fmt: skip
 
 
-def find(runs: Sequence[RunRecord], name: str) -> RunRecord:
+def find(records: Sequence[RunRecord], name: str) -> RunRecord:
     """The run whose id, folder or published file is `name`, or alone begins with it.
 
     Raises DataError naming those it might be.
     """
-    names = [(run.content["run_id"], folder_name(run)) for run in runs]
+    names = [(run.content["run_id"], folder_name(run)) for run in records]
     exact = [place for place, known in enumerate(names) if name in known]
     begun = [place for place, known in enumerate(names) if name and any(text.startswith(name) for text in known)]
     found = exact or begun
     if len(found) == 1:
-        return runs[found[0]]
+        return records[found[0]]
     texts = [f"{folder} ({run_id})" for run_id, folder in ([names[place] for place in found] or names)]
     few = ", ".join(sorted(texts)[:8]) + (f" and {len(texts) - 8} more" if len(texts) > 8 else "")
     if found:
@@ -44,13 +45,17 @@ def folder_name(run: RunRecord) -> str:
     return run.path.parent.name if run.path.name == "record.json" else run.path.stem
 
 
-def show(runs: Sequence[RunRecord], name: str, out: Path | None) -> str:
-    """The card of the run called `name`, written to `out` too: a file, or a folder that gets <run's name>.md.
+def show(folders: Sequence[Path], name: str, out: Path | None) -> str:
+    """The card of the run called `name` under `folders` (none named: runs.KNOWN), as Markdown.
 
-    Raises DataError for a run that is not there, ParamsError for an `out` that cannot be a file.
+    Written to `out` too: a file, or a folder that gets <run's name>.md. Raises DataError for a run that is not there,
+    IntegrityError for a damaged record, ParamsError for an `out` that cannot be a file.
     """
-    run = find(runs, name)
-    text = card(run, [other for other in runs if other.setting == run.setting])
+    from app_repro.report.write import read_intact
+
+    records = read_intact(runs.known(folders)).runs
+    run = find(records, name)
+    text = card(run, [other for other in records if other.setting == run.setting])
     if out is not None:
         target = out / f"{folder_name(run)}.md" if out.is_dir() or not out.suffix else out
         try:

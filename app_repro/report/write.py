@@ -1,152 +1,100 @@
-"""Records -> tables, metrics and figures. No torch: it works on a laptop that has only the records."""
+"""The report: tables, metrics.json, plots, figures and the page from records alone, without torch."""
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from app_repro.claims import claims_file, verify
+from app_repro.claims.matching import index
+from app_repro.claims.statement import Claim
+from app_repro.claims.variance import Pool
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError
-from app_repro.records import runs as evidence
-from app_repro.records import settings as groups
-from app_repro.records.record import protocol_name, remark
+from app_repro.records import runs, settings
+from app_repro.records.record import remark
 from app_repro.records.runs import Records, RunRecord
-from app_repro.report.figures.charts import Chart
-from app_repro.report.figures.series_curves import Histories
-from app_repro.report.tables import table as tables
-from app_repro.report.tables.main import SCALES
-from app_repro.report.tables.table import Scale, Table
-
-CELL = ("dataset", "arch", "method", "protocol", "sb", "tau", "criterion", "scope", "replay", "epochs", "precision")
-"""Settings that tell two cells of the main table apart; seeds are averaged."""
+from app_repro.report.figures import charts, figures, series_curves
+from app_repro.report.page import write as page
+from app_repro.report.tables import baselines, dvc_plots, formats, main, stream
+from app_repro.report.tables.table import Table
 
 METRICS = {
-    metric: (SCALES[metric].heading, SCALES[metric].factor, SCALES[metric].digits)
-    for metric in ("test_accuracy", "cer", "generalisation_gap", "gap_test", "density_nominal", "density_effective")
+    metric: (main.SCALES[metric].heading, main.SCALES[metric].factor, main.SCALES[metric].digits)
+    for metric in main.OVERVIEW
 }
-"""What the overview shows: record's name -> (heading, factor, digits)."""
 
 
-def read_runs(folders: Iterable[Path]) -> Records:
-    """Every run whose record lies somewhere below `folders`, each once as evidence.read_all chooses, by path.
+def write(folders: Sequence[Path], claims: Path | None, out: Path) -> str:
+    """Write the report of all records under `folders` (none named: runs.KNOWN) into `out`; its overview as text.
+
+    `out` gets tables/, metrics.json, plots/, figures/ and index.html. `claims`: the file of reported numbers; None:
+    nothing is judged. Raises DataError without a record, IntegrityError naming a damaged one, ClaimsError.
+    """
+    places = runs.known(folders)
+    records = read_intact(places)
+    reported = claims_file.load(claims) if claims else ()
+    contents = [run.content for run in records.runs]
+    histories = {key: one for place in places for key, one in series_curves.read(place).items()}
+    drawn = charts.all_charts(contents, histories)
+    with figures.beside(contents, out / "figures", histories):
+        text, tables = write_tables(records, reported, out)
+        if claims:
+            verdicts = verify.verify(places, claims)
+        else:
+            verdicts = verify.Report((), (), ("No claims file: no verdicts.", *records.notes))
+        index_html = page.write(out, verdicts, tables, drawn, records.runs)
+    return f"{text}\n\nthe page: {index_html}; `app-repro report --open` shows it"
+
+
+def read_intact(folders: Iterable[Path]) -> Records:
+    """Every run whose record lies below `folders`, each once as runs.read_all chooses, in the order of their paths.
 
     Raises DataError if there is none, IntegrityError naming a damaged record.
     """
     places = list(folders)
-    found = evidence.read_all(places)
-    if found.damaged:
-        raise IntegrityError(found.damaged[0])
-    if not found.runs:
-        names = ", ".join(map(str, places or evidence.KNOWN))
+    records = runs.read_all(places)
+    if records.damaged:
+        raise IntegrityError(records.damaged[0])
+    if not records.runs:
+        names = ", ".join(map(str, places or runs.KNOWN))
         raise DataError(f"no record under {names}; run `app-repro run`, or `app-repro demo`, which reports too")
-    return replace(found, runs=tuple(sorted(found.runs, key=lambda run: run.path)))
+    return replace(records, runs=tuple(sorted(records.runs, key=lambda run: run.path)))
 
 
-def read_all(folders: Iterable[Path]) -> list[dict[str, Any]]:
-    """The records of read_runs."""
-    return [run.content for run in read_runs(folders).runs]
+def write_tables(records: Records, claims: Sequence[Claim], out: Path) -> tuple[str, list[Table]]:
+    """Write the tables, metrics.json and the CSV files that `dvc plots` draws into `out`.
+
+    Returns the overview with what a reader must know of the records, as text, and the tables.
+    """
+    groups = settings.group(records.runs)
+    tables = all_tables(records.runs, claims)
+    overview = main.to_overview(tables[0], groups)
+    files.write_text(out / "tables" / "overview.md", overview + "\n")
+    for table in tables:
+        formats.save(table, out / "tables")
+    files.write_text(out / "metrics.json", json.dumps(main.means(tables[0], groups), indent=1) + "\n")
+    dvc_plots.save(next(table for table in tables if table.name == "per-megabatch"), out / "plots")
+    return "\n\n".join([overview, *_remarks(records.runs), *records.notes]), tables
 
 
-def cell_of(content: dict[str, Any]) -> tuple[Any, ...]:
-    """The cell a record belongs to, values in the order of CELL."""
-    settings = content["spec"] | {"protocol": protocol_name(content)}
-    return tuple(settings[key] for key in CELL)
+def all_tables(records: Sequence[RunRecord], claims: Sequence[Claim] = ()) -> list[Table]:
+    """The tables in reading order: main, per-megabatch, per-layer, differences.
+
+    `records`: each run once, diverged ones too; `claims`: the reported numbers.
+    """
+    groups, pool = settings.group(records), Pool(records)
+    return [
+        main.main_table(groups, pool),
+        stream.per_megabatch(groups),
+        stream.per_layer(groups),
+        baselines.differences(groups, claims, index(records), pool),
+    ]
 
 
-def main_rows(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The overview: a row a group of finished runs, each metric with mean, sd (None for one seed) and n over seeds."""
-    rows = []
-    for group in groups.group([RunRecord(Path(content["run_id"]), content) for content in records]):
-        row: dict[str, Any] = group.settings | {"n": len(group.runs)}
-        for metric in METRICS if group.runs else ():
-            over = tables.mean([run.value(metric) for run in group.runs], Scale(metric), group.ids)
-            row[metric] = {"mean": over.value, "sd": over.sd}
-        rows += [row] if group.runs else []
-    return rows
-
-
-def shown(metric: str, value: dict[str, Any]) -> str:
-    """Mean +- sd of one metric as a table shows it."""
-    _, factor, digits = METRICS[metric]
-    mean = f"{value['mean'] * factor:.{digits}f}"
-    return mean if value["sd"] is None else f"{mean} ± {value['sd'] * factor:.{digits}f}"
-
-
-def main_table(rows: Sequence[dict[str, Any]], tablefmt: str = "github") -> str:
-    """The main table for people: mean +- sd over seeds."""
-    from tabulate import tabulate
-
-    columns = groups.varying(rows)
-    head = [*columns, "seeds", *(heading for heading, _, _ in METRICS.values())]
-    body = [[*(_plain(row[key]) for key in columns), row["n"], *(shown(m, row[m]) for m in METRICS)] for row in rows]
-    align = ["left"] * len(columns) + ["right"] * (len(METRICS) + 1)
-    return tabulate(body, head, tablefmt=tablefmt, disable_numparse=True, colalign=align if body else None)
-
-
-def _plain(value: Any) -> str:
-    return "-" if value is None else str(value)
-
-
-@dataclass(frozen=True)
-class Made:
-    """What a report is made of, before anything is written."""
-
-    records: list[dict[str, Any]]
-    tables: list[Table]
-    charts: list[Chart]
-    histories: Histories
-    notes: tuple[str, ...] = ()
-    """Of the search for records, a line each: folders that are not there, a run found with other numbers too."""
-
-
-def make(runs: Sequence[Path], claims_file: Path | None = None) -> Made:
-    """Every record under `runs` (evidence.known), and the tables and charts of them."""
-    from app_repro.claims import claims_file as claims
-    from app_repro.report import tabulated
-    from app_repro.report.figures import series_curves
-    from app_repro.report.figures.charts import all_charts
-
-    reported = claims.load(claims_file) if claims_file else ()
-    places = evidence.known(runs)
-    found = read_runs(places)
-    records = [run.content for run in found.runs]
-    histories = {key: one for place in places for key, one in series_curves.read(place).items()}
-    tabled, drawn = tabulated.all_tables(records, reported), all_charts(records, histories)
-    return Made(records, tabled, drawn, histories, found.notes)
-
-
-def write(made: Made, target: Path) -> str:
-    """Tables, metrics.json and plots into `target`; the overview as text. The figures are figures.write's."""
-    from app_repro.report.tables import dvc_plots, formats
-
-    rows = main_rows(made.records)
-    overview = main_table(rows)
-    files.write_text(target / "tables" / "overview.md", overview + "\n")
-    for table in made.tables:
-        formats.write(table, target / "tables")
-    files.write_text(target / "metrics.json", json.dumps(metrics(rows), indent=1) + "\n")
-    dvc_plots.write(next(table for table in made.tables if table.name == "per-megabatch"), target / "plots")
-    left_out = [content["run_id"] for content in made.records if content["status"] != "finished"]
-    overview += f"\n\nnot in the table, diverged: {', '.join(left_out)}" if left_out else ""
-    for content in made.records:
-        if content["status"] == "finished" and (said := remark(content)):
-            overview += f"\n\n{content['run_id']}: {said}"
-    return "\n\n".join([overview, *made.notes])
-
-
-def card(runs: Sequence[Path], name: str, out: Path | None = None) -> str:
-    """The model card of the run called `name` (modelcard.find) among the records under `runs`; written to `out` too."""
-    from app_repro.report import modelcard
-
-    return modelcard.show(read_runs(evidence.known(runs)).runs, name, out)
-
-
-def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means by cell for `dvc metrics show`; a cell's key names what tells it apart."""
-    keys = groups.varying(rows)
-    return {_name(row, keys): {metric: row[metric]["mean"] for metric in METRICS} for row in rows}
-
-
-def _name(settings: dict[str, Any], keys: Sequence[str]) -> str:
-    return "/".join(_plain(settings[key]) for key in keys)
+def _remarks(records: Sequence[RunRecord]) -> list[str]:
+    """Diverged runs, and what each finished run says of itself (runs.remark)."""
+    diverged = [run.content["run_id"] for run in records if not run.is_finished]
+    remarks = [f"not in the table, diverged: {', '.join(diverged)}"] if diverged else []
+    finished = [run.content for run in records if run.is_finished]
+    return remarks + [f"{content['run_id']}: {text}" for content in finished if (text := remark(content))]

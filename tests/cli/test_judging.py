@@ -4,7 +4,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from test_report import a_record
+from test_write import a_record
 
 from app_repro.cli import judging
 from app_repro.cli.judging import Forms, Question

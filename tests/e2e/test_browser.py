@@ -229,7 +229,7 @@ def test_a_figure_that_has_no_data_goes_with_its_protocol(opened, tmp_path) -> N
     records = pages.records()
     twins = [dataclasses.replace(pages.chart(records), name="gap-paper", protocols=("paper",))]
     twins.append(dataclasses.replace(pages.NO_CHART, name="gap-released", protocols=("released",)))
-    tab = opened(pages.page.write(tmp_path, pages.Report((), ()), [], twins, records))
+    tab = opened(pages.page.write(tmp_path, pages.Report((), ()), [], twins, pages.run_records(records)))
     assert tab.locator("figure:visible").count() == 2
     for protocol in ("paper", "released"):
         tab.locator(".switch label", has_text=protocol).click()
@@ -315,7 +315,9 @@ def test_hostile_names_are_shown_and_do_nothing(opened, tmp_path, hostile) -> No
     assert chart.spec
     for value in chart.spec["data"]["values"]:
         value["method"] = hostile
-    written = pages.page.write(tmp_path, pages.Report((), (hostile,)), [pages.main_table(records)], [chart], records)
+    written = pages.page.write(
+        tmp_path, pages.Report((), (hostile,)), [pages.main_table(records)], [chart], pages.run_records(records)
+    )
     tab = opened(written)
     assert tab.locator("#table-main tbody td").first.inner_text() == hostile
     tab.locator("#figure-accuracy .mark-symbol.role-mark path").last.hover()

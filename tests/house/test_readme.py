@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-from test_report import a_record
+from test_write import a_record
 
 from app_repro.cli import readme
 from app_repro.core import files
@@ -28,5 +28,6 @@ def test_the_figures_it_shows_are_those_of_the_published_records(tmp_path) -> No
     ]
     for name in shown:
         section = Path(name).parent.name
-        figures.write_one(Path(name).stem, write.read_all([root / readme.PUBLISHED / section]), tmp_path, ["svg"])
+        contents = [run.content for run in write.read_intact([root / readme.PUBLISHED / section]).runs]
+        figures.write_one(Path(name).stem, contents, tmp_path, ["svg"])
         assert (tmp_path / Path(name).name).read_bytes() == (root / name).read_bytes()

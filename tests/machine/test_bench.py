@@ -137,7 +137,7 @@ def test_tables_show_what_was_measured_beside_what_was_predicted() -> None:
     assert [cell.strip() for cell in lines[3].split("|")[1:-1]] == (
         ["resnet20s", "eager", "fp32", "2", "500", "2.50", "44", "0.61", "660"]
     )
-    text = speed_table.as_text(FOUND)
+    text = speed_table.to_text(FOUND)
     assert "a processor, 2 cores; ceilings: fp32: 0.09 TFLOP/s, 9 GB/s" in text and "0.34" in text and "0.02" in text
 
 
@@ -157,7 +157,7 @@ def test_tables_have_a_dash_for_what_failed_and_a_line_that_says_why() -> None:
         "resnet50, graph bf16 x 4: failed: no memory",
         "resnet50, scoring and states: failed: none either",
     ]
-    assert all(line in speed_table.as_text(FAILED) for line in speed_table.notes(FAILED))
+    assert all(line in speed_table.to_text(FAILED) for line in speed_table.notes(FAILED))
     assert not speed_table.notes(FOUND)
 
 

@@ -85,5 +85,5 @@ def test_a_table_without_rows_is_one_too(ending: str) -> None:
 
 
 def test_every_format_is_written(tmp_path: Path) -> None:
-    assert [path.name for path in formats.write(TABLE, tmp_path / "t")] == [f"small.{end}" for end in formats.FORMATS]
+    assert [path.name for path in formats.save(TABLE, tmp_path / "t")] == [f"small.{end}" for end in formats.FORMATS]
     assert json.loads((tmp_path / "t/small.json").read_text())["title"] == "A & B"

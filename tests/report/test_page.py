@@ -42,7 +42,7 @@ def test_the_page_is_the_same_for_the_same_records(tmp_path) -> None:
 
 
 def test_without_a_figure_the_bundle_is_left_out() -> None:
-    assert len(write.html(EMPTY, [], [pages.NO_CHART], pages.records())) < 100_000
+    assert len(write.render_html(EMPTY, [], [pages.NO_CHART], pages.run_records(pages.records()))) < 100_000
 
 
 @pytest.mark.promise
@@ -53,7 +53,7 @@ def test_values_are_escaped_wherever_they_stand() -> None:
     chart = dataclasses.replace(pages.chart(records), title=HOSTILE, caption=HOSTILE, alt=f"`{HOSTILE}`")
     table = dataclasses.replace(pages.main_table(records), title=HOSTILE, note=HOSTILE)
     report = Report((), (HOSTILE,), (HOSTILE,))
-    text = write.html(report, [table], [chart], records)
+    text = write.render_html(report, [table], [chart], pages.run_records(records))
     assert "alert(1)" in text and "<script>alert" not in text and "`" + HOSTILE not in text
 
 
@@ -73,7 +73,7 @@ def test_small_tables_stay_whole_and_large_ones_share_the_rest(monkeypatch) -> N
 
 def test_rows_left_out_are_said_with_the_file_that_has_them(monkeypatch) -> None:
     monkeypatch.setattr(write, "MAX_CELLS", 40)
-    text = write.html(EMPTY, [rows(1234)], [], pages.records())
+    text = write.render_html(EMPTY, [rows(1234)], [], pages.run_records(pages.records()))
     assert "The first 20 of 1234 rows;</strong> tables/many.csv has them all." in text
     table = text.partition('<table id="rows-many">')[2].partition("</table>")[0]
     assert table.count("<tr>") == 1 + 20 and table.count('data-v="') == 40
@@ -82,8 +82,8 @@ def test_rows_left_out_are_said_with_the_file_that_has_them(monkeypatch) -> None
 def test_a_number_carries_its_value_and_the_places_of_its_runs() -> None:
     records = pages.records(protocols=["paper"])
     table = pages.main_table(records)
-    text = write.html(EMPTY, [table], [], records)
-    ids = [row[0].value for row in write.runs_table(records).rows]
+    text = write.render_html(EMPTY, [table], [], pages.run_records(records))
+    ids = [row[0].value for row in write.runs_table(pages.run_records(records)).rows]
     app = next(row for row in table.rows if row[2].value == "app")[5]
     places = " ".join(str(ids.index(run)) for run in app.runs)
     assert f'data-v="{app.value}"><button type="button" data-runs="{places}"><strong>60.20<' in text
@@ -94,8 +94,12 @@ def test_runs_say_where_they_come_from() -> None:
     record["provenance"] = {"git": {"commit": "a" * 40, "dirty": True}, "device": {"kind": "cuda", "name": "GPU"}}
     bad = record | {"status": "diverged", "summary": None, "diverged": {"megabatch": 3, "epoch": 2}}
     bad["accepted_code"], bad["provenance"] = ["x"], {}
-    columns = [column.key for column in write.runs_table([record]).columns]
-    shown = [dict(zip(columns, row, strict=True)) for found in (record, bad) for row in write.runs_table([found]).rows]
+    columns = [column.key for column in write.runs_table(pages.run_records([record])).columns]
+    shown = [
+        dict(zip(columns, row, strict=True))
+        for found in (record, bad)
+        for row in write.runs_table(pages.run_records([found])).rows
+    ]
     texts = [{key: cell.shown for key, cell in row.items()} for row in shown]
     assert texts[0]["commit"] == "a" * 10 + "+" and texts[0]["device"] == "GPU" and texts[0]["wall_seconds"] == "100.0"
     assert texts[1]["status"] == "diverged at megabatch 3, epoch 2, other code accepted"
@@ -107,3 +111,20 @@ def test_a_row_is_about_the_bundle_it_departs_from(shown) -> None:
     table = Table("t", "t", "", (Column("protocol", "protocol"),), ((Cell(shown, shown),),))
     assert write._protocols_of(table) == ("released",)
     assert write._protocols_of(rows(2)) == ("", "")
+
+
+def test_the_page_names_protocols_methods_and_seeds_without_runs_and_diverged_runs() -> None:
+    records = pages.records(protocols=["paper"], seeds=[1])
+    bad = records[0] | {"status": "diverged", "summary": None, "diverged": {"megabatch": 3, "epoch": 2}}
+    text = write.render_html(EMPTY, [], [], pages.run_records([bad, *records[1:]]))
+    for sentence in (
+        "The released protocol has no run: nothing here is about it.",
+        f"Diverged, in no mean: cifar100 resnet50 paper T = 8 dense seed 1 ({bad['run_id']}).",
+        "No runs of: osp (cifar100 resnet50 paper T = 8).",
+        "One seed only, so no sd: cifar100 resnet50 paper T = 8 app.",
+    ):
+        assert sentence in text
+    whole = pages.run_records(pages.records(methods=["dense", "osp", "app"]))
+    assert not any(
+        words in write.render_html(EMPTY, [], [], whole) for words in ("No runs of", "has no run", "One seed")
+    )

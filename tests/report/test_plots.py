@@ -14,7 +14,7 @@ from app_repro.report.tables.stream import per_megabatch
 
 
 def written(folder: Path, *records: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
-    paths = dvc_plots.write(per_megabatch(grouped(*records)), folder)
+    paths = dvc_plots.save(per_megabatch(grouped(*records)), folder)
     assert set(paths) == {path for path in folder.rglob("*") if path.is_file()}
     return {path.name: list(csv.DictReader(path.open())) for path in paths}
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import synthetic
 
 from app_repro.claims.verify import Report, verify
 from app_repro.config.spec import RunSpec
-from app_repro.report import write as report
+from app_repro.records import settings
+from app_repro.records.runs import RunRecord
 from app_repro.report.figures.charts import Chart
 from app_repro.report.page import write as page
 from app_repro.report.tables.table import Cell, Column, Table
@@ -39,24 +41,26 @@ def a_record(spec: RunSpec, **changes: Any) -> dict[str, Any]:
 
 
 def main_table(found: list[dict[str, Any]]) -> Table:
-    """A row a cell of the report: its settings, accuracy and CER with the runs behind them."""
-    settings = ("dataset", "arch", "method", "protocol", "sb")
+    """A row per setting: its name, accuracy and CER with the runs behind them."""
+    keys = ("dataset", "arch", "method", "protocol", "sb")
     columns = (
-        *(Column(key, key) for key in settings),
+        *(Column(key, key) for key in keys),
         Column("accuracy", "test accuracy, %", True),
         Column("cer", "CER", True),
     )
     rows = []
-    finished = [content for content in found if content["status"] == "finished"]
-    for cell in dict.fromkeys(map(report.cell_of, finished)):
-        members = [content for content in finished if report.cell_of(content) == cell]
-        named = dict(zip(report.CELL, cell, strict=True))
-        runs = tuple(content["run_id"] for content in members)
-        accuracy = sum(content["summary"]["test_accuracy"] for content in members) / len(members)
-        cer = sum(content["summary"]["cer"] for content in members) / len(members)
-        labels = (Cell(named[key], str(named[key])) for key in settings)
-        rows.append((*labels, Cell(accuracy, f"{100 * accuracy:.2f}", runs, True), Cell(cer, f"{cer:.0f}", runs)))
+    for group in settings.group(run_records(found)):
+        if group.runs:
+            accuracy, cer = (fmean(run.value(key) for run in group.runs) for key in ("test_accuracy", "cer"))
+            labels = (Cell(group.settings[key], str(group.settings[key])) for key in keys)
+            accuracy_cell = Cell(accuracy, f"{100 * accuracy:.2f}", group.ids, True)
+            rows.append((*labels, accuracy_cell, Cell(cer, f"{cer:.0f}", group.ids)))
     return Table("main", "Main results", "Means over seeds.", columns, tuple(rows))
+
+
+def run_records(contents: Iterable[dict[str, Any]]) -> list[RunRecord]:
+    """The same records as records.runs gives them, without files."""
+    return [RunRecord(Path(content["run_id"]), content) for content in contents]
 
 
 def chart(found: list[dict[str, Any]]) -> Chart:
@@ -100,4 +104,4 @@ def judged(folder: Path, found: list[dict[str, Any]], claims: Path = synthetic.C
 def write(folder: Path, found: list[dict[str, Any]], *tables: Table) -> Path:
     """A page of these records, with further tables, in `folder`."""
     charts = [chart(found), NO_CHART]
-    return page.write(folder, judged(folder, found), [main_table(found), *tables], charts, found)
+    return page.write(folder, judged(folder, found), [main_table(found), *tables], charts, run_records(found))

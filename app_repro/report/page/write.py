@@ -18,10 +18,10 @@ from app_repro.claims.judgement import VERDICTS
 from app_repro.claims.verify import Report
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.core import files
-from app_repro.records import record
-from app_repro.records import settings as groups
+from app_repro.records import record, settings
+from app_repro.records.runs import RunRecord
 from app_repro.report.figures.charts import Chart
-from app_repro.report.page import findings, missing
+from app_repro.report.page import findings
 from app_repro.report.tables.table import Cell, Column, Table, label
 
 MAX_CELLS = 12_000
@@ -51,19 +51,21 @@ def write(
     verdicts: Report,
     tables: Sequence[Table],
     charts: Sequence[Chart],
-    records: Sequence[dict[str, Any]],
+    records: Sequence[RunRecord],
 ) -> Path:
     """Write the page as `target`/index.html; its path. Each run that a table names should be one of `records`."""
     path = target / "index.html"
-    files.write_text(path, html(verdicts, tables, charts, records))
+    files.write_text(path, render_html(verdicts, tables, charts, records))
     return path
 
 
-def html(verdicts: Report, tables: Sequence[Table], charts: Sequence[Chart], records: Sequence[dict[str, Any]]) -> str:
+def render_html(
+    verdicts: Report, tables: Sequence[Table], charts: Sequence[Chart], records: Sequence[RunRecord]
+) -> str:
     """The page's text. All values are escaped; what runs is allowed by its digest alone (Content-Security-Policy)."""
     runs = runs_table(records)
-    drawn = any(chart.spec for chart in charts)
-    scripts = [*([_bundle()] if drawn else []), _asset("page.js")]
+    has_charts = any(chart.spec for chart in charts)
+    scripts = [*([_bundle()] if has_charts else []), _asset("page.js")]
     style = _asset("page.css")
     cards = findings.cards(verdicts)
     return (
@@ -77,7 +79,7 @@ def html(verdicts: Report, tables: Sequence[Table], charts: Sequence[Chart], rec
             tally=_tally(verdicts),
             marks=MARKS,
             interval=findings.INTERVAL,
-            lacking=[*missing.sentences(records), *verdicts.problems, *verdicts.notes],
+            lacking=[*_missing(records), *verdicts.problems, *verdicts.notes],
             charts=charts,
             blob=_packed({chart.name: chart.spec for chart in charts if chart.spec}),
             parts=_parts(tables),
@@ -88,13 +90,20 @@ def html(verdicts: Report, tables: Sequence[Table], charts: Sequence[Chart], rec
     )
 
 
+def _missing(records: Sequence[RunRecord]) -> list[str]:
+    """What the records do not hold, as sentences: protocols, methods and seeds without runs, and diverged runs."""
+    present = {run.protocol for run in records}
+    unseen = [f"The {name} protocol has no run: nothing here is about it." for name in PROTOCOLS if name not in present]
+    return unseen + settings.gaps(settings.group(records))
+
+
 def _tally(verdicts: Report) -> list[tuple[str, int]]:
     """How many verdicts of each kind, in the order of VERDICTS, those not given left out."""
     given = [verdict.verdict for verdict in verdicts.verdicts]
     return [(name, given.count(name)) for name in VERDICTS if name in given]
 
 
-def runs_table(records: Sequence[dict[str, Any]]) -> Table:
+def runs_table(records: Sequence[RunRecord]) -> Table:
     """Every run with its provenance and setting: what a number's dialog shows, and what is read without scripts.
 
     By setting and seed; provenance stands first, where a dialog has room for it.
@@ -106,10 +115,10 @@ def runs_table(records: Sequence[dict[str, Any]]) -> Table:
         Column("device", "device"),
         Column("protocol", "protocol"),
         Column("status", "status"),
-        *groups.columns(RUN_SETTINGS),
+        *settings.columns(RUN_SETTINGS),
         Column("wall_seconds", "wall time, s", number=True),
     )
-    rows = map(_run_row, sorted(records, key=_place))
+    rows = map(_run_row, sorted((run.content for run in records), key=_place))
     note = "A run's id is a digest of all its settings. `+` after a commit: files differed from it."
     return Table("runs", "Every run", note, columns, tuple(rows))
 
@@ -119,8 +128,8 @@ RUN_SETTINGS = ("dataset", "arch", "method", "sb", "tau", "criterion", "epochs")
 
 def _place(content: dict[str, Any]) -> list[str]:
     spec = content["spec"]
-    settings = [cell.shown for cell in groups.labels(spec, RUN_SETTINGS)]
-    return [*settings, str(spec["seed"]), record.protocol_name(content), content["run_id"]]
+    labels = [cell.shown for cell in settings.labels(spec, RUN_SETTINGS)]
+    return [*labels, str(spec["seed"]), record.protocol_name(content), content["run_id"]]
 
 
 def _run_row(content: dict[str, Any]) -> tuple[Cell, ...]:
@@ -138,7 +147,7 @@ def _run_row(content: dict[str, Any]) -> tuple[Cell, ...]:
         label(device.get("name") or device.get("kind")),
         label(record.protocol_name(content)),
         label(status),
-        *groups.labels(spec, RUN_SETTINGS),
+        *settings.labels(spec, RUN_SETTINGS),
         Cell(seconds, "-" if seconds is None else f"{seconds:,.1f}"),
     )
 
@@ -167,7 +176,7 @@ def _protocols_of(table: Table) -> tuple[str, ...]:
 
 @cache
 def _environment() -> jinja2.Environment:
-    loader = jinja2.PackageLoader("app_repro.report.page", "templates")
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     options = {"trim_blocks": True, "lstrip_blocks": True, "undefined": jinja2.StrictUndefined}
     environment = jinja2.Environment(loader=loader, autoescape=True, **options)  # type: ignore[arg-type]
     environment.filters["ticked"] = _ticked

@@ -14,7 +14,7 @@ DRAWN = ("test_accuracy", "generalisation_gap", "density_effective")
 """Columns of the table per megabatch that are drawn, means over seeds; all are fractions."""
 
 
-def write(per_megabatch: Table, target: Path) -> list[Path]:
+def save(per_megabatch: Table, target: Path) -> list[Path]:
     """stream/<setting>.csv, a line a megabatch, and final.csv, a line a setting, into `target`; the files written."""
     keys = [column.key for column in per_megabatch.columns]
     first = keys.index("megabatch")

@@ -14,7 +14,7 @@ LONG = 40
 """Rows from which a LaTeX table may break over pages."""
 
 
-def write(table: Table, target: Path) -> list[Path]:
+def save(table: Table, target: Path) -> list[Path]:
     """`table` in every format, as `target`/<name>.<ending>; the files written."""
     written = []
     for ending, form in FORMATS.items():

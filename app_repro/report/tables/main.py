@@ -30,6 +30,9 @@ SCALES = {
 }
 """What is measured of a run, by its name in the record's summary or here."""
 
+OVERVIEW = ("test_accuracy", "cer", "generalisation_gap", "gap_test", "density_nominal", "density_effective")
+"""The metrics that the overview shows."""
+
 NOTE = (
     "Mean ± sd over seeds (n). CER: test errors summed over the megabatches; mean error: their share of all tests. "
     "Gap: training minus validation accuracy at the last epoch; gap to test: accuracy on training images as they are "
@@ -60,6 +63,55 @@ def main_table(made: Sequence[Group], pool: Pool) -> Table:
     silent = ["Energy was not measured."] if "energy_joules" not in metrics else []
     note = " ".join([NOTE, *silent, *settings.gaps(made), *_devices(made), *_departures(made)])
     return Table("main", "Every setting: what it reached, what it kept, what it took", note, columns, rows)
+
+
+def to_overview(table: Table, groups: Sequence[Group]) -> str:
+    """The main table for a terminal, as Markdown: finished groups alone, OVERVIEW as mean ± sd, seeds in one column.
+
+    `table`: the main table of `groups`.
+    """
+    from tabulate import tabulate
+
+    rows = _finished(table, groups)
+    keys = settings.varying([group.settings for group, _ in rows])
+    heading = [*keys, "seeds", *(SCALES[metric].heading for metric in OVERVIEW)]
+    body = [
+        [*(_plain(group.settings[key]) for key in keys), len(group.runs), *(_mean_sd(m, cells[m]) for m in OVERVIEW)]
+        for group, cells in rows
+    ]
+    align = ["left"] * len(keys) + ["right"] * (len(OVERVIEW) + 1)
+    return tabulate(body, heading, tablefmt="github", disable_numparse=True, colalign=align if body else None)
+
+
+def means(table: Table, groups: Sequence[Group]) -> dict[str, dict[str, float]]:
+    """Means of OVERVIEW over seeds, in the record's unit, by setting: what `dvc metrics show` prints.
+
+    `table`: the main table of `groups`; a key holds the settings that differ between groups, separated by slashes.
+    """
+    rows = _finished(table, groups)
+    keys = settings.varying([group.settings for group, _ in rows])
+    return {
+        "/".join(_plain(group.settings[key]) for key in keys): {metric: cells[metric].value for metric in OVERVIEW}
+        for group, cells in rows
+    }
+
+
+def _finished(table: Table, groups: Sequence[Group]) -> list[tuple[Group, dict[str, Cell]]]:
+    """Groups with a finished run, each with its row of the main table as {column: cell}."""
+    keys = [column.key for column in table.columns]
+    pairs = zip(groups, table.rows, strict=True)
+    return [(group, dict(zip(keys, row, strict=True))) for group, row in pairs if group.runs]
+
+
+def _plain(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def _mean_sd(metric: str, cell: Cell) -> str:
+    """Mean ± sd without thousands separators; the mean alone for one seed."""
+    scale = SCALES[metric]
+    mean = f"{cell.value * scale.factor:.{scale.digits}f}"
+    return mean if cell.sd is None else f"{mean} ± {cell.sd * scale.factor:.{scale.digits}f}"
 
 
 def _ahead(made: Sequence[Group], pool: Pool) -> dict[str, set[int]]:

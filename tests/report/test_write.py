@@ -7,13 +7,15 @@ from test_record import SPEC, megabatch
 from typer.testing import CliRunner
 
 from app_repro.claims.claims_file import ClaimsError
+from app_repro.claims.variance import Pool
 from app_repro.cli.pipeline import app
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError
 from app_repro.core.paths import PUBLISHED, RUNS
-from app_repro.records import record
+from app_repro.records import record, settings
 from app_repro.records import runs as evidence
 from app_repro.report import write
+from app_repro.report.tables.main import main_table, means, to_overview
 
 
 def a_record(seed: int = 1, errors: int = 60, **changes) -> dict:
@@ -32,15 +34,24 @@ def runs(tmp_path):
     return tmp_path / "runs"
 
 
-def test_cells_are_averaged_over_seeds_by_hand(runs) -> None:
-    dense, app = write.main_rows(write.read_all([runs]))
-    assert app["n"] == 3 and app["cer"] == {"mean": 164.0, "sd": 4.0}
-    assert app["test_accuracy"]["mean"] == pytest.approx(0.68) and app["test_accuracy"]["sd"] == pytest.approx(0.02)
-    assert dense["n"] == 1 and dense["cer"] == {"mean": 150.0, "sd": None}
+def overview(folder: Path) -> list[str]:
+    records = write.read_intact([folder]).runs
+    groups = settings.group(records)
+    return to_overview(main_table(groups, Pool(records)), groups).splitlines()
 
 
-def test_the_table_shows_percent_points_and_counts(runs) -> None:
-    lines = write.main_table(write.main_rows(write.read_all([runs]))).splitlines()
+def test_means_are_over_seeds_by_hand(runs) -> None:
+    records = write.read_intact([runs]).runs
+    groups = settings.group(records)
+    table = main_table(groups, Pool(records))
+    cer = [column.key for column in table.columns].index("cer")
+    dense, app = (row[cer] for row in table.rows)
+    assert (app.value, app.sd, app.n) == (164.0, 4.0, 3) and (dense.value, dense.sd, dense.n) == (150.0, None, 1)
+    assert [numbers["test_accuracy"] for numbers in means(table, groups).values()] == pytest.approx([0.75, 0.68])
+
+
+def test_the_overview_shows_percent_points_and_counts(runs) -> None:
+    lines = overview(runs)
     assert "68.00 ± 2.00" in lines[3] and "164 ± 4" in lines[3] and "20.00 ± 0.00" in lines[3]
     assert "75.00" in lines[2] and "±" not in lines[2]
     assert "tau" not in lines[0]  # the same wherever it applies
@@ -48,41 +59,41 @@ def test_the_table_shows_percent_points_and_counts(runs) -> None:
 
 def test_a_setting_that_differs_gets_a_column_and_its_own_row(runs) -> None:
     files.write_sealed(runs / "other/record.json", a_record(1, 60, tau=3.0))
-    rows = write.main_rows(write.read_all([runs]))
-    assert len(rows) == 3 and "tau" in write.main_table(rows).splitlines()[0]
+    lines = overview(runs)
+    assert len(lines) == 2 + 3 and "tau" in lines[0]
 
 
 def test_departures_from_a_protocol_make_another_cell(runs) -> None:
     files.write_sealed(runs / "other/record.json", a_record(1, 60, order="file"))
-    assert "paper, order=file" in {row["protocol"] for row in write.main_rows(write.read_all([runs]))}
+    assert "| paper, order=file |" in "\n".join(overview(runs))
 
 
 def test_a_diverged_run_is_left_out_and_named(runs, tmp_path) -> None:
     bad = a_record(4) | {"status": "diverged", "summary": None}
     files.write_sealed(runs / "bad/record.json", bad)
-    text = write.write(write.make([runs]), tmp_path / "out")
+    text = write.write([runs], None, tmp_path / "out")
     assert f"not in the table, diverged: {bad['run_id']}" in text
 
 
 def test_published_single_files_count_too_and_a_run_counts_once(runs) -> None:
     files.write_sealed(runs / "published.json", a_record(1, 60))
-    assert len(write.read_all([runs])) == 4
+    assert len(write.read_intact([runs]).runs) == 4
 
 
 def test_no_record_is_one_line_and_a_damaged_one_is_named(runs, tmp_path) -> None:
     with pytest.raises(DataError, match="no record under"):
-        write.read_all([tmp_path / "empty"])
+        write.read_intact([tmp_path / "empty"])
     path = runs / "app1/record.json"
     path.write_text(path.read_text().replace("60", "61", 1))
     with pytest.raises(IntegrityError, match=r"app1/record\.json"):
-        write.read_all([runs])
+        write.read_intact([runs])
 
 
 def test_files_agree_with_each_other(runs, tmp_path) -> None:
     import pandas as pd
 
-    text = write.write(write.make([runs]), tmp_path / "out")
-    assert (tmp_path / "out/tables/overview.md").read_text() == text + "\n"
+    text = write.write([runs], None, tmp_path / "out")
+    assert text.startswith((tmp_path / "out/tables/overview.md").read_text() + "\nthe page: ")
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert metrics["digits/resnet8s/app/paper"]["cer"] == 164.0
     table = pd.read_csv(tmp_path / "out/tables/main.csv")
@@ -96,7 +107,7 @@ def test_folders_are_searched_through_and_one_s_own_record_counts(runs, tmp_path
     files.write_sealed(tmp_path / "more/grid/deep/one.json", a_record(1, 60))
     files.write_sealed(tmp_path / "z/one.json", a_record(1, 60))
     files.write_sealed(tmp_path / "more/grid/deep/other.json", a_record(9, 60))
-    found = write.read_runs([tmp_path / "more", runs, tmp_path / "z"])
+    found = write.read_intact([tmp_path / "more", runs, tmp_path / "z"])
     assert len(found.runs) == 5 and not found.notes
     assert {run.content["run_id"]: run.path.name for run in found.runs}[a_record(1)["run_id"]] == "record.json"
 
@@ -133,7 +144,7 @@ def test_verify_report_and_power_look_at_own_and_published_runs(tmp_path, monkey
 def test_without_a_folder_those_that_exist_count(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"no record under data/runs, data/published; run .*`app-repro demo`"):
-        write.read_all(evidence.known([]))
+        write.read_intact(evidence.known([]))
     PUBLISHED.mkdir(parents=True)
     assert evidence.known([]) == [PUBLISHED]
     RUNS.mkdir()
@@ -143,22 +154,29 @@ def test_without_a_folder_those_that_exist_count(tmp_path, monkeypatch) -> None:
 
 def test_runs_that_differ_in_any_setting_are_not_averaged(runs) -> None:
     files.write_sealed(runs / "other/record.json", a_record(4, 60, train_limit=800))
-    rows = write.main_rows(write.read_all([runs]))
-    assert [row["n"] for row in rows] == [1, 3, 1] and "train_limit" in write.main_table(rows).splitlines()[0]
+    head, _, *rows = ([text.strip() for text in line.split("|")[1:-1]] for line in overview(runs))
+    assert [row[head.index("seeds")] for row in rows] == ["1", "3", "1"] and "train_limit" in head
 
 
 def test_claims_stand_in_the_tables_where_their_file_is_given(runs, tmp_path) -> None:
-    claims = synthetic.claims_file(tmp_path / "claims.csv", synthetic.row(id="my-claim"))
-    write.write(write.make([runs], claims), tmp_path / "with")
-    write.write(write.make([runs]), tmp_path / "without")
-    assert "my-claim" in (tmp_path / "with/tables/cost.md").read_text()
-    assert "No claims file was read." in (tmp_path / "without/tables/cost.md").read_text()
+    claims = synthetic.claims_file(
+        tmp_path / "claims.csv", synthetic.row(id="my-claim", kind="difference", method="app", against="dense")
+    )
+    write.write([runs], claims, tmp_path / "with")
+    write.write([runs], None, tmp_path / "without")
+    assert "my-claim" in (tmp_path / "with/tables/differences.md").read_text()
+    assert "my-claim" not in (tmp_path / "without/tables/differences.md").read_text()
+    assert "No claims file: no verdicts." in (tmp_path / "without/index.html").read_text()
 
 
 def test_the_command_writes_tables_or_prints_a_card(runs, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)  # no claims file here: that is said in the tables, not refused
     made = CliRunner().invoke(app, ["report", "--runs", str(runs), "--out", "out"])
-    assert made.exit_code == 0 and made.stdout.startswith("| dataset") and (tmp_path / "out/tables/cost.tex").exists()
+    assert (
+        made.exit_code == 0
+        and made.stdout.startswith("| dataset")
+        and (tmp_path / "out/tables/differences.tex").exists()
+    )
     card = CliRunner().invoke(app, ["report", "--runs", str(runs), "--card", "dense", "--out", "card.md"])
     assert card.exit_code == 0 and card.stdout.startswith("# Model card: dense\n")
     assert (tmp_path / "card.md").read_text() == card.stdout.removesuffix("\n")

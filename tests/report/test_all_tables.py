@@ -1,12 +1,13 @@
 """All tables of one set of records, against committed ones; and sets of records that lack something.
 
-`python tests/report/test_tabulated.py` writes tests/golden/tables anew.
+`python tests/report/test_all_tables.py` writes tests/support/golden/tables anew.
 """
 
 import random
 from pathlib import Path
 from typing import Any
 
+import pages
 import pytest
 import synthetic
 
@@ -14,10 +15,10 @@ from app_repro.claims.statement import Claim
 from app_repro.config import grid, methods, presets
 from app_repro.report.tables import formats
 from app_repro.report.tables.table import Table
-from app_repro.report.tabulated import all_tables
+from app_repro.report.write import all_tables
 
 GOLDEN = Path(__file__).parents[1] / "support/golden" / "tables"
-NAMES = ("main", "per-megabatch", "per-layer", "differences", "cost")
+NAMES = ("main", "per-megabatch", "per-layer", "differences")
 ACCURACY = {"dense": 0.50, "osp": 0.55, "app": 0.62}
 
 
@@ -49,7 +50,7 @@ def golden_records() -> list[dict[str, Any]]:
 
 def golden_files() -> dict[str, str]:
     """Name -> text: every table as Markdown, the main one in every format."""
-    made = all_tables(golden_records(), claims())
+    made = all_tables(pages.run_records(golden_records()), claims())
     files = {f"{table.name}.md": formats.markdown(table) for table in made}
     return files | {f"main.{ending}": form(made[0]) for ending, form in formats.FORMATS.items()}
 
@@ -71,7 +72,7 @@ def noisy(specs: list[Any], **numbers: Any) -> list[dict[str, Any]]:
 
 def described(records: list[dict[str, Any]]) -> dict[str, Table]:
     """The tables by name, each written in every format; rows as long as the heads, runs that exist."""
-    made = all_tables(records, claims())
+    made = all_tables(pages.run_records(records), claims())
     ids = {content["run_id"] for content in records}
     for table in made:
         assert all(len(row) == len(table.columns) for row in table.rows)
@@ -83,7 +84,7 @@ def described(records: list[dict[str, Any]]) -> dict[str, Table]:
 
 def test_no_record_at_all() -> None:
     made = described([])
-    assert [len(made[name].rows) for name in NAMES] == [0, 0, 0, 6, 7]
+    assert [len(made[name].rows) for name in NAMES] == [0, 0, 0, 6]
 
 
 def test_one_run() -> None:
