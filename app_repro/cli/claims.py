@@ -91,10 +91,15 @@ def audit(
     store: StoreFolder = None,
 ) -> None:
     """Show what each protocol does to masks, megabatch by megabatch and layer by layer, without training."""
+    import json
+
+    from app_repro.claims import ablations
     from app_repro.cli import stages
+    from app_repro.records.runs import known
 
     if differences:
-        typer.echo(stages.differences(records or [], store_at(store), out, as_json))
+        rows, table = ablations.show(records or [store_at(store) / "runs", *known([])], out)
+        typer.echo(json.dumps(rows, indent=1) if as_json else table)
         return
     given = {"arch": arch, "sb": sb, "criterion": criterion, "dataset": dataset}
     protocols = [*(protocol or []), *(more or [])]

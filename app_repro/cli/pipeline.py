@@ -105,9 +105,9 @@ def preset(
 @app.command()
 def runs(store: StoreFolder = None) -> None:
     """List every run of the store: id, setting, state, accuracy, wall time."""
-    from app_repro.cli import stages
+    from app_repro.report.tables import stored_runs
 
-    typer.echo(stages.runs(store_at(store)))
+    typer.echo(stored_runs.to_text(store_at(store)))
 
 
 def main() -> None:

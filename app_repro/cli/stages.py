@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro.core.errors import AppReproError
-from app_repro.records.store import Store
-
 
 def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], origin: str | None) -> None:
     """Prepare data sets in the store, where DVC does not delete them, and lay them out in `target`."""
@@ -60,34 +57,6 @@ def split(params_file: Path, raw: Path, target: Path) -> None:
         print(f"{row['stream']}: {row['sb']} megabatches of {sizes} images, {row['test']} to test{lost}")
 
 
-def runs(store: Path) -> str:
-    """Every run of the store as a table."""
-    from tabulate import tabulate
-
-    from app_repro.execution.plan import state_of
-    from app_repro.records import record
-
-    code, rows = record.code_digest(), []
-    for folder in Store(store).folders():
-        try:
-            content = record.read(folder.path / "record.json")
-        except FileNotFoundError:
-            rows.append([folder.path.name, "", state_of(folder, code), "", ""])
-            continue
-        except AppReproError:
-            rows.append([folder.path.name, "", "damaged", "", ""])
-            continue
-        spec, summary = content["spec"], content["summary"]
-        keys = ("dataset", "arch", "method", "sb", "tau", "criterion", "seed")
-        setting = " ".join(str(spec[key]) for key in keys if spec[key] is not None)
-        setting += f" {record.protocol_name(content)}"
-        numbers = (
-            [f"{100 * summary['test_accuracy']:.2f} %", f"{summary['wall_seconds']:,.0f} s"] if summary else ["", ""]
-        )
-        rows.append([folder.path.name, setting, state_of(folder, code), *numbers])
-    return tabulate(rows, ["id", "setting", "state", "test accuracy", "wall time"], disable_numparse=True)
-
-
 def audit(
     params_file: Path,
     raw: Path,
@@ -104,18 +73,6 @@ def audit(
 
     found = room.show(params_file, raw, given | grid.given(settings), protocols, images, out)
     return json.dumps(found, indent=1) if as_json else room.as_table(found)
-
-
-def differences(named: Sequence[Path], store: Path, out: Path | None, as_json: bool) -> str:
-    """What each switch does to APP, from records alone, as a table or JSON.
-
-    The records are those under `named`; if none is named, those of the store and those that evidence.known finds.
-    """
-    from app_repro.claims import ablations as room
-    from app_repro.records.runs import known
-
-    found, table = room.show(named or [store / "runs", *known([])], out)
-    return json.dumps(found, indent=1) if as_json else table
 
 
 class _Progress:

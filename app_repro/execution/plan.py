@@ -86,14 +86,8 @@ def disk_needed(rows: Sequence[Row], at_work: int) -> int:
 
 
 def state_of(folder: RunFolder, code: str) -> str:
-    """Where a run stands: finished, diverged, outdated (by other code), running, unfinished, to do."""
-    if done := folder.finished(code):
-        return done["status"]
-    if folder.is_locked():
-        return "running"
-    if (folder.path / "record.json").exists():
-        return "outdated"
-    return "unfinished" if any(folder.path.glob("state-*")) else "to do"
+    """As RunFolder.state."""
+    return folder.state(code)
 
 
 def check_cpu_time(specs: Sequence[RunSpec], raw: Path, store: Store, workers: int) -> None:

@@ -133,6 +133,19 @@ class RunFolder:
         with (self.path / "lock").open("w") as file:
             return not _taken(file)
 
+    def state(self, code: str) -> str:
+        """Where the run stands: finished, diverged, outdated (by other code than `code`), running, unfinished, to do.
+
+        Raises IntegrityError for a damaged record.
+        """
+        if content := self.finished(code):
+            return content["status"]
+        if self.is_locked():
+            return "running"
+        if (self.path / "record.json").exists():
+            return "outdated"
+        return "unfinished" if self._states() else "to do"
+
     def _write_record(self, content: dict[str, Any]) -> None:
         files.write_sealed(self.path / "record.json", record.stored(content))
 

@@ -11,6 +11,7 @@ from app_repro.core import paths
 from app_repro.core.errors import ParamsError
 from app_repro.execution import computing
 from app_repro.records.store import Paths, Store
+from app_repro.report.tables import stored_runs
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_the_table_of_runs_names_a_protocol_with_what_departs_from_it(tmp_path) 
     )
     for spec in grid.parse(both).cells:
         Store(tmp_path).folder(spec).write_record(synthetic.make(spec, accuracy=0.5))
-    text = stages.runs(tmp_path)
+    text = stored_runs.to_text(tmp_path)
     assert sorted(line.split("snip 1 ")[1].split("  ")[0] for line in text.splitlines()[2:]) == [
         "released",
         "released, order=permuted",
@@ -64,7 +65,7 @@ def test_the_pipeline_in_one_process_and_a_summary(here, capsys) -> None:
     assert code == 0 and "3 megabatches of 90 + 10 images, 100 to test" in out
     assert out.splitlines()[-1] == "1 of 1 runs finished"
     assert [path.name for path in Path("data/runs").iterdir()] == ["digits-resnet8s-dense-sb3-s1"]
-    assert "finished" in stages.runs(paths.store_at(None))
+    assert "finished" in stored_runs.to_text(paths.store_at(None))
 
 
 def test_a_damaged_record_is_listed_as_damaged(tmp_path) -> None:
@@ -72,7 +73,7 @@ def test_a_damaged_record_is_listed_as_damaged(tmp_path) -> None:
     folder = places.store / "runs" / specs[0].run_id
     folder.mkdir(parents=True)
     (folder / "record.json").write_text("{}")
-    assert " damaged" in stages.runs(places.store)
+    assert " damaged" in stored_runs.to_text(places.store)
 
 
 def test_a_preset_is_planned_without_its_data(here) -> None:
