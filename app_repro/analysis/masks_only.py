@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from app_repro.config import grid, presets
+from app_repro.config import grid, presets, reading
 from app_repro.config.methods import nominal_density
 from app_repro.config.protocols import PROTOCOLS, protocol_title
 from app_repro.config.spec import RunSpec
@@ -47,7 +47,7 @@ def specs(raw: dict[str, Any], protocols: Sequence[str], where: str = "params") 
     """
     single = {key: value[0] if isinstance(value, list) and value else value for key, value in raw.items()}
     single |= {"milestones": presets.SHORT["milestones"], "variants": None}
-    found = [grid.parse(single | {"protocol": name}, where).cells[0] for name in protocols]
+    found = [grid.parse(single | {"protocol": name}, where).specs[0] for name in protocols]
     return list({spec.run_id: spec for spec in found}.values())
 
 
@@ -161,7 +161,7 @@ def show(
         if name not in PROTOCOLS:
             raise ParamsError(f"--protocol {name}{nearest_and_known(name, PROTOCOLS)}")
     given = {key: value for key, value in settings.items() if value is not None}
-    content = grid.read(params_file) | {"method": "app"} | given
+    content = reading.read(params_file) | {"method": "app"} | given
     chosen = specs(content, protocols or list(PROTOCOLS), str(params_file))
     found = audit(chosen, raw, devices(str(content.get("device")), 1)[0], images)
     if out is not None:

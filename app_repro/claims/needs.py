@@ -19,7 +19,7 @@ def grid(path: Path, claim_id: str) -> Params:
 
 def specs(claim: Claim, protocol: str) -> list[RunSpec]:
     """Every run that the claim needs under a protocol; data digests are empty."""
-    return [spec for spec in claim.grid.cells if spec.protocol[0] == protocol]
+    return [spec for spec in claim.grid.specs if spec.protocol[0] == protocol]
 
 
 def decidable(path: Path, planned: Sequence[RunSpec], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

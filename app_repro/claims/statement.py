@@ -9,6 +9,7 @@ from app_repro.config import presets
 from app_repro.config.catalogue import CRITERIA
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
+from app_repro.config.reading import settings_from_words
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
 
@@ -93,7 +94,7 @@ class Claim:
     @cached_property
     def overrides(self) -> dict[str, Any]:
         """`settings` as keys and values of params.yaml."""
-        return words([word for word in self.settings.split() if word != "*"])
+        return settings_from_words([word for word in self.settings.split() if word != "*"], separator="|")
 
     @cached_property
     def raw(self) -> dict[str, Any]:
@@ -118,28 +119,7 @@ def side_settings(side: str) -> dict[str, Any]:
     if name not in METHODS and name not in CRITERIA:
         known = [*METHODS, *CRITERIA]
         raise ParamsError(f"side {name!r} is no method and no criterion{nearest_and_known(name, known)}")
-    return {"method" if name in METHODS else "criterion": name} | words(rest)
-
-
-def words(items: list[str]) -> dict[str, Any]:
-    """ "key=value" words as settings; "a|b" is a list."""
-    found: dict[str, Any] = {}
-    for item in items:
-        key, equals, text = item.partition("=")
-        if not (key and equals and text) or key in found:
-            raise ParamsError(f"{item!r} is {'given twice' if key in found else 'no key=value'}")
-        values = [_scalar(part) for part in text.split("|")]
-        found[key] = values if len(values) > 1 else values[0]
-    return found
-
-
-def _scalar(text: str) -> Any:
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False, "null": None}.get(text, text)
+    return {"method" if name in METHODS else "criterion": name} | settings_from_words(rest, separator="|")
 
 
 def claim_params(claim: Claim) -> params.Params:
@@ -149,18 +129,18 @@ def claim_params(claim: Claim) -> params.Params:
 
 def protocols(claim: Claim) -> tuple[str, ...]:
     """The protocols under which the claim is meant."""
-    return tuple(dict.fromkeys(spec.protocol[0] for spec in claim.grid.cells))
+    return tuple(dict.fromkeys(spec.protocol[0] for spec in claim.grid.specs))
 
 
 def seeds(claim: Claim) -> tuple[int, ...]:
     """The declared seeds."""
-    return tuple(dict.fromkeys(spec.seed for spec in claim.grid.cells))
+    return tuple(dict.fromkeys(spec.seed for spec in claim.grid.specs))
 
 
 def side_specs(claim: Claim, side: str, protocol: str, seed: int) -> list[RunSpec]:
     """One spec per cell of the claim for a side under a protocol, all with the same seed, in the order of the axes."""
     wanted = {key: _listed(value) for key, value in (claim.raw | side_settings(side)).items() if key in _OF_SIDES}
-    mine = [spec for spec in claim.grid.cells if spec.seed == seed and spec.protocol[0] == protocol]
+    mine = [spec for spec in claim.grid.specs if spec.seed == seed and spec.protocol[0] == protocol]
     return [spec for spec in mine if all(getattr(spec, key) in (None, *wanted[key]) for key in wanted)]
 
 

@@ -15,7 +15,7 @@ def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], or
     from app_repro.core.errors import ParamsError
     from app_repro.data import dataset, splits
 
-    specs = {splits.data_folder(spec): spec for spec in load(params_file).cells}
+    specs = {splits.data_folder(spec): spec for spec in load(params_file).specs}
     wanted: dict[str, tuple[str, int, int, str]] = {
         folder: (spec.dataset, spec.image_size or 32, spec.few_shot or 0, spec.order) for folder, spec in specs.items()
     }
@@ -69,9 +69,9 @@ def audit(
 ) -> str:
     """Masks without training, as a table or JSON; with `out`, files too."""
     from app_repro.analysis import masks_only as room
-    from app_repro.config import grid
+    from app_repro.config import reading
 
-    found = room.show(params_file, raw, given | grid.given(settings), protocols, images, out)
+    found = room.show(params_file, raw, given | reading.settings_from_words(settings, "--set"), protocols, images, out)
     return json.dumps(found, indent=1) if as_json else room.as_table(found)
 
 

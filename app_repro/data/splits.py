@@ -34,7 +34,7 @@ def with_digest(spec: RunSpec, raw: Path) -> RunSpec:
 
 def grid(params: Params, raw: Path) -> list[RunSpec]:
     """The grid with each data set's digest filled in. Raises DataError for one that is not there."""
-    return [with_digest(spec, raw) for spec in params.cells]
+    return [with_digest(spec, raw) for spec in params.specs]
 
 
 def stream_name(spec: RunSpec) -> str:

@@ -60,7 +60,7 @@ class Budget:
 def budget(params: Params, raw: Path, store: Store, wanted: Wanted) -> Budget:
     """Plan the grid of `params`. Raises ParamsError, DataError, ClaimsError."""
     gpus = _numbers(wanted.gpus)
-    specs = params.cells
+    specs = params.specs
     shapes = [planning.shape_of(spec, raw) for spec in specs]
     records = finished_records(store)
     benches = read_benches(wanted.bench)
@@ -118,7 +118,7 @@ def decidable(path: Path, specs: Sequence[RunSpec], records: Sequence[dict[str, 
     found = []
     for claim in claims_file.load(path):
         for protocol in statement.protocols(claim):
-            needed = {_bare(spec) for spec in claim.grid.cells if spec.protocol[0] == protocol}
+            needed = {_bare(spec) for spec in claim.grid.specs if spec.protocol[0] == protocol}
             if needed <= grid | done and needed & grid:
                 row = {"id": claim.id, "protocol": protocol, "runs": len(needed), "finished": len(needed & done)}
                 found.append(row)

@@ -60,7 +60,7 @@ def cost_table(runs: Sequence[RunRecord], claims: Sequence[Claim]) -> Table:
     every: dict[str, RunSpec] = {}
     for claim in claims:
         by_protocol: dict[str, dict[str, RunSpec]] = {}
-        for spec in claim.grid.cells:
+        for spec in claim.grid.specs:
             by_protocol.setdefault(spec.protocol[0], {})[_setting(spec)] = spec
         for protocol, specs in by_protocol.items():
             rows.append((table.label(claim.id), table.label(protocol), *_row(specs, known)))

@@ -62,8 +62,8 @@ def shape_of(spec: RunSpec, raw: Path) -> Shape:
 
 def rows(params: Params, raw: Path, store: Store) -> list[Row]:
     """A row a run, in the order of the grid."""
-    code, names = record.code_digest(), labels(params.cells, params.axes)
-    return [_row(spec, name, raw, store, code) for spec, name in zip(params.cells, names, strict=True)]
+    code, names = record.code_digest(), labels(params.specs, params.axes)
+    return [_row(spec, name, raw, store, code) for spec, name in zip(params.specs, names, strict=True)]
 
 
 def _row(spec: RunSpec, name: str, raw: Path, store: Store, code: str) -> Row:

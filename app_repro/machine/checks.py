@@ -39,7 +39,7 @@ Answer = tuple[str, str, str]
 
 def settings(subject: Subject) -> Answer:
     """Whether the params file can be used."""
-    cells = subject.params().cells
+    cells = subject.params().specs
     return "ok", f"{subject.params_file}: {len(cells)} runs", ""
 
 
@@ -78,7 +78,7 @@ def disk(subject: Subject) -> Answer:
 def _data_folders(params: Params) -> dict[str, Any]:
     from app_repro.data.splits import data_folder
 
-    return {data_folder(spec): spec for spec in params.cells}
+    return {data_folder(spec): spec for spec in params.specs}
 
 
 def _data_bytes(folder: str, subject: Subject) -> int:

@@ -106,7 +106,7 @@ def _take(archives: Path) -> None:
     from app_repro.data import dataset
 
     root = locate()
-    for name in sorted({spec.dataset for spec in load(PARAMS).cells} & dataset.DATASETS.keys()):
+    for name in sorted({spec.dataset for spec in load(PARAMS).specs} & dataset.DATASETS.keys()):
         archive = archives / Path(dataset.DATASETS[name].source.url or "none").name
         if archive.is_file():
             dataset.fetch(name, root / "datasets" / name, origin=archive, cache=root / "downloads")

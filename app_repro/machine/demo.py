@@ -51,8 +51,9 @@ def prepare(folder: Path, settings: Sequence[str]) -> None:
 
 def demo_params(settings: Sequence[str]) -> dict[str, Any]:
     """The demo preset with `settings` (key=value) replaced, validated. Raises ParamsError."""
-    from app_repro.config.grid import given, parse
+    from app_repro.config.grid import parse
+    from app_repro.config.reading import settings_from_words
 
-    params = presets.preset("demo") | {"device": "auto", "workers": None} | given(settings)
+    params = presets.preset("demo") | {"device": "auto", "workers": None} | settings_from_words(settings, "--set")
     parse(params, "demo")
     return params

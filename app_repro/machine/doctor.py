@@ -82,7 +82,7 @@ def _gpu(subject: Subject) -> Answer:
 
 def _compiler(subject: Subject) -> Answer:
     params = subject.params()
-    if all(spec.engine != "compiled" for spec in params.cells):
+    if all(spec.engine != "compiled" for spec in params.specs):
         return "ok", "none is needed: no engine: compiled", ""
     from app_repro.machine import compilers, gpus
 

@@ -12,7 +12,7 @@ import yaml
 from workbench import app_repro, prepared, settings, workspace
 
 from app_repro.analysis import masks_only
-from app_repro.config import grid, presets
+from app_repro.config import grid, presets, reading
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.data import dataset, splits
 from app_repro.records.store import Store
@@ -41,12 +41,14 @@ def test_a_list_stands_for_its_first_value_and_a_switch_overrides_each_bundle() 
 
 
 def test_settings_of_the_command_line_are_read_as_in_the_params_file() -> None:
-    given = grid.given(["tau=17.5", "order=file", "lr_restart=false", "buffer_size=null", "seed=[1, 2]"])
+    given = reading.settings_from_words(
+        ["tau=17.5", "order=file", "lr_restart=false", "buffer_size=null", "seed=[1, 2]"], "--set"
+    )
     assert given == {"tau": 17.5, "order": "file", "lr_restart": False, "buffer_size": None, "seed": [1, 2]}
     with pytest.raises(ParamsError, match=r"^--set 'tau': not key=value"):
-        grid.given(["tau"])
+        reading.settings_from_words(["tau"], "--set")
     with pytest.raises(ParamsError, match=r"^--set tau: .* is not readable as YAML$"):
-        grid.given(["tau=[1"])
+        reading.settings_from_words(["tau=[1"], "--set")
 
 
 @pytest.mark.parametrize("protocol", BOTH)
@@ -230,7 +232,7 @@ def test_a_data_set_that_is_not_there_is_named(tmp_path) -> None:
 
 def test_the_preset_has_exactly_the_runs_of_its_table() -> None:
     """dense, osp, osp(17.5), APP under both protocols, and under released with each switch turned back; three seeds."""
-    cells = grid.parse(presets.preset("audit") | {"device": "cpu", "workers": None}).cells
+    cells = grid.parse(presets.preset("audit") | {"device": "cpu", "workers": None}).specs
     assert len(cells) == 30 and {cell.seed for cell in cells} == {1, 2, 3}
     common = {(cell.dataset, cell.arch, cell.train_limit, cell.epochs, cell.milestones) for cell in cells}
     assert common == {("cifar10", "resnet20s", 8000, 6, (3, 5))}

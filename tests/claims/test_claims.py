@@ -84,7 +84,7 @@ def test_own_statements_say_why_they_may_fail(committed: dict[str, claims.Claim]
 def test_a_claim_names_the_runs_it_needs(
     committed: dict[str, claims.Claim], claim_id: str, cells: int, sb: int, protocols: tuple[str, ...]
 ) -> None:
-    grid = claims.claim_params(committed[claim_id]).cells
+    grid = claims.claim_params(committed[claim_id]).specs
     assert len(grid) == cells and {spec.sb for spec in grid} == {sb}
     assert statement.protocols(committed[claim_id]) == protocols
 
@@ -164,7 +164,7 @@ MALFORMED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "half a run": (edited(n_reported="0.5"), "no whole number"),
     "no run": (edited(n_reported="0"), "no whole number"),
     "an unknown method": (edited(method="dens"), "did you mean 'dense'"),
-    "a side without a value": (edited(method="osp tau="), "no key=value"),
+    "a side without a value": (edited(method="osp tau="), "not key=value"),
     "a setting twice": (edited(settings="sb=8 sb=9"), "given twice"),
     "an unknown setting": (edited(settings="sbb=8"), "unknown key 'sbb'"),
     "a setting out of range": (edited(settings="sb=0"), "sb: 0"),

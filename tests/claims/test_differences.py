@@ -15,7 +15,7 @@ from app_repro.records.runs import read_all
 
 def specs(**changes: Any):
     outside = {"device": "cpu", "workers": None}
-    return grid.parse(presets.preset("audit") | outside | changes).cells
+    return grid.parse(presets.preset("audit") | outside | changes).specs
 
 
 def departures(spec) -> dict[str, Any]:
@@ -137,6 +137,6 @@ def test_a_damaged_record_is_named_and_not_counted(records) -> None:
 
 
 def test_dense_and_osp_are_not_taken_for_app(tmp_path) -> None:
-    cells = grid.parse(tiny(method=["dense", "osp"], protocol=["paper", "released"])).cells
+    cells = grid.parse(tiny(method=["dense", "osp"], protocol=["paper", "released"])).specs
     folder = synthetic.write(tmp_path, *(synthetic.make(spec) for spec in cells))
     assert all(row["n"] == 0 for row in ablations.rows(read_all([folder]).runs))

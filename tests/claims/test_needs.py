@@ -10,7 +10,7 @@ from app_repro.records import record
 
 def test_a_claim_s_grid_is_found_by_its_id() -> None:
     claim = synthetic.claim("c100-r50-acc-vs-dense")
-    assert needs.grid(synthetic.CLAIMS, claim.id).cells == claim.grid.cells
+    assert needs.grid(synthetic.CLAIMS, claim.id).specs == claim.grid.specs
     with pytest.raises(ClaimsError, match="did you mean 'c100-r50-acc-vs-dense'"):
         needs.grid(synthetic.CLAIMS, "c100-r50-acc-vs-dens")
 

@@ -85,7 +85,7 @@ def test_the_rows_are_a_valid_claims_file(tmp_path: Path) -> None:
     path.write_text(reported.as_csv(reported.claim_rows(RUNS, "wandb:entity/app")))
     found = {claim.id: claim for claim in claims_file.load(path)}
     few = found["reported-app-restricted-imagenet-resnet50-10-4-5-snip-540-test-accuracy"]
-    assert {(s.few_shot, s.sb, s.dataset) for s in few.grid.cells} == {(540, 10, "restricted_imagenet")}
+    assert {(s.few_shot, s.sb, s.dataset) for s in few.grid.specs} == {(540, 10, "restricted_imagenet")}
     assert all(claim.kind == "value" and claim.n_reported for claim in found.values())
 
 

@@ -25,14 +25,9 @@ def test_an_unknown_side_names_the_nearest() -> None:
         statement.side_settings("dens")
 
 
-def test_values_are_read_as_in_params() -> None:
-    found = statement.words(["a=8", "b=1.5", "c=true", "d=null", "e=x|y", "f=1e-4"])
-    assert found == {"a": 8, "b": 1.5, "c": True, "d": None, "e": ["x", "y"], "f": 1e-4}
-
-
 def test_a_claim_s_settings_replace_its_preset_s() -> None:
     claim = synthetic.claim("own-paper-app-beats-osp", settings="protocol=paper epochs=7 seed=1|2|3|4|5")
-    assert {spec.epochs for spec in claim.grid.cells} == {7}
+    assert {spec.epochs for spec in claim.grid.specs} == {7}
     assert statement.seeds(claim) == (1, 2, 3, 4, 5) and statement.protocols(claim) == ("paper",)
 
 

@@ -247,7 +247,7 @@ def four_hundred(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many")
     layers = {f"layer{i}.weight": {"weights": 400_000 + i, "flops": 100_000} for i in range(53)}
     raw = presets.preset("short") | {"device": "auto", "workers": None, "protocol": ["paper", "released"]}
-    grid = params.parse(raw | {"seed": list(range(1, 13))}).cells[:400]
+    grid = params.parse(raw | {"seed": list(range(1, 13))}).specs[:400]
     assert len(grid) == 400
     return synthetic.write(folder, *(synthetic.make(spec, layers=layers) for spec in grid))
 

@@ -41,7 +41,7 @@ def test_the_table_of_runs_names_a_protocol_with_what_departs_from_it(tmp_path) 
     both = settings(
         method="app", seed=1, variants=[{"protocol": "released"}, {"protocol": "released", "order": "permuted"}]
     )
-    for spec in grid.parse(both).cells:
+    for spec in grid.parse(both).specs:
         Store(tmp_path).folder(spec).write_record(synthetic.make(spec, accuracy=0.5))
     text = stored_runs.to_text(tmp_path)
     assert sorted(line.split("snip 1 ")[1].split("  ")[0] for line in text.splitlines()[2:]) == [
@@ -87,6 +87,6 @@ def test_runs_that_would_share_a_folder_are_told_apart(here) -> None:
 
     turned = {"scored_weights": "trained", "candidates": "kept", "validation_images": "clean", "sb": 8}
     parsed = grid.parse(settings(method="app", protocol=["paper", "released"], **turned))
-    same = {label(spec, parsed.axes) for spec in parsed.cells}
-    assert len(parsed.cells) == 2 and len(same) == 1
-    assert labels(parsed.cells, parsed.axes) == [f"{next(iter(same))}-{spec.run_id}" for spec in parsed.cells]
+    same = {label(spec, parsed.axes) for spec in parsed.specs}
+    assert len(parsed.specs) == 2 and len(same) == 1
+    assert labels(parsed.specs, parsed.axes) == [f"{next(iter(same))}-{spec.run_id}" for spec in parsed.specs]

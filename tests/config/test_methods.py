@@ -63,7 +63,7 @@ def test_a_fourth_method_is_a_function_and_an_entry(edited_package) -> None:
         "import json; from app_repro.config import grid, presets\n"
         "from app_repro.config.methods import nominal_density\n"
         "raw = presets.preset('demo') | {'method': 'halving', 'seed': 1, 'device': 'cpu', 'workers': None}\n"
-        "spec, = grid.parse(raw).cells\n"
+        "spec, = grid.parse(raw).specs\n"
         "print(json.dumps([nominal_density(spec.method, k, 8, spec.tau) for k in (1, 2, 3)]))"
     )
     function, entry = FOURTH

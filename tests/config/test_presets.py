@@ -16,7 +16,7 @@ RUNS = {"short": 54, "demo": 9, "headline": 18, "cifar-small": 3, "long": 9, "fe
 
 
 def cells(name: str) -> tuple[RunSpec, ...]:
-    return grid.parse(presets.preset(name) | OUTSIDE).cells
+    return grid.parse(presets.preset(name) | OUTSIDE).specs
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app_repro.config import grid as params
-from app_repro.config import presets
+from app_repro.config import grid, presets
 from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY, SWITCHES
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
@@ -24,7 +23,7 @@ PUBLISHED = Path(__file__).parents[2] / "data/published"
 
 
 def spec_of(**changes: object) -> RunSpec:
-    return params.parse(presets.preset("demo") | OUTSIDE | {"method": "app", "seed": 1} | changes).cells[0]
+    return grid.parse(presets.preset("demo") | OUTSIDE | {"method": "app", "seed": 1} | changes).specs[0]
 
 
 OTHER = {
@@ -93,7 +92,7 @@ GRIDS = {
 
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_the_run_ids_of_the_presets_are_pinned(name: str) -> None:
-    ids = sorted(cell.run_id for cell in params.parse(presets.preset(name) | OUTSIDE).cells)
+    ids = sorted(cell.run_id for cell in grid.parse(presets.preset(name) | OUTSIDE).specs)
     assert hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16] == GRIDS[name]
 
 
@@ -114,9 +113,9 @@ class Extended(RunSpec):
 @pytest.fixture
 def extended(monkeypatch: pytest.MonkeyPatch) -> None:
     """The package as if the version to come were this one."""
-    for module in (params, presets, record, store):
+    for module in (grid, presets, record, store):
         monkeypatch.setattr(module, "RunSpec", Extended)
-    params._adapter.cache_clear()
+    grid._adapter.cache_clear()
 
 
 @pytest.mark.usefixtures("extended")
@@ -133,17 +132,17 @@ def test_a_later_setting_changes_no_id_and_no_stored_spec_while_it_is_none() -> 
 @pytest.mark.usefixtures("extended")
 def test_a_later_setting_may_be_missing_from_params_and_vary_all_the_same() -> None:
     raw = presets.preset("demo") | OUTSIDE | {"method": "app", "seed": [1, 2]}
-    assert [cell.control for cell in params.parse(raw).cells] == [None, None]  # type: ignore[attr-defined]
+    assert [cell.control for cell in grid.parse(raw).specs] == [None, None]  # type: ignore[attr-defined]
     for changes in ({"control": [None, "shuffled"]}, {"variants": [{}, {"control": "shuffled"}]}):
-        parsed = params.parse(raw | changes)
-        assert {(cell.seed, cell.control) for cell in parsed.cells} == {  # type: ignore[attr-defined]
+        parsed = grid.parse(raw | changes)
+        assert {(cell.seed, cell.control) for cell in parsed.specs} == {  # type: ignore[attr-defined]
             (seed, value) for seed in (1, 2) for value in (None, "shuffled")
         }
         assert parsed.axes == ("seed", "control")
     assert set(presets.flags("demo").split()) > {"++control=null", "sb=8"}
-    assert " -S '++control=null' " in modelcard.command(parsed.cells[0].model_dump(mode="json"))
+    assert " -S '++control=null' " in modelcard.command(parsed.specs[0].model_dump(mode="json"))
     with pytest.raises(ParamsError, match="control: 'none' is not allowed"):
-        params.parse(raw | {"control": "none"})
+        grid.parse(raw | {"control": "none"})
 
 
 @pytest.mark.usefixtures("extended")
@@ -247,6 +246,6 @@ def test_the_two_protocols_are_those_of_the_paper_and_the_released_code() -> Non
 
 
 def test_specs_of_a_grid_are_told_apart_by_id() -> None:
-    grid = {"method": ["osp", "app"], "seed": [0, 1], "tau": [3, 4.5], "protocol": ["paper", "released"]}
-    cells = params.parse(presets.preset("demo") | OUTSIDE | grid).cells
-    assert len({cell.run_id for cell in cells}) == len(cells) == len(list(itertools.product(*grid.values())))
+    axes = {"method": ["osp", "app"], "seed": [0, 1], "tau": [3, 4.5], "protocol": ["paper", "released"]}
+    specs = grid.parse(presets.preset("demo") | OUTSIDE | axes).specs
+    assert len({spec.run_id for spec in specs}) == len(specs) == len(list(itertools.product(*axes.values())))

@@ -66,7 +66,7 @@ def test_malformed_settings_are_exit_2_and_one_line_that_names_the_key(tmp_path:
 
 def test_what_they_were_made_of_is_itself_fine(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes(malformed.file_with("weight_decay", "1e-5"))
-    assert grid.load(tmp_path / "params.yaml").cells[0].weight_decay == 1e-5
+    assert grid.load(tmp_path / "params.yaml").specs[0].weight_decay == 1e-5
     assert len(malformed.cases()) >= 300 and len({case.name for case in malformed.cases()}) == len(malformed.cases())
 
 

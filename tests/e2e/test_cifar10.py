@@ -38,7 +38,7 @@ def test_the_jpeg_archive_stands_in_for_cifar10(raw: Path) -> None:
 
 @pytest.mark.slow
 def test_every_megabatch_of_its_released_stream_has_every_class(raw: Path) -> None:
-    (spec,) = grid.parse(settings(dataset="cifar10", method="dense", order="file", sb=8, train_limit=8000)).cells
+    (spec,) = grid.parse(settings(dataset="cifar10", method="dense", order="file", sb=8, train_limit=8000)).specs
     images = dataset.load(raw / "cifar10")
     for part in splits.cut(splits.with_digest(spec, raw), raw).train:
         assert np.bincount(images.train_labels[part], minlength=10).min() > 50
@@ -57,7 +57,7 @@ def test_density_falls_to_the_end_as_under_the_released_code(raw: Path, tmp_path
 def test_images_that_do_not_fit_the_device_train_the_same_bits(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (spec,) = grid.parse(settings(dataset="cifar10", method="app", sb=2, train_limit=400)).cells
+    (spec,) = grid.parse(settings(dataset="cifar10", method="app", sb=2, train_limit=400)).specs
     spec = splits.with_digest(spec, raw)
     left = []
     for memory in (64 << 30, 0):

@@ -65,7 +65,7 @@ def test_another_device_is_planned_from_its_bench(grid, tmp_path) -> None:
 
 def test_a_claim_is_decidable_once_every_run_it_needs_is_planned_or_done(tmp_path) -> None:
     claim = next(claim for claim in synthetic.committed().values() if claim.kind == "difference")
-    needed = claim.grid.cells
+    needed = claim.grid.specs
     rows = budget.decidable(synthetic.CLAIMS, needed, [])
     mine = [row for row in rows if row["id"] == claim.id]
     protocol = mine[0]["protocol"]

@@ -19,7 +19,7 @@ def one(seconds: float | None, state: str = "to do", together: int = 1) -> forec
 
 
 def made(speed: Speed | None, watts: float | None = None) -> forecast.Forecast:
-    spec = params.parse(settings(method="dense")).cells[0]
+    spec = params.parse(settings(method="dense")).specs[0]
     speeds = Speeds("card", [], [])
     speeds.timed = lambda asked: speed
     rows = [Row("name", "id", "to do", 100, 30, 1, 1)]

@@ -9,7 +9,7 @@ from app_repro.training import networks
 
 
 def lines(**changes) -> dict[str, growth.Growth]:
-    cell = grid.parse(settings(dataset="cifar10", arch="resnet20s", train_limit=None, method="dense", **changes)).cells[
+    cell = grid.parse(settings(dataset="cifar10", arch="resnet20s", train_limit=None, method="dense", **changes)).specs[
         0
     ]
     return {line.setting: line for line in growth.growth(cell, cost.PUBLISHED["cifar10"])}
@@ -46,7 +46,7 @@ def test_the_count_is_what_a_run_then_does(tmp_path) -> None:
 
 
 def test_the_law_is_said_with_counted_numbers() -> None:
-    cell = grid.parse(settings(dataset="cifar10", arch="resnet20s", train_limit=None, method="dense", sb=8)).cells[0]
+    cell = grid.parse(settings(dataset="cifar10", arch="resnet20s", train_limit=None, method="dense", sb=8)).specs[0]
     text = growth.law(cell, cost.PUBLISHED["cifar10"])
     assert text.startswith(
         "resnet20s, full replay: 4.50 passes of the data an epoch at T = 8, (T + 1) / 2; T = 100 costs 11.2"
@@ -56,7 +56,7 @@ def test_the_law_is_said_with_counted_numbers() -> None:
 
 
 def test_several_gpus_are_refused_with_counts_and_no_figure_of_time() -> None:
-    cell = grid.parse(settings(dataset="cifar10", arch="resnet50", method="dense", batch_size=64)).cells[0]
+    cell = grid.parse(settings(dataset="cifar10", arch="resnet50", method="dense", batch_size=64)).specs[0]
     text = growth.over_gpus(cell, cost.PUBLISHED["cifar10"])
     parameters = networks.describe("resnet50", 10, 32, 3)["parameters"]
     assert f"{4 * parameters / 1e6:.1f} MB of float32 gradients" in text and "over 32 images each" in text

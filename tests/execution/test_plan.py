@@ -22,7 +22,7 @@ def test_work_is_counted_as_it_is_then_done(tmp_path) -> None:
 
 def test_full_replay_sees_half_of_t_plus_one_times_the_data() -> None:
     def trained(sb: int) -> int:
-        cell = grid.parse(settings(dataset="cifar10", arch="resnet20s", sb=sb, train_limit=None, method="dense")).cells[
+        cell = grid.parse(settings(dataset="cifar10", arch="resnet20s", sb=sb, train_limit=None, method="dense")).specs[
             0
         ]
         return cost.workload(cell, cost.PUBLISHED["cifar10"])[0]

@@ -5,7 +5,7 @@ from app_repro.config import grid, presets
 from app_repro.core.errors import ParamsError
 from app_repro.execution.shards import shard
 
-SHORT = grid.parse(presets.preset("short") | {"device": "cpu", "workers": 1}).cells
+SHORT = grid.parse(presets.preset("short") | {"device": "cpu", "workers": 1}).specs
 
 
 IDS = {spec: spec.run_id for spec in SHORT}
@@ -21,8 +21,8 @@ def test_shares_are_disjoint_complete_and_even_also_of_each_kind(of: int) -> Non
 
 
 def test_a_share_does_not_hang_on_the_order_of_the_axes() -> None:
-    turned = grid.parse(settings(seed=[3, 1, 2], method=["app", "dense"])).cells
-    straight = grid.parse(settings(seed=[1, 2, 3], method=["dense", "app"])).cells
+    turned = grid.parse(settings(seed=[3, 1, 2], method=["app", "dense"])).specs
+    straight = grid.parse(settings(seed=[1, 2, 3], method=["dense", "app"])).specs
     assert [spec.run_id for spec in shard(turned, "2/4")] == [spec.run_id for spec in shard(straight, "2/4")]
     assert shard(straight, "1/1") != [] and len(shard(straight, "6/6")) == 1
 

@@ -16,7 +16,7 @@ FLOPS = {"resnet8s": 100, "resnet20s": 300, "resnet56s": 1000}.__getitem__
 
 
 def spec(arch: str = "resnet20s", **changes):
-    cell = grid.parse(settings(dataset="cifar10", arch=arch, method="dense", **changes)).cells[0]
+    cell = grid.parse(settings(dataset="cifar10", arch=arch, method="dense", **changes)).specs[0]
     return cell.model_copy(update={"data_digest": "0" * 64})
 
 
@@ -148,7 +148,7 @@ def lanes(
     rows: list[dict], arch: list[str], engine: str = "graph", precision: str = "bf16", device: str = "a GPU"
 ) -> int:
     wanted = settings(dataset="cifar10", arch=arch, method="dense", precision=precision, engine=engine)
-    return speeds.best_lanes(grid.parse(wanted).cells, device, [{"device": "a GPU", "results": rows}])
+    return speeds.best_lanes(grid.parse(wanted).specs, device, [{"device": "a GPU", "results": rows}])
 
 
 def test_runs_share_a_gpu_as_the_bench_found_best_for_the_network_that_bears_fewest() -> None:

@@ -46,7 +46,7 @@ def test_a_network_of_a_demo_record_has_the_sizes_kept() -> None:
 
 def test_what_is_not_known_is_none() -> None:
     assert cost.network("resnet8s", Shape(1, 1, 3, 17, 3)) is None
-    (spec,) = grid.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "seed": 1, "method": "app"}).cells
+    (spec,) = grid.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "seed": 1, "method": "app"}).specs
     assert cost.published_shape(spec.model_copy(update={"dataset": "folder:x"})) is None
 
 
@@ -54,7 +54,7 @@ def test_what_is_not_known_is_none() -> None:
 def test_no_seed_changes_the_counts(changed: dict[str, int]) -> None:
     """Also with a buffer, whose examples are drawn: as many are kept under every seed."""
     raw = presets.preset("demo") | {"device": "cpu", "workers": None, "seed": 1, "method": "app", "replay": "buffer"}
-    (spec,) = grid.parse(raw | {"buffer_size": 100}).cells
+    (spec,) = grid.parse(raw | {"buffer_size": 100}).specs
     shape = cost.PUBLISHED["digits"]
     assert cost.workload(spec, shape) == cost.workload(spec.model_copy(update=changed), shape)
 

@@ -102,7 +102,7 @@ def released(arch: str, criterion: str, sb: int = 8) -> RunSpec:
     """APP under the released protocol, at the lengths of the preset `short`."""
     outside = {"device": "cpu", "workers": None, "seed": 1, "dataset": "cifar10", "method": "app"}
     changes = {"arch": arch, "criterion": criterion, "sb": sb, "protocol": "released"}
-    return grid.parse(presets.preset("short") | outside | changes).cells[0]
+    return grid.parse(presets.preset("short") | outside | changes).specs[0]
 
 
 def trained(folder: Path, store: Path, spec: RunSpec) -> dict[int, float]:

@@ -202,7 +202,7 @@ def test_a_fourth_criterion_is_validated_by_name_without_importing_torch(edited_
     code = (
         "import sys; from app_repro.config import grid as params, presets\n"
         "raw = presets.preset('demo') | {'criterion': 'oldest', 'device': 'cpu', 'workers': None}\n"
-        "print(params.parse(raw).cells[-1].criterion, 'torch' in sys.modules)"
+        "print(params.parse(raw).specs[-1].criterion, 'torch' in sys.modules)"
     )
     tag = '    "oldest": CriterionTags("magnitude", "none", labels=False, derivative=0),'
     replacements = {registry: "\n".join([*added[:2], registry, added[2]]), tags: f"{tags}\n{tag}"}

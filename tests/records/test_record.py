@@ -10,7 +10,7 @@ from app_repro.core.errors import IntegrityError
 from app_repro.core.paths import PACKAGE
 from app_repro.records import code, record
 
-SPEC = grid.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "method": "app", "seed": 1}).cells[0]
+SPEC = grid.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "method": "app", "seed": 1}).specs[0]
 NETWORK = {
     "parameters": 130,
     "layers": {"a.weight": {"weights": 100, "flops": 1000}, "b.weight": {"weights": 20, "flops": 400}},

@@ -35,7 +35,7 @@ def cells(**changes: object) -> params.Params:
 
 
 def spec_of(**changes: object) -> RunSpec:
-    return cells(**changes).cells[0]
+    return cells(**changes).specs[0]
 
 
 def a_record(spec: RunSpec) -> dict:
@@ -209,7 +209,7 @@ def test_a_label_names_the_run_and_every_further_axis_of_the_grid() -> None:
 
 def test_labels_of_a_grid_are_distinct() -> None:
     grid = cells(method=["dense", "osp", "app"], tau=[3, 4.5], protocol=["paper", "released"], seed=[1, 2])
-    assert len({label(spec, grid.axes) for spec in grid.cells}) == len(grid.cells) == 20
+    assert len({label(spec, grid.axes) for spec in grid.specs}) == len(grid.specs) == 20
 
 
 def test_records_results_and_masks_are_laid_out_and_weights_stay(tmp_path) -> None:

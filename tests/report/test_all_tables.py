@@ -62,7 +62,7 @@ def test_tables_are_as_committed(name: str) -> None:
 
 def short(**changed: Any) -> list[Any]:
     raw = presets.preset("short") | {"device": "cpu", "workers": None, "dataset": "cifar10", "arch": "resnet18"}
-    return list(grid.parse(raw | changed).cells)
+    return list(grid.parse(raw | changed).specs)
 
 
 def noisy(specs: list[Any], **numbers: Any) -> list[dict[str, Any]]:

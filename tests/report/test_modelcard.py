@@ -48,7 +48,7 @@ def test_the_command_makes_the_same_run_again(method: str) -> None:
     words = shlex.split(modelcard.command(mine.model_dump(mode="json")))
     assert words[:3] == ["dvc", "exp", "run"] and set(words[3::2]) == {"-S"}
     given = {item.key_or_group: item.value() for item in OverridesParser.create().parse_overrides(words[4::2])}
-    (again,) = grid.parse(given | {"device": "auto", "workers": None}).cells
+    (again,) = grid.parse(given | {"device": "auto", "workers": None}).specs
     assert again.run_id == mine.run_id
 
 

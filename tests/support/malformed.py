@@ -6,7 +6,7 @@ from functools import cache
 import yaml
 from torture import drawing
 
-from app_repro.config import grid, presets
+from app_repro.config import grid, presets, reading
 
 VALUES = {
     "not a number": ".nan",
@@ -61,7 +61,7 @@ FILES = {
     "a list": (b"- 1\n", "no settings"),
     "10 MB": (b"#" * 10_000_000, "larger than"),
     "10 MB of keys": (b"".join(b"k%d: 1\n" % i for i in range(800_000)), "larger than"),
-    "just too large": (GOOD + b"#" * grid.MAX_PARAMS_BYTES, "larger than"),
+    "just too large": (GOOD + b"#" * reading.MAX_PARAMS_BYTES, "larger than"),
     "no text": (bytes(range(256)), "not readable"),
     "UTF-16": (GOOD.decode().encode("utf-16"), "not readable"),
     "a zero byte": (GOOD + b"\x00", "not readable"),

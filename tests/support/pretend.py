@@ -18,7 +18,7 @@ from app_repro.records.store import Paths, RunFolder, Store
 def specs(count: int) -> list[RunSpec]:
     """`count` runs that differ in their seed."""
     settings = workbench.settings(method="dense", seed=list(range(1, count + 1)))
-    return [spec.model_copy(update={"data_digest": "0" * 64}) for spec in grid.parse(settings).cells]
+    return [spec.model_copy(update={"data_digest": "0" * 64}) for spec in grid.parse(settings).specs]
 
 
 def attempt(spec: RunSpec, places: Paths, device: str, report: Any, should_stop: Any) -> tuple[str, str]:

@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 from app_repro.claims import claims_file as claims
 from app_repro.claims.statement import Claim, protocols, seeds, side_specs
-from app_repro.config import grid as params
 from app_repro.config import methods, presets
+from app_repro.config.grid import parse
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.records import record
@@ -101,7 +101,7 @@ def _at(value: float | list[float], k: int) -> float:
 
 def grid(preset: str, **changes: Any) -> list[RunSpec]:
     """The specs of a preset, some of its settings replaced; no data set is asked for."""
-    return params.parse(presets.preset(preset) | {"device": "cpu", "workers": None} | changes).cells
+    return parse(presets.preset(preset) | {"device": "cpu", "workers": None} | changes).specs
 
 
 def write(folder: Path, *records: dict[str, Any]) -> Path:

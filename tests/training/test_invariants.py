@@ -67,7 +67,7 @@ def spec_for(tmp_path_factory) -> Callable[[dict[str, Any]], tuple[RunSpec, Any]
         given_ = {name: value for name, value in changes.items() if name != "buffer_size"}
         given_ |= {"buffer_size": changes["buffer_size"]} if changes["replay"] == "buffer" else {}
         outside = {"device": "cpu", "workers": None, "epochs": 1, "milestones": [], "test_limit": 20}
-        spec = grid.parse(presets.preset("demo") | outside | given_).cells[0]
+        spec = grid.parse(presets.preset("demo") | outside | given_).specs[0]
         return spec.model_copy(update={"data_digest": base.data_digest}), (digits, splits.cut(spec, places.raw))
 
     return make

@@ -70,7 +70,7 @@ def test_the_released_sample_is_the_head_of_what_is_replayed(replay: str) -> Non
 def test_a_plan_counts_the_buffer_that_is_trained_on() -> None:
     """Half of each 100 validates, and half of the buffer of 50: 50 + 3 x 75 to train, as many to validate, 10 tests."""
     given_ = {"method": "dense", "replay": "buffer", "buffer_size": 50, "val_fraction": 0.5, "sb": 4, "epochs": 1}
-    spec = grid.parse(settings(**given_, milestones=[], train_limit=None, test_limit=None)).cells[0]
+    spec = grid.parse(settings(**given_, milestones=[], train_limit=None, test_limit=None)).specs[0]
     trained = 50 + 3 * 75
     assert cost.workload(spec, cost.Shape(400, 10, 10, 8, 1)) == (trained, 2 * trained + 4 * 10)
 

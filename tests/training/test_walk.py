@@ -55,7 +55,7 @@ def network(seed: int) -> nn.Module:
 
 def spec_of(**changes) -> RunSpec:
     given_ = {"method": "app", "buffer_size": 20, "train_limit": None} | changes
-    return grid.parse(tiny(**given_)).cells[0]
+    return grid.parse(tiny(**given_)).specs[0]
 
 
 @pytest.mark.parametrize("megabatches", STEPS)

@@ -1,0 +1,153 @@
+"""params.yaml and "key=value" words: what is read as it stands, and what is refused in one line."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app_repro.config import grid, reading
+from app_repro.core.errors import ParamsError
+
+COMMITTED = Path(__file__).parents[2] / "params.yaml"
+
+
+def edited(key: str, value: str) -> bytes:
+    """The committed file with another value, as text."""
+    text, count = re.subn(rf"(?m)^{key}:.*$", lambda _: f"{key}: {value}", COMMITTED.read_text())
+    assert count == 1
+    return text.encode()
+
+
+def refusal_of_file(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    with pytest.raises(ParamsError) as caught:
+        grid.load(path)
+    assert "\n" not in str(caught.value) and str(caught.value).startswith(f"{path}: ")
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+def test_a_byte_order_mark_is_no_harm(tmp_path) -> None:
+    (tmp_path / "params.yaml").write_bytes(b"\xef\xbb\xbf" + COMMITTED.read_bytes())
+    assert grid.load(tmp_path / "params.yaml") == grid.load(COMMITTED)
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-5", 1e-5), ("+1E-05", 1e-5), ("1.e0", 1.0), ("1.0e-05", 1e-5)])
+def test_a_number_is_read_as_dvc_reads_and_writes_it(tmp_path, text, value) -> None:
+    (tmp_path / "params.yaml").write_bytes(edited("lr", text))
+    assert {cell.lr for cell in grid.load(tmp_path / "params.yaml").specs} == {value}
+    assert reading.settings_from_words([f"lr={text}"]) == {"lr": value}
+
+
+def test_a_device_without_end_is_read_no_further_than_a_params_file_goes() -> None:
+    with pytest.raises(ParamsError, match=r"^/dev/zero: larger than 100000 bytes"):
+        grid.load(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"", "no settings in it"),
+        (b"# nothing\n", "no settings in it"),
+        (b"- dataset\n- arch\n", "no settings in it"),
+        (b"cifar10", "no settings in it"),
+        (b"\xff\xfe\x00", "not readable as YAML"),
+        (b"a: \x00", "not readable as YAML"),
+        (b"dataset: [cifar10\narch: x", "not readable as YAML"),
+        (b"dataset: 'cifar10", "not readable as YAML"),
+        (b"a: 1\n---\nb: 2\n", "not readable as YAML"),
+        (b"#" * 10_000_000, "larger than 100000 bytes"),
+        (b"a: " + b"[" * 5000, "nested more than 10 levels deep"),
+        (b"a: " + b"[" * 1000 + b"]" * 1000, "nested more than 10 levels deep"),
+        (COMMITTED.read_bytes() + b"sb: 8\n", "key 'sb' is given twice"),
+        (COMMITTED.read_bytes() + b"extra: 8\n", "unknown key 'extra'"),
+        (edited("variants", "[{tau: 1.0, tau: 2.0}]"), "key 'tau' is given twice"),
+        (edited("arch", "!!python/object/apply:os.system ['touch harm']"), "python/object/apply:os.system"),
+        (edited("seed", "&x [1, 2]\nsplit: *x"), "aliases are not allowed"),
+        (edited("tau", ".nan"), "tau: nan"),
+        (edited("lr", "'1e-5'"), "lr: '1e-5'"),
+        (b"<<: {sb: 8}\n" + COMMITTED.read_bytes(), "the merge key '<<' is not allowed (line 1)"),
+        (edited("variants", "[{<<: {tau: 1.0}}]"), "the merge key '<<' is not allowed"),
+        (edited("seed", "2020-01-01"), "seed: datetime.date"),
+        (edited("seed", "2020-13-45"), "not readable as YAML"),
+        (edited("seed", "9" * 5000), "not readable as YAML"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_line_that_says_why(tmp_path, monkeypatch, content, named) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = refusal_of_file(tmp_path / "params.yaml", content)
+    assert named in text and len(text) < 1000
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_aliases_that_would_expand_without_bound_are_refused_before_they_do(tmp_path) -> None:
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    levels += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
+    assert refusal_of_file(tmp_path / "p", "\n".join(levels).encode()).startswith("aliases are not allowed")
+
+
+def test_settings_of_the_command_line_are_read_as_in_the_file() -> None:
+    found = reading.settings_from_words(["method=[osp, app]", "tau=3", "order=null", "dataset=folder:/a=b"])
+    assert found == {"method": ["osp", "app"], "tau": 3, "order": None, "dataset": "folder:/a=b"}
+
+
+@pytest.mark.parametrize(
+    ("item", "named"),
+    [
+        ("epochs", "--set 'epochs': not key=value"),
+        ("seed=[1", "--set seed: "),
+        ("seed=2020-13-45", "--set seed: "),
+        ("variants=[{tau: 1, tau: 2}]", "--set variants: key 'tau' is given twice"),
+    ],
+)
+def test_a_setting_of_the_command_line_that_is_none_is_one_line(item: str, named: str) -> None:
+    with pytest.raises(ParamsError, match=f"^{named}[^\n]*$"):
+        reading.settings_from_words([item], "--set")
+
+
+def test_a_setting_given_twice_on_the_command_line_is_refused() -> None:
+    with pytest.raises(ParamsError, match=r"^--set seed: given twice; a list is an axis, as in --set 'seed=\[1, 2\]'$"):
+        reading.settings_from_words(["seed=1", "lr=2", "seed=1"], "--set")
+
+
+def test_a_missing_file_and_a_folder_are_one_line_each(tmp_path) -> None:
+    with pytest.raises(ParamsError, match=r"none: no such file; [^\n]*$"):
+        grid.load(tmp_path / "none")
+    with pytest.raises(ParamsError, match=r": not readable as YAML: [^\n]*directory[^\n]*$"):
+        grid.load(tmp_path)
+
+
+def test_settings_and_records_are_read_without_torch() -> None:
+    code = (
+        "import sys; from pathlib import Path; from app_repro.config import grid, presets\n"
+        "from app_repro.data import megabatches; from app_repro.records import record\n"
+        "grid.load(Path(sys.argv[1])); record.code_digest()\n"
+        "print([name for name in ('torch', 'torchvision', 'pandas', 'matplotlib') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, str(COMMITTED)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("text", ["? [a, b]\n: 1", "{[a]: 1}: 2", "x: !!bool x", "x: !!timestamp 5", 'x: !!int ""'])
+def test_yaml_that_breaks_its_own_reader_is_one_line_too(tmp_path, text) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=r"params\.yaml: ") as caught:
+        grid.load(tmp_path / "params.yaml")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_words_of_a_claim_may_list_values_and_hold_no_empty_one() -> None:
+    found = reading.settings_from_words(
+        ["seed=1|2", "tau=17.5", "order=file", "lr_restart=true", "few_shot=null", "lr=1e-4"], separator="|"
+    )
+    assert found == {"seed": [1, 2], "tau": 17.5, "order": "file", "lr_restart": True, "few_shot": None, "lr": 1e-4}
+    for word in ("tau=", "=3", "tau", "seed=1|", "seed=|1"):
+        with pytest.raises(ParamsError, match=f"^{re.escape(repr(word))}: not key=value, as in epochs=1$"):
+            reading.settings_from_words([word], separator="|")
+    with pytest.raises(ParamsError, match=r"^seed: given twice; a list is an axis, as in seed=1\|2$"):
+        reading.settings_from_words(["seed=1", "seed=2"], separator="|")
+
+
+def test_a_bar_is_a_letter_of_a_value_where_it_parts_no_list() -> None:
+    assert reading.settings_from_words(["dataset=folder:a|b"]) == {"dataset": "folder:a|b"}
