@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from app_repro.claims.judgement import MIN_LENGTH
-from app_repro.claims.statement import KINDS, METRICS, OWN, Claim, claim_params, protocols, seeds, side_specs
+from app_repro.claims.kinds.registry import KINDS
+from app_repro.claims.statement import METRICS, OWN, Claim, claim_params, protocols, seeds, side_specs
 from app_repro.config.presets import PRESETS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
 
@@ -85,10 +85,8 @@ def _claim(row: list[str], where: str) -> Claim:
     _check_words(cells, where)
     kind = KINDS[cells["kind"]]
     for name in ("value", "margin"):
-        if bool(cells[name]) != (name in kind.numbers):
-            raise ClaimsError(
-                f"{where}: {name}: a {cells['kind']} claim has {'one' if name in kind.numbers else 'none'}"
-            )
+        if bool(cells[name]) != (name in kind.needs):
+            raise ClaimsError(f"{where}: {name}: a {cells['kind']} claim has {'one' if name in kind.needs else 'none'}")
     number, whole = _reader(cells, where)
     claim = Claim(
         **{name: cells[name] for name in _TEXTS},
@@ -161,18 +159,17 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _check_numbers(claim: Claim, where: str) -> None:
-    if claim.kind == "difference" and claim.value == 0:
-        raise ClaimsError(f"{where}: value: a difference of 0 has no direction; use an ordering or a value")
-    if claim.kind == "layer_ordering" and not (claim.layers and claim.megabatches):
-        raise ClaimsError(f"{where}: layers, megabatches: a layer_ordering names the early layers and the megabatches")
-    if claim.kind != "layer_ordering" and (claim.layers or claim.megabatches):
-        raise ClaimsError(f"{where}: layers, megabatches: only a layer_ordering has them")
-    if (claim.kind == "layer_ordering") != (claim.metric == "layer_density"):
-        raise ClaimsError(f"{where}: metric: layer_density and kind layer_ordering go together")
+    kind = KINDS[claim.kind]
+    if "layers" in kind.needs and not (claim.layers and claim.megabatches):
+        raise ClaimsError(f"{where}: layers, megabatches: a {claim.kind} names the early layers and the megabatches")
+    if "layers" not in kind.needs and (claim.layers or claim.megabatches):
+        known = " or a ".join(name for name, other in KINDS.items() if "layers" in other.needs)
+        raise ClaimsError(f"{where}: layers, megabatches: only a {known} has them")
+    for name, other in KINDS.items():
+        if other.metric and (claim.kind == name) != (claim.metric == other.metric):
+            raise ClaimsError(f"{where}: metric: {other.metric} and kind {name} go together")
     if len(set(claim.sides)) < len(claim.sides):
         raise ClaimsError(f"{where}: against: names a side twice")
-    if len(set(claim.layers)) < len(claim.layers):
-        raise ClaimsError(f"{where}: layers: names a layer twice")
 
 
 def _check_setting(claim: Claim, where: str) -> None:
@@ -186,14 +183,12 @@ def _check_setting(claim: Claim, where: str) -> None:
     sizes = {len(found) for found in cells}
     if len(sizes) > 1:
         raise ClaimsError(f"{where}: settings: the sides expand to {sizes} cells; an axis may not be a pruning setting")
-    if claim.kind != "ordering" and sizes != {1}:
+    if not KINDS[claim.kind].many_cells and sizes != {1}:
         raise ClaimsError(
             f"{where}: settings: {sizes.pop()} cells, a {claim.kind} claim has one; fix every axis but seed"
         )
     shortest = min(spec.sb for found in cells for spec in found)
-    if claim.kind == "shape" and shortest < MIN_LENGTH:
-        raise ClaimsError(
-            f"{where}: settings: sb={shortest} is too short for a shape, from {MIN_LENGTH} megabatches on"
-        )
     if max(claim.megabatches, default=1) > shortest:
         raise ClaimsError(f"{where}: megabatches: {max(claim.megabatches)} is beyond sb={shortest}")
+    if wrong := KINDS[claim.kind].check(claim):
+        raise ClaimsError(f"{where}: {wrong}")

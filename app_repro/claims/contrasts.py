@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app_repro.claims.judgement import LEVEL, SeedSpread, choose_noise, mean_of
-from app_repro.claims.orderings import Pair, ordering
-from app_repro.claims.rules import HIGHER_IS_BETTER
+from app_repro.claims.kinds.ordering import Pair, judge_ordering
+from app_repro.claims.statement import HIGHER_IS_BETTER
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
 from app_repro.records.settings import Group
@@ -64,4 +64,4 @@ def best(rivals: Sequence[Group], metric: str, pool: Pool) -> Group | None:
             if not found.differences:
                 return None
             pairs.append(Pair(rival.name, tuple(sign * value for value in found.differences), found.noise))
-    return first if ordering(pairs).verdict == "reproduced" else None
+    return first if judge_ordering(pairs).verdict == "reproduced" else None

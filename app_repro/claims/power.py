@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from app_repro.claims import claims_file
-from app_repro.claims.judgement import HARD, LEVEL, MIN_SEEDS, SeedSpread, choose_noise
+from app_repro.claims.judgement import HARD, MIN_SEEDS, SeedSpread
+from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.matching import Comparison, cells_of, index
-from app_repro.claims.rules import values
 from app_repro.claims.statement import Claim, protocols
-from app_repro.claims.student import NORMAL, quantile
+from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
 from app_repro.records import runs as evidence
 from app_repro.records.runs import RunRecord
@@ -38,63 +38,39 @@ def power(records: Sequence[Path], claims: Path, claim_id: str) -> str:
     return "\n".join(lines)
 
 
-def chance(claim: Claim, noise: SeedSpread, n: int, effect: float) -> float:
-    """Chance of `reproduced` with `n` seeds; the noise, in the claim's unit, taken as known. 0..1."""
-    known = noise.at(n)
-    alone = known.sd / math.sqrt(n)
-    if claim.kind == "ordering":
-        return 1.0 if alone == 0 else NORMAL.cdf(effect / alone - quantile(LEVEL, known.dof))
-    error = known.sd * math.sqrt(1 / n + 1 / (claim.n_reported or 1))
-    room = (claim.margin or 0.0) - quantile(LEVEL, known.dof) * error - claim.rounding / 2
-    if room <= 0:
-        return 0.0
-    return 1.0 if error == 0 else 2 * NORMAL.cdf(room / error) - 1
-
-
 def seeds_for(claim: Claim, noise: SeedSpread, target: float, effect: float) -> int | None:
-    """Smallest number of seeds with this chance; None if 200 do not suffice: the reported number is noisy itself."""
-    return next((n for n in range(MIN_SEEDS, 201) if chance(claim, noise, n, effect) >= target), None)
+    """Smallest number of seeds with this chance; None if 200 do not suffice, or if the kind has no formula.
+
+    Where none suffices the reported number is too noisy itself.
+    """
+    chance = KINDS[claim.kind].chance
+    return chance and next((n for n in range(MIN_SEEDS, 201) if chance(claim, noise, n, effect) >= target), None)
 
 
 def _of_cell(claim: Claim, cell: Comparison, pool: Pool) -> list[str]:
     seconds = [run.content["summary"]["wall_seconds"] for run in cell.runs if run.is_finished]
     cost = sum(_mean_seconds(side.values()) for side in cell.sides.values())
-    if claim.kind not in ("value", "difference", "ratio", "ordering"):
+    kind = KINDS[claim.kind]
+    if not (kind.chance and kind.sample):
         then = f"run {MIN_SEEDS} seeds, then `app-repro verify --explain {claim.id}`"
         return [f"{cell.label}: {claim.kind} has no formula for its power; {then}", _cost(cost)]
-    mine, noise = _measured(claim, cell, pool)
+    numbers, noise = kind.sample(claim, cell, pool)
     if noise is None:
-        return [f"{cell.label}: {len(mine)} seeds and no pooled noise: run {MIN_SEEDS} seeds first", _cost(cost)]
-    effect = abs(math.fsum(mine) / len(mine))
-    chances = ", ".join(f"{n}: {chance(claim, noise, n, effect):.0%}" for n in SIZES)
+        return [f"{cell.label}: {len(numbers)} seeds and no pooled noise: run {MIN_SEEDS} seeds first", _cost(cost)]
+    effect = abs(math.fsum(numbers) / len(numbers))
+    chances = ", ".join(f"{n}: {kind.chance(claim, noise, n, effect):.0%}" for n in SIZES)
     lines = [
         f"{cell.label}: noise {noise.sd:.4g} {claim.unit} a seed, {noise.dof:g} degrees of freedom, "
-        f"{'pooled' if noise.pooled else 'its own'}; {len(mine)} seeds and {len(seconds)} runs so far",
+        f"{'pooled' if noise.pooled else 'its own'}; {len(numbers)} seeds and {len(seconds)} runs so far",
         f"chance of reproduced by seeds: {chances}",
     ]
     for target in TARGETS:
         needed = seeds_for(claim, noise, target, effect)
-        more = max(0, (needed or 0) - len(mine))
+        more = max(0, (needed or 0) - len(numbers))
         what = f"{needed} seeds, {more} more: {_hours(more * cost)}" if needed else "no number of seeds up to 200"
         lines.append(f"{target:.0%}: {what}")
-    hard = quantile(HARD, noise.at(len(mine)).dof) * noise.sd / math.sqrt(len(mine))
+    hard = quantile(HARD, noise.at(len(numbers)).dof) * noise.sd / math.sqrt(len(numbers))
     return [*lines, f"now the mean is known to +- {hard:.4g} {claim.unit} (one-sided {HARD:.0%})", _cost(cost)]
-
-
-def _measured(claim: Claim, cell: Comparison, pool: Pool) -> tuple[list[float], SeedSpread | None]:
-    """What the claim averages, seed by seed, and its noise, in the claim's unit."""
-    mine = values(claim, cell, claim.method)
-    weights = [1.0]
-    if claim.against:
-        other = values(claim, cell, claim.against[0])
-        pairs = list(zip(mine, other, strict=True))
-        mine = [a / b if claim.kind == "ratio" else a - b for a, b in pairs]
-        weights = [1.0, -1.0]
-    if claim.kind == "ratio":
-        return mine, choose_noise(None, mine)
-    like = cell.runs[0]
-    pooled = pool.of_contrast(claim.metric, like, weights) if claim.against else pool.of_values(claim.metric, like)
-    return mine, choose_noise(pooled and SeedSpread(pooled.sd * claim.scale, pooled.dof, True), mine)
 
 
 def _mean_seconds(runs: Iterable[RunRecord]) -> float:

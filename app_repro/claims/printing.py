@@ -3,6 +3,7 @@
 from xml.etree import ElementTree
 
 from app_repro.claims.judgement import VERDICTS
+from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.verify import Report, Verdict, VerifyError
 
 HEADERS = (
@@ -26,7 +27,7 @@ def row(verdict: Verdict) -> list[str]:
     measured += " so far" if judged.so_far and measured else ""
     interval = "" if judged.low is None else f"[{_number(judged.low)}, {_number(judged.high)}]"
     needed = "" if judged.seeds_needed is None else str(max(0, judged.seeds_needed - judged.n))
-    is_reported = verdict.claim.value is not None and verdict.claim.kind != "upper_bound"  # that has a limit, set by us
+    is_reported = verdict.claim.value is not None and not KINDS[verdict.claim.kind].has_limit
     reported = f"{_number(verdict.claim.value)} {verdict.claim.unit}" if is_reported else ""
     return [
         verdict.claim.id, verdict.claim.quotation, verdict.protocol or "", reported, measured, str(judged.n), interval,
@@ -113,7 +114,7 @@ def explain(report: Report, claim_id: str) -> str:
         f"kind: {claim.kind}; metric: {claim.metric} in {claim.unit}; {' against '.join(_sides(claim.sides))}",
         f"setting: preset {claim.preset} {claim.settings}".rstrip(),
     ]
-    if claim.kind == "upper_bound":
+    if KINDS[claim.kind].has_limit:
         lines.append(f"limit: {claim.value:g}")
     elif claim.value is not None:
         behind = claim.n_reported or "unknown, counted as 1"

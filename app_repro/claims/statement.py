@@ -29,27 +29,20 @@ METRICS: dict[str, dict[str, float]] = {
 """Metric of a record's summary -> unit a claim may use -> factor from the record's value."""
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What a kind of claim needs."""
+HIGHER_IS_BETTER = ("test_accuracy",)
+"""Metrics of which more is ahead; of every other one less is."""
 
-    against: tuple[int, int]
-    """Fewest and most sides it is compared with."""
-    numbers: tuple[str, ...] = ()
-    """Of value and margin, the ones it must have; the others must be empty."""
-
-
-KINDS: dict[str, Kind] = {
-    "value": Kind((0, 0), ("value", "margin")),
-    "difference": Kind((1, 1), ("value", "margin")),
-    "ratio": Kind((1, 1), ("value", "margin")),
-    "upper_bound": Kind((0, 0), ("value",)),
-    "ordering": Kind((1, 9)),
-    "closer": Kind((2, 2)),
-    "shape": Kind((0, 0)),
-    "layer_ordering": Kind((1, 1)),
+WORDS = {
+    "test_accuracy": "test accuracy",
+    "cer": "cumulative errors (CER)",
+    "mean_error": "mean error",
+    "generalisation_gap": "generalisation gap",
+    "gap_test": "gap to the test set",
+    "density_nominal": "nominal density",
+    "density_effective": "effective density",
+    "layer_density": "density of the early layers",
 }
-"""`upper_bound`: the mean lies below `value`. `closer`: `method` is nearer to the first of `against`."""
+"""Metric -> its name in a sentence."""
 
 
 @dataclass(frozen=True)

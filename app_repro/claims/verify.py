@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.claims import claims_file
-from app_repro.claims.judgement import Judgement
+from app_repro.claims.judgement import Judgement, few, mean_of, spread_of
+from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.matching import Comparison, Index, cells_of, index
-from app_repro.claims.rules import RULES, so_far
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.variance import DETERMINISTIC, Pool
 from app_repro.config.protocols import PROTOCOLS
@@ -154,7 +154,7 @@ def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict
         judged = Judgement("error", f"diverged: {', '.join(map(str, diverged))}; a failed run is never dropped", 0)
     elif not complete:
         judged = so_far(claim, present)
-        judged = replace(judged, reason="; ".join(filter(None, [f"missing: {_few(missing)}", judged.reason])))
+        judged = replace(judged, reason="; ".join(filter(None, [f"missing: {few(missing, 4)}", judged.reason])))
     else:
         judged = _capped(_ruled(claim, complete, pool), asked, deviations)
     seen = complete or present
@@ -163,9 +163,25 @@ def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict
     return Verdict(claim, protocol, judged, labels, tuple(missing), deviations, ids)
 
 
+def so_far(claim: Claim, cells: Sequence[Comparison]) -> Judgement:
+    """What cells that lack runs show, before any statistics: numbers of the one with the most seeds, and no verdict."""
+    found = [(cell, KINDS[claim.kind].so_far(claim, cell)) for cell in cells if cell.seeds]
+    if not found:
+        return Judgement("inconclusive", "", 0)
+    fullest, numbers = max(found, key=lambda item: len(item[0].seeds))
+    reason = f"so far: {fullest.label}, with the most seeds of {len(found)} cells" if found[1:] else ""
+    mean, sd = mean_of(numbers) if numbers else None, spread_of(numbers) if numbers[1:] else None
+    steps = tuple(f"so far, {cell.label}: {_by_seed(cell, row)}" for cell, row in found if row)
+    return Judgement("inconclusive", reason, len(fullest.seeds), mean, sd, steps=steps, so_far=True)
+
+
+def _by_seed(cell: Comparison, numbers: Sequence[float]) -> str:
+    return ", ".join(f"seed {seed}: {number:.6g}" for seed, number in zip(cell.seeds, numbers, strict=True))
+
+
 def _ruled(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
     """What the claim's rule says; of a quantity without noise that it has none: else one seed would not have done."""
-    judged = RULES[claim.kind](claim, cells, pool)
+    judged = KINDS[claim.kind].rule(claim, cells, pool)
     if claim.metric not in DETERMINISTIC:
         return judged
     reason = f"{judged.reason}; there is no noise: it follows from the settings"
@@ -175,11 +191,7 @@ def _ruled(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
 def _capped(judged: Judgement, missing: Sequence[str], deviations: Sequence[str]) -> Judgement:
     """At best `partial` where a declared cell is missing or a setting departs; either is named whatever the verdict."""
     reasons = [judged.reason]
-    reasons += [f"deviating: {_few(deviations)}"] if deviations else []
-    reasons += [f"missing: {_few(missing)}"] if missing else []
+    reasons += [f"deviating: {few(deviations, 4)}"] if deviations else []
+    reasons += [f"missing: {few(missing, 4)}"] if missing else []
     verdict = "partial" if judged.verdict == "reproduced" and (missing or deviations) else judged.verdict
     return replace(judged, verdict=verdict, reason="; ".join(reasons))
-
-
-def _few(texts: Sequence[str]) -> str:
-    return ", ".join(texts[:4]) + (f" and {len(texts) - 4} more" if len(texts) > 4 else "")

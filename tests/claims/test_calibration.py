@@ -10,8 +10,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from app_repro.claims import judgement, orderings, shapes
+from app_repro.claims import judgement
 from app_repro.claims.judgement import SeedSpread, choose_noise
+from app_repro.claims.kinds.difference import difference_verdict
+from app_repro.claims.kinds.layers import judge_layers
+from app_repro.claims.kinds.ordering import judge_closer, ordering_verdict
+from app_repro.claims.kinds.shape import judge_curves
+from app_repro.claims.kinds.value import judge_upper_bound, value_verdict
 from app_repro.claims.variance import two_way
 
 SETS = int(os.environ.get("APP_REPRO_CALIBRATION_SETS", "10000"))
@@ -36,7 +41,7 @@ def values(rng: np.random.Generator, off: float, sd: float, n: int, pooled_dof: 
     for r, x, s in zip(reported.tolist(), mine.tolist(), pooled.tolist(), strict=True):
         noise = choose_noise(SeedSpread(s, pooled_dof, True) if pooled_dof else None, x)
         assert noise
-        yield judgement.value_verdict(judgement.mean_of(x), n, noise, r, margin, 1, 0.01)[0]
+        yield value_verdict(judgement.mean_of(x), n, noise, r, margin, 1, 0.01)[0]
 
 
 def differences(rng: np.random.Generator, true: float, reported: float, sd: float, n: int, methods: int) -> Verdicts:
@@ -53,7 +58,7 @@ def differences(rng: np.random.Generator, true: float, reported: float, sd: floa
         d = (x[0] - x[1]).tolist()
         noise = choose_noise(SeedSpread(math.sqrt(2 * squares / dof), dof, True), d)
         assert noise
-        yield judgement.difference_verdict(judgement.mean_of(d), n, noise, r, margin, 1, 0.01)[0]
+        yield difference_verdict(judgement.mean_of(d), n, noise, r, margin, 1, 0.01)[0]
 
 
 def orders(rng: np.random.Generator, means: list[float], sd: float, n: int, dof: int | None) -> Verdicts:
@@ -63,19 +68,19 @@ def orders(rng: np.random.Generator, means: list[float], sd: float, n: int, dof:
         own = SeedSpread(float(s), dof, True) if dof else None
         rows = x.tolist()
         pairs = [(str(i), judgement.mean_of(row), n, own or judgement.own_noise(row)) for i, row in enumerate(rows)]
-        yield orderings.ordering_verdict(pairs)[0]  # type: ignore[arg-type]
+        yield ordering_verdict(pairs)[0]  # type: ignore[arg-type]
 
 
 def closers(rng: np.random.Generator, anchor: float, n: int) -> Verdicts:
     """near at 0, far at 10, the anchor on the line between them."""
     for a, b, c in rng.standard_normal((SETS, 3, n)) + np.array([[anchor], [0.0], [10.0]]):
         noise = judgement.own_noise((b - c).tolist()), judgement.own_noise((a - (b + c) / 2).tolist())
-        yield orderings.closer(a.tolist(), b.tolist(), c.tolist(), noise).verdict
+        yield judge_closer(a.tolist(), b.tolist(), c.tolist(), noise).verdict
 
 
 def bounds(rng: np.random.Generator, off: float, n: int) -> Verdicts:
     for x in (5 + off + rng.standard_normal((SETS, n))).tolist():
-        yield judgement.upper_bound(x, judgement.own_noise(x), 5.0).verdict
+        yield judge_upper_bound(x, judgement.own_noise(x), 5.0).verdict
 
 
 def autoregressive(rng: np.random.Generator, n: int, length: int, phi: float, sd: float) -> np.ndarray:
@@ -99,14 +104,14 @@ CURVES = {
 
 def curves(rng: np.random.Generator, name: str, scale: float, n: int, phi: float, sd: float) -> Verdicts:
     for x in scale * CURVES[name] + autoregressive(rng, n, len(K), phi, sd):
-        yield shapes.judge_curves(x).verdict
+        yield judge_curves(x).verdict
 
 
 def layers(rng: np.random.Generator, mean: float, n: int) -> Verdicts:
     """17 layers that vary together by seed and each by itself."""
     table = mean + rng.standard_normal((SETS, n, 1)) + 2 * rng.standard_normal((SETS, n, 17))
     for x in table:
-        yield shapes.layer_ordering(x).verdict
+        yield judge_layers(x).verdict
 
 
 Scenario = tuple[Callable[[np.random.Generator], Verdicts], str, float]

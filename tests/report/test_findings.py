@@ -4,6 +4,7 @@ import synthetic
 
 from app_repro.claims import printing, statement
 from app_repro.claims.judgement import VERDICTS, Judgement
+from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.verify import Report, Verdict
 from app_repro.report.page import findings
 
@@ -21,7 +22,7 @@ def test_a_claim_is_told_as_a_sentence_with_its_numbers(tmp_path) -> None:
 
 def test_a_limit_of_a_density_is_told_as_the_fraction_that_tables_show() -> None:
     claim = synthetic.claim("own-released-density")
-    assert findings.STATEMENTS[claim.kind](claim) == "The effective density of app tau=4.5 lies below 0.05."
+    assert KINDS[claim.kind].sentence(claim) == "The effective density of app tau=4.5 lies below 0.05."
 
 
 def test_each_protocol_has_its_finding_even_without_runs(tmp_path) -> None:
@@ -65,9 +66,8 @@ def test_an_open_claim_says_how_many_seeds_would_decide(needed, end) -> None:
 
 def test_every_verdict_kind_and_metric_has_its_words() -> None:
     assert set(findings.MEANINGS) == set(VERDICTS)
-    assert set(findings.STATEMENTS) == set(statement.KINDS)
-    assert set(findings.WORDS) == set(statement.METRICS)
-    sentences = [findings.STATEMENTS[claim.kind](claim) for claim in synthetic.committed().values()]
+    assert set(statement.WORDS) == set(statement.METRICS)
+    sentences = [KINDS[claim.kind].sentence(claim) for claim in synthetic.committed().values()]
     assert all(text.endswith(".") and "None" not in text for text in sentences)
 
 

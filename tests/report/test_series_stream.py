@@ -1,7 +1,7 @@
 import pytest
 from synthetic import grid, make
 
-from app_repro.claims.judgement import MIN_LENGTH
+from app_repro.claims.kinds.shape import MIN_LENGTH
 from app_repro.report.figures import series_stream
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app_repro.claims import shapes
-from app_repro.claims.judgement import MIN_LENGTH, WINDOW
+from app_repro.claims.judgement import LEAST_POINTS
+from app_repro.claims.kinds import shape
+from app_repro.claims.kinds.shape import MIN_LENGTH, WINDOW
 from app_repro.report.figures.series import (
     TITLES,
     Line,
@@ -119,7 +120,7 @@ def _along(line: Line) -> list[tuple[Row, Row]]:
 
 
 def gap_long(records: Sequence[Record]) -> Series:
-    """The generalisation gap of long streams, points: rows of `kind` seed, mean and retracement (of shapes.py)."""
+    """The generalisation gap of long streams, points: rows of `kind` seed, mean and retracement (see kinds.shape)."""
     rows: list[Row] = []
     said = []
     for line in lines(records):
@@ -137,7 +138,7 @@ def gap_long(records: Sequence[Record]) -> Series:
     caption = (
         "Generalisation gap (training minus validation accuracy) after each megabatch: mean over seeds strong, "
         f"seeds thin. Dashed: the largest fall and rise of the running median of {WINDOW} (mean of the seeds), "
-        f"where at least {shapes.LEAST_POINTS:g} point and {shapes.LEAST_SHARE:.0%} of its range."
+        f"where at least {LEAST_POINTS:g} point and {shape.LEAST_SHARE:.0%} of its range."
     )
     absent = (
         f"No gap-long figure: it needs finished runs of at least {MIN_LENGTH} megabatches; "
@@ -155,11 +156,11 @@ def gap_long(records: Sequence[Record]) -> Series:
 def _retracements(line: Line) -> list[Row]:
     """The largest fall and the largest rise of a line's smoothed mean, those that count as turning back."""
     gaps = [[item["generalisation_gap"] for item in run["megabatches"]] for run in line.runs]
-    mean = shapes.smooth(100 * np.array(gaps)).mean(axis=0)
-    least = max(shapes.LEAST_POINTS, shapes.LEAST_SHARE * float(np.ptp(mean)))
+    mean = shape.smooth(100 * np.array(gaps)).mean(axis=0)
+    least = max(LEAST_POINTS, shape.LEAST_SHARE * float(np.ptp(mean)))
     rows = []
-    for refuted, sign in shapes.DIRECTIONS.items():
-        a, b = shapes.retracement(sign * mean)
+    for refuted, sign in shape.DIRECTIONS.items():
+        a, b = shape.retracement(sign * mean)
         if abs(mean[a] - mean[b]) >= least:
             places = {"megabatch": a + WINDOW // 2 + 1, "to": b + WINDOW // 2 + 1}
             values = {"gap": float(mean[a]), "to_gap": float(mean[b]), "change": float(mean[b] - mean[a])}

@@ -1,10 +1,10 @@
 """Verdicts in plain words: what a claim says, and for each protocol what was measured and what that means."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from app_repro.claims import printing
 from app_repro.claims.judgement import HARD, LEVEL
+from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.statement import OWN, Claim, protocols
 from app_repro.claims.verify import Report, Verdict
 
@@ -68,8 +68,8 @@ def _card(claim: Claim, rows: list[Verdict]) -> Card:
     seen = {row.protocol for row in rows}
     if None not in seen:
         findings += [_unseen(name, claim) for name in protocols(claim) if name not in seen]
-    of = "measured − reported" if claim.kind in ("value", "ratio") else "the mean"
-    return Card(claim, STATEMENTS[claim.kind](claim), texts[0]["reported"], of, tuple(findings))
+    kind = KINDS[claim.kind]
+    return Card(claim, kind.sentence(claim), texts[0]["reported"], kind.interval_of, tuple(findings))
 
 
 def _finding(row: Verdict, text: dict[str, str]) -> Finding:
@@ -119,40 +119,3 @@ def _meaning(row: Verdict, needed: str) -> str:
 
 def _seeds(count: str) -> str:
     return "seed" if count == "1" else "seeds"
-
-
-WORDS = {
-    "test_accuracy": "test accuracy",
-    "cer": "cumulative errors (CER)",
-    "mean_error": "mean error",
-    "generalisation_gap": "generalisation gap",
-    "gap_test": "gap to the test set",
-    "density_nominal": "nominal density",
-    "density_effective": "effective density",
-    "layer_density": "density of the early layers",
-}
-"""Metric -> its name in a sentence."""
-
-
-def _subject(claim: Claim) -> str:
-    return f"The {WORDS[claim.metric]} of {claim.method}"
-
-
-def _size(claim: Claim, sign: str = "") -> str:
-    return f"{claim.value:{sign}g}" + ("" if claim.unit == "fraction" else f" {claim.unit}")
-
-
-STATEMENTS: dict[str, Callable[[Claim], str]] = {
-    "value": lambda claim: f"{_subject(claim)} is {_size(claim)}.",
-    "difference": lambda claim: f"{_subject(claim)} minus that of {claim.against[0]} is {_size(claim, '+')}.",
-    "ratio": lambda claim: f"{_subject(claim)} is {claim.value:g} of that of {claim.against[0]}.",
-    "upper_bound": lambda claim: f"{_subject(claim)} lies below {_size(claim)}.",
-    "ordering": lambda claim: f"{_subject(claim)} is better than that of {' and of '.join(claim.against)}.",
-    "closer": lambda claim: f"{_subject(claim)} lies nearer to that of {claim.against[0]} than of {claim.against[1]}.",
-    "shape": lambda claim: f"{_subject(claim)} both rises and falls over the megabatches.",
-    "layer_ordering": lambda claim: (
-        f"{_subject(claim)} lies below that of {claim.against[0]} "
-        f"at megabatch {' and '.join(map(str, claim.megabatches))}."
-    ),
-}
-"""Kind -> the claim as a sentence; every kind of statements.KINDS."""

@@ -1,34 +1,45 @@
-"""Rules about curves and layers: is a curve shown to be non-monotone, are early layers pruned harder."""
+"""Claims about a curve over the megabatches: that it is not monotone, neither only rising nor only falling."""
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
-from app_repro.claims.judgement import HARD, LEVEL, MIN_SEEDS, WINDOW, Judgement
+from app_repro.claims.judgement import HARD, LEAST_POINTS, MIN_SEEDS, Judgement
+from app_repro.claims.kinds.kind import Kind, subject, weakest_cell
+from app_repro.claims.matching import Comparison
+from app_repro.claims.statement import Claim
 from app_repro.claims.student import quantile
+from app_repro.claims.variance import Pool
 
+if TYPE_CHECKING:  # numpy is imported inside the functions that call it: a verdict that needs no arrays does without
+    import numpy as np
+
+WINDOW = 9
+"""Megabatches of a curve's running median; only whole windows count."""
+MIN_LENGTH = 2 * WINDOW
+"""Megabatches under which a curve is too short for a verdict on its shape."""
 CURVE_LEVEL = 0.975
 """Level of each direction's bound: two directions are looked at, 5 % in all."""
-LEAST_POINTS = 1.0
-"""Points under which a retracement, or a difference between layers, does not count."""
 LEAST_SHARE = 0.1
 """Share of the curve's range under which a retracement does not count."""
 
 DIRECTIONS = {"only rises": 1.0, "only falls": -1.0}
 """What each direction would say, and the sign under which it is a fall that refutes it."""
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
+Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 
 
 def smooth(curves: Array) -> Array:
     """Running median of WINDOW over the last axis: (..., T) -> (..., T - WINDOW + 1)."""
+    import numpy as np
+
     return np.median(np.lib.stride_tricks.sliding_window_view(curves, WINDOW, axis=-1), axis=-1)
 
 
 def retracement(curve: Array) -> tuple[int, int]:
     """Places a <= b of the largest fall curve[a] - curve[b] of a (T,) curve: what "only rises" cannot explain."""
+    import numpy as np
+
     falls = np.maximum.accumulate(curve) - curve
     end = int(falls.argmax())
     return int(curve[: end + 1].argmax()), end
@@ -36,6 +47,8 @@ def retracement(curve: Array) -> tuple[int, int]:
 
 def left_out(smoothed: Array) -> tuple[Array, list[tuple[int, int]]]:
     """(n,) falls: each seed's own, between the places where the mean of the other seeds falls most; and the places."""
+    import numpy as np
+
     total = smoothed.sum(axis=0)
     places = [retracement((total - own) / (len(smoothed) - 1)) for own in smoothed]
     return np.array([own[a] - own[b] for own, (a, b) in zip(smoothed, places, strict=True)]), places
@@ -66,7 +79,7 @@ def is_monotone(smoothed: Array, least: float) -> bool:
     a, b = retracement(smoothed.mean(axis=0))
     falls = smoothed[:, a] - smoothed[:, b]
     # the spread over all places, not at the chosen ones alone: where a = b it would be zero
-    spread = float(np.sqrt(2 * smoothed.var(axis=0, ddof=1).mean()))
+    spread = math.sqrt(2 * smoothed.var(axis=0, ddof=1).mean())
     return float(falls.mean()) + quantile(HARD, n - 1) * spread / math.sqrt(n) < least
 
 
@@ -88,7 +101,8 @@ class Curve:
 def judge_curves(curves: Array) -> Curve:
     """The rule on (n, T) curves in points, n >= MIN_SEEDS: both directions refuted, one of them shown, or neither."""
     smoothed = smooth(curves)
-    least = max(LEAST_POINTS, LEAST_SHARE * float(np.ptp(smoothed.mean(axis=0))))
+    mean = smoothed.mean(axis=0)
+    least = max(LEAST_POINTS, LEAST_SHARE * float(mean.max() - mean.min()))
     found = {name: left_out(sign * smoothed) for name, sign in DIRECTIONS.items()}
     falls = {name: values for name, (values, _) in found.items()}
     monotone = [name for name, sign in DIRECTIONS.items() if is_monotone(sign * smoothed, least)]
@@ -99,7 +113,7 @@ def judge_curves(curves: Array) -> Curve:
     return Curve(verdict, least, falls, {name: places for name, (_, places) in found.items()}, monotone)
 
 
-def shape(curves: Array) -> Judgement:
+def judge_shape(curves: Array) -> Judgement:
     """Whether (n, T) curves in points are non-monotone: both "only rises" and "only falls" refuted."""
     n = len(curves)
     if n < MIN_SEEDS:
@@ -124,27 +138,24 @@ def shape(curves: Array) -> Judgement:
     return Judgement(found.verdict, reason, n, mean, sd, low, 2 * mean - low, found.least, steps=tuple(steps))
 
 
-def layer_ordering(differences: Array) -> Judgement:
-    """Whether early layers are pruned harder by one criterion: (n seeds, layers) differences of sparsity in points."""
-    n = len(differences)
-    per_seed = differences.mean(axis=1)
-    mean = float(per_seed.mean())
-    if n < MIN_SEEDS:
-        return Judgement("inconclusive", f"{n} seeds, {MIN_SEEDS} are needed", n, mean, seeds_needed=MIN_SEEDS)
-    spread = float(per_seed.std(ddof=1))
-    low = mean - quantile(LEVEL, n - 1) * spread / math.sqrt(n)
-    high = mean + quantile(HARD, n - 1) * spread / math.sqrt(n)
-    agree = float((differences.mean(axis=0) > 0).mean())
-    steps = (
-        f"C per seed {np.array2string(per_seed, precision=4)}: mean {mean:.6g}, s = {spread:.6g}",
-        f"lower 95 % bound {low:.6g} against 0, mean against {LEAST_POINTS:g} point, "
-        f"upper 99 % bound {high:.6g} against {LEAST_POINTS:g} point",
-        f"{agree:.0%} of {differences.shape[1]} layers agree, two thirds are asked for",
-    )
-    if (per_seed > 0).all() and low > 0 and mean >= LEAST_POINTS and agree >= 2 / 3:
-        verdict, reason = "reproduced", f"harder by {mean:.2f} points, {agree:.0%} of the layers agree"
-    elif high < LEAST_POINTS:
-        verdict, reason = "not_reproduced", f"harder by less than {LEAST_POINTS:g} point: {mean:.2f}"
-    else:
-        verdict, reason = "inconclusive", f"{mean:.2f} points, {agree:.0%} of the layers agree"
-    return Judgement(verdict, reason, n, mean, spread, low, high, LEAST_POINTS, steps=steps)
+def _shape(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
+    import numpy as np
+
+    curves = [cell.sides[claim.method][seed].curve(claim.metric) for seed in cell.seeds]
+    return judge_shape(np.array(curves) * claim.scale)
+
+
+def _check(claim: Claim) -> str:
+    shortest = min(spec.sb for spec in claim.grid.cells)
+    if shortest < MIN_LENGTH:
+        return f"settings: sb={shortest} is too short for a shape, from {MIN_LENGTH} megabatches on"
+    return ""
+
+
+SHAPE = Kind(
+    against=(0, 0),
+    check=_check,
+    rule=weakest_cell(_shape),
+    so_far=lambda claim, cell: [],
+    sentence=lambda claim: f"{subject(claim)} both rises and falls over the megabatches.",
+)

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from app_repro.claims import judgement, orderings
+from app_repro.claims import judgement
 from app_repro.claims.judgement import SeedSpread
-from app_repro.claims.orderings import Pair
+from app_repro.claims.kinds import ordering
+from app_repro.claims.kinds.ordering import Pair
 
 SURE = SeedSpread(1.0, math.inf, True)
 
@@ -19,31 +20,31 @@ def pair(label: str, mean: float, noise: SeedSpread | None = SURE) -> Pair:
 
 
 def test_one_pair_needs_the_plain_bound() -> None:
-    assert orderings.ordering([pair("a", 0.83)]).verdict == "reproduced"  # 1.645 / 2 = 0.822
-    assert orderings.ordering([pair("a", 0.81)]).verdict == "inconclusive"
+    assert ordering.judge_ordering([pair("a", 0.83)]).verdict == "reproduced"  # 1.645 / 2 = 0.822
+    assert ordering.judge_ordering([pair("a", 0.81)]).verdict == "inconclusive"
 
 
 def test_holm_asks_more_of_the_best_of_several_pairs() -> None:
     """z of 95 % and of 97.5 %: 1.645 and 1.960; halves 0.822 and 0.980."""
-    assert orderings.ordering([pair("a", 0.97), pair("b", 0.97)]).verdict == "inconclusive"
-    assert orderings.ordering([pair("a", 0.99), pair("b", 0.83)]).verdict == "reproduced"
-    assert orderings.ordering([pair("a", 0.99), pair("b", 0.81)]).verdict == "inconclusive"
+    assert ordering.judge_ordering([pair("a", 0.97), pair("b", 0.97)]).verdict == "inconclusive"
+    assert ordering.judge_ordering([pair("a", 0.99), pair("b", 0.83)]).verdict == "reproduced"
+    assert ordering.judge_ordering([pair("a", 0.99), pair("b", 0.81)]).verdict == "inconclusive"
 
 
 def test_one_pair_clearly_reversed_contradicts() -> None:
     """99.5 % for the worst of two: 2.576 / 2 = 1.288."""
-    assert orderings.ordering([pair("a", 5.0), pair("b", -1.30)]).verdict == "not_reproduced"
-    assert orderings.ordering([pair("a", 5.0), pair("b", -1.27)]).verdict == "inconclusive"
-    assert "b" in orderings.ordering([pair("a", 5.0), pair("b", -1.30)]).reason
+    assert ordering.judge_ordering([pair("a", 5.0), pair("b", -1.30)]).verdict == "not_reproduced"
+    assert ordering.judge_ordering([pair("a", 5.0), pair("b", -1.27)]).verdict == "inconclusive"
+    assert "b" in ordering.judge_ordering([pair("a", 5.0), pair("b", -1.30)]).reason
 
 
 def test_a_pair_of_unknown_noise_keeps_the_verdict_open() -> None:
-    judged = orderings.ordering([pair("a", 5.0), pair("b", 5.0, None)])
+    judged = ordering.judge_ordering([pair("a", 5.0), pair("b", 5.0, None)])
     assert judged.verdict == "inconclusive" and "b" in judged.reason
 
 
 def test_numbers_shown_are_those_of_the_weakest_pair() -> None:
-    judged = orderings.ordering([pair("strong", 9.0), pair("weak", 1.0)])
+    judged = ordering.judge_ordering([pair("strong", 9.0), pair("weak", 1.0)])
     assert judged.mean == 1.0 and judged.low == pytest.approx(1 - 1.644854 / 2, abs=1e-6)
 
 
@@ -54,7 +55,7 @@ def test_holm_is_the_textbook_s(means: list[float]) -> None:
     rejected = 0
     while rejected < len(p) and p[rejected] < 0.05 / (len(p) - rejected):
         rejected += 1
-    assert sum(bound.holds for bound in orderings.holm(pairs, 0.95)) == rejected
+    assert sum(bound.holds for bound in ordering.holm(pairs, 0.95)) == rejected
 
 
 def judged(anchor: float, near: float = 0.0, far: float = 10.0) -> str:
@@ -62,7 +63,7 @@ def judged(anchor: float, near: float = 0.0, far: float = 10.0) -> str:
     a, b, c = ([x + w * s for w in wiggle] for x, s in ((anchor, 1), (near, -1), (far, 0.5)))
     noise = judgement.own_noise([y - z for y, z in zip(b, c, strict=True)])
     side = judgement.own_noise([x - (y + z) / 2 for x, y, z in zip(a, b, c, strict=True)])
-    return orderings.closer(a, b, c, (noise, side)).verdict
+    return ordering.judge_closer(a, b, c, (noise, side)).verdict
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,18 @@
-"""Rules about which is ahead: an ordering of several pairs (Holm), and which of two lies closer to a third."""
+"""Claims about what is ahead: an ordering of several pairs (Holm), and which of two sides lies nearer to a third."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app_repro.claims.judgement import HARD, LEVEL, Judgement, SeedSpread, mean_of, seeds_needed
-from app_repro.claims.student import cdf, quantile
+from app_repro.claims.judgement import HARD, LEVEL, Judgement, SeedSpread, few, mean_of, seeds_needed
+from app_repro.claims.kinds.kind import Kind, Sample, contrast_sample, subject, values, weakest_cell, weighted
+from app_repro.claims.matching import Comparison
+from app_repro.claims.statement import HIGHER_IS_BETTER, Claim
+from app_repro.claims.student import NORMAL, cdf, quantile
+from app_repro.claims.variance import Pool
+
+APART, PAST_MIDPOINT = (0.0, 1.0, -1.0), (1.0, -0.5, -0.5)
+"""Weights of the sides of `closer`: how far apart the latter two lie, and how far past their midpoint the first."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ def ordering_verdict(pairs: Sequence[tuple[str, float, int, SeedSpread]]) -> tup
     return ("reproduced" if all(bound.holds for bound in bounds) else "inconclusive"), bounds, back
 
 
-def ordering(pairs: Sequence[Pair]) -> Judgement:
+def judge_ordering(pairs: Sequence[Pair]) -> Judgement:
     """Every pair keeps its sign with a Holm-corrected lower 95 % bound above 0; none is reversed at 99 %.
 
     The numbers of the judgement are those of the weakest pair.
@@ -74,7 +81,7 @@ def ordering(pairs: Sequence[Pair]) -> Judgement:
     if not known:
         n = min(len(pair.differences) for pair in pairs)
         mean = min(mean_of(pair.differences) for pair in pairs)
-        return Judgement("inconclusive", f"too few seeds to know the noise of {_few(unknown)}", n, mean, seeds_needed=3)
+        return Judgement("inconclusive", f"too few seeds to know the noise of {few(unknown)}", n, mean, seeds_needed=3)
     verdict, bounds, back = ordering_verdict(known)
     if unknown and verdict == "reproduced":
         verdict = "inconclusive"
@@ -84,8 +91,8 @@ def ordering(pairs: Sequence[Pair]) -> Judgement:
     open_ = [bound.label for bound in bounds if not bound.holds] + unknown
     reason = {
         "reproduced": "its sign is kept" if len(pairs) == 1 else f"every one of {len(pairs)} pairs keeps its sign",
-        "not_reproduced": f"reversed: {_few(reversed_)}",
-        "inconclusive": f"not shown: {_few(open_)}",
+        "not_reproduced": f"reversed: {few(reversed_)}",
+        "inconclusive": f"not shown: {few(open_)}",
     }[verdict]
     needed = None
     if verdict == "inconclusive" and not unknown:
@@ -98,7 +105,7 @@ def ordering(pairs: Sequence[Pair]) -> Judgement:
     return Judgement(verdict, reason, n, mean, noise.at(n).sd, mean - half, mean + half, None, needed, steps)
 
 
-def closer(
+def judge_closer(
     anchor: Sequence[float],
     near: Sequence[float],
     far: Sequence[float],
@@ -150,5 +157,62 @@ def _resized(pairs: Sequence[tuple[str, float, int, SeedSpread]], n: int) -> lis
     return [(label, mean, n, noise) for label, mean, _, noise in pairs]
 
 
-def _few(labels: Sequence[str]) -> str:
-    return ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
+def _ordering(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
+    pairs = []
+    for cell in cells:
+        for side in claim.against:
+            differences, noise = contrast_sample(claim, cell, pool, _ahead(claim), (claim.method, side))
+            pairs.append(Pair(f"{cell.label} {claim.method} ahead of {side}", tuple(differences), noise))
+    return judge_ordering(pairs)
+
+
+def _ahead(claim: Claim) -> tuple[float, float]:
+    """Weights of the method and of a side, of a sum that is above 0 where the method is ahead."""
+    return (1.0, -1.0) if claim.metric in HIGHER_IS_BETTER else (-1.0, 1.0)
+
+
+def _weakest_pair(claim: Claim, cell: Comparison) -> list[float]:
+    pairs = [weighted(claim, cell, _ahead(claim), (claim.method, side)) for side in claim.against]
+    return min(pairs, key=mean_of)
+
+
+def _first_pair(claim: Claim, cell: Comparison, pool: Pool) -> Sample:
+    return contrast_sample(claim, cell, pool, (1.0, -1.0), claim.sides[:2])
+
+
+def _chance_ahead(claim: Claim, noise: SeedSpread, n: int, effect: float) -> float:
+    """Chance that one pair's lower 95 % bound lies above 0 if its true difference is `effect`."""
+    known = noise.at(n)
+    error = known.sd / math.sqrt(n)
+    return 1.0 if error == 0 else NORMAL.cdf(effect / error - quantile(LEVEL, known.dof))
+
+
+def _closer(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
+    _, apart = contrast_sample(claim, cell, pool, APART, claim.sides)
+    _, side = contrast_sample(claim, cell, pool, PAST_MIDPOINT, claim.sides)
+    anchor, near, far = (values(claim, cell, name) for name in claim.sides)
+    return judge_closer(anchor, near, far, (apart, side))
+
+
+def _towards_near(claim: Claim, cell: Comparison) -> list[float]:
+    sign = math.copysign(1.0, mean_of(weighted(claim, cell, APART, claim.sides)))
+    return [sign * past for past in weighted(claim, cell, PAST_MIDPOINT, claim.sides)]
+
+
+ORDERING = Kind(
+    against=(1, 9),
+    many_cells=True,
+    rule=_ordering,
+    so_far=_weakest_pair,
+    sentence=lambda claim: f"{subject(claim)} is better than that of {' and of '.join(claim.against)}.",
+    sample=_first_pair,
+    chance=_chance_ahead,
+)
+
+CLOSER = Kind(
+    against=(2, 2),
+    rule=weakest_cell(_closer),
+    so_far=_towards_near,
+    sentence=lambda claim: f"{subject(claim)} lies nearer to that of {claim.against[0]} than of {claim.against[1]}.",
+)
+"""The method's value is nearer to that of the first of `against` than to that of the second."""

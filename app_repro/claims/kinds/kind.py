@@ -1,0 +1,125 @@
+"""What a kind of claim is, and what the rules of several kinds share: values of a cell, their noise, and words."""
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from app_repro.claims.judgement import LEVEL, Judgement, SeedSpread, choose_noise
+from app_repro.claims.matching import Comparison
+from app_repro.claims.statement import WORDS, Claim
+from app_repro.claims.student import NORMAL, quantile
+from app_repro.claims.variance import Pool
+
+Sample = tuple[list[float], SeedSpread | None]
+"""Numbers seed by seed, and the spread of one of them; None where too few runs are there to know it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of claim: what its row in the claims file must say, how it is judged, and how it is put into words."""
+
+    against: tuple[int, int]
+    """Fewest and most sides it is compared with."""
+    needs: tuple[str, ...] = ()
+    """Of the columns value, margin, layers and megabatches those that it fills; the others must be empty."""
+    metric: str = ""
+    """The one metric that it is about, which is then of no other kind; empty: any metric without a kind of its own."""
+    many_cells: bool = False
+    """Whether it may cover several settings, all of which must hold."""
+    has_limit: bool = False
+    """Whether `value` is a limit, not a number that was reported."""
+    interval_of: str = "the mean"
+    """What the interval of its judgement is an interval of."""
+    check: Callable[[Claim], str] = lambda claim: ""
+    """What is wrong with a row of this kind besides what the other fields say, "column: why"; empty if nothing is."""
+    rule: Callable[[Claim, Sequence[Comparison], Pool], Judgement]
+    """Complete cells (never none) and the noise of all runs -> judgement; ids and protocols play no part."""
+    so_far: Callable[[Claim, Comparison], list[float]]
+    """What the rule takes the mean of, seed by seed, in the claim's unit; empty if it takes none."""
+    sentence: Callable[[Claim], str]
+    """The claim as a sentence about numbers."""
+    sample: Callable[[Claim, Comparison, Pool], Sample] | None = None
+    """What `power` plans further seeds with; given if `chance` is."""
+    chance: Callable[[Claim, SeedSpread, int, float], float] | None = None
+    """Noise, number of seeds, measured effect (all in the claim's unit) -> chance of `reproduced`, 0..1.
+
+    None: there is no formula.
+    """
+
+
+def values(claim: Claim, cell: Comparison, side: str) -> list[float]:
+    """The metric of a side at the seeds that every side has, in the claim's unit."""
+    return [cell.sides[side][seed].value(claim.metric) * claim.scale for seed in cell.seeds]
+
+
+def values_sample(claim: Claim, cell: Comparison, pool: Pool) -> Sample:
+    """The values of the claim's method, with the noise pooled over values of the same data set and metric."""
+    numbers = values(claim, cell, claim.method)
+    return numbers, choose_noise(_in_unit(pool.of_values(claim.metric, cell.runs[0]), claim), numbers)
+
+
+def weighted(claim: Claim, cell: Comparison, weights: Sequence[float], sides: Sequence[str]) -> list[float]:
+    """Sum of weights x sides, seed by seed, in the claim's unit."""
+    columns = [values(claim, cell, side) for side in sides]
+    return [math.fsum(map(operator.mul, weights, row)) for row in zip(*columns, strict=True)]
+
+
+def contrast_sample(
+    claim: Claim, cell: Comparison, pool: Pool, weights: Sequence[float], sides: Sequence[str]
+) -> Sample:
+    """Sum of weights x sides as `weighted` gives it, with the noise pooled over contrasts paired by seed."""
+    numbers = weighted(claim, cell, weights, sides)
+    return numbers, choose_noise(_in_unit(pool.of_contrast(claim.metric, cell.runs[0], weights), claim), numbers)
+
+
+def _in_unit(noise: SeedSpread | None, claim: Claim) -> SeedSpread | None:
+    return noise and replace(noise, sd=noise.sd * claim.scale)
+
+
+def weakest_cell(
+    judge: Callable[[Claim, Comparison, Pool], Judgement],
+) -> Callable[[Claim, Sequence[Comparison], Pool], Judgement]:
+    """The rule that judges each cell by itself: of several the one that speaks most against the claim, named."""
+
+    def rule(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
+        return _weakest([judge(claim, cell, pool) for cell in cells], cells)
+
+    return rule
+
+
+def _weakest(judged: Sequence[Judgement], cells: Sequence[Comparison]) -> Judgement:
+    """The worst judgement with the steps of all."""
+    order = ("not_reproduced", "inconclusive", "partial", "reproduced")
+    worst, cell = min(zip(judged, cells, strict=True), key=lambda pair: order.index(pair[0].verdict))
+    if len(judged) == 1:
+        return worst
+    steps = tuple(
+        f"{c.label}: {step}"
+        for j, c in zip(judged, cells, strict=True)
+        for step in (*j.steps, f"{j.verdict}: {j.reason}")
+    )
+    return replace(worst, reason=f"{worst.reason} ({cell.label}, the weakest of {len(cells)} cells)", steps=steps)
+
+
+def chance_within_margin(claim: Claim, noise: SeedSpread, n: int, effect: float) -> float:
+    """Chance that the interval of `n` seeds lies inside the margin if the claim is exactly true (`effect` is not used).
+
+    The noise is taken as known.
+    """
+    known = noise.at(n)
+    error = known.sd * math.sqrt(1 / n + 1 / (claim.n_reported or 1))
+    room = (claim.margin or 0.0) - quantile(LEVEL, known.dof) * error - claim.rounding / 2
+    if room <= 0:
+        return 0.0
+    return 1.0 if error == 0 else 2 * NORMAL.cdf(room / error) - 1
+
+
+def subject(claim: Claim) -> str:
+    """ "The test accuracy of app", with which each kind's sentence begins."""
+    return f"The {WORDS[claim.metric]} of {claim.method}"
+
+
+def size(claim: Claim, sign: str = "") -> str:
+    """The claim's value with its unit; `sign`: a format's sign, "+" for one that is always there."""
+    return f"{claim.value:{sign}g}" + ("" if claim.unit == "fraction" else f" {claim.unit}")

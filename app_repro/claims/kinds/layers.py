@@ -1,0 +1,117 @@
+"""Claims about layers: that one criterion prunes the early layers harder than another at the same global density."""
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from app_repro.claims.judgement import HARD, LEAST_POINTS, LEVEL, MIN_SEEDS, Judgement, mean_of
+from app_repro.claims.kinds.kind import Kind, subject, weakest_cell
+from app_repro.claims.matching import Comparison
+from app_repro.claims.statement import Claim
+from app_repro.claims.student import quantile
+from app_repro.claims.variance import Pool
+from app_repro.records.runs import RunRecord
+
+if TYPE_CHECKING:
+    import numpy as np
+
+EQUAL_DENSITY = 0.1
+"""Points within which two masks count as equally dense."""
+
+
+def judge_layers(differences: "np.ndarray[Any, np.dtype[np.float64]]") -> Judgement:
+    """Whether early layers are pruned harder by one criterion: (n seeds, layers) differences of sparsity in points."""
+    import numpy as np
+
+    n = len(differences)
+    per_seed = differences.mean(axis=1)
+    mean = float(per_seed.mean())
+    if n < MIN_SEEDS:
+        return Judgement("inconclusive", f"{n} seeds, {MIN_SEEDS} are needed", n, mean, seeds_needed=MIN_SEEDS)
+    spread = float(per_seed.std(ddof=1))
+    low = mean - quantile(LEVEL, n - 1) * spread / math.sqrt(n)
+    high = mean + quantile(HARD, n - 1) * spread / math.sqrt(n)
+    agree = float((differences.mean(axis=0) > 0).mean())
+    steps = (
+        f"C per seed {np.array2string(per_seed, precision=4)}: mean {mean:.6g}, s = {spread:.6g}",
+        f"lower 95 % bound {low:.6g} against 0, mean against {LEAST_POINTS:g} point, "
+        f"upper 99 % bound {high:.6g} against {LEAST_POINTS:g} point",
+        f"{agree:.0%} of {differences.shape[1]} layers agree, two thirds are asked for",
+    )
+    if (per_seed > 0).all() and low > 0 and mean >= LEAST_POINTS and agree >= 2 / 3:
+        verdict, reason = "reproduced", f"harder by {mean:.2f} points, {agree:.0%} of the layers agree"
+    elif high < LEAST_POINTS:
+        verdict, reason = "not_reproduced", f"harder by less than {LEAST_POINTS:g} point: {mean:.2f}"
+    else:
+        verdict, reason = "inconclusive", f"{mean:.2f} points, {agree:.0%} of the layers agree"
+    return Judgement(verdict, reason, n, mean, spread, low, high, LEAST_POINTS, steps=steps)
+
+
+def _layer_ordering(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
+    import numpy as np
+
+    table, unequal = _layer_table(claim, cell)
+    if not table:
+        reason = f"global densities differ at megabatch {unequal}: nothing to compare"
+        return Judgement("inconclusive", reason, len(cell.seeds))
+    judged = judge_layers(np.array(table))
+    if unequal:
+        verdict = "partial" if judged.verdict == "reproduced" else judged.verdict
+        judged = replace(judged, verdict=verdict, reason=f"{judged.reason}; not compared at megabatch {unequal}")
+    return judged
+
+
+def _layer_table(claim: Claim, cell: Comparison) -> tuple[list[list[float]], str]:
+    """Per seed the layers' differences of sparsity in points, averaged over the megabatches where both are as dense.
+
+    Empty where they never are; and the claim's other megabatches, as text.
+    """
+    equal: list[int] = []
+    apart: list[str] = []
+    for k in claim.megabatches:
+        gap = max(_density_gap(cell, seed, claim, k) for seed in cell.seeds)
+        if gap <= EQUAL_DENSITY:
+            equal.append(k)
+        else:
+            apart.append(f"{k} ({gap:.2f} points apart)")
+    by_seed = ([_sparsity_gaps(cell, seed, claim, k) for k in equal] for seed in cell.seeds)
+    table = [[100 * mean_of(gaps) for gaps in zip(*rows, strict=True)] for rows in by_seed if rows]
+    return table, ", ".join(apart)
+
+
+def _density_gap(cell: Comparison, seed: int, claim: Claim, k: int) -> float:
+    """Points between the global densities of the two sides at megabatch k."""
+    mine, other = (cell.sides[side][seed].curve("density_effective")[k - 1] for side in claim.sides)
+    return abs(mine - other) * 100
+
+
+def _sparsity_gaps(cell: Comparison, seed: int, claim: Claim, k: int) -> list[float]:
+    """Per early layer: sparsity of the method's side minus that of the other, fractions."""
+    mine, other = (_layer_densities(cell.sides[side][seed], k) for side in claim.sides)
+    return [other[name] - mine[name] for name in claim.layers]
+
+
+def _layer_densities(run: RunRecord, k: int) -> dict[str, float]:
+    """Layer, without ".weight" -> fraction of its weights that is kept at megabatch k."""
+    layers = run.content["network"]["layers"]
+    kept = run.content["megabatches"][k - 1]["kept"]
+    pairs = zip(layers.items(), kept, strict=True)
+    return {name.removesuffix(".weight"): count / layer["weights"] for (name, layer), count in pairs}
+
+
+def _check(claim: Claim) -> str:
+    return "layers: names a layer twice" if len(set(claim.layers)) < len(claim.layers) else ""
+
+
+LAYER_ORDERING = Kind(
+    against=(1, 1),
+    needs=("layers", "megabatches"),
+    metric="layer_density",
+    check=_check,
+    rule=weakest_cell(_layer_ordering),
+    so_far=lambda claim, cell: [mean_of(row) for row in _layer_table(claim, cell)[0]],
+    sentence=lambda claim: (
+        f"{subject(claim)} lies below that of {claim.against[0]} "
+        f"at megabatch {' and '.join(map(str, claim.megabatches))}."
+    ),
+)

@@ -1,0 +1,163 @@
+"""Claims about one number: a reported mean, a reported ratio of two means, and a limit that a mean stays below."""
+
+import math
+from collections.abc import Sequence
+
+from app_repro.claims import judgement
+from app_repro.claims.judgement import HARD, LEVEL, Judgement, SeedSpread, choose_noise, mean_of, seeds_needed
+from app_repro.claims.kinds.kind import (
+    Kind,
+    Sample,
+    chance_within_margin,
+    size,
+    subject,
+    values,
+    values_sample,
+    weakest_cell,
+)
+from app_repro.claims.matching import Comparison
+from app_repro.claims.statement import Claim
+from app_repro.claims.student import quantile
+from app_repro.claims.variance import DETERMINISTIC, Pool
+
+
+def value_verdict(
+    mean: float, n: int, noise: SeedSpread, claimed: float, margin: float, n_reported: int, rounding: float
+) -> tuple[str, float, float]:
+    """(verdict, half width h, half width of the 99 % guard) of a value: [d - h, d + h] against +-margin."""
+    noise = noise.at(n)
+    error = noise.sd * math.sqrt(1 / n + 1 / n_reported)
+    half = quantile(LEVEL, noise.dof) * error + rounding / 2
+    # a margin smaller than the noise would let chance alone contradict a true claim: equality must be excluded too
+    guard = quantile((1 + HARD) / 2, noise.dof) * error + rounding / 2
+    distance = abs(mean - claimed)
+    if distance + half <= margin:
+        return "reproduced", half, guard
+    return "not_reproduced" if distance - half > margin and distance > guard else "inconclusive", half, guard
+
+
+def judge_value(
+    numbers: Sequence[float],
+    noise: SeedSpread | None,
+    claimed: float,
+    margin: float,
+    *,
+    n_reported: int | None = None,
+    rounding: float = 0.0,
+) -> Judgement:
+    """A reported mean (or ratio) against the mean of `numbers`; an unknown number of reported seeds counts as 1."""
+    n, mean, reported = len(numbers), mean_of(numbers), n_reported or 1
+    if noise is None:
+        return judgement.too_few(n, mean, margin)
+
+    def at(size: int) -> tuple[str, float, float]:
+        return value_verdict(mean, size, noise, claimed, margin, reported, rounding)
+
+    verdict, half, guard = at(n)
+    d = mean - claimed
+    low, high = d - half, d + half
+    steps = (
+        f"d = mean - reported = {mean:.6g} - {claimed:.6g} = {d:.6g}",
+        judgement.noise_step(noise, n),
+        f"h = t(.95) s sqrt(1/{n} + 1/{reported}) + rounding/2 = {half:.6g}; n_reported "
+        + (str(n_reported) if n_reported else "unknown, counted as 1"),
+        f"interval [{low:.6g}, {high:.6g}] against +-{margin:.6g}; equality excluded from |d| > {guard:.6g} on (99 %)",
+    )
+    reason = {
+        "reproduced": "the interval lies inside the margin",
+        "not_reproduced": "the interval lies outside the margin",
+        "inconclusive": "the interval neither lies inside the margin nor clearly outside",
+    }[verdict]
+    needed = seeds_needed(n, lambda size: at(size)[0] != "inconclusive") if verdict == "inconclusive" else None
+    return Judgement(verdict, reason, n, mean, noise.sd, low, high, margin, needed, steps)
+
+
+def judge_upper_bound(numbers: Sequence[float], noise: SeedSpread | None, limit: float) -> Judgement:
+    """A mean said to lie below `limit`: its upper 95 % bound must; contradicted if its lower 99 % bound lies above."""
+    n, mean = len(numbers), mean_of(numbers)
+    if noise is None:
+        return judgement.too_few(n, mean, None)
+
+    def at(size: int) -> str:
+        known = noise.at(size)
+        error = known.sd / math.sqrt(size)
+        if mean + quantile(LEVEL, known.dof) * error < limit:
+            return "reproduced"
+        return "not_reproduced" if mean - quantile(HARD, known.dof) * error > limit else "inconclusive"
+
+    half = quantile(LEVEL, noise.at(n).dof) * noise.sd / math.sqrt(n)
+    verdict = at(n)
+    reason = {"reproduced": "below", "not_reproduced": "above", "inconclusive": "not clearly on either side of"}
+    needed = seeds_needed(n, lambda size: at(size) != "inconclusive") if verdict == "inconclusive" else None
+    steps = (
+        judgement.noise_step(noise, n),
+        f"mean {mean:.6g} +- {half:.6g} (one-sided 95 %) against the limit {limit:.6g}",
+    )
+    text = f"{reason[verdict]} the limit {limit:g}"
+    return Judgement(verdict, text, n, mean, noise.sd, mean - half, mean + half, None, needed, steps)
+
+
+def _against_reported(claim: Claim, numbers: Sequence[float], noise: SeedSpread | None) -> Judgement:
+    claimed, margin = claim.value or 0.0, claim.margin or 0.0
+    return judge_value(numbers, noise, claimed, margin, n_reported=claim.n_reported, rounding=claim.rounding)
+
+
+def _value(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
+    return _against_reported(claim, *values_sample(claim, cell, pool))
+
+
+def _upper_bound(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
+    return judge_upper_bound(*values_sample(claim, cell, pool), claim.value or 0.0)
+
+
+def _ratio(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
+    """Paired by seed; its noise is the cell's own, or none for what follows from the settings."""
+    ratios = _ratios(claim, cell)
+    is_exact = claim.metric in DETERMINISTIC
+    return _against_reported(claim, ratios, judgement.NOISELESS if is_exact else judgement.own_noise(ratios))
+
+
+def _ratios(claim: Claim, cell: Comparison) -> list[float]:
+    pairs = zip(values(claim, cell, claim.method), values(claim, cell, claim.against[0]), strict=True)
+    return [a / b for a, b in pairs]
+
+
+def _ratio_sample(claim: Claim, cell: Comparison, pool: Pool) -> Sample:
+    ratios = _ratios(claim, cell)
+    return ratios, choose_noise(None, ratios)
+
+
+def _values(claim: Claim, cell: Comparison) -> list[float]:
+    return values(claim, cell, claim.method)
+
+
+VALUE = Kind(
+    against=(0, 0),
+    needs=("value", "margin"),
+    interval_of="measured − reported",
+    rule=weakest_cell(_value),
+    so_far=_values,
+    sentence=lambda claim: f"{subject(claim)} is {size(claim)}.",
+    sample=values_sample,
+    chance=chance_within_margin,
+)
+
+RATIO = Kind(
+    against=(1, 1),
+    needs=("value", "margin"),
+    interval_of="measured − reported",
+    rule=weakest_cell(_ratio),
+    so_far=_ratios,
+    sentence=lambda claim: f"{subject(claim)} is {claim.value:g} of that of {claim.against[0]}.",
+    sample=_ratio_sample,
+    chance=chance_within_margin,
+)
+
+UPPER_BOUND = Kind(
+    against=(0, 0),
+    needs=("value",),
+    has_limit=True,
+    rule=weakest_cell(_upper_bound),
+    so_far=_values,
+    sentence=lambda claim: f"{subject(claim)} lies below {size(claim)}.",
+)
