@@ -7,14 +7,17 @@ from typing import Any
 import synthetic
 import yaml
 from test_groups import spec
-from test_streamtables import grouped
 
+from app_repro.records import settings
+from app_repro.records.runs import RunRecord
 from app_repro.report.tables import dvc_plots
 from app_repro.report.tables.stream import per_megabatch
 
 
 def written(folder: Path, *records: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
-    paths = dvc_plots.save(per_megabatch(grouped(*records)), folder)
+    paths = dvc_plots.save(
+        per_megabatch(settings.group([RunRecord(Path("x"), content) for content in records])), folder
+    )
     assert set(paths) == {path for path in folder.rglob("*") if path.is_file()}
     return {path.name: list(csv.DictReader(path.open())) for path in paths}
 
@@ -42,7 +45,7 @@ def test_a_departure_with_a_comma_stays_one_field_and_old_curves_go(tmp_path: Pa
 
 def test_the_pipeline_declares_them_with_columns_that_they_have(tmp_path: Path) -> None:
     found = written(tmp_path, synthetic.make(spec("app")))
-    pipeline = yaml.safe_load((Path(__file__).parents[2] / "dvc.yaml").read_text())
+    pipeline = yaml.safe_load((Path(__file__).parents[3] / "dvc.yaml").read_text())
     declared = {name: of for item in pipeline["plots"] for name, of in item.items()}
     assert "data/report/plots" in pipeline["stages"]["report"]["outs"]
     curves, ends = declared["data/report/plots/stream"], declared["data/report/plots/final.csv"]
