@@ -1,12 +1,13 @@
-"""What a protocol does to masks, seen in a minute: its streams walked without training, one protocol beside another."""
+"""Masks without training: what each protocol alone does to densities, by megabatch and by layer, in a minute."""
 
 import json
 import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,14 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.data import dataset, splits
-from app_repro.execution import worker
-from app_repro.execution.grid import devices
+from app_repro.data.dataset import DataSet
+from app_repro.data.megabatches import Split
 from app_repro.pruning import masks
-from app_repro.report.figures import drawings_audit
-from app_repro.training import device as memory
+from app_repro.pruning.masks import Mask
 from app_repro.training import preflight
-from app_repro.training.engines import set_precision
-from app_repro.training.protocol import masks_only
+from app_repro.training.device import configure, devices, keep_freed, set_precision
+from app_repro.training.protocol import network_of, next_mask, phase_of
+from app_repro.training.stream import Images
 
 IMAGES = 1000
 """Images scored a megabatch, at most: T = 8 takes a minute then, and T = 100 minutes, on two cores."""
@@ -38,6 +39,34 @@ COLUMNS = 8
 
 Audit = dict[str, Any]
 """`setting`: what all walks share; `layers`: weights a layer; `walks`: protocol, whole spec, a row per megabatch."""
+
+
+@dataclass(frozen=True)
+class MaskAt:
+    """The mask under which megabatch k would be trained."""
+
+    megabatch: int
+    mask: Mask
+    score_samples: int
+    """Images that were scored, 0 where nothing was pruned."""
+
+
+def masks_only(spec: RunSpec, data: DataSet, split: Split, device: torch.device, score_limit: int) -> Iterator[MaskAt]:
+    """The masks of a run, one per megabatch, as they are if training changes nothing: weights stay the initial ones.
+
+    Of each scoring sample the first `score_limit` images are scored. The masks differ from the run's own only by what
+    training would have changed.
+    """
+    images, net = Images.load(data, "train", device), network_of(spec, data, device)
+    mask = masks.full(masks.prunable(net))
+    for k in range(1, spec.sb + 1):
+        current = phase_of(spec, split, images, k)
+        current = replace(current, score=current.score[:score_limit])
+        new = next_mask(spec, net, mask, current)
+        if new is not None:
+            mask = new
+            masks.zero_pruned(masks.prunable(net), mask)
+        yield MaskAt(k, mask, 0 if new is None else len(current.score))
 
 
 def specs(raw: dict[str, Any], protocols: Sequence[str], where: str = "params") -> list[RunSpec]:
@@ -87,9 +116,9 @@ def _end_with_parent() -> None:
 def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any]:
     """One walk as plain values, by the kernels of a run; on a CPU by as many threads as there are."""
     if device == "cpu":
-        memory.keep_freed()
+        keep_freed()
     else:
-        worker.configure(device)
+        configure(device)
     set_precision(spec.precision)
     start, rows, sizes = time.perf_counter(), [], {}
     found = dataset.load(raw / splits.data_folder(spec))
@@ -115,11 +144,11 @@ def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any
     }
 
 
-def as_table(found: Audit) -> str:
+def to_text(audited: Audit) -> str:
     """The audit for people: a row a megabatch with the protocols side by side, then each protocol's layers."""
-    setting = " ".join(f"{key}={value}" for key, value in found["setting"].items() if value is not None)
-    parts = [f"masks without training: {setting}", _densities(found["walks"])]
-    return "\n\n".join([*parts, *(_layers(walked, found["layers"]) for walked in found["walks"])])
+    setting = " ".join(f"{key}={value}" for key, value in audited["setting"].items() if value is not None)
+    parts = [f"masks without training: {setting}", _densities(audited["walks"])]
+    return "\n\n".join([*parts, *(_layers(walked, audited["layers"]) for walked in audited["walks"])])
 
 
 def _densities(walks: Sequence[dict[str, Any]]) -> str:
@@ -153,19 +182,23 @@ def _density(row: dict[str, Any], layer: str) -> str:
     return "empty" if layer in row["emptied_layers"] else f"{row['density_layers'][layer]:.4f}"
 
 
-def show(
-    params_file: Path, raw: Path, settings: dict[str, Any], protocols: Sequence[str], images: int, out: Path | None
+def audit_of_params(
+    params_file: Path, raw: Path, settings: dict[str, Any], protocols: Sequence[str], images: int
 ) -> Audit:
-    """Audit the params file's first setting with `settings` replaced; files into `out` (table, JSON, figure)."""
+    """The audit of the params file's first setting, with the `settings` that are not None in place of its own.
+
+    protocols: bundles to compare, all if empty. Raises ParamsError for an unknown one, and what `audit` raises.
+    """
     for name in protocols:
         if name not in PROTOCOLS:
             raise ParamsError(f"--protocol {name}{nearest_and_known(name, PROTOCOLS)}")
     given = {key: value for key, value in settings.items() if value is not None}
     content = reading.read(params_file) | {"method": "app"} | given
     chosen = specs(content, protocols or list(PROTOCOLS), str(params_file))
-    found = audit(chosen, raw, devices(str(content.get("device")), 1)[0], images)
-    if out is not None:
-        files.write_text(out / "audit.json", json.dumps(found, indent=1) + "\n")
-        files.write_text(out / "audit.md", as_table(found) + "\n")
-        drawings_audit.write_audit(found, out)
-    return found
+    return audit(chosen, raw, devices(str(content.get("device")), 1)[0], images)
+
+
+def save(audited: Audit, folder: Path) -> None:
+    """Write audit.json and audit.md into `folder`."""
+    files.write_text(folder / "audit.json", json.dumps(audited, indent=1) + "\n")
+    files.write_text(folder / "audit.md", to_text(audited) + "\n")

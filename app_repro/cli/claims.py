@@ -1,5 +1,6 @@
 """Commands about claims: verify, publish, power, reported, audit."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -91,16 +92,22 @@ def audit(
     store: StoreFolder = None,
 ) -> None:
     """Show what each protocol does to masks, megabatch by megabatch and layer by layer, without training."""
-    import json
-
-    from app_repro.claims import ablations
-    from app_repro.cli import stages
-    from app_repro.records.runs import known
-
     if differences:
+        from app_repro.claims import ablations
+        from app_repro.records.runs import known
+
         rows, table = ablations.show(records or [store_at(store) / "runs", *known([])], out)
         typer.echo(json.dumps(rows, indent=1) if as_json else table)
         return
+    from app_repro.analysis import masks_only
+    from app_repro.config.reading import settings_from_words
+    from app_repro.report.figures import drawings_audit
+
     given = {"arch": arch, "sb": sb, "criterion": criterion, "dataset": dataset}
     protocols = [*(protocol or []), *(more or [])]
-    typer.echo(stages.audit(params, raw, given, settings or [], protocols, images, out, as_json))
+    given |= settings_from_words(settings or [], "--set")
+    audited = masks_only.audit_of_params(params, raw, given, protocols, images)
+    if out is not None:
+        masks_only.save(audited, out)
+        drawings_audit.write_audit(audited, out)
+    typer.echo(json.dumps(audited, indent=1) if as_json else masks_only.to_text(audited))

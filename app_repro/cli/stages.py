@@ -1,9 +1,7 @@
 """What each command does, from its paths: the seam between the command line and the rooms."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 
 def fetch(params_file: Path, target: Path, store: Path, names: Sequence[str], origin: str | None) -> None:
@@ -55,24 +53,6 @@ def split(params_file: Path, raw: Path, target: Path) -> None:
         sizes = f"{row['train_per_megabatch']} + {row['validation_per_megabatch']}"
         lost = "; its own file order is lost, a fixed permutation stands for it" if row["file_order_lost"] else ""
         print(f"{row['stream']}: {row['sb']} megabatches of {sizes} images, {row['test']} to test{lost}")
-
-
-def audit(
-    params_file: Path,
-    raw: Path,
-    given: dict[str, Any],
-    settings: Sequence[str],
-    protocols: Sequence[str],
-    images: int,
-    out: Path | None,
-    as_json: bool,
-) -> str:
-    """Masks without training, as a table or JSON; with `out`, files too."""
-    from app_repro.analysis import masks_only as room
-    from app_repro.config import reading
-
-    found = room.show(params_file, raw, given | reading.settings_from_words(settings, "--set"), protocols, images, out)
-    return json.dumps(found, indent=1) if as_json else room.as_table(found)
 
 
 class _Progress:

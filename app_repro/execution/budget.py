@@ -15,13 +15,14 @@ from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.core.paths import BENCHES, CLAIMS
-from app_repro.execution import forecast, worker
+from app_repro.execution import forecast
 from app_repro.execution import growth as growing
 from app_repro.execution import plan as planning
 from app_repro.execution.forecast import Forecast
 from app_repro.execution.speeds import Speed, Speeds, chosen, devices_of, finished_records, kind_of, read_benches
 from app_repro.records import record
 from app_repro.records.store import Store
+from app_repro.training.device import describe_device
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def _has_gpu(asked: str) -> bool:
 def _this_machine(asked: str, watts: float | None) -> tuple[str, float | None, str]:
     """Name of the device here, the watts to count with, and where they come from."""
     has_gpu = _has_gpu(asked)
-    name = worker.describe_device("cuda" if has_gpu else "cpu")["name"]
+    name = describe_device("cuda" if has_gpu else "cpu")["name"]
     if watts is not None:
         return name, watts, f"{watts:g}, as given"
     limit = _gpu_limit() if has_gpu else None

@@ -81,19 +81,19 @@ def _train(
     lay_out: Callable[[], None],
 ) -> Any:
     """Have an executor complete the grid, with a display and, if asked for, a mirror of what it shows."""
-    from app_repro.execution import executors, grid, plan, speeds, tracking, worker
+    from app_repro.execution import executors, grid, plan, speeds, tracking
     from app_repro.execution.display import GridDisplay
-    from app_repro.training import preflight
+    from app_repro.training import device, preflight
 
     preflight.check(specs, places.raw)
     if executor == "local":
-        slots = grid.devices(site.device, site.workers)
+        slots = device.devices(site.device, site.workers)
         if slots[0] == "cpu" and any(spec.engine == "graph" for spec in specs):
             raise ParamsError("engine: graph needs a CUDA device, and there is none; use engine: eager")
         if slots[0] == "cpu" and not anyway:
             plan.check_cpu_time(specs, places.raw, Store(places.store), len(slots))
         if slots[0] != "cpu" and site.runs_per_gpu is None:
-            lanes = speeds.best_lanes(specs, worker.describe_device(slots[0])["name"], speeds.read_benches(BENCHES))
+            lanes = speeds.best_lanes(specs, device.describe_device(slots[0])["name"], speeds.read_benches(BENCHES))
             site = dataclasses.replace(site, runs_per_gpu=lanes)
     train = executors.executor(executor, site)
     samples = {spec.run_id: plan.workload(spec, plan.shape_of(spec, places.raw))[0] for spec in specs}

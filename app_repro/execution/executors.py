@@ -5,8 +5,9 @@ import os
 from dataclasses import dataclass
 
 from app_repro.core.errors import ParamsError, nearest_and_known
-from app_repro.execution.grid import Executor, devices
+from app_repro.execution.grid import Executor
 from app_repro.execution.local import here
+from app_repro.training.device import devices
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Many runs: what a grid lacks, whoever trains it, how each run ended, and what is laid out of it."""
 
 import contextlib
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from typing import Any, Protocol
 
 from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
-from app_repro.core.errors import ParamsError
 from app_repro.records import record, transfer
 from app_repro.records.store import Paths, Store, labels, lay_out
 
@@ -53,20 +51,6 @@ class Executor(Protocol):
     """
 
     def __call__(self, todo: Sequence[RunSpec], places: Paths, display: Display, outcome: Outcome) -> None: ...
-
-
-def devices(asked: str, workers: int | None) -> list[str]:
-    """The device of each worker: one worker a GPU, else one a core. Raises ParamsError for a GPU that is not there."""
-    import torch
-
-    if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
-        return ["cpu"] * (workers or len(os.sched_getaffinity(0)))
-    if not torch.cuda.is_available():
-        raise ParamsError(f"device: {asked}: torch sees no GPU here; use device: cpu, or auto")
-    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if asked in ("auto", "cuda") else [asked]
-    if asked.startswith("cuda:") and int(asked[5:]) >= torch.cuda.device_count():
-        raise ParamsError(f"device: {asked}: there are {torch.cuda.device_count()} GPUs; use device: auto")
-    return [found[index % len(found)] for index in range(workers or len(found))]
 
 
 def complete(specs: Sequence[RunSpec], places: Paths, executor: Executor, display: Display) -> Outcome:

@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from app_repro.config.spec import RunSpec
 from app_repro.records.store import Paths, Store
-from app_repro.training import device as memory
+from app_repro.training.device import configure, describe_device, out_of_memory, ran_out
 
 
 def serve(pipe: Connection, places: Paths, device: str, lanes: int = 1) -> None:
@@ -103,20 +102,6 @@ def _keep_busy(
         naps.after(launched or not at_work)
 
 
-def configure(device: str) -> None:
-    """Bits that repeat: deterministic kernels, no choice by timing, on the CPU one thread and kept memory."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    import torch
-
-    torch.use_deterministic_algorithms(True)
-    # Else each new tensor is first filled with NaN: a tenth of a step on a CPU, for operators that read none of it.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.backends.cudnn.benchmark = False
-    if device == "cpu":
-        torch.set_num_threads(1)
-        memory.keep_freed()
-
-
 def attempt(
     spec: RunSpec,
     places: Paths,
@@ -151,8 +136,8 @@ def attempt_by_turns(
     except AppReproError as error:
         return "failed", str(error)
     except Exception as error:  # whatever one run dies of, the others go on
-        if memory.ran_out(error):
-            ended = "oom", memory.line(spec, device)
+        if ran_out(error):
+            ended = "oom", out_of_memory(spec, device)
         else:
             ended = "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     gc.collect()  # what the run held, before the next one needs it
@@ -211,28 +196,3 @@ def train(
         )
         folder.write_record(content)
     return content["status"], record.remark(content)
-
-
-def describe_device(device: str) -> dict[str, Any]:
-    """Name, driver and peak memory (bytes) of the device, for the record's provenance."""
-    import torch
-
-    if device == "cpu":
-        threads, peak = torch.get_num_threads(), memory.peak_bytes(device)
-        return {"kind": "cpu", "name": _cpu_name(), "threads": threads, "peak_bytes": peak}
-    properties = torch.cuda.get_device_properties(device)
-    return {
-        "kind": "cuda",
-        "name": properties.name,
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
-        "peak_bytes": memory.peak_bytes(device),
-    }
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return "unknown"

@@ -15,7 +15,6 @@ import torch
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.execution.local import QUEUES
-from app_repro.execution.worker import configure, describe_device
 from app_repro.machine import ceilings, compilers, speed_table, starting
 from app_repro.machine.timed import Case, Lanes, attempted, free
 from app_repro.machine.trials import Trial
@@ -23,7 +22,7 @@ from app_repro.pruning import masks
 from app_repro.pruning.select import prune
 from app_repro.records import record
 from app_repro.training import checkpoint
-from app_repro.training.engines import set_precision
+from app_repro.training.device import configure, describe_device, set_precision
 from app_repro.training.fit import Progress
 from app_repro.training.networks import ARCHITECTURES
 from app_repro.training.run import SAVE_EVERY_SECONDS

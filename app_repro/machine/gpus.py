@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from app_repro.execution.worker import configure
 from app_repro.machine.checks import Answer
+from app_repro.training.device import configure
 
 KERNEL_MODULE = Path("/proc/driver/nvidia/version")
 

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from app_repro.data.dataset import Augmentation
-from app_repro.execution.worker import configure, describe_device
 from app_repro.training import networks
-from app_repro.training.engines import set_precision
+from app_repro.training.device import configure, describe_device, set_precision
 from app_repro.training.optimizer import OptimSettings
 from app_repro.training.steps import Steps
 from app_repro.training.stream import EpochOrder, Images

@@ -12,16 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app_repro.training.networks import prunable
-from app_repro.training.stream import SCORE_BATCH, Batches
+from app_repro.pruning.masks import prunable
 
 Scores = dict[str, Tensor]
 """Weight name -> scores of the weight's shape."""
 Weights = Mapping[str, Tensor]
 """Weight name -> the weight that is scored, not masked: the network itself computes with weight * mask."""
+Batches = Iterator[tuple[Tensor, Tensor]]
+"""Normalised images (B, C, H, W) float32 in channels_last, labels (B,) int64."""
 Sample = Callable[[], Batches]
 """The scoring sample pi_k, anew at each call."""
 
+SCORE_BATCH = 100
+"""Images of the scoring sample per batch (Lee et al. 2019's code, and the released code)."""
 TEMPERATURE = 200.0
 """What GraSP divides logits by (the published code of Wang et al. 2020)."""
 EACH = 10

@@ -1,4 +1,4 @@
-"""A mask says which weights are kept: dict[str, BoolTensor], keys and shapes as `models.prunable`."""
+"""A mask says which weights are kept: dict[str, BoolTensor], keys and shapes as `prunable`."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,12 @@ from torch import Tensor, nn
 
 Mask = dict[str, Tensor]
 """Weight name -> bool tensor of the weight's shape, True where kept; names in order of depth."""
+
+
+def prunable(net: nn.Module) -> dict[str, nn.Parameter]:
+    """Weights that may be pruned, by parameter name in order of depth: every convolution's, nothing else."""
+    convolutions = ((name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv2d))
+    return {f"{name}.weight": module.get_parameter("weight") for name, module in convolutions}
 
 
 def full(weights: Mapping[str, Tensor]) -> Mask:

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from app_repro.core.errors import RunError
 from app_repro.core.seeds import seed_for
 from app_repro.pruning.criteria import CRITERIA, Sample, Scores, Weights
-from app_repro.pruning.masks import Mask, density, full, intersect, is_nested, kept, size
-from app_repro.training.networks import prunable
+from app_repro.pruning.masks import Mask, density, full, intersect, is_nested, kept, prunable, size
 
 
 class PruningError(RunError):

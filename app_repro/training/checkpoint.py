@@ -10,9 +10,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from app_repro.pruning.masks import Mask, pack, unpack
+from app_repro.pruning.masks import Mask, pack, prunable, unpack
 from app_repro.training.fit import Progress
-from app_repro.training.networks import load, prunable
+from app_repro.training.networks import load
 from app_repro.training.optimizer import momentum_of
 
 _PARTS = ("net", "momentum", "best", "mask")

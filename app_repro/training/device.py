@@ -1,22 +1,97 @@
-"""Memory: kept for the next tensors when freed; recognised when it ran out, and said in one line with batch and peak"""
+"""The device that runs are trained on: which there are, how it is set up, what it is called, and its memory."""
 
 import ctypes
 import errno
+import os
 import resource
+from pathlib import Path
+from typing import Any
 
 from app_repro.config.spec import RunSpec
+from app_repro.core.errors import ParamsError
 
-_SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "alloc_failed",
+)
 """What torch's allocators and NVIDIA's libraries say, in lower case; all of it comes as a RuntimeError."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt(3)."""
 
 
+def devices(asked: str, workers: int | None) -> list[str]:
+    """The device of each worker: one worker per GPU, else one per core; `asked` is auto, cpu, cuda or cuda:<index>.
+
+    Raises ParamsError for a GPU that is not there.
+    """
+    import torch
+
+    if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
+        return ["cpu"] * (workers or len(os.sched_getaffinity(0)))
+    if not torch.cuda.is_available():
+        raise ParamsError(f"device: {asked}: torch sees no GPU here; use device: cpu, or auto")
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if asked in ("auto", "cuda") else [asked]
+    if asked.startswith("cuda:") and int(asked[5:]) >= torch.cuda.device_count():
+        raise ParamsError(f"device: {asked}: there are {torch.cuda.device_count()} GPUs; use device: auto")
+    return [gpus[index % len(gpus)] for index in range(workers or len(gpus))]
+
+
+def configure(device: str) -> None:
+    """Bits that repeat: deterministic kernels, no choice by timing, on the CPU one thread and kept"""
+    # cuBLAS is deterministic with a workspace of fixed size only, and reads this when its handle is made
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+
+    torch.use_deterministic_algorithms(True)
+    # by default new tensors are first filled with NaN: a tenth of a step on a CPU, for operators that read none of it
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+    if device == "cpu":
+        torch.set_num_threads(1)
+        keep_freed()
+
+
+def set_precision(precision: str) -> None:
+    """Allow TF32 only where `precision` is "tf32": without this, current GPUs use it in convolutions for float32."""
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+
+def describe_device(device: str) -> dict[str, Any]:
+    """Name, driver and peak memory (bytes) of the device, for the record's provenance."""
+    import torch
+
+    if device == "cpu":
+        threads, peak = torch.get_num_threads(), peak_bytes(device)
+        return {"kind": "cpu", "name": _cpu_name(), "threads": threads, "peak_bytes": peak}
+    properties = torch.cuda.get_device_properties(device)
+    return {
+        "kind": "cuda",
+        "name": properties.name,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "peak_bytes": peak_bytes(device),
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return "unknown"
+
+
 def keep_freed() -> None:
     """Let malloc keep what tensors free, for the next ones. Does nothing where the C library has no mallopt.
 
-    As it comes, glibc maps each block of over 32 MB anew and hands it back at once, at a page fault for every 4 KiB of
-    it: a third of an evaluation on a CPU, and a tenth of a training step of ResNet-50.
+    By default glibc maps each block of over 32 MB anew and returns it at once, at a page fault for every 4 KiB of it:
+    a third of an evaluation on a CPU, and a tenth of a training step of ResNet-50.
     """
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(_M_MMAP_THRESHOLD, 2**31 - 1)
@@ -27,8 +102,9 @@ def ran_out(error: BaseException) -> bool:
     """Whether `error` says that there was no memory left, on the host or on a device."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    said = isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID)
-    return said or isinstance(error, MemoryError)
+    message = str(error).lower()
+    from_torch = isinstance(error, RuntimeError) and any(words in message for words in _OUT_OF_MEMORY)
+    return from_torch or isinstance(error, MemoryError)
 
 
 def peak_bytes(device: str) -> int:
@@ -40,8 +116,8 @@ def peak_bytes(device: str) -> int:
     return torch.cuda.max_memory_allocated(device)
 
 
-def line(spec: RunSpec, device: str) -> str:
-    """What a run that found no memory says. Its batch size is never changed: it is part of the run's id."""
+def out_of_memory(spec: RunSpec, device: str) -> str:
+    """The message of a run that ran out of memory. Its batch size is never changed: it is part of the run's id."""
     return (
         f"out of memory on {device}: batch size {spec.batch_size}, peak {peak_bytes(device) / 1e9:.2f} GB; the batch "
         "size stays as it is set: free memory, train fewer runs at once (--workers, --runs-per-gpu), or set another one"

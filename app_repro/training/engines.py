@@ -16,12 +16,6 @@ WARM_UP = 2
 """Times a step is run before it is captured: libraries make their handles and workspaces at first use."""
 
 
-def set_precision(precision: str) -> None:
-    """TF32 only where the precision asks for it: current GPUs use it in convolutions unless told not to."""
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
-
-
 Body = Callable[[], None]
 """A piece of work that reads and writes tensors at fixed addresses only, and never looks at a value."""
 

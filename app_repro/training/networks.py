@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from app_repro.core.errors import ParamsError
 from app_repro.core.seeds import seed_for
+from app_repro.pruning.masks import prunable
 
 IMAGENET_SIZE = 64
 """From this image size on, torchvision's own stem (7x7, stride 2, max-pool); below it the CIFAR one."""
@@ -151,12 +152,6 @@ def load(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy parameters and buffers by name into `net`, in place: their addresses stay. KeyError names a missing one."""
     for name, tensor in net.state_dict().items():
         tensor.copy_(tensors[name])
-
-
-def prunable(net: nn.Module) -> dict[str, nn.Parameter]:
-    """Weights that may be pruned, by parameter name in order of depth: every convolution's, nothing else."""
-    convolutions = ((name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv2d))
-    return {f"{name}.weight": module.get_parameter("weight") for name, module in convolutions}
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
+from app_repro.data import dataset
 from app_repro.data.megabatches import Split, phase
-from app_repro.data.splits import cut, stream_name
-from app_repro.execution.plan import shape_of
+from app_repro.data.splits import cut, data_folder, stream_name
 from app_repro.pruning.criteria import CRITERIA
 from app_repro.training.networks import build
 
@@ -29,15 +29,16 @@ def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> Non
     """
     streams: dict[str, Split] = {}
     for spec in specs:
-        shape = shape_of(spec, raw)
-        if smallest_map(spec.arch, shape.classes, shape.size, shape.channels) > 1:
+        images = dataset.load(raw / data_folder(spec))
+        _, size, _, channels = images.train_images.shape
+        if smallest_map(spec.arch, len(images.classes), size, channels) > 1:
             continue
         if (name := stream_name(spec)) not in streams:
             streams[name] = cut(spec, raw)
-        for k, what, key, images in _single(spec, streams[name], scored):
+        for k, what, key, count in _single(spec, streams[name], scored):
             value = scored if key == "--images" else getattr(spec, key)
             raise ParamsError(
-                f"{key}: {value} leaves one image alone in the last batch of the {images} that are {what} "
+                f"{key}: {value} leaves one image alone in the last batch of the {count} that are {what} "
                 f"in megabatch {k}, and {spec.arch} ends in maps of one pixel, which BatchNorm cannot normalise then; "
                 f"change {key} or sb, or set train_limit"
             )

@@ -1,7 +1,6 @@
-"""How a stream is walked: the network it starts with, what is seen at megabatch k, the mask it is learned with."""
+"""The protocol of a run: its network, what it sees at megabatch k, and the mask that it learns megabatch k under."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -11,11 +10,11 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.seeds import seed_for
 from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Split, phase
-from app_repro.pruning import masks
+from app_repro.pruning.criteria import Batches
 from app_repro.pruning.masks import Mask
 from app_repro.pruning.select import prune
 from app_repro.training import networks
-from app_repro.training.stream import Batches, Images, Phase
+from app_repro.training.stream import Images, Phase
 
 
 def network_of(spec: RunSpec, data: DataSet, device: torch.device) -> nn.Module:
@@ -75,31 +74,3 @@ def next_mask(
         fresh=spec.scored_weights == "fresh" and current.megabatch > 1,
         seed=seed_for(spec.seed, "prune", current.megabatch),
     )
-
-
-@dataclass(frozen=True)
-class MaskAt:
-    """Where a walk stands before megabatch k would be trained."""
-
-    megabatch: int
-    mask: Mask
-    score_samples: int
-    """Images that were scored, 0 where nothing was pruned."""
-
-
-def masks_only(spec: RunSpec, data: DataSet, split: Split, device: torch.device, score_limit: int) -> Iterator[MaskAt]:
-    """The masks of a run, megabatch by megabatch, as if training changed nothing: weights stay the initial ones.
-
-    Of each scoring sample the first `score_limit` images are looked at. What a run's masks owe to training is left
-    out; what they owe to the protocol is all there.
-    """
-    images, net = Images.load(data, "train", device), network_of(spec, data, device)
-    mask = masks.full(networks.prunable(net))
-    for k in range(1, spec.sb + 1):
-        current = phase_of(spec, split, images, k)
-        current = replace(current, score=current.score[:score_limit])
-        found = next_mask(spec, net, mask, current)
-        if found is not None:
-            mask = found
-            masks.zero_pruned(networks.prunable(net), mask)
-        yield MaskAt(k, mask, 0 if found is None else len(current.score))

@@ -15,8 +15,8 @@ from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Split
 from app_repro.pruning import masks
 from app_repro.pruning.select import ScoreError
-from app_repro.training import checkpoint, networks
-from app_repro.training.engines import set_precision
+from app_repro.training import checkpoint
+from app_repro.training.device import set_precision
 from app_repro.training.fit import Progress, fit, hooked
 from app_repro.training.optimizer import OptimSettings
 from app_repro.training.protocol import network_of, next_mask, phase_of
@@ -68,7 +68,7 @@ class Run:
             self.net = network_of(spec, data, device)
             longest = max(len(self.train_images.labels), len(self.test))
             self.steps = Steps(self.net, recipe_of(spec), longest)
-            self.mask = masks.full(networks.prunable(self.net))
+            self.mask = masks.full(masks.prunable(self.net))
         self.progress = Progress()
         self.results: list[dict[str, Any]] = []
         self.scored = {"seconds": 0.0, "samples": 0}
@@ -121,7 +121,7 @@ class Run:
         if self.progress.epoch == 0 and self.progress.step == 0:
             self._prune(current)
         yield from fit(self.steps, current, self.progress, self._hook)
-        if not masks.holds(networks.prunable(self.net), self.mask):
+        if not masks.holds(masks.prunable(self.net), self.mask):
             raise AppReproError(f"a pruned weight is not 0 after megabatch {self.megabatch}: a defect, please report")
         yield from hooked(self.steps.evaluate(self.test_images, EpochOrder(self.test), "test"), self._hook)
         tested = self.steps.counts()

@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app_repro.pruning.masks import Mask, clear_pruned, zero_pruned
+from app_repro.pruning.masks import Mask, clear_pruned, prunable, zero_pruned
 from app_repro.training.engines import ENGINES
-from app_repro.training.networks import prunable
 from app_repro.training.optimizer import OptimSettings, momentum_of, optimizer_for, set_learning_rate
 from app_repro.training.stream import EpochOrder, Images, sizes, windows
 

@@ -16,15 +16,10 @@ from torch import Tensor
 from app_repro.core.seeds import seed_for
 from app_repro.data.dataset import Augmentation, DataSet
 from app_repro.data.megabatches import Indices, PhaseIndices
+from app_repro.pruning.criteria import SCORE_BATCH, Batches
 
 RESIDENT_SHARE = 0.5
 """Share of a GPU's memory that one part of a data set may take; a larger one stays on the host and streams."""
-
-SCORE_BATCH = 100
-"""Images of the scoring sample in a batch (Lee et al. 2019's code, and the released code)."""
-
-Batches = Iterator[tuple[Tensor, Tensor]]
-"""Normalised images (B, C, H, W) float32 in channels_last, labels (B,) int64."""
 
 
 @dataclass(frozen=True)

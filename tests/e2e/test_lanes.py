@@ -13,6 +13,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.execution import worker
 from app_repro.records import record
 from app_repro.records.store import Paths, Store
+from app_repro.training.device import configure
 
 GRID = {"arch": ["resnet8s", "resnet20s"], "method": ["app", "dense"], "protocol": ["paper", "released"], "sb": 2}
 """Eight runs of two networks; each is of two megabatches of two epochs."""
@@ -39,7 +40,7 @@ def alone(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[RunSp
     device, engine = request.param
     specs, places = prepared(tmp_path_factory.mktemp("alone"), **GRID, engine=engine)
     if device != "cpu":  # kernels that repeat; tests are on one thread of the CPU as it is
-        worker.configure(device)
+        configure(device)
     assert [worker.attempt(spec, places, device, lambda event: None) for spec in specs] == [("finished", "")] * 8
     return specs, places, [left(spec, places) for spec in specs], device
 

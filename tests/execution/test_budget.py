@@ -127,7 +127,7 @@ def test_a_card_s_power_limit_is_an_upper_bound(monkeypatch) -> None:
     monkeypatch.setattr(budget.shutil, "which", lambda name: "/bin/nvidia-smi")
     monkeypatch.setattr(budget.subprocess, "run", lambda *words, **named: Answer())
     monkeypatch.setattr(budget, "_has_gpu", lambda asked: True)
-    monkeypatch.setattr(worker, "describe_device", lambda device: {"name": "card"})
+    monkeypatch.setattr(budget, "describe_device", lambda device: {"name": "card"})
     assert budget._this_machine("auto", None) == ("card", 700.0, "700, the card's power limit: at most")
     Answer.stdout = "[N/A]\n"
     assert budget._this_machine("auto", None) == ("card", None, "unknown; give --watts")

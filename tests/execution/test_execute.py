@@ -8,7 +8,6 @@ import pytest
 from workbench import prepared, run_grid
 
 from app_repro.config.grid import Params
-from app_repro.core.errors import ParamsError
 from app_repro.execution import grid, local
 from app_repro.records import record
 from app_repro.records.store import Store
@@ -99,21 +98,6 @@ def test_a_signal_stops_all_with_their_states_saved(tmp_path, hears_ctrl_c, sent
     for spec in specs:
         assert list(Store(places.store).folder(spec).load_states()), "a run at work lost its state"
     assert not multiprocessing.active_children()
-
-
-def test_devices_are_one_a_core_unless_asked_otherwise(monkeypatch) -> None:
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
-    assert grid.devices("auto", None) == ["cpu"] * 3 and grid.devices("cpu", 1) == ["cpu"]
-    with pytest.raises(ParamsError, match="torch sees no GPU here"):
-        grid.devices("cuda", None)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert grid.devices("auto", None) == ["cuda:0", "cuda:1"] and grid.devices("cuda:1", 2) == ["cuda:1"] * 2
-    with pytest.raises(ParamsError, match="there are 2 GPUs"):
-        grid.devices("cuda:2", None)
 
 
 def test_data_runs_is_exactly_the_grid(tmp_path) -> None:

@@ -48,7 +48,7 @@ def test_weights_left_are_zero_where_the_mask_left_says_so(trained) -> None:
     folder = Store(places.store).folder(spec).path
     weights = load_file(folder / "model.safetensors")
     net = networks.build("resnet8s", 10, 8, 1)
-    mask = masks.unpack(load_file(folder / "masks.safetensors"), networks.prunable(net))
+    mask = masks.unpack(load_file(folder / "masks.safetensors"), masks.prunable(net))
     content = json.loads((folder / "record.json").read_text())
     assert list(masks.kept(mask).values()) == content["megabatches"][-1]["kept"]
     assert masks.holds({name: weights[name] for name in mask}, mask)

@@ -9,15 +9,11 @@ import pytest
 from house import FILES, ROOMS, TORCH, imports, module_of, room_of
 
 PENDING = {
-    ("analysis", "execution"),
-    ("analysis", "report"),
     ("claims", "report"),
     ("execution", "claims"),
     ("execution", "report"),
-    ("pruning", "training"),
     ("records", "report"),
     ("report", "execution"),
-    ("training", "execution"),
 }
 
 

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn, tensor
 
 from app_repro.pruning import criteria, masks
-from app_repro.pruning.criteria import CRITERIA
+from app_repro.pruning.criteria import CRITERIA, SCORE_BATCH
 from app_repro.pruning.select import prune, targets
 from app_repro.training import networks
-from app_repro.training.stream import SCORE_BATCH
 
 Layers = dict[str, list[float]]
 
@@ -31,7 +30,7 @@ def images(*pairs: tuple[list[float], int]):
 
 
 def scored(criterion: str, net: nn.Module, sample, weights: Layers | None = None) -> Layers:
-    own = {name: weight.detach() for name, weight in networks.prunable(net).items()}
+    own = {name: weight.detach() for name, weight in masks.prunable(net).items()}
     if weights:
         own = {name: tensor(weights[name]).view_as(weight) for name, weight in own.items()}
     result = CRITERIA[criterion].score(net, own, sample, 0)
@@ -40,7 +39,7 @@ def scored(criterion: str, net: nn.Module, sample, weights: Layers | None = None
 
 
 def mask_of(criterion: str, net: nn.Module, sample, asked: float) -> Layers:
-    full = masks.full(networks.prunable(net))
+    full = masks.full(masks.prunable(net))
     found = prune(net, full, asked, sample, criterion=criterion, scope="global")
     return {name: layer.int().flatten().tolist() for name, layer in found.items()}
 
@@ -158,9 +157,7 @@ def test_grasp_is_the_slope_of_the_squared_gradient_norm_along_each_weight() -> 
 
     def half_square() -> float:
         loss = nn.functional.cross_entropy(net(pictures) / 200, labels)
-        return (
-            sum(float(g.square().sum()) for g in torch.autograd.grad(loss, list(networks.prunable(net).values()))) / 2
-        )
+        return sum(float(g.square().sum()) for g in torch.autograd.grad(loss, list(masks.prunable(net).values()))) / 2
 
     weight = net[3].weight.data.view(-1)
     for place in (0, 13, 80):
@@ -192,7 +189,7 @@ def test_any_number_of_classes_is_balanced_in_every_batch(classes: int, sizes: l
 def test_synflow_is_computed_in_float64_without_looking_at_images() -> None:
     net = network()
     one, other = batch(4, 4), (torch.full((2, 2, 6, 6), 7.0), tensor([0, 1]))
-    weights = {name: weight.detach() for name, weight in networks.prunable(net).items()}
+    weights = {name: weight.detach() for name, weight in masks.prunable(net).items()}
     first, second = (CRITERIA["synflow"].score(net, weights, lambda b=b: iter([b]), 0) for b in (one, other))
     assert all(layer.dtype == torch.float64 for layer in first.values())
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -224,7 +221,7 @@ def test_every_criterion_scores_any_data_set_and_twice_the_same(criterion, class
     net = networks.build("resnet8s", classes, size, channels)
     pictures, labels = batch(2 * classes, classes, channels, size)
     sample = lambda: iter(zip(pictures.split(100), labels.split(100), strict=True))  # noqa: E731
-    full = masks.full(networks.prunable(net))
+    full = masks.full(masks.prunable(net))
     settings = {"criterion": criterion, "scope": "global", "seed": 3}
     if criterion == "synflow":  # its steps are shown above; ten of them here
         settings["criterion"], CRITERIA["few"] = "few", criteria.Criterion(criteria.synflow, None, 10)
@@ -243,7 +240,7 @@ def test_a_criterion_shows_the_network_in_train_mode_as_many_images_at_once_as_i
     stem.register_forward_hook(lambda module, given, _: shown.append(len(given[0])) if module.training else None)
     pictures, labels = batch(250, 10, 3, 8)
     sample = lambda: iter(zip(pictures.split(SCORE_BATCH), labels.split(SCORE_BATCH), strict=True))  # noqa: E731
-    CRITERIA[criterion].score(net, networks.prunable(net), sample, 3)
+    CRITERIA[criterion].score(net, masks.prunable(net), sample, 3)
     at_once = CRITERIA[criterion].images_at_once
     assert (at_once is None) == (shown == [])
     assert at_once in (None, criteria.ALL) or shown == [100, 100, 50]

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn, tensor
 
+from app_repro.analysis.masks_only import masks_only
 from app_repro.config import grid, presets
 from app_repro.config.spec import RunSpec
 from app_repro.data import splits
@@ -22,7 +23,6 @@ from app_repro.pruning import masks
 from app_repro.pruning.select import prune
 from app_repro.records.store import Store
 from app_repro.training import networks
-from app_repro.training.protocol import masks_only
 from app_repro.training.run import Run
 
 HERE = Path(__file__).parents[1] / "support"
@@ -74,7 +74,7 @@ def test_each_layer_keeps_what_the_released_code_keeps(key: str) -> None:
     arch, theirs, asked, scope = key.split("/")
     net = golden_network(arch)
     density = min((0.8, 0.8**4.5), key=lambda exact: abs(exact - float(asked)))
-    full = masks.full(networks.prunable(net))
+    full = masks.full(masks.prunable(net))
     mask = prune(net, full, density, golden_sample(), criterion=NAMES.get(theirs, theirs), scope=scope)
     got = {f"{name}_mask": count for name, count in masks.kept(mask).items()}
     sizes = MASKS[f"{arch}/total"]

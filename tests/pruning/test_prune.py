@@ -30,7 +30,7 @@ def sample(batches: int = 1):
 
 
 def scores(net: nn.Module, criterion: str, batches: int = 1) -> dict[str, list[float]]:
-    weights = {name: weight.detach() for name, weight in networks.prunable(net).items()}
+    weights = {name: weight.detach() for name, weight in masks.prunable(net).items()}
     found = CRITERIA[criterion].score(net, weights, sample(batches), 0)
     return {name: layer.flatten().tolist() for name, layer in found.items()}
 
@@ -43,7 +43,7 @@ def grid(mask: masks.Mask) -> str:
 def pruned(asked: float, before: str = "1111 1111", **settings) -> str:
     net = two_layers()
     bits = tensor([bit == "1" for bit in before.replace(" ", "")]).view(2, 2, 2, 1, 1)
-    mask = dict(zip(networks.prunable(net), bits, strict=True))
+    mask = dict(zip(masks.prunable(net), bits, strict=True))
     return grid(prune(net, mask, asked, sample(), **{"criterion": "magnitude", "scope": "global"} | settings))
 
 
@@ -64,7 +64,7 @@ def test_magnitude_by_hand() -> None:
 
 def test_random_scores_are_uniform_and_follow_from_the_seed() -> None:
     net = nn.Sequential(nn.Conv2d(10, 100, 3))
-    weights = networks.prunable(net)
+    weights = masks.prunable(net)
     first, again, other = (CRITERIA["random"].score(net, weights, sample(), seed)["0.weight"] for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
     assert first.min() >= 0 and first.max() < 1
@@ -138,7 +138,7 @@ def test_pruning_leaves_the_network_as_it_was(criterion: str) -> None:
     images, labels = torch.randn(20, 1, 8, 8, generator=generator), torch.arange(20) % 10
     mask = prune(
         net,
-        masks.full(networks.prunable(net)),
+        masks.full(masks.prunable(net)),
         0.5,
         lambda: iter([(images, labels)]),
         criterion=criterion,
@@ -157,7 +157,7 @@ def test_fresh_weights_are_uniform_within_the_bound_of_torchs_convolutions_and_f
     torch.manual_seed(5)
     first, again, other = (fresh_weights(net, seed) for seed in (1, 1, 2))
     assert torch.equal(torch.rand(3), expected)  # torch's global generator is left alone
-    for name, weight in networks.prunable(net).items():
+    for name, weight in masks.prunable(net).items():
         bound = 1 / math.sqrt(weight[0].numel())
         assert torch.equal(first[name], again[name]) and not torch.equal(first[name], other[name])
         assert 0.9 * bound < first[name].abs().max() <= bound
@@ -187,7 +187,7 @@ def test_fresh_scoring_ranks_the_drawn_weights_and_not_the_networks_own() -> Non
 @pytest.mark.parametrize("megabatches", [1, 2, 8, 100])
 def test_app_reaches_its_density_to_one_weight_through_nested_masks(megabatches, criterion, seed, tau) -> None:
     net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3))
-    mask = masks.full(networks.prunable(net))
+    mask = masks.full(masks.prunable(net))
     for k in range(1, megabatches + 1):
         asked = METHODS["app"].schedule(k, megabatches, tau)
         assert asked is not None

@@ -23,6 +23,7 @@ from app_repro.execution import worker
 from app_repro.records import record
 from app_repro.records.store import RunFolder, Store
 from app_repro.training import run
+from app_repro.training.device import configure
 
 PROCESSES = 8
 EPOCHS = 3
@@ -86,7 +87,7 @@ def main() -> None:
     [spec], places = prepared(folder.absolute(), **SHORT)
     os.chdir(folder)
     torch.set_num_threads(1)
-    worker.configure("cpu")
+    configure("cpu")
     record.code_digest()
     ended = []
     for number in range(rounds):

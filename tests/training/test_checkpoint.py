@@ -35,7 +35,7 @@ def saved() -> tuple[nn.Module, torch.optim.SGD, masks.Mask, Progress, bytes]:
         step(net, sgd)
     net.conv1.weight.data.view(-1)[:2] = torch.tensor([-0.0, 1e-45])  # bits that a conversion would lose
     generator = torch.Generator().manual_seed(0)
-    mask = {name: torch.rand(w.shape, generator=generator) < 0.3 for name, w in networks.prunable(net).items()}
+    mask = {name: torch.rand(w.shape, generator=generator) < 0.3 for name, w in masks.prunable(net).items()}
     best = {name: tensor.clone() for name, tensor in built(seed=2)[0].state_dict().items()}
     progress = Progress(3, 17, 0.1 + 0.2, 5, 40, 2, best, [1 / 3, 1e-300], [2 / 3], [0.7], [0.1], [12.5])
     return net, sgd, mask, progress, checkpoint.encode(checkpoint.take(net, sgd, mask, progress, POSITION))
@@ -85,7 +85,7 @@ def test_the_position_is_read_from_the_header_alone(saved) -> None:
 
 def test_a_fresh_state_has_no_best_epoch_and_comes_back_so() -> None:
     net, sgd = built(seed=1)
-    content = checkpoint.encode(checkpoint.take(net, sgd, masks.full(networks.prunable(net)), Progress(), {}))
+    content = checkpoint.encode(checkpoint.take(net, sgd, masks.full(masks.prunable(net)), Progress(), {}))
     mask, progress = checkpoint.restore(content, *built(seed=2))
     assert progress == Progress() and masks.density(mask) == 1
 
@@ -93,7 +93,7 @@ def test_a_fresh_state_has_no_best_epoch_and_comes_back_so() -> None:
 def test_an_infinite_loss_comes_back() -> None:
     net, sgd = built(seed=1)
     content = checkpoint.encode(
-        checkpoint.take(net, sgd, masks.full(networks.prunable(net)), Progress(loss_sum=float("inf")), {})
+        checkpoint.take(net, sgd, masks.full(masks.prunable(net)), Progress(loss_sum=float("inf")), {})
     )
     assert checkpoint.restore(content, net, sgd)[1].loss_sum == float("inf")
 
@@ -102,13 +102,13 @@ def test_weights_and_masks_of_a_finished_run_are_plain_safetensors(saved) -> Non
     net, _, mask, *_ = saved
     assert bits(load(checkpoint.encode_weights(net))) == bits(net.state_dict())
     packed = load(checkpoint.encode_mask(mask))
-    assert bits(masks.unpack(packed, networks.prunable(net))) == bits(mask)
+    assert bits(masks.unpack(packed, masks.prunable(net))) == bits(mask)
 
 
 def test_a_state_is_what_it_was_when_it_was_taken(saved) -> None:
     net, sgd = built(seed=1)
     step(net, sgd)
-    mask = masks.full(networks.prunable(net))
+    mask = masks.full(masks.prunable(net))
     state = checkpoint.take(net, sgd, mask, Progress(), {})
     at_once = bits(load(checkpoint.encode(state)))
     step(net, sgd)

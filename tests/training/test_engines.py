@@ -27,12 +27,6 @@ def test_a_graph_without_a_gpu_is_refused_in_one_line() -> None:
         engines.ENGINES["graph"](torch.device("cpu"), [])
 
 
-def test_tf32_is_on_only_where_the_precision_asks_for_it() -> None:
-    for precision, on in (("tf32", True), ("fp32", False), ("bf16", False)):
-        engines.set_precision(precision)
-        assert torch.backends.cudnn.allow_tf32 is on and torch.backends.cuda.matmul.allow_tf32 is on
-
-
 def test_a_compiled_network_is_used_for_whole_batches_alone(monkeypatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda net, **_: lambda images: seen.append(len(images)) or net(images))
     seen: list[int] = []

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torture import times
 from workbench import prepared
 
+from app_repro.analysis.masks_only import masks_only
 from app_repro.config import grid, methods, presets
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
@@ -19,8 +20,6 @@ from app_repro.data.megabatches import phase, split
 from app_repro.pruning import masks
 from app_repro.records import record
 from app_repro.records.store import RunFolder
-from app_repro.training import networks
-from app_repro.training.protocol import masks_only
 from app_repro.training.run import Run
 
 SWITCHES = {
@@ -83,7 +82,7 @@ def test_pruned_weights_are_exactly_zero_after_every_step_of_every_method(spec_f
     run._stop_while_scoring = lambda: None  # then other weights may lie there: those that are scored
 
     def look() -> bool:
-        weights = networks.prunable(run.net)
+        weights = masks.prunable(run.net)
         exact = all(int((weights[name][~layer] == 0).sum()) == int((~layer).sum()) for name, layer in run.mask.items())
         seen.append(exact and masks.holds(run.steps.momentum, run.mask))
         return False

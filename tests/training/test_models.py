@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from app_repro.core.errors import ParamsError
-from app_repro.training.networks import ARCHITECTURES, build, cost, describe, prunable
+from app_repro.pruning import masks
+from app_repro.training.networks import ARCHITECTURES, build, cost, describe
 
 TABLE = {
     # network: parameters at 10 classes, convolutions, prunable weights, features before the classifier
@@ -46,11 +47,11 @@ def test_multiply_adds_of_one_image(arch: str, gmacs: float) -> None:
 
 
 def test_prunable_weights_are_the_convolutions_by_torchvisions_names_in_order_of_depth() -> None:
-    names = list(prunable(on_shapes_alone("resnet18", 10, 32)))
+    names = list(masks.prunable(on_shapes_alone("resnet18", 10, 32)))
     assert names[:3] == ["conv1.weight", "layer1.0.conv1.weight", "layer1.0.conv2.weight"]
     assert names[5:8] == ["layer2.0.conv1.weight", "layer2.0.conv2.weight", "layer2.0.downsample.0.weight"]
     assert names[-1] == "layer4.1.conv2.weight"
-    small = list(prunable(on_shapes_alone("resnet20s", 10, 32)))
+    small = list(masks.prunable(on_shapes_alone("resnet20s", 10, 32)))
     assert small[:2] == ["conv1.weight", "layer1.0.conv1.weight"] and small[-1] == "layer3.2.conv2.weight"
 
 
@@ -60,7 +61,7 @@ def test_prunable_weights_are_the_convolutions_by_torchvisions_names_in_order_of
 def test_the_classifier_has_torchvisions_name_and_is_not_prunable(arch: str, classifier: str) -> None:
     net = on_shapes_alone(arch, 7, 32)
     assert net.get_submodule(classifier).out_features == 7
-    assert f"{classifier}.weight" not in prunable(net)
+    assert f"{classifier}.weight" not in masks.prunable(net)
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
@@ -96,7 +97,7 @@ def test_large_images_meet_torchvisions_own_stem_and_small_ones_the_cifar_stem()
 @pytest.mark.parametrize("arch", ["resnet18", "resnet20s"])
 def test_convolutions_start_kaiming_normal_by_fan_out(arch: str) -> None:
     net = build(arch, 10, 32, seed=1)
-    for name, weight in prunable(net).items():
+    for name, weight in masks.prunable(net).items():
         expected = math.sqrt(2 / (weight.shape[0] * weight[0, 0].numel()))
         error_of_estimate = 1 / math.sqrt(2 * weight.numel())
         assert weight.std().item() == pytest.approx(expected, rel=4 * error_of_estimate), name

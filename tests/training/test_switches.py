@@ -7,12 +7,13 @@ import torch
 from test_walk import CPU, dataset, spec_of
 from workbench import prepared
 
+from app_repro.analysis.masks_only import masks_only
 from app_repro.data import dataset as data
 from app_repro.data import splits
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks
 from app_repro.records.store import Store
-from app_repro.training.protocol import masks_only, phase_of
+from app_repro.training.protocol import phase_of
 from app_repro.training.run import Run
 from app_repro.training.stream import Images, Phase
 

@@ -34,7 +34,7 @@ def stage(tmp_path):
     indices = phase(splits.load(specs[0], places.splits), 1, replay="full", seed=1)
     current = Phase.of(1, images, indices, seed=1)
     net = networks.build("resnet8s", 10, 8, 1, seed=1)
-    mask = masks.full(networks.prunable(net))
+    mask = masks.full(masks.prunable(net))
     sample = EpochOrder(current.train)
     mask = prune(net, mask, 0.5, lambda: batches(images, sample, 90), criterion="magnitude", scope="global")
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from workbench import settings as tiny
 
+from app_repro.analysis.masks_only import masks_only
 from app_repro.config import grid
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
@@ -18,8 +19,7 @@ from app_repro.data.dataset import Augmentation, DataSet
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks, select
 from app_repro.pruning.criteria import CRITERIA
-from app_repro.training import networks
-from app_repro.training.protocol import masks_only, next_mask, phase_of
+from app_repro.training.protocol import next_mask, phase_of
 from app_repro.training.stream import Images
 
 CPU = torch.device("cpu")
@@ -78,14 +78,14 @@ def test_each_mask_is_nested_and_has_the_density_asked_for_to_one_weight(
         of_run = {"sb": megabatches, "seed": seed, "tau": tau, "score_fraction": share}
         spec = spec_of(criterion=criterion, scope=scope, replay=replay, **of_run)
         net = network(seed)
-        mask = masks.full(networks.prunable(net))
+        mask = masks.full(masks.prunable(net))
         for k in range(1, megabatches + 1):
             asked = METHODS["app"].schedule(k, megabatches, tau)
             before, mask = mask, next_mask(spec, net, mask, phase_of(spec, cut, images, k))
             assert mask is not None and asked is not None and masks.is_nested(mask, before)
             for part in [{n: layer} for n, layer in mask.items()] if scope == "local" else [mask]:
                 assert abs(sum(masks.kept(part).values()) - asked * masks.size(part)) <= 1
-            masks.zero_pruned(networks.prunable(net), mask)
+            masks.zero_pruned(masks.prunable(net), mask)
 
     holds()
 
@@ -135,7 +135,7 @@ def test_a_walk_of_osp_prunes_once_and_of_dense_never() -> None:
 def test_a_density_that_keeps_nothing_is_reached_and_stays() -> None:
     """round(0.001 . 324) = 0 weights: nothing is left, and pruning nothing further is no division by 0."""
     net = network(0)
-    empty = {name: torch.zeros_like(layer) for name, layer in masks.full(networks.prunable(net)).items()}
+    empty = {name: torch.zeros_like(layer) for name, layer in masks.full(masks.prunable(net)).items()}
     batch = torch.zeros(2, 1, 8, 8), torch.tensor([0, 1])
     found = select.prune(net, empty, 0.001, lambda: iter([batch]), criterion="synflow", scope="global")
     assert masks.density(found) == 0

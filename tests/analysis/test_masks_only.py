@@ -109,7 +109,7 @@ def by_hand(densities: list[list[float]], protocol: str = "released") -> dict:
 
 
 def test_the_table_shows_densities_the_sparsest_layer_and_what_is_empty() -> None:
-    text = masks_only.as_table(by_hand([[0.8, 0.8], [0.5, 0.0]]))
+    text = masks_only.to_text(by_hand([[0.8, 0.8], [0.5, 0.0]]))
     lines = text.splitlines()
     assert lines[0] == "masks without training: dataset=digits arch=resnet8s sb=2"
     assert [cell.strip() for cell in lines[5].split("|")[1:-1]] == ["2", "0.8000", "0.2500", "0.0000", "1"]
@@ -117,7 +117,7 @@ def test_the_table_shows_densities_the_sparsest_layer_and_what_is_empty() -> Non
 
 
 def test_a_long_stream_shows_some_megabatches_by_layer_first_and_last_among_them() -> None:
-    head = next(line for line in masks_only.as_table(by_hand([[0.5, 0.5]] * 100)).splitlines() if "layer, " in line)
+    head = next(line for line in masks_only.to_text(by_hand([[0.5, 0.5]] * 100)).splitlines() if "layer, " in line)
     shown = [cell.strip() for cell in head.split("|")[3:-1]]
     assert shown == [f"k = {k}" for k in (1, 15, 29, 43, 58, 72, 86, 100)]
 
@@ -175,7 +175,7 @@ def test_a_batch_to_score_that_no_network_can_take_is_refused_in_a_line(bench) -
 
 def test_on_a_gpu_a_walk_uses_the_kernels_of_a_run(bench, monkeypatch) -> None:
     done = []
-    monkeypatch.setattr(masks_only.worker, "configure", lambda device: done.append(device))
+    monkeypatch.setattr(masks_only, "configure", lambda device: done.append(device))
     monkeypatch.setattr(masks_only, "set_precision", done.append)
     monkeypatch.setattr(masks_only, "masks_only", lambda *given: done.append("walked") or [])
     [spec] = specs(precision="tf32")
@@ -227,7 +227,7 @@ def test_no_process_outlives_a_command_that_is_killed(tmp_path) -> None:
 def test_a_data_set_that_is_not_there_is_named(tmp_path) -> None:
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings()))
     with pytest.raises(DataError, match="cifar10"):
-        masks_only.show(tmp_path / "params.yaml", tmp_path, {"dataset": "cifar10"}, [], 10, None)
+        masks_only.audit_of_params(tmp_path / "params.yaml", tmp_path, {"dataset": "cifar10"}, [], 10)
 
 
 def test_the_preset_has_exactly_the_runs_of_its_table() -> None:

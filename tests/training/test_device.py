@@ -1,7 +1,8 @@
-"""Memory that runs out is a run's end with a line of its own, and never another batch size."""
+"""Devices as asked for; memory that runs out is a run's end with a line of its own, and never another batch size."""
 
 import errno
 import json
+import os
 import platform
 import re
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import pytest
 import torch
 
+from app_repro.core.errors import ParamsError
 from app_repro.execution.grid import Outcome
 from app_repro.training import device
 
@@ -19,13 +21,14 @@ from pathlib import Path
 from workbench import prepared
 from app_repro.training import run as anytime, networks as models
 from app_repro.execution import worker
+from app_repro.training import device
 from app_repro.records import record
 from app_repro.data import dataset as data, splits
 from app_repro.records.store import Store
 
 changes = {"method": "dense", "sb": 1, "epochs": 1, "milestones": [], "train_limit": 600, "batch_size": 540}
 [spec], places = prepared(Path(sys.argv[1]), **changes)
-worker.configure("cpu")
+device.configure("cpu")
 room = resource.getrlimit(resource.RLIMIT_AS)
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (24 << 20), room[1]))
@@ -79,11 +82,30 @@ def test_a_grid_with_a_run_that_found_no_memory_exits_3() -> None:
     assert Outcome({"a": ("finished", ""), "b": ("oom", "out of memory")}).exit_code == 3
 
 
+def test_devices_are_one_a_core_unless_asked_otherwise(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
+    assert device.devices("auto", None) == ["cpu"] * 3 and device.devices("cpu", 1) == ["cpu"]
+    with pytest.raises(ParamsError, match="torch sees no GPU here"):
+        device.devices("cuda", None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device.devices("auto", None) == ["cuda:0", "cuda:1"] and device.devices("cuda:1", 2) == ["cuda:1"] * 2
+    with pytest.raises(ParamsError, match="there are 2 GPUs"):
+        device.devices("cuda:2", None)
+
+
+def test_tf32_is_on_only_where_the_precision_asks_for_it() -> None:
+    for precision, on in (("tf32", True), ("fp32", False), ("bf16", False)):
+        device.set_precision(precision)
+        assert torch.backends.cudnn.allow_tf32 is on and torch.backends.cuda.matmul.allow_tf32 is on
+
+
 FAULTS = """
 import resource, sys, torch
-from app_repro.execution import worker
+from app_repro.training import device
 if sys.argv[1] == "configured":
-    worker.configure("cpu")
+    device.configure("cpu")
 torch.ones(16 << 20)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(16):
