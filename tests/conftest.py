@@ -43,7 +43,8 @@ def edited_package(tmp_path: Path) -> EditedPackage:
 
     def run(replacements: dict[str, str], code: str) -> str:
         mutant(tmp_path, replacements)
-        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        folders = [tmp_path, Path(__file__).parent / "support"]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders))}
         command = [sys.executable, "-c", code]
         ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
         assert ran.returncode == 0, ran.stderr

@@ -9,14 +9,14 @@ from typing import Any
 from app_repro.config import protocols
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
+from app_repro.records.metrics import scales
 from app_repro.records.runs import RunRecord, read_all
-from app_repro.report.write import METRICS
 
 SHOWN = ("dataset", "arch", "criterion", "scope", "replay", "precision")
 """Settings that a row begins with, where they are not what they are by default."""
 
-EFFECTS = ("density_effective", "test_accuracy", "cer", "generalisation_gap", "gap_test")
-"""Metrics of a run's summary whose change is shown."""
+EFFECTS = dict(sorted(scales("effects").items(), key=lambda item: not item[0].startswith("density")))
+"""What is shown of the metrics whose change is shown, densities first: turning a switch changes them most directly."""
 
 MEANING = protocols.MEANING | {"all of them": "the whole bundle turned into the other one"}
 """What each switch decides, in the order of the table; last, all at once."""
@@ -157,7 +157,7 @@ def as_table(found: Sequence[Row]) -> str:
     from tabulate import tabulate
 
     head = ["switch", "paper", "released", "APP under", "turned to", "setting", "seeds"]
-    head += [f"{METRICS[metric][0]}: change" for metric in EFFECTS]
+    head += [f"{scale.heading}: change" for scale in EFFECTS.values()]
     body = []
     for row in found:
         values = [_word(row[name]) for name in PROTOCOLS]
@@ -176,7 +176,7 @@ def _shown(metric: str, effects: dict[str, Any]) -> str:
     """Before -> after, and the paired change with its sd over seeds."""
     if metric not in effects:
         return "not run"
-    _, factor, digits = METRICS[metric]
+    factor, digits = EFFECTS[metric].factor, EFFECTS[metric].digits
     effect = effects[metric]
     before, after, change = (effect[key] * factor for key in ("before", "after", "change"))
     spread = "" if effect["sd"] is None else f" ± {effect['sd'] * factor:.{digits}f}"

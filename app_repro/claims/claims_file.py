@@ -9,9 +9,10 @@ from dataclasses import fields
 from pathlib import Path
 
 from app_repro.claims.kinds.registry import KINDS
-from app_repro.claims.statement import METRICS, OWN, Claim, claim_params, protocols, seeds, side_specs
+from app_repro.claims.statement import OWN, Claim, claim_params, protocols, seeds, side_specs
 from app_repro.config.presets import PRESETS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
+from app_repro.records import metrics
 
 __all__ = ["COLUMNS", "Claim", "ClaimsError", "claim_params", "load"]
 
@@ -119,11 +120,11 @@ def _check_words(cells: dict[str, str], where: str) -> None:
     for name in ("source", "quotation", "method"):
         if not cells[name]:
             raise ClaimsError(f"{where}: {name}: is empty; every claim has one")
-    for name, known in (("metric", METRICS), ("kind", KINDS), ("preset", PRESETS)):
+    for name, known in (("metric", metrics.claimed()), ("kind", KINDS), ("preset", PRESETS)):
         if cells[name] not in known:
             hint = nearest(cells[name], known)
             raise ClaimsError(f"{where}: {name}: {cells[name][:60]!r} is unknown; known: {', '.join(known)}{hint}")
-    units = METRICS[cells["metric"]]
+    units = metrics.METRICS[cells["metric"]].claim_units
     if cells["unit"] not in units:
         raise ClaimsError(f"{where}: unit: {cells['unit'][:60]!r} does not fit {cells['metric']}; {' or '.join(units)}")
     if bool(cells["margin"]) != bool(cells["margin_reason"]):

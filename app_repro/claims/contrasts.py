@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 from app_repro.claims.judgement import LEVEL, SeedSpread, choose_noise, mean_of
 from app_repro.claims.kinds.ordering import Pair, judge_ordering
-from app_repro.claims.statement import HIGHER_IS_BETTER
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
+from app_repro.records.metrics import METRICS
 from app_repro.records.settings import Group
-
-COMPARED = ("test_accuracy", "cer", "mean_error", "generalisation_gap", "gap_test")
-"""Metrics in which runs compete; densities, sizes and FLOPs follow from the settings, times from the machine."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def best(rivals: Sequence[Group], metric: str, pool: Pool) -> Group | None:
     """
     if len(rivals) < 2 or any(one.diverged or not one.runs for one in rivals):
         return None
-    sign = 1.0 if metric in HIGHER_IS_BETTER else -1.0
+    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
     first = max(rivals, key=lambda one: sign * mean_of([run.value(metric) for run in one.runs]))
     pairs = []
     for rival in rivals:

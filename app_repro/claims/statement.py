@@ -12,37 +12,10 @@ from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
 from app_repro.config.reading import settings_from_words
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
+from app_repro.records.metrics import METRICS
 
 OWN = "app-repro"
 """Source of our own statements; each says why it may fail."""
-
-METRICS: dict[str, dict[str, float]] = {
-    "test_accuracy": {"points": 100.0, "fraction": 1.0},
-    "cer": {"errors": 1.0},
-    "mean_error": {"points": 100.0, "fraction": 1.0},
-    "generalisation_gap": {"points": 100.0, "fraction": 1.0},
-    "gap_test": {"points": 100.0, "fraction": 1.0},
-    "density_nominal": {"points": 100.0, "fraction": 1.0},
-    "density_effective": {"points": 100.0, "fraction": 1.0},
-    "layer_density": {"points": 100.0},
-}
-"""Metric of a record's summary -> unit a claim may use -> factor from the record's value."""
-
-
-HIGHER_IS_BETTER = ("test_accuracy",)
-"""Metrics of which more is ahead; of every other one less is."""
-
-WORDS = {
-    "test_accuracy": "test accuracy",
-    "cer": "cumulative errors (CER)",
-    "mean_error": "mean error",
-    "generalisation_gap": "generalisation gap",
-    "gap_test": "gap to the test set",
-    "density_nominal": "nominal density",
-    "density_effective": "effective density",
-    "layer_density": "density of the early layers",
-}
-"""Metric -> its name in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +76,7 @@ class Claim:
     @property
     def scale(self) -> float:
         """Factor from a record's value to the claim's unit."""
-        return METRICS[self.metric][self.unit]
+        return METRICS[self.metric].claim_units[self.unit]
 
 
 def side_settings(side: str) -> dict[str, Any]:

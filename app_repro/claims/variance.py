@@ -5,10 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from app_repro.claims.judgement import NOISELESS, SeedSpread
+from app_repro.records.metrics import METRICS
 from app_repro.records.runs import RunRecord
-
-DETERMINISTIC = ("density_nominal",)
-"""Metrics that follow from the settings: no noise, and one seed says it all."""
 
 SAME_DATA = ("dataset", "image_size", "few_shot", "train_limit", "test_limit", "sb", "epochs")
 """Settings that make two cells' noise comparable: the data set, and what sets the size of its metrics."""
@@ -42,7 +40,7 @@ class Pool:
         return noise and SeedSpread(noise.sd * size, noise.dof, True)
 
     def _noise(self, metric: str, like: RunRecord, paired: bool) -> SeedSpread | None:
-        if metric in DETERMINISTIC:
+        if METRICS[metric].deterministic:
             return NOISELESS
         key = (metric, _data(like), paired)
         if key not in self._known:

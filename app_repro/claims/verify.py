@@ -10,10 +10,11 @@ from app_repro.claims.judgement import Judgement, few, mean_of, spread_of
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.matching import Comparison, Index, cells_of, index
 from app_repro.claims.statement import Claim, protocols
-from app_repro.claims.variance import DETERMINISTIC, Pool
+from app_repro.claims.variance import Pool
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
 from app_repro.records import runs as evidence
+from app_repro.records.metrics import METRICS
 
 SCHEMA = 1
 """Version of the JSON that `Report.as_dict` gives."""
@@ -146,7 +147,7 @@ def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict
         f"{cell.label}: {', '.join(cell.missing) if cell.runs else 'every run'}" for cell in cells if cell.missing
     ]
     deviations = tuple(dict.fromkeys(text for cell in present for text in cell.deviations))
-    complete = [cell for cell in present if cell.seeds and (not cell.missing or claim.metric in DETERMINISTIC)]
+    complete = [cell for cell in present if cell.seeds and (not cell.missing or METRICS[claim.metric].deterministic)]
     # an open claim asks for no cell in particular: the incomplete ones are named, and not judged
     asked = () if claim.is_open and complete else missing
     diverged = [run.path for cell in present for run in cell.runs if not run.is_finished]
@@ -182,7 +183,7 @@ def _by_seed(cell: Comparison, numbers: Sequence[float]) -> str:
 def _ruled(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
     """What the claim's rule says; of a quantity without noise that it has none: else one seed would not have done."""
     judged = KINDS[claim.kind].rule(claim, cells, pool)
-    if claim.metric not in DETERMINISTIC:
+    if not METRICS[claim.metric].deterministic:
         return judged
     reason = f"{judged.reason}; there is no noise: it follows from the settings"
     return replace(judged, reason=reason, sd=judged.sd if judged.n > 1 else None)

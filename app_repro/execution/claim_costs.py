@@ -8,10 +8,11 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.core.files import canonical
 from app_repro.execution.cost import network, published_shape, workload
+from app_repro.records.metrics import Scale
 from app_repro.records.runs import RunRecord
 from app_repro.report.tables import table
 from app_repro.report.tables.main import device
-from app_repro.report.tables.table import NOTHING, Cell, Column, Scale, Table
+from app_repro.report.tables.table import NOTHING, Cell, Column, Table
 
 KINDS = {"cuda": "GPU", "cpu": "CPU"}
 """Kind of a device in a record -> as it is called here."""

@@ -10,27 +10,14 @@ from typing import Any
 from app_repro.config.protocols import protocol_title
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.records import record
+from app_repro.records import metrics, record
 from app_repro.records.store import Store
 
 PROJECT = "app-repro"
 INIT_SECONDS = 25.0
 
-PER_MEGABATCH = (
-    "density_nominal",
-    "density_effective",
-    "train_samples",
-    "trained_samples",
-    "best_epoch",
-    "test_errors",
-    "test_samples",
-    "test_loss",
-    "train_accuracy",
-    "val_accuracy",
-    "generalisation_gap",
-    "gap_test",
-)
-"""Results per megabatch that are charted and tabled."""
+PER_MEGABATCH = metrics.of_megabatches("wandb")
+"""Metrics per megabatch that are charted and tabled."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +113,8 @@ class Runs:
     def _finished_megabatches(self, run_id: str, count: int) -> None:
         folder = self.store.folder(self.specs[run_id])
         if count > self.told[run_id] and (results := folder.megabatches(count)):
-            for item in results[self.told[run_id] :]:
-                self.open[run_id].log(at_megabatch(item))
+            for k in range(self.told[run_id] + 1, count + 1):
+                self.open[run_id].log(at_megabatch(results[:k]))
             self.told[run_id] = count
 
     def _end(self, run_id: str, status: str) -> None:
@@ -182,12 +169,12 @@ def _common(where: Where) -> dict[str, Any]:
 def rows(epochs: int, results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """What a run's files say, in the order in which a live mirror logs it: a megabatch's epochs, then the megabatch."""
     found = []
-    for item in results:
+    for k, item in enumerate(results, 1):
         history = item.get("history") or {}
         for index in range(len(next(iter(history.values()), []))):
             values = {name: series[index] for name, series in history.items()}
             found.append(at_epoch(item["megabatch"], index + 1, epochs, values))
-        found.append(at_megabatch(item))
+        found.append(at_megabatch(results[:k]))
     return found
 
 
@@ -197,9 +184,10 @@ def at_epoch(megabatch: int, epoch: int, epochs: int, values: dict[str, Any]) ->
     return {"epoch/number": number, **{f"epoch/{name}": value for name, value in values.items()}}
 
 
-def at_megabatch(item: dict[str, Any]) -> dict[str, Any]:
-    """One megabatch's results under wandb's names."""
-    return {"megabatch/number": item["megabatch"], **{f"megabatch/{key}": item[key] for key in PER_MEGABATCH}}
+def at_megabatch(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The results of the last of these megabatches, the run's first ones, under wandb's names."""
+    values = {f"megabatch/{name}": metric.after(results) for name, metric in PER_MEGABATCH.items()}
+    return {"megabatch/number": results[-1]["megabatch"], **values}
 
 
 def conclude(run: Any, content: dict[str, Any]) -> None:
@@ -207,8 +195,9 @@ def conclude(run: Any, content: dict[str, Any]) -> None:
     import wandb
 
     table = wandb.Table(columns=["megabatch", *PER_MEGABATCH])
-    for item in content["megabatches"]:
-        table.add_data(item["megabatch"], *(item[key] for key in PER_MEGABATCH))
+    for k, item in enumerate(content["megabatches"], 1):
+        values = (metric.after(content["megabatches"][:k]) for metric in PER_MEGABATCH.values())
+        table.add_data(item["megabatch"], *values)
     run.log({"megabatches": table})
     plain = {key: value for key, value in (content["summary"] or {}).items() if isinstance(value, int | float)}
     run.summary.update(plain | {"status": content["status"]})

@@ -1,10 +1,10 @@
 """What a run leaves: results per megabatch, metrics derived from them, provenance."""
 
-import itertools
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DivergedError, IntegrityError, place
 from app_repro.core.files import read_sealed
 from app_repro.core.paths import PACKAGE
+from app_repro.records import metrics
 from app_repro.records.code import code_digest
 
 SCHEMA = 1
@@ -21,8 +22,8 @@ SCHEMA = 1
 
 def make(
     spec: RunSpec,
-    megabatches: list[dict[str, Any]],
-    network: dict[str, Any],
+    megabatches: Sequence[Any],
+    network: Any,
     *,
     data_source: dict[str, Any],
     files: dict[str, str],
@@ -46,56 +47,11 @@ def make(
         "accepted_code": [],
         "data_source": data_source,
         "network": network,
-        "summary": summary(megabatches, network) if megabatches and not diverged else None,
+        "summary": metrics.summary(megabatches, network) if megabatches and not diverged else None,
         "megabatches": [{key: value for key, value in item.items() if key != "history"} for item in megabatches],
         "files": files,
         "provenance": provenance,
     }
-
-
-def summary(megabatches: list[dict[str, Any]], network: dict[str, Any]) -> dict[str, Any]:
-    """Metrics of a whole run (errors are counts, accuracies, gaps and densities fractions, FLOPs per image or in all).
-
-    `cer` = sum of test errors over the megabatches; `are` = change of the test error rate from one to the next;
-    both gaps at the last megabatch.
-    """
-    errors = [item["test_errors"] for item in megabatches]
-    tested = megabatches[0]["test_samples"]
-    last = megabatches[-1]
-    weights = sum(layer["weights"] for layer in network["layers"].values())
-    dense_flops, _ = _flops(network, None)
-    _, sparse_flops = _flops(network, last["kept"])
-    return {
-        "test_accuracy": 1 - errors[-1] / tested,
-        "cer": sum(errors),
-        "mean_error": sum(errors) / (len(errors) * tested),
-        "are": [(after - before) / tested for before, after in itertools.pairwise(errors)],
-        "generalisation_gap": last["generalisation_gap"],
-        "gap_test": last["gap_test"],
-        "density_nominal": last["density_nominal"],
-        "density_effective": last["density_effective"],
-        "parameters_kept": network["parameters"] - weights + sum(last["kept"]),
-        "inference_flops": dense_flops,
-        "inference_flops_at_density": sparse_flops,
-        # a training pass costs three forward ones: forward, gradients of the inputs, gradients of the weights
-        "train_flops": sum(3 * item["trained_samples"] * dense_flops for item in megabatches),
-        "train_flops_at_density": sum(
-            3 * item["trained_samples"] * _flops(network, item["kept"])[1] for item in megabatches
-        ),
-        "trained_samples": sum(item["trained_samples"] for item in megabatches),
-        "emptied_layers": [name for name, kept in zip(network["layers"], last["kept"], strict=True) if kept == 0],
-        "wall_seconds": sum(item["timing"]["wall_seconds"] for item in megabatches),
-    }
-
-
-def _flops(network: dict[str, Any], kept: list[int] | None) -> tuple[int, int]:
-    """FLOPs of one image's forward pass: dense, and with each prunable layer scaled by its density."""
-    layers = network["layers"].values()
-    dense = sum(layer["flops"] for layer in layers) + network["other_flops"]
-    if kept is None:
-        return dense, dense
-    pairs = zip(layers, kept, strict=True)
-    return dense, network["other_flops"] + sum(round(item["flops"] * n / item["weights"]) for item, n in pairs)
 
 
 def stored(content: dict[str, Any]) -> dict[str, Any]:

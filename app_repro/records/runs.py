@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.config.protocols import PRUNING_ONLY
-from app_repro.core.errors import IntegrityError
+from app_repro.core.errors import DataError, IntegrityError
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PUBLISHED, RUNS
-from app_repro.records import record
+from app_repro.records import metrics, record
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,13 @@ class RunRecord:
 
     def value(self, metric: str) -> float:
         """A metric of its summary, in the record's unit."""
-        return float(self.content["summary"][metric])
+        if (value := self.measured(metric)) is None:
+            raise DataError(f"{self.path}: {metric} was not measured")
+        return float(value)
+
+    def measured(self, metric: str) -> Any:
+        """The same, or None where it was not measured."""
+        return metrics.value(metric, self.content)
 
     def curve(self, metric: str) -> list[float]:
         """A metric per megabatch, in the record's unit."""

@@ -9,16 +9,9 @@ from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.core.errors import DataError, ParamsError, nearest_and_known
-from app_repro.records import runs
+from app_repro.records import metrics, runs
 from app_repro.records.record import diverged_where, protocol_name
 from app_repro.records.runs import RunRecord
-from app_repro.report.tables.main import SCALES
-
-METRICS = (
-    "test_accuracy", "cer", "mean_error", "generalisation_gap", "gap_test", "density_nominal", "density_effective",
-    "parameters_kept", "inference_flops", "inference_flops_at_density", "train_flops", "train_flops_at_density",
-    "wall_seconds",
-)  # fmt: skip
 
 
 def find(records: Sequence[RunRecord], name: str) -> RunRecord:
@@ -117,10 +110,10 @@ def _metrics(content: dict[str, Any], same: Sequence[RunRecord]) -> list[tuple[s
 
     finished = [other for other in same if other.is_finished]
     rows = []
-    for metric in METRICS:
-        if (mine := content["summary"].get(metric)) is not None:
-            over = table.mean([other.content["summary"].get(metric) for other in finished], SCALES[metric], ())
-            rows.append((SCALES[metric].heading, table.number(mine, SCALES[metric]).shown, over.shown))
+    for name, metric in metrics.of_runs("card").items():
+        if (mine := metrics.value(name, content)) is not None:
+            over = table.mean([other.measured(name) for other in finished], metric.at("card"), ())
+            rows.append((metric.at("card").heading, table.number(mine, metric.at("card")).shown, over.shown))
     return rows
 
 

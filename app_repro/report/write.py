@@ -19,11 +19,6 @@ from app_repro.report.page import write as page
 from app_repro.report.tables import baselines, dvc_plots, formats, main, stream
 from app_repro.report.tables.table import Table
 
-METRICS = {
-    metric: (main.SCALES[metric].heading, main.SCALES[metric].factor, main.SCALES[metric].digits)
-    for metric in main.OVERVIEW
-}
-
 
 def write(folders: Sequence[Path], claims: Path | None, out: Path) -> str:
     """Write the report of all records under `folders` (none named: runs.KNOWN) into `out`; its overview as text.

@@ -2,65 +2,18 @@ import ast
 import shutil
 
 import pytest
+from by_hand import NETWORK, RESULTS, SPEC
 from house import imports
 
-from app_repro.config import grid, presets
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError
 from app_repro.core.paths import PACKAGE
 from app_repro.records import code, record
 
-SPEC = grid.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "method": "app", "seed": 1}).specs[0]
-NETWORK = {
-    "parameters": 130,
-    "layers": {"a.weight": {"weights": 100, "flops": 1000}, "b.weight": {"weights": 20, "flops": 400}},
-    "other_flops": 50,
-}
-
-
-def megabatch(k: int, errors: int, kept: list[int]) -> dict:
-    return {
-        "megabatch": k,
-        "test_errors": errors,
-        "test_samples": 200,
-        "kept": kept,
-        "density_nominal": 0.5,
-        "density_effective": sum(kept) / 120,
-        "generalisation_gap": 0.1 * k,
-        "gap_test": 0.2,
-        "trained_samples": 10 * k,
-        "train_samples": 5 * k,
-        "history": {"train_loss": [1.0]},
-        "timing": {"wall_seconds": 2.0},
-    }
-
-
-RESULTS = [megabatch(1, 100, [100, 20]), megabatch(2, 60, [50, 10])]
-
 
 def made(**changes) -> dict:
     arguments = {"data_source": {}, "files": {}, "provenance": {}} | changes
     return record.make(SPEC, RESULTS, NETWORK, **arguments)
-
-
-def test_metrics_are_those_of_the_paper_by_hand() -> None:
-    summary = record.summary(RESULTS, NETWORK)
-    assert summary["cer"] == 160 and summary["mean_error"] == 160 / 400
-    assert summary["test_accuracy"] == 0.7 and summary["are"] == [-0.2]
-    assert summary["generalisation_gap"] == 0.2 and summary["density_effective"] == 0.5
-
-
-def test_parameters_and_flops_count_the_layers_by_their_density() -> None:
-    summary = record.summary(RESULTS, NETWORK)
-    assert summary["parameters_kept"] == 130 - 120 + 60
-    assert summary["inference_flops"] == 1450 and summary["inference_flops_at_density"] == 50 + 500 + 200
-    assert summary["train_flops"] == 3 * 30 * 1450
-    assert summary["train_flops_at_density"] == 3 * (10 * 1450 + 20 * 750)
-    assert summary["emptied_layers"] == []
-
-
-def test_an_emptied_layer_is_flagged() -> None:
-    assert record.summary([megabatch(1, 1, [5, 0])], NETWORK)["emptied_layers"] == ["b.weight"]
 
 
 def test_a_record_survives_the_disk_and_names_its_protocol(tmp_path) -> None:

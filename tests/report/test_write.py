@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import synthetic
-from test_record import SPEC, megabatch
+from by_hand import SPEC, megabatch
 from typer.testing import CliRunner
 
 from app_repro.claims.claims_file import ClaimsError

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from app_repro.claims.judgement import LEVEL, Judgement, SeedSpread, choose_noise
 from app_repro.claims.matching import Comparison
-from app_repro.claims.statement import WORDS, Claim
+from app_repro.claims.statement import Claim
 from app_repro.claims.student import NORMAL, quantile
 from app_repro.claims.variance import Pool
+from app_repro.records.metrics import METRICS
 
 Sample = tuple[list[float], SeedSpread | None]
 """Numbers seed by seed, and the spread of one of them; None where too few runs are there to know it."""
@@ -117,7 +118,7 @@ def chance_within_margin(claim: Claim, noise: SeedSpread, n: int, effect: float)
 
 def subject(claim: Claim) -> str:
     """ "The test accuracy of app", with which each kind's sentence begins."""
-    return f"The {WORDS[claim.metric]} of {claim.method}"
+    return f"The {METRICS[claim.metric].in_words} of {claim.method}"
 
 
 def size(claim: Claim, sign: str = "") -> str:

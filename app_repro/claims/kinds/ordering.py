@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from app_repro.claims.judgement import HARD, LEVEL, Judgement, SeedSpread, few, mean_of, seeds_needed
 from app_repro.claims.kinds.kind import Kind, Sample, contrast_sample, subject, values, weakest_cell, weighted
 from app_repro.claims.matching import Comparison
-from app_repro.claims.statement import HIGHER_IS_BETTER, Claim
+from app_repro.claims.statement import Claim
 from app_repro.claims.student import NORMAL, cdf, quantile
 from app_repro.claims.variance import Pool
+from app_repro.records.metrics import METRICS
 
 APART, PAST_MIDPOINT = (0.0, 1.0, -1.0), (1.0, -0.5, -0.5)
 """Weights of the sides of `closer`: how far apart the latter two lie, and how far past their midpoint the first."""
@@ -168,7 +169,7 @@ def _ordering(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgemen
 
 def _ahead(claim: Claim) -> tuple[float, float]:
     """Weights of the method and of a side, of a sum that is above 0 where the method is ahead."""
-    return (1.0, -1.0) if claim.metric in HIGHER_IS_BETTER else (-1.0, 1.0)
+    return (1.0, -1.0) if METRICS[claim.metric].higher_is_better else (-1.0, 1.0)
 
 
 def _weakest_pair(claim: Claim, cell: Comparison) -> list[float]:

@@ -18,7 +18,8 @@ from app_repro.claims.kinds.kind import (
 from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
 from app_repro.claims.student import quantile
-from app_repro.claims.variance import DETERMINISTIC, Pool
+from app_repro.claims.variance import Pool
+from app_repro.records.metrics import METRICS
 
 
 def value_verdict(
@@ -113,7 +114,7 @@ def _upper_bound(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
 def _ratio(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
     """Paired by seed; its noise is the cell's own, or none for what follows from the settings."""
     ratios = _ratios(claim, cell)
-    is_exact = claim.metric in DETERMINISTIC
+    is_exact = METRICS[claim.metric].deterministic
     return _against_reported(claim, ratios, judgement.NOISELESS if is_exact else judgement.own_noise(ratios))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from app_repro.records.metrics import scales
 from app_repro.report.figures.series import (
     Record,
     Row,
@@ -16,13 +17,8 @@ from app_repro.report.figures.series import (
     shown,
 )
 
-METRICS = {
-    # record's name: (as on the axis, factor, digits)
-    "test_accuracy": ("test accuracy, %", 100.0, 2),
-    "cer": ("CER, errors", 1.0, 0),
-    "generalisation_gap": ("gap, points", 100.0, 2),
-}
-"""The three columns of the paper's figure of results."""
+METRICS = {name: (scale.heading, scale.factor, scale.digits) for name, scale in scales("figure").items()}
+"""The three columns of the paper's figure of results: record's name -> (as on the axis, factor, digits)."""
 
 COSTS = {
     "density_effective": "effective density",

@@ -7,18 +7,14 @@ from app_repro.claims.contrasts import contrast
 from app_repro.claims.matching import Index, cells_of
 from app_repro.claims.statement import Claim, protocols, seeds, side_specs
 from app_repro.claims.variance import Pool
-from app_repro.records import settings
+from app_repro.records import metrics, settings
+from app_repro.records.metrics import Scale
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
 from app_repro.report.tables import table
-from app_repro.report.tables.table import NOTHING, Cell, Column, Scale, Table
+from app_repro.report.tables.table import NOTHING, Cell, Column, Table
 
-SCALES = {
-    "test_accuracy": Scale("test accuracy, points", 100, 2),
-    "cer": Scale("CER, errors", 1, 1),
-    "generalisation_gap": Scale("gap, points", 100, 2),
-    "gap_test": Scale("gap to test, points", 100, 2),
-}
+SCALES = metrics.scales("differences")
 BASELINES = ("dense", "osp")
 
 NOTE = (

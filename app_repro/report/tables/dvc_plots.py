@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.core import files
+from app_repro.records import metrics
 from app_repro.report.tables.table import Table
 
-DRAWN = ("test_accuracy", "generalisation_gap", "density_effective")
+DRAWN = tuple(metrics.of_megabatches("plots"))
 """Columns of the table per megabatch that are drawn, means over seeds; all are fractions."""
 
 

@@ -1,37 +1,19 @@
 """The main table: what each group of runs reached, what it kept and what it took."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from app_repro.claims.contrasts import COMPARED, best
+from app_repro.claims.contrasts import best
 from app_repro.claims.variance import Pool
-from app_repro.records import settings
+from app_repro.records import metrics, settings
+from app_repro.records.metrics import Scale
 from app_repro.records.settings import Group
 from app_repro.report.tables import table
-from app_repro.report.tables.table import Cell, Column, Scale, Table
+from app_repro.report.tables.table import Cell, Column, Table
 
-SCALES = {
-    "test_accuracy": Scale("test accuracy %", 100, 2),
-    "cer": Scale("CER"),
-    "mean_error": Scale("mean error %", 100, 2),
-    "generalisation_gap": Scale("gap, points", 100, 2),
-    "gap_test": Scale("gap to test, points", 100, 2),
-    "density_nominal": Scale("nominal density", 1, 4),
-    "density_effective": Scale("effective density", 1, 4),
-    "parameters_kept": Scale("parameters kept, thousands", 1e-3, 1),
-    "inference_flops": Scale("inference, MFLOPs", 1e-6, 2),
-    "inference_flops_at_density": Scale("inference at layer density, MFLOPs", 1e-6, 2),
-    "train_flops": Scale("training, TFLOPs", 1e-12, 3),
-    "train_flops_at_density": Scale("training at layer density, TFLOPs", 1e-12, 3),
-    "wall_seconds": Scale("wall time, s", 1, 1),
-    "samples_per_second": Scale("training samples/s"),
-    "energy_joules": Scale("energy, kJ", 1e-3, 2),
-}
-"""What is measured of a run, by its name in the record's summary or here."""
-
-OVERVIEW = ("test_accuracy", "cer", "generalisation_gap", "gap_test", "density_nominal", "density_effective")
-"""The metrics that the overview shows."""
+OVERVIEW = metrics.scales("overview")
+"""The metrics that the overview shows, and how."""
 
 NOTE = (
     "Mean ± sd over seeds (n). CER: test errors summed over the megabatches; mean error: their share of all tests. "
@@ -43,24 +25,20 @@ NOTE = (
     "by a Holm-corrected one-sided 95 % bound of the difference paired by seed."
 )
 
-_COMPUTED: dict[str, Callable[[dict[str, Any]], float | None]] = {
-    "samples_per_second": lambda content: _rate(content["summary"]),
-    "energy_joules": lambda content: content["provenance"].get("device", {}).get("energy_joules"),
-}
-
 
 def main_table(made: Sequence[Group], pool: Pool) -> Table:
-    """A row a group: its settings, then each of SCALES as mean ± sd (n), in the record's unit; energy where known."""
+    """A row a group: its settings, then each metric as mean ± sd (n), in the record's unit; energy where known."""
     keys = settings.varying([one.settings for one in made])
-    metrics = [
-        key for key in SCALES if key != "energy_joules" or any(_measured(r.content, key) for g in made for r in g.runs)
-    ]
+    scales = metrics.scales("main")
+    if not any(run.measured("energy_joules") for one in made for run in one.runs):
+        del scales["energy_joules"]
     ahead = _ahead(made, pool)
     rows = tuple(
-        (*settings.labels(one.settings, keys), *(_cell(one, metric, ahead) for metric in metrics)) for one in made
+        (*settings.labels(one.settings, keys), *(_cell(one, metric, scale, ahead) for metric, scale in scales.items()))
+        for one in made
     )
-    columns = (*settings.columns(keys), *(Column(metric, SCALES[metric].heading, True) for metric in metrics))
-    silent = ["Energy was not measured."] if "energy_joules" not in metrics else []
+    columns = (*settings.columns(keys), *(Column(metric, scale.heading, True) for metric, scale in scales.items()))
+    silent = ["Energy was not measured."] if "energy_joules" not in scales else []
     note = " ".join([NOTE, *silent, *settings.gaps(made), *_devices(made), *_departures(made)])
     return Table("main", "Every setting: what it reached, what it kept, what it took", note, columns, rows)
 
@@ -74,7 +52,7 @@ def to_overview(table: Table, groups: Sequence[Group]) -> str:
 
     rows = _finished(table, groups)
     keys = settings.varying([group.settings for group, _ in rows])
-    heading = [*keys, "seeds", *(SCALES[metric].heading for metric in OVERVIEW)]
+    heading = [*keys, "seeds", *(scale.heading for scale in OVERVIEW.values())]
     body = [
         [*(_plain(group.settings[key]) for key in keys), len(group.runs), *(_mean_sd(m, cells[m]) for m in OVERVIEW)]
         for group, cells in rows
@@ -109,7 +87,7 @@ def _plain(value: Any) -> str:
 
 def _mean_sd(metric: str, cell: Cell) -> str:
     """Mean ± sd without thousands separators; the mean alone for one seed."""
-    scale = SCALES[metric]
+    scale = OVERVIEW[metric]
     mean = f"{cell.value * scale.factor:.{scale.digits}f}"
     return mean if cell.sd is None else f"{mean} ± {cell.sd * scale.factor:.{scale.digits}f}"
 
@@ -121,22 +99,13 @@ def _ahead(made: Sequence[Group], pool: Pool) -> dict[str, set[int]]:
         contests.setdefault(one.contest, []).append(one)
     return {
         metric: {id(first) for rivals in contests.values() if (first := best(rivals, metric, pool))}
-        for metric in COMPARED
+        for metric in metrics.competing()
     }
 
 
-def _cell(one: Group, metric: str, ahead: dict[str, set[int]]) -> Cell:
-    values = [_measured(run.content, metric) for run in one.runs]
-    return table.mean(values, SCALES[metric], one.ids, best=id(one) in ahead.get(metric, ()))
-
-
-def _measured(content: dict[str, Any], metric: str) -> float | None:
-    return _COMPUTED[metric](content) if metric in _COMPUTED else content["summary"].get(metric)
-
-
-def _rate(summary: dict[str, Any]) -> float | None:
-    samples, seconds = summary.get("trained_samples"), summary.get("wall_seconds")
-    return samples / seconds if samples and seconds else None
+def _cell(one: Group, metric: str, scale: Scale, ahead: dict[str, set[int]]) -> Cell:
+    values = [run.measured(metric) for run in one.runs]
+    return table.mean(values, scale, one.ids, best=id(one) in ahead.get(metric, ()))
 
 
 def device(content: dict[str, Any]) -> str:

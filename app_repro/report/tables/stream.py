@@ -1,24 +1,14 @@
 """How runs went: a table per megabatch, and one of each layer's density as the stream goes on."""
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from app_repro.records import settings
+from app_repro.records import metrics, settings
+from app_repro.records.metrics import Scale
 from app_repro.records.settings import Group
 from app_repro.report.tables import table
-from app_repro.report.tables.table import Cell, Column, Scale, Table
+from app_repro.report.tables.table import Cell, Column, Table
 
-PER_MEGABATCH = {
-    "test_accuracy": Scale("test accuracy %", 100, 2),
-    "cer": Scale("CER so far, errors"),
-    "generalisation_gap": Scale("gap, points", 100, 2),
-    "gap_test": Scale("gap to test, points", 100, 2),
-    "density_nominal": Scale("nominal density", 1, 4),
-    "density_effective": Scale("effective density", 1, 4),
-    "best_epoch": Scale("epoch kept", 1, 1),
-    "wall_seconds": Scale("wall time, s", 1, 2),
-}
 DENSITY, COUNT, MFLOPS = Scale("density", 1, 4), Scale("count"), Scale("MFLOPs", 1e-6, 3)
 
 PLACES = ("first", "quarter", "half", "three_quarters", "last")
@@ -26,24 +16,25 @@ PLACES = ("first", "quarter", "half", "three_quarters", "last")
 
 
 def per_megabatch(made: Sequence[Group]) -> Table:
-    """A row a group and megabatch, each of PER_MEGABATCH as mean ± sd (n), in the record's unit."""
+    """A row a group and megabatch, each metric as mean ± sd (n), in the record's unit."""
     keys = settings.varying([one.settings for one in made])
+    shown = [(metric, metric.at("megabatches")) for metric in metrics.of_megabatches("megabatches").values()]
     rows: list[tuple[Cell, ...]] = []
     for one in made:
         head = settings.labels(one.settings, keys)
-        errors = [list(itertools.accumulate(item["test_errors"] for item in _stream(run))) for run in one.runs]
-        for k in range(max(map(len, errors), default=0)):  # a record may be shorter than others of its setting
-            there = [(_stream(run)[k], sums[k]) for run, sums in zip(one.runs, errors, strict=True) if k < len(sums)]
-            values = [_values(item) | {"cer": so_far} for item, so_far in there]
-            ids = tuple(name for name, sums in zip(one.ids, errors, strict=True) if k < len(sums))
-            sizes = (table.label(k + 1), table.number(there[0][0].get("train_samples"), COUNT))
-            cells = (table.mean([v[m] for v in values], scale, ids) for m, scale in PER_MEGABATCH.items())
+        for k in range(1, max((len(_stream(run)) for run in one.runs), default=0) + 1):
+            there = [run for run in one.runs if k <= len(_stream(run))]  # one may be shorter than others of its setting
+            ids = tuple(run.content["run_id"] for run in there)
+            sizes = (table.label(k), table.number(_stream(there[0])[k - 1].get("train_samples"), COUNT))
+            cells = (
+                table.mean([metric.after(_stream(run)[:k]) for run in there], scale, ids) for metric, scale in shown
+            )
             rows.append((*head, *sizes, *cells))
     columns = (
         *settings.columns(keys),
         Column("megabatch", "megabatch", True),
         Column("train_samples", "images seen", True),
-        *(Column(metric, scale.heading, True) for metric, scale in PER_MEGABATCH.items()),
+        *(Column(metric.name, scale.heading, True) for metric, scale in shown),
     )
     note = (
         "Mean ± sd over seeds (n), after each megabatch. Images seen: the training part of what is replayed. Epoch "
@@ -55,12 +46,6 @@ def per_megabatch(made: Sequence[Group]) -> Table:
 
 def _stream(run: Any) -> list[dict[str, Any]]:
     return run.content["megabatches"]
-
-
-def _values(item: dict[str, Any]) -> dict[str, Any]:
-    found = {metric: item.get(metric) for metric in PER_MEGABATCH}
-    accuracy = 1 - item["test_errors"] / item["test_samples"]
-    return found | {"test_accuracy": accuracy, "wall_seconds": item.get("timing", {}).get("wall_seconds")}
 
 
 def per_layer(made: Sequence[Group]) -> Table:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app_repro.records.metrics import Scale
+
 
 @dataclass(frozen=True)
 class Column:
@@ -44,15 +46,6 @@ class Table:
     """What the reader must know: units, what sd is over, which runs are missing."""
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How a measured number is shown: heading with its unit, factor from the record's unit, digits after the point."""
-
-    heading: str
-    factor: float = 1.0
-    digits: int = 0
 
 
 NOTHING = Cell(None, "-")

@@ -2,10 +2,11 @@ import pages
 import pytest
 import synthetic
 
-from app_repro.claims import printing, statement
+from app_repro.claims import printing
 from app_repro.claims.judgement import VERDICTS, Judgement
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.verify import Report, Verdict
+from app_repro.records.metrics import claimed
 from app_repro.report.page import findings
 
 
@@ -66,7 +67,7 @@ def test_an_open_claim_says_how_many_seeds_would_decide(needed, end) -> None:
 
 def test_every_verdict_kind_and_metric_has_its_words() -> None:
     assert set(findings.MEANINGS) == set(VERDICTS)
-    assert set(statement.WORDS) == set(statement.METRICS)
+    assert all(metric.in_words for metric in claimed().values())
     sentences = [KINDS[claim.kind].sentence(claim) for claim in synthetic.committed().values()]
     assert all(text.endswith(".") and "None" not in text for text in sentences)
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from app_repro.records.metrics import Scale
 from app_repro.report.tables import table
-from app_repro.report.tables.table import NOTHING, Scale
+from app_repro.report.tables.table import NOTHING
 
 PERCENT = Scale("accuracy %", 100, 2)
 

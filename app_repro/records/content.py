@@ -1,0 +1,137 @@
+"""What record.json and megabatch-NNN.json hold, as types: names, units and what may be missing."""
+
+from typing import Any, NotRequired, TypedDict
+
+Spec = dict[str, Any]
+"""Settings of a run, plain values by the names of RunSpec's fields."""
+
+
+class Timing(TypedDict):
+    """What a megabatch took, earlier processes of a resumed run included."""
+
+    wall_seconds: float
+    score_seconds: float
+    epoch_seconds: list[float]
+    samples_per_second: float
+    """Training samples over the seconds of all epochs."""
+
+
+class Megabatch(TypedDict):
+    """Results of one megabatch: accuracies, gaps and densities are fractions, errors and samples counts."""
+
+    run_id: str
+    megabatch: int
+    """1 to T."""
+    density_nominal: float
+    """By the method's schedule."""
+    density_effective: float
+    """Of the mask: the share of all prunable weights that is kept."""
+    kept: list[int]
+    """Weights kept per prunable layer, in the order of `Network.layers`; None in a thinned published record."""
+    train_samples: int
+    val_samples: int
+    trained_samples: int
+    """Training passes: train_samples times epochs."""
+    score_samples: int
+    best_epoch: int
+    """1 to the number of epochs: the epoch of the best validation accuracy, whose weights are kept."""
+    test_errors: int
+    test_samples: int
+    test_loss: float
+    train_accuracy: float
+    """As it ran in the last epoch, on augmented images."""
+    train_accuracy_clean: float
+    """Of the weights that are kept, on training images as they are."""
+    val_accuracy: float
+    """In the epoch whose weights are kept."""
+    val_accuracy_last: float
+    generalisation_gap: float
+    """Training minus validation accuracy, both of the last epoch."""
+    gap_test: float
+    """Accuracy on training images as they are minus test accuracy, of the weights that are kept."""
+    history: NotRequired[dict[str, list[float]]]
+    """Curves per epoch; in megabatch-NNN.json only."""
+    timing: NotRequired[Timing]
+    """Not in a thinned published record."""
+
+
+class Layer(TypedDict):
+    """One prunable layer."""
+
+    weights: int
+    flops: int
+    """Of one image's forward pass, unpruned."""
+
+
+class Network(TypedDict):
+    """Sizes of the network that was trained."""
+
+    parameters: int
+    layers: dict[str, Layer]
+    """Prunable layers by the name of their weight, by depth."""
+    other_flops: int
+    """FLOPs of one image's forward pass in all other layers."""
+
+
+class Where(TypedDict):
+    """Where a run diverged."""
+
+    megabatch: int
+    epoch: int
+
+
+class Protocol(TypedDict):
+    """The bundle of switches that a run is nearest to."""
+
+    name: str
+    departures: dict[str, Any]
+    """Switches that depart from the bundle, with the run's values."""
+
+
+class Source(TypedDict, total=False):
+    """Where the data set came from."""
+
+    origin: str
+    digest: str
+    official: bool
+    """Whether the archive is the publisher's, by digest."""
+
+
+class Provenance(TypedDict, total=False):
+    """Where and with what a run was trained."""
+
+    git: dict[str, Any]
+    """commit, dirty"""
+    python: str
+    versions: dict[str, str | None]
+    platform: str
+    device: dict[str, Any]
+    """kind, name, threads or cuda and cudnn, peak_bytes, lanes, runs_together, energy_joules as far as known."""
+    command: str
+
+
+class Record(TypedDict):
+    """record.json: one ended run."""
+
+    schema: int
+    run_id: str
+    status: str
+    """finished or diverged"""
+    diverged: Where | None
+    spec: Spec
+    protocol: Protocol
+    code_digest: str
+    """Of the learning code that trained it."""
+    accepted_code: list[str]
+    """Digests of later learning code for which a person let its numbers stand."""
+    data_source: Source
+    network: Network
+    summary: dict[str, Any]
+    """The metrics of a run (metrics.summary); None for a diverged run."""
+    megabatches: list[Megabatch]
+    """Without their histories."""
+    files: dict[str, str]
+    """sha256 of each file left beside it."""
+    provenance: Provenance
+    thinned: NotRequired[list[str]]
+    """In published records: what was left out of the megabatches."""
