@@ -12,7 +12,8 @@ import torch
 from hypothesis import settings
 from interrupted import mutant
 
-from app_repro.data.dataset import Augmentation, DataSet
+from app_repro.data.dataset import DataSet
+from app_repro.data.sets import Augmentation
 
 torch.set_num_threads(1)
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=50)

@@ -121,7 +121,7 @@ def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any
         configure(device)
     set_precision(spec.precision)
     start, rows, sizes = time.perf_counter(), [], {}
-    found = dataset.load(raw / splits.data_folder(spec))
+    found = dataset.load(raw / dataset.data_folder(spec))
     for stop in masks_only(spec, found, splits.cut(spec, raw), torch.device(device), images):
         kept, sizes = masks.kept(stop.mask), {name: layer.numel() for name, layer in stop.mask.items()}
         rows.append(

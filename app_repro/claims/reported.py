@@ -12,6 +12,7 @@ from typing import Any
 
 from app_repro.claims.claims_file import COLUMNS
 from app_repro.core.errors import AppReproError
+from app_repro.data.sets import SETS
 
 CONFIG = ("dataset", "arch", "meta_batch_number", "sparsity_level", "pruner")
 """Config keys of the released scripts that make a cell; runs that differ in the seed alone are averaged."""
@@ -23,7 +24,6 @@ SUMMARY = {
 }
 """Summary key -> metric, unit, rounding. The scripts log accuracies in percent."""
 
-MARGINS = {"cifar10": 1.0, "cifar100": 2.0, "restricted_imagenet": 1.0}
 CER_MARGIN = 0.05
 
 _PRUNERS = {"snip": "snip", "mag": "magnitude", "GraSP": "grasp", "SynFlow": "synflow"}
@@ -100,7 +100,7 @@ def claim_rows(runs: Iterable[Mapping[str, Any]], source: str) -> list[dict[str,
         method = _method(run)
         if (
             method
-            and str(config.get("dataset")) in MARGINS
+            and _has_margin(str(config.get("dataset")))
             and all(config.get(key) not in (None, "") for key in CONFIG)
         ):
             shots = str(config.get("n_shots", "")) if str(config.get("few_shot")).lower() == "true" else ""
@@ -133,6 +133,10 @@ def _method(run: Mapping[str, Any]) -> str | None:
     return _SCRIPTS.get(stem) or next((named[word] for word in words if word in named), None)
 
 
+def _has_margin(dataset: str) -> bool:
+    return dataset in SETS and SETS[dataset].margin is not None
+
+
 def _number(value: Any) -> float | None:
     try:
         number = float(value)
@@ -145,13 +149,14 @@ def _claim_row(
     cell: tuple[str, ...], metric: str, unit: str, rounding: float, known: list[tuple[str, float]], source: str
 ) -> dict[str, str]:
     method, dataset, arch, megabatches, tau, pruner, shots = cell
+    info = SETS[dataset]
     mean = math.fsum(value for _, value in known) / len(known)
-    margin = CER_MARGIN * abs(mean) if metric == "cer" else MARGINS[dataset]
+    margin = CER_MARGIN * abs(mean) if metric == "cer" else info.margin
     reason = "5 % of the reported CER" if metric == "cer" else f"the margin of {dataset}"
     setting = {"dataset": dataset, "arch": arch, "sb": str(int(float(megabatches)))}
     if method != "dense":
         setting |= {"tau": f"{float(tau):g}", "criterion": _PRUNERS.get(pruner, pruner)}
-    if dataset == "restricted_imagenet":
+    if info.sizes:
         setting |= {"few_shot": shots or "null"}
     name = "-".join(("reported", method, *setting.values(), metric)).lower()
     ids = " ".join(run_id for run_id, _ in known)
@@ -168,7 +173,7 @@ def _claim_row(
         "margin": f"{margin:.6g}",
         "margin_reason": reason,
         "n_reported": str(len(known)),
-        "preset": "fewshot" if dataset == "restricted_imagenet" else "headline",
+        "preset": info.preset,
         "settings": " ".join(["protocol=paper|released", *(f"{key}={value}" for key, value in setting.items())]),
         "note": "the released protocol is the one the authors ran",
     }

@@ -39,9 +39,9 @@ def fetch(
     store: StoreFolder = None,
 ) -> None:
     """Download data sets, check their digests, decode them to uint8 arrays."""
-    from app_repro.cli import stages
+    from app_repro.data import dataset
 
-    stages.fetch(params, out, store_at(store), datasets or [], origin)
+    dataset.fetch_grid(params, out, store_at(store), datasets or [], origin)
 
 
 @app.command()
@@ -51,9 +51,9 @@ def split(
     out: Annotated[Path, typer.Option(help="Where index files go.")] = SPLITS,
 ) -> None:
     """Cut each training set of the grid into its stream of megabatches."""
-    from app_repro.cli import stages
+    from app_repro.data import splits
 
-    stages.split(params, raw, out)
+    splits.write_grid(params, raw, out)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY, SWITCHES
 from app_repro.config.reading import shortened
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest, nearest_and_known
+from app_repro.data.sets import FOLDER, SETS
 
 MAX_RUNS = 100_000
 
@@ -107,10 +108,11 @@ def _resolve(combined: dict[str, Any], where: str) -> RunSpec:
             )
     else:
         fields |= dict.fromkeys(PRUNING_ONLY)
-    if fields["dataset"] != "restricted_imagenet":
+    if not (sizes := SETS.get(fields["dataset"], FOLDER).sizes):
         fields |= {"image_size": None, "few_shot": None}
     elif fields["image_size"] is None:
-        raise ParamsError(f"{where}: image_size: null is not allowed for restricted_imagenet: 32 or 224")
+        known = " or ".join(map(str, sizes))
+        raise ParamsError(f"{where}: image_size: null is not allowed for {fields['dataset']}: {known}")
     if fields["replay"] != "buffer":
         fields["buffer_size"] = None
     elif fields["buffer_size"] is None:

@@ -15,6 +15,7 @@ from app_repro.config.protocols import SWITCHES, nearest_protocol
 from app_repro.core.errors import nearest
 from app_repro.core.files import canonical
 from app_repro.core.paths import PACKAGE
+from app_repro.data import sets
 
 
 @functools.cache  # asked at every validation of a spec; the files do not change while this process lives
@@ -37,7 +38,7 @@ def _one_of(value: str, known: Collection[str]) -> str:
 def _is_dataset(value: str) -> str:
     if value.startswith("folder:") and len(value) > len("folder:"):
         return value
-    return _one_of(value, [*registry("data/dataset", "DATASETS"), "folder:PATH"])
+    return _one_of(value, sets.known())
 
 
 def _is_rising(value: tuple[int, ...]) -> tuple[int, ...]:

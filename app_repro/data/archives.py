@@ -1,11 +1,10 @@
-"""What others packed, admitted piece by piece: tar and zip archives into a folder, pickles that hold arrays only."""
+"""Tar and zip archives, unpacked member by member; one that is hostile or damaged is refused."""
 
 import bz2
 import errno
 import gzip
 import io
 import lzma
-import pickle
 import shutil
 import stat
 import tarfile
@@ -13,9 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, BinaryIO, cast
-
-import numpy as np
+from typing import IO, BinaryIO, cast
 
 from app_repro.core.errors import DataError
 from app_repro.core.files import disk_full_as_error
@@ -49,39 +46,6 @@ def extract(
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def unpickle(path: Path) -> Any:
-    """Content of a pickle written by Python 2 (its text comes back as bytes) that holds arrays and built-ins only.
-
-    Raises DataError if it asks for anything else, or is damaged.
-    """
-    try:
-        with path.open("rb") as file:
-            return _ArraysOnly(file, encoding="bytes").load()
-    except DataError as error:
-        raise DataError(f"{path.name}: {error}") from None
-    except Exception as error:  # a damaged pickle can raise anything
-        raise DataError(f"{path.name}: not a pickle of arrays ({_one_line(error)}); get the archive again") from error
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Knows the four names by which arrays come back, and refuses every other."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        reconstruct = np.empty(0, np.uint8).__reduce__()[0]
-        known: dict[tuple[str, str], Any] = {
-            ("numpy.core.multiarray", "_reconstruct"): reconstruct,
-            ("numpy._core.multiarray", "_reconstruct"): reconstruct,
-            ("numpy", "ndarray"): np.ndarray,
-            ("numpy", "dtype"): np.dtype,
-            ("_codecs", "encode"): lambda text, encoding="latin1": str(text).encode(str(encoding)),
-        }
-        if (module, name) not in known:
-            raise DataError(
-                f"the pickle asks for {module}.{name}, only arrays are admitted; get it from its official site"
-            )
-        return known[module, name]
 
 
 class _Gate:

@@ -2,35 +2,24 @@
 
 import contextlib
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from app_repro.core.errors import DataError, IntegrityError, nearest
-from app_repro.core.files import canonical, digest, disk_full_as_error, file_digest, read_sealed, write_sealed
-from app_repro.data import sources
+from app_repro.config import grid
+from app_repro.config.spec import RunSpec
+from app_repro.core import files
+from app_repro.core.errors import DataError, IntegrityError, ParamsError
+from app_repro.data import sets, sources
 from app_repro.data.npy import statistics, write_blocks
-from app_repro.data.parts import Content, read
-from app_repro.data.sources import Progress, Request, Source, checked
+from app_repro.data.sets import Augmentation
+from app_repro.data.sources import Content, Progress, Request
 
 _FORMAT = 1  # of meta.json
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How training images of a data set are varied; belongs to the data set."""
-
-    crop: str
-    """"pad" (random crop after zero padding) or "resized" (random resized crop)."""
-    padding: int
-    """Pixels, for "pad"."""
-    flip: bool
-    """Horizontal flip with probability 1/2."""
 
 
 @dataclass(frozen=True)
@@ -47,36 +36,51 @@ class DataSet:
     test_labels: np.ndarray
     classes: tuple[str, ...]
     mean: tuple[float, ...]
-    """Per channel, on [0, 1], from the training part; `std` likewise, 1 for a channel that never varies."""
+    """Per channel, on [0, 1], from the training images; `std` likewise, 1 for a channel that never varies."""
     std: tuple[float, ...]
     augmentation: Augmentation
     digest: str
-    """sha256 over pixels, labels and class names of both parts: the same whatever archive they came in."""
+    """sha256 over pixels, labels and class names of both subsets: the same whatever archive they came in."""
     source: dict[str, Any]
     """origin: file name, URL or "embedded"; digest: "md5:..." or "sha256:..." of the archive, or of a folder's listing;
     official: whether that is the digest its publisher gives."""
 
 
-@dataclass(frozen=True)
-class SetInfo:
-    """A data set's source, and its augmentation as a function of the stored images' shorter side."""
-
-    source: Source
-    augmentation: Callable[[int], Augmentation]
+def data_folder(spec: RunSpec) -> str:
+    """Folder of the spec's data set below data/raw, see `sources.folder_name`. Raises DataError for an unknown name."""
+    return sources.folder_name(_request(spec))
 
 
-def folder_name(name: str, image_size: int, few_shot: int, order: str) -> str:
-    """Folder of a prepared data set below data/raw: "cifar10", "restricted_imagenet-32-540-permuted",
-    "folder-own-1a2b3c4d" (base name and 8 hex digits of the path's sha256). Raises DataError for an unknown name.
+def _request(spec: RunSpec) -> Request:
+    return Request(spec.dataset, spec.image_size or 32, spec.few_shot or 0, spec.order)
+
+
+def fetch_grid(
+    params_file: Path, target: Path, store: Path, names: Sequence[str] = (), origin: str | None = None
+) -> None:
+    """Prepare the data sets of a params file, or those called `names`, and print a line per data set.
+
+    They are kept in `store`, where DVC does not delete them, and laid out in `target`. origin: see `fetch`; it goes
+    with one data set. Raises ParamsError, DataError or DiskFullError.
     """
-    request = checked(_recipe(name).source, Request(name, image_size, few_shot, order))
-    if name.startswith("folder:"):
-        path = name.removeprefix("folder:")
-        return f"folder-{re.sub('[^A-Za-z0-9._-]', '_', Path(path).name)}-{digest(path.encode())[:8]}"
-    parts = [name]
-    if _recipe(name).source.sized:
-        parts += [str(request.image_size), *([str(few_shot), order] if few_shot else [])]
-    return "-".join(parts)
+    requests = [_request(spec) for spec in grid.load(params_file).specs]
+    if names:
+        asked = {name: Request(name) for name in names}
+        requests = list((asked | {request.name: request for request in requests if request.name in asked}).values())
+    wanted = {sources.folder_name(request): request for request in requests}
+    if origin and len(wanted) > 1:
+        raise ParamsError(
+            f"--from goes with one data set, here are {', '.join(wanted)}; name one: fetch NAME --from ..."
+        )
+    for folder, request in wanted.items():
+        place = store / "datasets" / folder
+        with _progress_bar() as show:
+            images = fetch(**asdict(request), target=place, origin=origin, cache=store / "downloads", on_progress=show)
+        for path in sorted(place.iterdir()):
+            files.link_or_copy(path, target / folder / path.name)
+        print(
+            f"{folder}: {len(images.train_labels):,} + {len(images.test_labels):,} images, digest {images.digest[:12]}"
+        )
 
 
 def fetch(
@@ -88,7 +92,7 @@ def fetch(
     image_size: int = 32,
     few_shot: int = 0,
     order: str = "permuted",
-    on_progress: Progress | None = None,
+    on_progress: Progress = lambda what, done, total: None,
 ) -> DataSet:
     """Make the data set `name` in the folder `target`, whole or not at all, and load it.
 
@@ -96,20 +100,13 @@ def fetch(
     given or is what it came from. cache: folder for downloads. on_progress(what, done, total): bytes or images.
     Raises DataError, or DiskFullError; nothing is left behind then, but `.part` files in the cache to resume from.
     """
-    request = checked(_recipe(name).source, Request(name, image_size, few_shot, order))
-    return prepare(_recipe(name), request, target, origin, cache, on_progress or (lambda what, done, total: None))
-
-
-def prepare(
-    recipe: SetInfo, request: Request, target: Path, origin: str | Path | None, cache: Path, on_progress: Progress
-) -> DataSet:
-    """`fetch` for a recipe of one's own."""
+    request = sources.checked(Request(name, image_size, few_shot, order))
     held = _held(request, target)
     if held and origin is None:
         return held
-    with _one_line_os_errors(target), disk_full_as_error(target):
-        place = sources.locate(recipe.source, request, origin)
-        if held and sources.came_from(recipe.source, request, place, held.source):
+    with _one_line_os_errors(target), files.disk_full_as_error(target):
+        place = sources.locate(request, origin)
+        if held and sources.came_from(request, place, held.source):
             return held
         if target.exists() and (not target.is_dir() or any(target.iterdir())) and not (target / "meta.json").exists():
             raise DataError(f"{target}: exists and is no prepared data set; move it away or choose another folder")
@@ -117,9 +114,8 @@ def prepare(
         shutil.rmtree(scratch, ignore_errors=True)
         try:
             (scratch / "arrays").mkdir(parents=True)
-            with sources.opened(recipe.source, request, place, cache, scratch, on_progress) as (root, source):
-                content = read(recipe.source, request, root, source["official"], on_progress)
-                _write(scratch / "arrays", recipe, request, source, content)
+            with sources.opened(request, place, cache, scratch, on_progress) as (source, content):
+                _write(scratch / "arrays", request, source, content)
             if target.exists():
                 target.rename(scratch / "replaced")
             (scratch / "arrays").rename(target)
@@ -156,26 +152,17 @@ def load(folder: Path) -> DataSet:
     )
 
 
-def lost_order(images: DataSet) -> bool:
-    """Whether the images lie sorted by class although their publisher had mixed them: a mirror's class folders."""
-    return _recipe(images.name).source.mixed and bool(np.all(np.diff(images.train_labels) >= 0))
-
-
 def check(folder: Path) -> None:
     """Read every byte of the data set prepared in `folder`. Raises IntegrityError naming the first damaged file."""
     for name, expected in _meta(folder)["arrays"].items():
         path = folder / f"{name}.npy"
-        if not path.is_file() or file_digest(path) != expected["sha256"]:
+        if not path.is_file() or files.file_digest(path) != expected["sha256"]:
             raise _damaged(path)
 
 
-def _recipe(name: str) -> SetInfo:
-    if name.startswith("folder:"):
-        return _FOLDER
-    if name not in DATASETS:
-        known = ", ".join([*DATASETS, "folder:PATH"])
-        raise DataError(f"dataset {name!r}: unknown; known: {known}{nearest(name, DATASETS)}")
-    return DATASETS[name]
+def lost_order(images: DataSet) -> bool:
+    """Whether the images lie sorted by class although their publisher had mixed them: a mirror's class folders."""
+    return sets.find(images.name).mixed and bool(np.all(np.diff(images.train_labels) >= 0))
 
 
 def _held(request: Request, target: Path) -> DataSet | None:
@@ -193,7 +180,7 @@ def _meta(folder: Path) -> dict[str, Any]:
     path = folder / "meta.json"
     if not path.is_file():
         raise DataError(f"{folder}: no data set is prepared here; run app-repro fetch")
-    meta = read_sealed(path)
+    meta = files.read_sealed(path)
     if meta.get("format") != _FORMAT:
         raise DataError(f"{path}: written by another version; run app-repro fetch")
     return meta
@@ -203,15 +190,16 @@ def _damaged(path: Path) -> IntegrityError:
     return IntegrityError(f"{path}: missing or damaged; run app-repro fetch to make the data set anew")
 
 
-def _write(folder: Path, recipe: SetInfo, request: Request, source: dict[str, Any], content: Content) -> None:
-    """Both parts as .npy files in `folder`, and meta.json last."""
+def _write(folder: Path, request: Request, source: dict[str, Any], content: Content) -> None:
+    """Both subsets as .npy files in `folder`, and meta.json last."""
     classes, train, test = content
     written = {}
-    for name, part in (("train", train), ("test", test)):
-        count = len(part.labels)
-        written[f"{name}_images"] = write_blocks(folder / f"{name}_images.npy", part.blocks, count)
-        written[f"{name}_labels"] = write_blocks(folder / f"{name}_labels.npy", [part.labels], count)
+    for name, (labels, blocks) in (("train", train), ("test", test)):
+        written[f"{name}_images"] = write_blocks(folder / f"{name}_images.npy", blocks, len(labels))
+        written[f"{name}_labels"] = write_blocks(folder / f"{name}_labels.npy", [labels], len(labels))
     mean, std = statistics(written["train_images"].histogram)
+    augmentation = sets.find(request.name).augmentation(min(written["train_images"].shape[1:3]))
+    shas = {name: array.sha256 for name, array in written.items()}
     meta = {
         "format": _FORMAT,
         "name": request.name,
@@ -219,15 +207,15 @@ def _write(folder: Path, recipe: SetInfo, request: Request, source: dict[str, An
         "classes": list(classes),
         "mean": list(mean),
         "std": list(std),
-        "augmentation": asdict(recipe.augmentation(min(written["train_images"].shape[1:3]))),
-        "digest": digest(canonical([classes, {name: array.sha256 for name, array in written.items()}]).encode()),
+        "augmentation": asdict(augmentation),
+        "digest": files.digest(files.canonical([classes, shas]).encode()),
         "source": source,
         "arrays": {
             name: {"shape": list(array.shape), "bytes": array.size, "sha256": array.file_sha256}
             for name, array in written.items()
         },
     }
-    write_sealed(folder / "meta.json", meta)
+    files.write_sealed(folder / "meta.json", meta)
 
 
 @contextlib.contextmanager
@@ -238,14 +226,18 @@ def _one_line_os_errors(target: Path) -> Iterator[None]:
         raise DataError(f"{error.filename or target}: {error.strerror}; check the path and its permissions") from error
 
 
-_FOLDER = SetInfo(sources.FOLDER, lambda side: Augmentation("pad", max(1, side // 8), True))
+@contextlib.contextmanager
+def _progress_bar() -> Iterator[Progress]:
+    """A bar on standard error per thing that is done; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
 
-DATASETS: dict[str, SetInfo] = {
-    "digits": SetInfo(sources.DIGITS, lambda side: Augmentation("pad", 1, False)),
-    "cifar10": SetInfo(sources.CIFAR10, lambda side: Augmentation("pad", 4, True)),
-    "cifar100": SetInfo(sources.CIFAR100, lambda side: Augmentation("pad", 4, True)),
-    "restricted_imagenet": SetInfo(
-        sources.RESTRICTED_IMAGENET,
-        lambda side: Augmentation("resized", 0, True) if side == 224 else Augmentation("pad", 4, True),
-    ),
-}
+    tasks: dict[str, Any] = {}
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total or None)
+            bar.update(tasks[what], completed=done, total=total or None)
+
+        yield show

@@ -1,4 +1,4 @@
-"""Image files in class folders, found in a fixed order and decoded block by block; and the official CIFAR batches."""
+"""Image files in class folders: found in a fixed order and decoded block by block."""
 
 import os
 import re
@@ -13,7 +13,6 @@ from PIL import Image
 
 from app_repro.core.errors import DataError
 from app_repro.core.files import canonical, digest
-from app_repro.data.archives import unpickle
 
 MAX_PIXELS = 1 << 26  # of one image; a larger one is a bomb or a mistake
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # none that runs a program (EPS) or hides its depth (PPM)
@@ -105,34 +104,6 @@ def decode(path: Path, size: int | None = None) -> np.ndarray:
     except Exception as error:  # decoders raise anything on damaged files
         why = "not an image" if isinstance(error, Image.UnidentifiedImageError) else " ".join(str(error).split())
         raise DataError(f"{path.name}: cannot be used ({why}); replace or remove it") from error
-
-
-def cifar_batches(root: Path) -> tuple[tuple[str, ...], dict[str, tuple[np.ndarray, np.ndarray]]] | None:
-    """Class names and {"train", "test"}: images (N, 32, 32, 3) uint8, labels (N,) int64, of an unpacked official
-    archive in its file order (fine labels for CIFAR-100); None if `root` holds none. Raises DataError if damaged.
-    """
-    if (folder := root / "cifar-10-batches-py").is_dir():
-        parts = {"train": [f"data_batch_{k}" for k in range(1, 6)], "test": ["test_batch"]}
-        meta, names_key, labels_key = "batches.meta", b"label_names", b"labels"
-    elif (folder := root / "cifar-100-python").is_dir():
-        parts = {"train": ["train"], "test": ["test"]}
-        meta, names_key, labels_key = "meta", b"fine_label_names", b"fine_labels"
-    else:
-        return None
-    try:
-        classes = tuple(name.decode() for name in unpickle(folder / meta)[names_key])
-        splits = {}
-        for split, names in parts.items():
-            batches = [unpickle(folder / name) for name in names]
-            rows = np.concatenate([np.asarray(batch[b"data"], np.uint8) for batch in batches])
-            labels = np.concatenate([np.asarray(batch[labels_key], np.int64) for batch in batches])
-            images = rows.reshape(len(labels), 3, 32, 32).transpose(0, 2, 3, 1)  # channels lie plane by plane
-            if not ((labels >= 0) & (labels < len(classes))).all():
-                raise ValueError("a label out of range")
-            splits[split] = (images, labels)
-    except (KeyError, ValueError, TypeError, AttributeError, OSError) as error:
-        raise DataError(f"{folder.name}: not the official batches ({error}); get the archive again") from error
-    return classes, splits
 
 
 def _unwrapped(root: Path) -> Path:

@@ -1,194 +1,203 @@
-"""Where a data set comes from (embedded file, official archive, mirror, own folder), found, checked and opened."""
+"""Where a data set comes from (embedded file, official archive, mirror, own folder): found, checked and opened."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app_repro.core.errors import DataError
 from app_repro.core.files import digest, file_digest
 from app_repro.core.paths import PACKAGE
+from app_repro.data import cifar, images, sets
 from app_repro.data.archives import extract
 from app_repro.data.download import download, shown_url
 from app_repro.data.imagenet import synset_folders
-from app_repro.data.images import Layout, class_folders, listing_digest
 
 Progress = Callable[[str, int, int], None]
+"""Called with what is being done, and how many bytes or images of how many are; 0 where the total is not known."""
+
+Subset = tuple[np.ndarray, Iterator[np.ndarray]]
+"""The training or test images: labels (N,) int64, and blocks (n, H, W, C) uint8, decoded as they are asked for."""
+
+Content = tuple[tuple[str, ...], Subset, Subset]
+"""Class names, training and test subset."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A data set's name, and what restricted_imagenet is asked for."""
+    """A data set's name, and the settings of one whose images are resized; others have the defaults."""
 
     name: str
     image_size: int = 32
-    """Pixels a side, 32 or 224."""
+    """Pixels a side."""
     few_shot: int = 0
-    """Training images a class, 0 for all."""
+    """Training images per class, 0 for all."""
     order: str = "permuted"
     """How the few are drawn: "permuted" at random, "file" the first."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """How one data set is had."""
-
-    layout: Callable[[Path, Request], Layout] | None = None
-    """Finds the image files in a folder or unpacked archive."""
-    sized: bool = False
-    """Images are resized to `image_size`."""
-    embedded: str = ""
-    """File that comes with the project, below its root."""
-    url: str = ""
-    """The publisher's archive."""
-    digest: str = ""
-    """Its digest, "md5:..." or "sha256:..."; or that of the embedded file."""
-    max_bytes: int = 64 << 30
-    """No honest archive of it is larger, packed or unpacked."""
-    counts: tuple[int, int, int] | None = None
-    """Classes, training and test images, where they are known."""
-    mixed: bool = False
-    """Its publisher's order mixes the classes; class folders have lost that order."""
-    side: int | None = None
-    """Height and width in pixels, where they are known."""
-    hint: str = ""
-    """How to give it, where it cannot be downloaded."""
-
-
-def checked(source: Source, request: Request) -> Request:
+def checked(request: Request) -> Request:
     """`request`, settings that do not apply at their defaults. Raises DataError for one that cannot be."""
-    if not source.sized:
+    if not (sizes := sets.find(request.name).sizes):
         return Request(request.name)
-    if request.image_size not in (32, 224) or request.few_shot < 0 or request.order not in ("permuted", "file"):
+    if request.image_size not in sizes or request.few_shot < 0 or request.order not in ("permuted", "file"):
         raise DataError(
             f"{request.name}: image_size {request.image_size}, few_shot {request.few_shot}, order {request.order!r}; "
-            "expected 32 or 224, at least 0, and 'permuted' or 'file'"
+            f"expected {' or '.join(map(str, sizes))}, at least 0, and 'permuted' or 'file'"
         )
     return request if request.few_shot else Request(request.name, request.image_size)
 
 
-def locate(source: Source, request: Request, origin: str | Path | None) -> str | Path:
-    """URL or existing path of what `origin` (or else the source itself) names. Raises DataError."""
-    if origin is not None and source.embedded:
+def folder_name(request: Request) -> str:
+    """Folder of a prepared data set below data/raw: "cifar10", "restricted_imagenet-32-540-permuted",
+    "folder-own-1a2b3c4d" (base name and 8 hex digits of the path's sha256). Raises DataError for an unknown name.
+    """
+    known = checked(request)
+    if known.name.startswith("folder:"):
+        path = known.name.removeprefix("folder:")
+        return f"folder-{re.sub('[^A-Za-z0-9._-]', '_', Path(path).name)}-{digest(path.encode())[:8]}"
+    parts = [known.name]
+    if sets.find(known.name).sizes:
+        parts += [str(known.image_size), *([str(known.few_shot), known.order] if known.few_shot else [])]
+    return "-".join(parts)
+
+
+def locate(request: Request, origin: str | Path | None) -> str | Path:
+    """URL or existing path of what `origin` (or else the data set's entry) names. Raises DataError."""
+    info = sets.find(request.name)
+    if origin is not None and info.embedded:
         raise DataError(f"{request.name}: comes with the project and takes no --from; leave it out")
-    if source.embedded:
-        roots = (Path(), PACKAGE.resolve().parent)
-        found = next((root / source.embedded for root in roots if (root / source.embedded).is_file()), None)
-        if found is None:
-            raise DataError(f"{source.embedded}: no such file; run in the project's folder, or restore it with git")
-        return found
+    if info.embedded:
+        paths = [root / info.embedded for root in (Path(), PACKAGE.resolve().parent)]
+        if not any(path.is_file() for path in paths):
+            raise DataError(f"{info.embedded}: no such file; run in the project's folder, or restore it with git")
+        return next(path for path in paths if path.is_file())
     if origin is None and request.name.startswith("folder:"):
         origin = request.name.removeprefix("folder:")
-    if not (origin := origin or source.url):
-        raise DataError(f"{request.name}: cannot be downloaded; {source.hint}")
+    if not (origin := origin or info.url):
+        raise DataError(f"{request.name}: cannot be downloaded; {info.hint or 'give its archive or folder: --from'}")
     if "://" in str(origin):
         return str(origin)
     path = Path(origin).expanduser().absolute()
     if not path.exists():
         raise DataError(f"{origin}: no such file or folder; give --from an archive, a folder or an https address")
-    packed = path / Path(source.url).name
-    return packed if source.url and packed.is_file() else path
+    packed = path / Path(info.url).name
+    return packed if info.url and packed.is_file() else path
 
 
-def provenance(source: Source, request: Request, path: Path) -> dict[str, Any]:
-    """The record's `source` of what lies at `path`: its name and digest, and whether that is the published one."""
-    if path.is_dir():
-        if source.layout is None:
-            raise DataError(f"{path.name}: a folder; expected a file")
-        root = without_batches(path)
-        listing = listing_digest(source.layout(root, request), root)
-        return {"origin": path.name, "digest": f"sha256:{listing}", "official": False}
-    algorithm, _, published = source.digest.partition(":")
-    if published and file_digest(path, algorithm) == published:
-        return {"origin": "embedded" if source.embedded else path.name, "digest": source.digest, "official": True}
-    found = f"sha256:{file_digest(path)}"
-    if source.embedded or (source.url and path.name == Path(source.url).name):
-        raise DataError(f"{path.name}: another digest than {source.digest}, truncated or altered; get it again")
-    return {"origin": path.name, "digest": found, "official": False}
-
-
-def came_from(source: Source, request: Request, place: str | Path, recorded: dict[str, Any]) -> bool:
+def came_from(request: Request, place: str | Path, recorded: dict[str, Any]) -> bool:
     """Whether what was `located` is what a record's `source` names: a URL by its text, all else by its digest."""
     if isinstance(place, str):
         return bool(shown_url(place) == recorded["origin"])
-    return bool(provenance(source, request, place)["digest"] == recorded["digest"])
+    return bool(_provenance(request, place)["digest"] == recorded["digest"])
 
 
 @contextlib.contextmanager
 def opened(
-    source: Source, request: Request, place: str | Path, cache: Path, scratch: Path, on_progress: Progress
-) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """A file or folder to `read` from, and its provenance; downloads to `cache`, unpacks into `scratch`.
+    request: Request, place: str | Path, cache: Path, scratch: Path, on_progress: Progress
+) -> Iterator[tuple[dict[str, Any], Content]]:
+    """What was `located`, open for reading: the record's `source` of it (see DataSet), and its content.
 
-    A download that turns out to be unusable leaves the cache again.
+    Downloads to `cache`, unpacks into `scratch`. A download that turns out to be unusable leaves the cache again.
+    Raises DataError, also while the images are decoded.
     """
-    fetched = isinstance(place, str)
-    path = _downloaded(source, place, cache, on_progress) if isinstance(place, str) else place
+    path = _downloaded(request, place, cache, on_progress) if isinstance(place, str) else place
     try:
-        origin = provenance(source, request, path)
-        if fetched:
-            origin["origin"] = shown_url(str(place))
-        if path.is_dir() or source.embedded:
-            yield path, origin
-            return
-        root = scratch / "unpacked" / path.name  # errors below name the archive
-        extract(path, root, max_bytes=source.max_bytes, on_progress=on_progress)
-        yield root, origin
+        source = _provenance(request, path)
+        if isinstance(place, str):
+            source["origin"] = shown_url(place)
+        root, info = path, sets.find(request.name)
+        if path.is_file() and not info.embedded:
+            root = scratch / "unpacked" / path.name  # errors below name the archive
+            extract(path, root, max_bytes=info.max_bytes, on_progress=on_progress)
+        yield source, _content(request, root, source["official"], on_progress)
     except DataError:
-        if fetched:
+        if isinstance(place, str):
             path.unlink(missing_ok=True)
         raise
 
 
-def without_batches(root: Path) -> Path:
-    """`root`, unless it holds unpacked official batches, whose digest nobody can check any more."""
-    if (root / "cifar-10-batches-py").is_dir() or (root / "cifar-100-python").is_dir():
-        raise DataError(f"{root.name}: official batches without their digest; give the archive itself, unaltered")
-    return root
-
-
-def _downloaded(source: Source, url: str, cache: Path, on_progress: Progress) -> Path:
-    """Path in `cache` of what lies at `url`; the publisher's file name stands for the publisher's digest."""
+def _downloaded(request: Request, url: str, cache: Path, on_progress: Progress) -> Path:
+    """Path in `cache` of what lies at `url`; a file of the publisher's name must have the publisher's digest."""
+    info = sets.find(request.name)
     name = Path(shown_url(url)).name or "archive"
-    known = source.digest if source.url and name == Path(source.url).name else ""
+    known = info.digest if info.url and name == Path(info.url).name else ""
     path = cache / (name if known else f"{digest(url.encode())[:8]}-{name}")
     if path.is_file() and known and file_digest(path, known.partition(":")[0]) != known.partition(":")[2]:
         path.unlink()
     if not path.is_file():
-        download(url, path, digest=known, max_bytes=source.max_bytes, on_progress=on_progress)
+        download(url, path, digest=known, max_bytes=info.max_bytes, on_progress=on_progress)
     return path
 
 
-FOLDER = Source(layout=lambda root, request: class_folders(root))
+def _provenance(request: Request, path: Path) -> dict[str, Any]:
+    """The record's `source` of what lies at `path`: its name and digest, and whether that is the published one."""
+    info = sets.find(request.name)
+    if path.is_dir():
+        listing = images.listing_digest(_layout(request, path), path)
+        return {"origin": path.name, "digest": f"sha256:{listing}", "official": False}
+    algorithm, _, published = info.digest.partition(":")
+    if published and file_digest(path, algorithm) == published:
+        return {"origin": "embedded" if info.embedded else path.name, "digest": info.digest, "official": True}
+    if info.embedded or (info.url and path.name == Path(info.url).name):
+        raise DataError(f"{path.name}: another digest than {info.digest}, truncated or altered; get it again")
+    return {"origin": path.name, "digest": f"sha256:{file_digest(path)}", "official": False}
 
-DIGITS = Source(
-    embedded="data/digits.npz",
-    digest="sha256:69ec09bbf22340657a76aecaf341b512450ab33b0f6db3d6817068eec4018266",
-)
 
-CIFAR10 = Source(
-    layout=FOLDER.layout,
-    url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-    digest="md5:c58f30108f718f92721af3b95e74349a",
-    max_bytes=2 << 30,
-    counts=(10, 50_000, 10_000),
-    mixed=True,
-    side=32,
-)
+def _layout(request: Request, root: Path) -> images.Layout:
+    """Which image file in a folder or unpacked archive belongs to which class. Raises DataError."""
+    if cifar.batch_folder(root):  # nobody can check their digest any more
+        raise DataError(f"{root.name}: official batches without their digest; give the archive itself, unaltered")
+    if sets.find(request.name).form == "synset folders":
+        return synset_folders(root, request.few_shot, request.order)
+    return images.class_folders(root)
 
-CIFAR100 = Source(
-    layout=FOLDER.layout,
-    url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
-    digest="md5:eb9058c3a382ffc7106e4002c42a8d85",
-    max_bytes=2 << 30,
-    counts=(100, 50_000, 10_000),
-    mixed=True,
-    side=32,
-)
 
-RESTRICTED_IMAGENET = Source(
-    layout=lambda root, request: synset_folders(root, request.few_shot, request.order),
-    sized=True,
-    hint="give your ImageNet folder: app-repro fetch restricted_imagenet --from /path/to/imagenet",
-)
+def _content(request: Request, root: Path, official: bool, on_progress: Progress) -> Content:
+    """What lies at `root`, of which there must be as much as the data set's entry says. Raises DataError."""
+    info = sets.find(request.name)
+    if info.embedded:
+        classes, train, test = tuple(map(str, range(info.classes))), *_embedded(root)
+    elif official and info.form == "cifar batches":
+        classes, *subsets = cifar.read_batches(root)
+        train, test = ((labels, iter([pixels])) for labels, pixels in subsets)
+    else:
+        layout = _layout(request, root)
+        classes = layout.classes
+        train, test = (_decoded(request, root, layout, name, on_progress) for name in ("train", "test"))
+    counts, expected = (len(classes), len(train[0]), len(test[0])), (info.classes, info.train, info.test)
+    if info.train and not info.estimated and counts != expected:
+        have, want = ("{} classes, {} training and {} test images".format(*row) for row in (counts, expected))
+        raise DataError(f"{request.name}: found {have}, expected {want}; give other data as folder:PATH")
+    return classes, train, test
+
+
+def _embedded(path: Path) -> tuple[Subset, Subset]:
+    with np.load(path, allow_pickle=False) as arrays:
+        train, test = (
+            (arrays[f"{name}_labels"].astype(np.int64), iter([arrays[f"{name}_images"]])) for name in ("train", "test")
+        )
+    return train, test
+
+
+def _decoded(request: Request, root: Path, layout: images.Layout, name: str, on_progress: Progress) -> Subset:
+    """The subset `name` ("train" or "test"), resized where the data set's images are, else of the size they must be."""
+    info = sets.find(request.name)
+    labels = [label for _, label in (layout.train if name == "train" else layout.test)]
+    blocks = images.decoded(layout, name, root, request.image_size if info.sizes else None, on_progress)
+    return np.array(labels, np.int64), blocks if info.sizes else _of_size(info.size, request.name, blocks)
+
+
+def _of_size(size: int, name: str, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The blocks, whose images must be `size` pixels high and wide, if that is not 0. Raises DataError."""
+    for block in blocks:
+        if size and block.shape[1:3] != (size, size):
+            height, width = block.shape[1:3]
+            raise DataError(
+                f"{name}: images of {width}x{height} pixels, expected {size}x{size}; give them as folder:PATH"
+            )
+        yield block

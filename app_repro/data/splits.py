@@ -6,22 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
+from app_repro.config import grid as grids
 from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError
 from app_repro.data import dataset
+from app_repro.data.dataset import data_folder
 from app_repro.data.megabatches import Split, split
 
 STAND_IN = 2204_01640
 """Seed of the permutation that stands for a file order that a mirror has lost: one for all, as the order was."""
 
 _SETTINGS = ("data_digest", "sb", "order", "val_fraction", "split_seed", "train_limit", "test_limit")
-
-
-def data_folder(spec: RunSpec) -> str:
-    """Folder of the spec's data set below data/raw."""
-    return dataset.folder_name(spec.dataset, spec.image_size or 0, spec.few_shot or 0, spec.order)
 
 
 def with_digest(spec: RunSpec, raw: Path) -> RunSpec:
@@ -57,6 +54,14 @@ def cut(spec: RunSpec, raw: Path) -> Split:
         train_limit=spec.train_limit,
         test_limit=spec.test_limit,
     )
+
+
+def write_grid(params_file: Path, raw: Path, target: Path) -> None:
+    """Write every stream of a params file's grid to `target`, see `write`, and print a line per stream."""
+    for row in write(grid(grids.load(params_file), raw), raw, target):
+        sizes = f"{row['train_per_megabatch']} + {row['validation_per_megabatch']}"
+        lost = "; its own file order is lost, a fixed permutation stands for it" if row["file_order_lost"] else ""
+        print(f"{row['stream']}: {row['sb']} megabatches of {sizes} images, {row['test']} to test{lost}")
 
 
 def write(specs: list[RunSpec], raw: Path, target: Path) -> list[dict[str, object]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app_repro.config.spec import RunSpec
 from app_repro.data.megabatches import phase, split
+from app_repro.data.sets import SETS
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,7 @@ class Shape:
 
 
 PUBLISHED: dict[str, Shape] = {
-    "digits": Shape(1_497, 300, 10, 8, 1),
-    "cifar10": Shape(50_000, 10_000, 10, 32, 3),
-    "cifar100": Shape(50_000, 10_000, 100, 32, 3),
-    # about: the 69 synsets of Tsipras et al. 2019, balanced
-    "restricted_imagenet": Shape(89_500, 3_450, 14, 32, 3),
+    name: Shape(info.train, info.test, info.classes, info.size, info.channels) for name, info in SETS.items()
 }
 """Sizes of the data sets as their publishers give them."""
 

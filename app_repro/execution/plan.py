@@ -12,7 +12,7 @@ from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.data import dataset
-from app_repro.data.splits import data_folder, with_digest
+from app_repro.data.splits import with_digest
 from app_repro.execution.cost import Shape, published_shape, workload
 from app_repro.execution.networks import sizes
 from app_repro.records import record
@@ -51,7 +51,7 @@ def shape_of(spec: RunSpec, raw: Path) -> Shape:
     Raises DataError for a data set of unknown size that is not there.
     """
     try:
-        found = dataset.load(raw / data_folder(spec))
+        found = dataset.load(raw / dataset.data_folder(spec))
     except DataError:
         if (shape := published_shape(spec)) is None:
             raise

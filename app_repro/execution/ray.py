@@ -13,7 +13,8 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError, ParamsError
-from app_repro.data.splits import data_folder, stream_name, with_digest
+from app_repro.data.dataset import data_folder
+from app_repro.data.splits import stream_name, with_digest
 from app_repro.execution.grid import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
 from app_repro.execution.worker import prepare_and_attempt
 from app_repro.records import record, transfer

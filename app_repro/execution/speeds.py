@@ -11,6 +11,7 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DataError, ParamsError
 from app_repro.core.paths import BENCHES
+from app_repro.data.sets import FOLDER, SETS
 from app_repro.records import record
 from app_repro.records.store import Store
 
@@ -227,4 +228,4 @@ def _passes(content: dict[str, Any]) -> float:
 
 def _image_size(spec: dict[str, Any]) -> int:
     """Pixels of a side; 0 for a folder of one's own, whose size its spec does not say."""
-    return spec["image_size"] or {"digits": 8, "cifar10": 32, "cifar100": 32}.get(spec["dataset"], 0)
+    return spec["image_size"] or SETS.get(spec["dataset"], FOLDER).size

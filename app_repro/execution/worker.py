@@ -172,7 +172,7 @@ def train(
     with folder.lock(should_stop):
         if done := folder.finished(code):
             return done["status"], record.remark(done)
-        images, split = dataset.load(places.raw / splits.data_folder(spec)), splits.load(spec, places.splits)
+        images, split = dataset.load(places.raw / dataset.data_folder(spec)), splits.load(spec, places.splits)
         run = Run(spec, images, split, torch.device(device), folder, code=code, report=report, should_stop=should_stop)
         diverged = None
         try:

@@ -76,7 +76,7 @@ def disk(subject: Subject) -> Answer:
 
 
 def _data_folders(params: Params) -> dict[str, Any]:
-    from app_repro.data.splits import data_folder
+    from app_repro.data.dataset import data_folder
 
     return {data_folder(spec): spec for spec in params.specs}
 
@@ -164,9 +164,11 @@ def git(_: Subject) -> Answer:
 def data(subject: Subject) -> Answer:
     """Which data sets of the params file are there, with their digests; every byte unless quick."""
     from app_repro.data import dataset as room
+    from app_repro.data import sets
 
     shown, missing = [], []
-    for folder in _data_folders(subject.params()):
+    folders = _data_folders(subject.params())
+    for folder in folders:
         place = subject.store / "datasets" / folder
         try:
             if not subject.quick:
@@ -176,7 +178,7 @@ def data(subject: Subject) -> Answer:
             return "warn", str(error).partition("; ")[0], "the fetch stage makes it anew; without a network: --from"
         except DataError:
             missing.append(folder)
-    absent = [name for name in missing if name != "digits"]
+    absent = [name for name in missing if not sets.find(folders[name].dataset).embedded]
     if absent:
         where = "app-repro fetch (needs a network), or app-repro fetch NAME --from /path/to/archive"
         return "warn", ", ".join([*shown, *(f"{name} not there yet" for name in absent)]), where

@@ -104,10 +104,11 @@ def _take(archives: Path) -> None:
         return
     from app_repro.config.grid import load
     from app_repro.data import dataset
+    from app_repro.data.sets import SETS
 
     root = locate()
-    for name in sorted({spec.dataset for spec in load(PARAMS).specs} & dataset.DATASETS.keys()):
-        archive = archives / Path(dataset.DATASETS[name].source.url or "none").name
+    for name in sorted({spec.dataset for spec in load(PARAMS).specs} & SETS.keys()):
+        archive = archives / Path(SETS[name].url or "none").name
         if archive.is_file():
             dataset.fetch(name, root / "datasets" / name, origin=archive, cache=root / "downloads")
 

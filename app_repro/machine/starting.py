@@ -17,6 +17,7 @@ from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError
+from app_repro.data.sets import SETS
 from app_repro.machine import demo, workspace
 from app_repro.records import record
 from app_repro.records.runs import record_files
@@ -61,7 +62,7 @@ def multiply(source: Path, target: Path, count: int) -> None:
     content = record.read(found[0])
     methods = list(METHODS) if content["spec"]["tau"] else [content["spec"]["method"]]
     names = (
-        ("digits", "cifar10"),
+        list(SETS)[:2],
         list(NETWORKS)[:5],
         PROTOCOLS,
         methods,

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import torch
 
-from app_repro.data.dataset import Augmentation
+from app_repro.data.sets import Augmentation
 from app_repro.training import networks
 from app_repro.training.device import configure, describe_device, set_precision
 from app_repro.training.optimizer import OptimSettings

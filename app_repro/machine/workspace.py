@@ -10,8 +10,9 @@ from pathlib import Path
 from app_repro.core import files
 from app_repro.core.errors import AppReproError
 from app_repro.core.paths import PACKAGE
+from app_repro.data.sets import SETS
 
-NEEDED = ("dvc.yaml", "data/claims.csv", "data/digits.npz")
+NEEDED = ("dvc.yaml", "data/claims.csv", *(info.embedded for info in SETS.values() if info.embedded))
 """What the pipeline reads besides the package and params.yaml."""
 
 _DVC_CONFIG = "[core]\n    analytics = false\n    check_update = false\n    no_scm = true\n"

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app_repro.core.seeds import seed_for
-from app_repro.data.dataset import Augmentation, DataSet
+from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Indices, PhaseIndices
+from app_repro.data.sets import Augmentation
 from app_repro.pruning.criteria import SCORE_BATCH, Batches
 
 RESIDENT_SHARE = 0.5

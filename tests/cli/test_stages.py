@@ -8,7 +8,7 @@ from workbench import prepared, settings
 from app_repro.cli import stages
 from app_repro.config import grid
 from app_repro.core import paths
-from app_repro.core.errors import ParamsError
+from app_repro.data import dataset, splits
 from app_repro.execution import computing
 from app_repro.records.store import Paths, Store
 from app_repro.report.tables import stored_runs
@@ -20,21 +20,6 @@ def here(tmp_path, monkeypatch):
     monkeypatch.delenv("APP_REPRO_STORE", raising=False)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(method="dense")))
     return tmp_path
-
-
-def fetch(*names: str, origin: str | None = None) -> None:
-    stages.fetch(Path("params.yaml"), Path("data/raw"), paths.store_at(None), names, origin)
-
-
-def test_data_sets_live_in_the_store_and_are_laid_out_again_without_work(here, capsys) -> None:
-    fetch()
-    made = (here / ".store/datasets/digits/meta.json").stat()
-    for path in (here / "data/raw/digits").iterdir():
-        path.unlink()  # as DVC does before it runs the stage
-    fetch()
-    assert (here / ".store/datasets/digits/meta.json").stat().st_mtime_ns == made.st_mtime_ns
-    assert (here / ".store/datasets/digits/meta.json").samefile(here / "data/raw/digits/meta.json")
-    assert "digits: 1,497 + 300 images" in capsys.readouterr().out
 
 
 def test_the_table_of_runs_names_a_protocol_with_what_departs_from_it(tmp_path) -> None:
@@ -50,15 +35,9 @@ def test_the_table_of_runs_names_a_protocol_with_what_departs_from_it(tmp_path) 
     ]
 
 
-def test_from_goes_with_one_data_set(here) -> None:
-    (here / "params.yaml").write_text(yaml.safe_dump(settings(dataset=["digits", "cifar10"])))
-    with pytest.raises(ParamsError, match=r"--from goes with one data set"):
-        fetch(origin="somewhere.tar.gz")
-
-
 def test_the_pipeline_in_one_process_and_a_summary(here, capsys) -> None:
-    fetch()
-    stages.split(Path("params.yaml"), Path("data/raw"), Path("data/splits"))
+    dataset.fetch_grid(Path("params.yaml"), Path("data/raw"), paths.store_at(None))
+    splits.write_grid(Path("params.yaml"), Path("data/raw"), Path("data/splits"))
     places = Paths(Path("data/raw"), Path("data/splits"), paths.store_at(None))
     code = computing.run(Path("params.yaml"), places, Path("data/runs"), anyway=False, accept_code=False)
     out = capsys.readouterr().out

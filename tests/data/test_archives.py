@@ -1,18 +1,16 @@
-"""Archives that must not come in, and those that must; pickles that hold more than arrays."""
+"""Archives that must not come in, and those that must."""
 
 import bz2
 import gzip
 import io
 import lzma
 import os
-import pickle
 import stat
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from app_repro.core.errors import DataError
@@ -131,33 +129,3 @@ def test_a_plain_zip_comes_out_whole(tmp_path: Path) -> None:
     (tmp_path / "given").write_bytes(zip_bytes(("train/", b""), ("train/a.jpg", b"one"), ("test/b.jpg", b"two")))
     archives.extract(tmp_path / "given", tmp_path / "out")
     assert (tmp_path / "out/train/a.jpg").read_bytes() + (tmp_path / "out/test/b.jpg").read_bytes() == b"onetwo"
-
-
-def test_a_pickle_of_arrays_is_read(tmp_path: Path) -> None:
-    content = {b"data": np.arange(6, dtype=np.uint8).reshape(2, 3), b"labels": [1, 2], b"name": "text"}
-    for protocol in (2, 4):
-        (tmp_path / "batch").write_bytes(pickle.dumps(content, protocol))
-        back = archives.unpickle(tmp_path / "batch")
-        assert back[b"data"].tolist() == [[0, 1, 2], [3, 4, 5]] and back[b"labels"] == [1, 2]
-
-
-def test_a_python_2_pickle_gives_bytes(tmp_path: Path) -> None:
-    (tmp_path / "batch").write_bytes(b"\x80\x02}U\x04dataU\x02\xff\x00s.")  # {'data': '\xff\x00'} by Python 2
-    assert archives.unpickle(tmp_path / "batch") == {b"data": b"\xff\x00"}
-
-
-class Evil:
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
-        return os.mkdir, (str(self.marker),)
-
-
-@pytest.mark.parametrize("damage", ["call", "cut", "text"])
-def test_any_other_pickle_is_refused_unexecuted(damage: str, tmp_path: Path) -> None:
-    call = pickle.dumps(Evil(tmp_path / "owned"))
-    (tmp_path / "batch").write_bytes({"call": call, "cut": pickle.dumps([1, 2])[:-3], "text": b"<html>"}[damage])
-    with pytest.raises(DataError, match=r"batch: .*(only arrays are admitted|not a pickle of arrays)"):
-        archives.unpickle(tmp_path / "batch")
-    assert not (tmp_path / "owned").exists()

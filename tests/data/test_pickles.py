@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pretend
 import pytest
-from test_data import fetch, official, prepare
+from small_sets import fetch, official, prepare
 from workbench import prepared
 
 from app_repro.claims import claims_file, reported
@@ -57,8 +57,8 @@ def array_file(payload: Any) -> bytes:
 
 def cifar(name: str) -> Callable[[Path, Any], None]:
     def read(folder: Path, payload: Any) -> None:
-        recipe, archive = official(folder, name, labels=payload)
-        prepare(recipe, name, archive, folder)
+        info, archive = official(folder, name, labels=payload)
+        prepare(info, name, archive, folder)
 
     return read
 

@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 import synthetic
 from interrupted import left
-from test_data import official
+from small_sets import official
 from torture import times
 from workbench import app_repro, prepared
 
 from app_repro.core.errors import DiskFullError
-from app_repro.data import dataset, splits
-from app_repro.data.sources import Request
+from app_repro.data import dataset, sets, splits
 from app_repro.execution import worker
 from app_repro.records import record
 from app_repro.records.store import Store
@@ -111,9 +110,10 @@ def test_a_record_that_does_not_fit_is_written_when_there_is_room(disk, tmp_path
 
 @pytest.mark.promise
 @pytest.mark.parametrize("trial", range(times(1, 4)))
-def test_an_archive_that_does_not_fit_leaves_nothing(disk, tmp_path, trial) -> None:
-    recipe, archive = official(tmp_path, rows=300)
-    make = lambda: dataset.prepare(recipe, Request("cifar10"), disk / "out", archive, disk / "cache", print)  # noqa: E731
+def test_an_archive_that_does_not_fit_leaves_nothing(disk, tmp_path, trial, monkeypatch) -> None:
+    info, archive = official(tmp_path, rows=300)
+    monkeypatch.setitem(sets.SETS, "cifar10", info)
+    make = lambda: dataset.fetch("cifar10", disk / "out", origin=archive, cache=disk / "cache")  # noqa: E731
     (disk / "cache").mkdir()
     with filled(disk, trial * 1_200_000 // SPACE * SPACE):
         with pytest.raises(DiskFullError) as caught:

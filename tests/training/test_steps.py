@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn, tensor
 
-from app_repro.data.dataset import Augmentation
+from app_repro.data.sets import Augmentation
 from app_repro.pruning import masks
 from app_repro.training import networks
 from app_repro.training.optimizer import OptimSettings

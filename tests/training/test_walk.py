@@ -15,8 +15,9 @@ from app_repro.analysis.masks_only import masks_only
 from app_repro.config import grid
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
-from app_repro.data.dataset import Augmentation, DataSet
+from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import split
+from app_repro.data.sets import Augmentation
 from app_repro.pruning import masks, select
 from app_repro.pruning.criteria import CRITERIA
 from app_repro.training.protocol import next_mask, phase_of

@@ -1,0 +1,142 @@
+"""The data sets, one entry of plain values each; every room may import this file, which imports `core` alone."""
+
+from dataclasses import dataclass
+
+from app_repro.core.errors import DataError, nearest
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training images of a data set are varied; belongs to the data set."""
+
+    crop: str
+    """"pad" (random crop after zero padding) or "resized" (random resized crop)."""
+    padding: int
+    """Pixels, for "pad"."""
+    flip: bool
+    """Horizontal flip with probability 1/2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetInfo:
+    """All that is known of a data set before it is fetched.
+
+    Mean and standard deviation are no part of it: they are computed from the training images when it is prepared.
+    """
+
+    embedded: str = ""
+    """.npz file that comes with the project, below its root: {train,test}_{images,labels}; classes have numbers."""
+    url: str = ""
+    """The publisher's archive; neither this nor `embedded`: it has to be given with --from."""
+    digest: str = ""
+    """That of the archive or embedded file, "md5:..." or "sha256:...": what has it is official."""
+    max_bytes: int = 64 << 30
+    """No honest archive of it is larger, packed or unpacked."""
+    form: str = "class folders"
+    """What an archive holds: "class folders", "synset folders", or "cifar batches" if it is the official one and class
+    folders if it is a mirror's."""
+    classes: int = 0
+    """0 where this and the three sizes are known from the data alone."""
+    train: int = 0
+    """Training images."""
+    test: int = 0
+    """Test images."""
+    estimated: bool = False
+    """Whether `train` and `test` are estimates: what is fetched need not have exactly as many."""
+    size: int = 0
+    """Height and width in pixels."""
+    channels: int = 3
+    sizes: tuple[int, ...] = ()
+    """Sizes that images may be resized to; the settings image_size and few_shot apply to a data set that has any."""
+    mixed: bool = False
+    """Its publisher's order mixes the classes; class folders have lost that order."""
+    padding: int | None = None
+    """Pixels of zeros around a training image, from which it is cropped at random; None: an eighth of its side."""
+    resized_crop: tuple[int, ...] = ()
+    """Those of `sizes` at which a random resized crop takes the place of padding."""
+    flip: bool = True
+    """Whether training images are flipped at random."""
+    margin: float | None = None
+    """Default margin of claims about its accuracy, in points; None: no claims about it are imported."""
+    preset: str = "headline"
+    """The preset that trains the runs of such claims."""
+    hint: str = ""
+    """How to give it, where it cannot be downloaded."""
+
+    def augmentation(self, side: int) -> Augmentation:
+        """How training images are varied whose shorter side has `side` pixels."""
+        if side in self.resized_crop:
+            return Augmentation("resized", 0, self.flip)
+        return Augmentation("pad", max(1, side // 8) if self.padding is None else self.padding, self.flip)
+
+
+def find(name: str) -> SetInfo:
+    """The entry of "cifar10" or "folder:PATH". Raises DataError for an unknown name, with the known and the nearest."""
+    if name.startswith("folder:"):
+        return FOLDER
+    if name not in SETS:
+        raise DataError(f"dataset {name!r}: unknown; known: {', '.join(known())}{nearest(name, SETS)}")
+    return SETS[name]
+
+
+def known() -> list[str]:
+    """Every name that a data set can have."""
+    return [*SETS, "folder:PATH"]
+
+
+FOLDER = SetInfo()
+"""A folder of one's own, train/<class>/* and test/<class>/*."""
+
+SETS: dict[str, SetInfo] = {
+    "digits": SetInfo(
+        embedded="data/digits.npz",
+        digest="sha256:69ec09bbf22340657a76aecaf341b512450ab33b0f6db3d6817068eec4018266",
+        classes=10,
+        train=1_497,
+        test=300,
+        size=8,
+        channels=1,
+        padding=1,
+        flip=False,
+    ),
+    "cifar10": SetInfo(
+        url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+        digest="md5:c58f30108f718f92721af3b95e74349a",
+        max_bytes=2 << 30,
+        form="cifar batches",
+        classes=10,
+        train=50_000,
+        test=10_000,
+        size=32,
+        mixed=True,
+        padding=4,
+        margin=1.0,
+    ),
+    "cifar100": SetInfo(
+        url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+        digest="md5:eb9058c3a382ffc7106e4002c42a8d85",
+        max_bytes=2 << 30,
+        form="cifar batches",
+        classes=100,
+        train=50_000,
+        test=10_000,
+        size=32,
+        mixed=True,
+        padding=4,
+        margin=2.0,
+    ),
+    "restricted_imagenet": SetInfo(  # 69 synsets of ImageNet in 14 classes: Tsipras et al. 2019, balanced
+        form="synset folders",
+        hint="give your ImageNet folder: app-repro fetch restricted_imagenet --from /path/to/imagenet",
+        classes=14,
+        train=89_500,
+        test=3_450,
+        estimated=True,
+        size=32,
+        sizes=(32, 224),
+        resized_crop=(224,),
+        padding=4,
+        margin=1.0,
+        preset="fewshot",
+    ),
+}

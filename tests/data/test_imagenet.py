@@ -1,0 +1,78 @@
+"""Restricted ImageNet: which synsets, how few shots are drawn, and its two sizes."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_sets import save
+
+from app_repro.core.errors import DataError
+from app_repro.data import dataset as data
+from app_repro.data.dataset import DataSet
+from app_repro.data.imagenet import superclasses, synset_folders
+from app_repro.data.sets import Augmentation
+from app_repro.data.sources import Request, folder_name
+
+
+@pytest.fixture
+def imagenet(tmp_path: Path) -> Path:
+    """1,000 synset folders, the listed ones with two training images and one for validation."""
+    root = tmp_path / "imagenet"
+    listed = {index for indices in superclasses().values() for index in indices}
+    for index in range(1000):
+        synset = f"n{index:08d}"
+        (root / "train" / synset).mkdir(parents=True)
+        if index in listed:
+            for name in (f"train/{synset}/{synset}_1", f"train/{synset}/{synset}_2", f"val/{synset}/one"):
+                save(root / f"{name}.JPEG", (index % 256, 0, 0), (40, 50))
+    return root
+
+
+def test_super_classes_are_the_69_synsets() -> None:
+    ranges = superclasses().values()
+    assert len(ranges) == 14 and sum(map(len, ranges)) == 69
+    assert list(superclasses()["monkeys"]) == [371, 372, 373, 374]
+
+
+def test_restricted_imagenet_takes_the_listed_synsets(imagenet: Path, tmp_path: Path) -> None:
+    def get(size: int, **options: object) -> DataSet:
+        out = tmp_path / "out" / folder_name(Request("restricted_imagenet", size))
+        options |= {"image_size": size, "origin": imagenet, "cache": tmp_path}
+        return data.fetch("restricted_imagenet", out, **options)  # type: ignore[arg-type]
+
+    small = get(32)
+    assert small.train_images.shape == (138, 32, 32, 3) and small.test_images.shape == (69, 32, 32, 3)
+    assert np.bincount(small.test_labels).tolist() == [5] * 10 + [4] + [5] * 3
+    assert small.classes[0] == "birds" and small.classes[13] == "fungus"
+    assert abs(int(small.test_images[5, 16, 16, 0]) - 33) <= 2  # the first turtle, through JPEG
+    assert small.augmentation == Augmentation("pad", 4, True)
+    large = get(224)
+    assert large.test_images.shape == (69, 224, 224, 3) and large.augmentation == Augmentation("resized", 0, True)
+
+
+def test_few_shot_is_the_first_in_file_order_or_a_fixed_draw(imagenet: Path) -> None:
+    def names(order: str) -> list[str]:
+        layout = synset_folders(imagenet, 3, order)
+        assert np.bincount([label for _, label in layout.train]).tolist() == [3] * 14 and len(layout.test) == 69
+        return [path.stem for path, _ in layout.train[:3]]
+
+    assert names("file") == ["n00000010_1", "n00000010_2", "n00000011_1"]
+    assert names("permuted") == ["n00000010_1", "n00000013_2", "n00000014_2"]
+    turtles = [path.parent.name for path, label in synset_folders(imagenet, 0, "file").test if label == 1]
+    assert turtles == [f"n{index:08d}" for index in range(33, 38)]
+    with pytest.raises(DataError, match="'monkeys' has 8 training images, few_shot asks for 9"):
+        synset_folders(imagenet, 9, "file")
+
+
+def test_a_folder_that_is_not_imagenet_is_refused(imagenet: Path, tmp_path: Path) -> None:
+    shutil.rmtree(imagenet / "val" / "n00000010")
+    with pytest.raises(DataError, match="val/n00000010: no such folder"):
+        synset_folders(imagenet, 0, "file")
+    (imagenet / "train" / "n00000999").rmdir()
+    with pytest.raises(DataError, match="999 synset folders in train/, expected the 1000"):
+        synset_folders(imagenet, 0, "file")
+    with pytest.raises(DataError, match="fetch restricted_imagenet --from /path"):
+        data.fetch("restricted_imagenet", tmp_path / "out" / "x", cache=tmp_path)
+    with pytest.raises(DataError, match="expected 32 or 224"):
+        data.fetch("restricted_imagenet", tmp_path / "out" / "x", origin=imagenet, cache=tmp_path, image_size=64)

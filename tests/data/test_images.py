@@ -1,0 +1,134 @@
+"""Class folders and image files, and those that must be refused."""
+
+import io
+import shutil
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from small_sets import class_folders, fetch, nothing_left, save
+
+from app_repro.core.errors import DataError
+from app_repro.data.images import decode
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Class folders of five images, see `small_sets.class_folders`."""
+    return class_folders(tmp_path / "own")
+
+
+def png_16_bit_rgb() -> bytes:
+    """Pillow writes none, and reads them as 8 bit without a word."""
+    rows = b"".join(b"\0" + bytes(6 * 4) for _ in range(4))
+    chunks = ((b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    framed = (
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
+
+
+def encoded(image: Image.Image, form: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def frames(form: str) -> bytes:
+    rest = [Image.new("RGB", (4, 4), (9, 9, 9))]
+    return encoded(Image.new("RGB", (4, 4)), form, save_all=True, append_images=rest)
+
+
+BAD_IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
+    "truncated": (lambda: encoded(Image.effect_noise((99, 99), 50), "JPEG")[:-900], "truncated"),
+    "truncated png": (lambda: encoded(Image.effect_noise((99, 99), 50), "PNG")[:-900], "cannot be used"),
+    "16 bit": (lambda: encoded(Image.new("I;16", (4, 4)), "PNG"), "more than 8 bits"),
+    "16 bit colour": (png_16_bit_rgb, "more than 8 bits"),
+    "16 bit pgm": (lambda: encoded(Image.new("I", (4, 4)), "PPM"), "not an image"),
+    "float": (lambda: encoded(Image.new("F", (4, 4)), "TIFF"), "more than 8 bits"),
+    "animated gif": (lambda: frames("GIF"), "animated"),
+    "animated png": (lambda: frames("PNG"), "animated"),
+    "bomb": (lambda: encoded(Image.new("1", (20_000, 20_000)), "PNG"), "bomb"),
+    "large": (lambda: encoded(Image.new("1", (9_000, 9_000)), "PNG"), "9000x9000 pixels, more than"),
+    "between": (lambda: encoded(Image.new("1", (10_000, 10_000)), "PNG"), "bomb"),
+    "text": (lambda: b"<html>", "not an image"),
+    "program": (lambda: encoded(Image.new("RGB", (4, 4)), "EPS"), "not an image"),
+    "empty": (lambda: b"", "not an image"),
+    "other size": (lambda: encoded(Image.new("RGB", (5, 4)), "PNG"), "5x4 pixels, but train/a/0.png has 4x4"),
+}
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("kind", BAD_IMAGES)
+def test_an_image_that_cannot_be_used_is_named(
+    kind: str, split: str, own: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    content, why = BAD_IMAGES[kind]
+    (own / split / "b" / "0.png").write_bytes(content())
+    with pytest.raises(DataError, match=why) as caught:
+        fetch(own, tmp_path)
+    assert str(caught.value).startswith(f"{split}/b/0.png: ") and "\n" not in str(caught.value)
+    assert nothing_left(tmp_path) and not recwarn.list
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize(
+    ("mode", "value", "suffix", "pixel"),
+    [
+        ("L", 7, "png", (7, 7, 7)),
+        ("1", 1, "png", (255, 255, 255)),
+        ("P", 0, "png", (0, 0, 0)),
+        ("LA", (7, 0), "png", (7, 7, 7)),
+        ("RGBA", (1, 2, 3, 0), "png", (1, 2, 3)),
+        ("CMYK", (255, 0, 0, 0), "tif", (0, 255, 255)),
+        ("RGB", (1, 2, 3), "bmp", (1, 2, 3)),
+    ],
+)
+def test_other_modes_become_rgb(
+    mode: str, value: int | tuple[int, ...], suffix: str, pixel: tuple[int, ...], own: Path, tmp_path: Path
+) -> None:
+    save(own / f"train/b/1.{suffix}", value, mode=mode)
+    assert tuple(fetch(own, tmp_path).train_images[-1, 0, 0]) == pixel
+
+
+def remove(*names: str) -> Callable[[Path], None]:
+    def act(own: Path) -> None:
+        for name in names:
+            shutil.rmtree(own / name)
+
+    return act
+
+
+LAYOUTS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "empty class": (lambda own: (own / "train/b/0.png").unlink(), "train/b: no images in this class"),
+    "one class": (remove("train/b", "test/b"), "1 class folders in train/; at least two"),
+    "no classes": (remove("train/a", "train/b", "test/a", "test/b"), "0 class folders"),
+    "class missing in test": (remove("test/b"), "class 'b' is in only one"),
+    "no test": (remove("test"), "own: no folder test/"),
+    "nothing": (remove("train", "test"), "own: no folder train/"),
+    "folder in a class": (lambda own: (own / "train/b/deep").mkdir(), "train/b/deep: not an image file"),
+    "no folder": (shutil.rmtree, "no such file or folder"),
+}
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_a_folder_that_is_no_data_set_is_refused(kind: str, own: Path, tmp_path: Path) -> None:
+    change, why = LAYOUTS[kind]
+    change(own)
+    with pytest.raises(DataError, match=why) as caught:
+        fetch(own, tmp_path)
+    assert "\n" not in str(caught.value) and nothing_left(tmp_path)
+
+
+def test_resizing_cuts_the_centre(tmp_path: Path) -> None:
+    image = Image.new("RGB", (128, 64))
+    image.paste((255, 255, 255), (32, 0, 96, 64))  # the centre square is white
+    image.save(tmp_path / "a.png")
+    assert decode(tmp_path / "a.png", 32).mean() > 250 and decode(tmp_path / "a.png", 32).shape == (32, 32, 3)
+    with pytest.raises(DataError, match="too elongated"):
+        decode(save(tmp_path / "b.png", size=(6500, 100)), 32)
