@@ -1,7 +1,5 @@
 """RunSpec: everything that can change a number of one run, and the run id made of it."""
 
-import ast
-import functools
 import hashlib
 import itertools
 from collections.abc import Collection, Mapping
@@ -14,19 +12,7 @@ from app_repro.config.methods import METHODS
 from app_repro.config.protocols import SWITCHES, nearest_protocol
 from app_repro.core.errors import nearest
 from app_repro.core.files import canonical
-from app_repro.core.paths import PACKAGE
 from app_repro.data import sets
-
-
-@functools.cache  # asked at every validation of a spec; the files do not change while this process lives
-def registry(module: str, name: str) -> list[str]:
-    """Keys of the dict literal `name` in app_repro/<module>.py, read from its syntax tree: an import may need torch."""
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
-    for node in tree.body:
-        target = node.target if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [None])[0]
-        if isinstance(target, ast.Name) and target.id == name and isinstance(getattr(node, "value", None), ast.Dict):
-            return [str(key.value) for key in node.value.keys if isinstance(key, ast.Constant)]  # type: ignore
-    raise LookupError(f"{module}.py has no dict literal {name}")
 
 
 def _one_of(value: str, known: Collection[str]) -> str:

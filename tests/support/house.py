@@ -31,6 +31,9 @@ ROOMS: dict[str, set[str]] = {
 }
 """Each room, from the ground up, and the rooms that its files may import."""
 
+PLAIN = "data/sets"
+"""The one file that every room above the ground may import: plain values, which only the ground stands under."""
+
 TORCH = {"pruning", "training", "analysis"}
 """Rooms whose files may import torch at their top."""
 
