@@ -5,7 +5,6 @@ import synthetic
 import yaml
 from workbench import prepared, settings
 
-from app_repro.cli import stages
 from app_repro.config import grid
 from app_repro.core import paths
 from app_repro.data import dataset, splits
