@@ -17,8 +17,9 @@ from app_repro.analysis.masks_only import masks_only
 from app_repro.config import grid, presets
 from app_repro.config.spec import RunSpec
 from app_repro.data import splits
-from app_repro.data.dataset import Augmentation, DataSet, load
+from app_repro.data.dataset import DataSet, load
 from app_repro.data.megabatches import split
+from app_repro.data.sets import Augmentation
 from app_repro.pruning import masks
 from app_repro.pruning.select import prune
 from app_repro.records.store import Store
