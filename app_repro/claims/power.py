@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from app_repro.claims import claims_file
 from app_repro.claims.judgement import HARD, MIN_SEEDS, SeedSpread
@@ -11,22 +10,20 @@ from app_repro.claims.matching import Comparison, cells_of, index
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
-from app_repro.records import runs as evidence
-from app_repro.records.runs import RunRecord
+from app_repro.records.runs import Records, RunRecord
 
 SIZES = (3, 4, 5, 6, 8, 10, 15, 20, 30)
 TARGETS = (0.8, 0.95)
 
 
-def power(records: Sequence[Path], claims: Path, claim_id: str) -> str:
+def power(records: Records, claims: Sequence[Claim], claim_id: str) -> str:
     """Text: per protocol the noise, the chance of a hard verdict by number of seeds, and what a seed costs.
 
     The chance is that of `reproduced` if the claim is exactly true (value, difference, ratio), or if the differences
-    measured so far are true (ordering). Raises ClaimsError, VerifyError.
+    measured so far are true (ordering). Raises ClaimsError for an unknown claim.
     """
-    claim = claims_file.select(claims_file.load(claims), [claim_id])[0]
-    found = evidence.read_all(records)
-    runs, pool = index(found.runs), Pool(found.runs)
+    (claim,) = claims_file.select(claims, [claim_id])
+    runs, pool = index(records.runs), Pool(records.runs)
     lines = [f"{claim.id}: {claim.kind} of {claim.metric}, {' against '.join(claim.sides)}"]
     for protocol in protocols(claim):
         lines += [f"under {protocol}:"]

@@ -1,10 +1,14 @@
 """Verdicts for people and machines: a table, Markdown, JUnit XML, and the explanation of one claim."""
 
+import json
+from pathlib import Path
 from xml.etree import ElementTree
 
-from app_repro.claims.judgement import VERDICTS
+from app_repro.claims.judgement import VERDICTS, Judgement
 from app_repro.claims.kinds.registry import KINDS
+from app_repro.claims.statement import Claim
 from app_repro.claims.verify import Report, Verdict, VerifyError
+from app_repro.core import files
 
 HEADERS = (
     "claim", "quotation", "protocol", "reported", "measured mean +- sd", "n", "interval", "margin", "verdict", "reason",
@@ -16,26 +20,37 @@ VERDICT, REASON = HEADERS.index("verdict"), HEADERS.index("reason")
 _XML_UNFIT = dict.fromkeys((*range(9), 11, 12, *range(14, 32)), "?")
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Five digits; empty for None."""
     return "" if value is None else f"{value:.5g}"
+
+
+def reported(claim: Claim) -> str:
+    """The number that was reported, with its unit; empty if the claim has none."""
+    return "" if claim.value is None or KINDS[claim.kind].has_limit else f"{number(claim.value)} {claim.unit}"
+
+
+def measured(judged: Judgement) -> str:
+    """Mean +- standard deviation of one seed; empty if nothing was measured."""
+    text = number(judged.mean) + (f" +- {number(judged.sd)}" if judged.sd is not None else "")
+    return f"{text} so far" if judged.so_far and text else text
+
+
+def interval(judged: Judgement) -> str:
+    """The interval in brackets; empty if there is none."""
+    return "" if judged.low is None else f"[{number(judged.low)}, {number(judged.high)}]"
 
 
 def row(verdict: Verdict) -> list[str]:
     """One verdict as texts under HEADERS, numbers in the claim's unit."""
-    shown, judged = verdict.as_dict(), verdict.judgement
-    measured = _number(judged.mean) + (f" +- {_number(judged.sd)}" if judged.sd is not None else "")
-    measured += " so far" if judged.so_far and measured else ""
-    interval = "" if judged.low is None else f"[{_number(judged.low)}, {_number(judged.high)}]"
-    needed = "" if judged.seeds_needed is None else str(max(0, judged.seeds_needed - judged.n))
-    is_reported = verdict.claim.value is not None and not KINDS[verdict.claim.kind].has_limit
-    reported = f"{_number(verdict.claim.value)} {verdict.claim.unit}" if is_reported else ""
+    claim, judged, needed = verdict.claim, verdict.judgement, verdict.seeds_to_go
     return [
-        verdict.claim.id, verdict.claim.quotation, verdict.protocol or "", reported, measured, str(judged.n), interval,
-        _number(shown["margin"]), verdict.verdict, judged.reason, needed,
+        claim.id, claim.quotation, verdict.protocol or "", reported(claim), measured(judged), str(judged.n),
+        interval(judged), number(verdict.margin), verdict.verdict, judged.reason, "" if needed is None else str(needed),
     ]  # fmt: skip
 
 
-def table(report: Report) -> str:
+def to_table(report: Report) -> str:
     """A plain-text table, then what only one protocol reproduces, problems, notes and a count."""
     from tabulate import tabulate
 
@@ -50,11 +65,29 @@ def table(report: Report) -> str:
     return "\n".join([grid, "", *hint, *_remarks(report)])
 
 
-def markdown(report: Report) -> str:
-    """The same as Markdown."""
+def to_markdown(report: Report) -> str:
+    """The same verdicts and remarks as Markdown."""
     rows = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row(verdict)] for verdict in report.verdicts]
     lines = [f"| {' | '.join(cells)} |" for cells in (HEADERS, ["---"] * len(HEADERS), *rows)]
     return "\n".join(["# Verdicts", "", *lines, "", *(f"- {line}" for line in _remarks(report))])
+
+
+def to_json(report: Report) -> str:
+    """The versioned JSON of Report.as_dict."""
+    return json.dumps(report.as_dict(), indent=1)
+
+
+def save(
+    report: Report, *, junit: Path | None = None, markdown: Path | None = None, folder: Path | None = None
+) -> None:
+    """Write the verdicts as JUnit XML, as Markdown, and as verdicts.md and verdicts.json in `folder`; None: not."""
+    if junit:
+        files.write_text(junit, to_junit(report) + "\n")
+    for path in (markdown, folder and folder / "verdicts.md"):
+        if path:
+            files.write_text(path, to_markdown(report) + "\n")
+    if folder:
+        files.write_text(folder / "verdicts.json", to_json(report) + "\n")
 
 
 def _remarks(report: Report) -> list[str]:
@@ -77,7 +110,7 @@ def _one_protocol_only(report: Report) -> list[str]:
     return lines
 
 
-def junit(report: Report) -> str:
+def to_junit(report: Report) -> str:
     """JUnit XML: a test case per verdict (failure: not reproduced; error; skipped: not decided) and per problem."""
     suite = ElementTree.Element("testsuite", name="app-repro verify")
     for verdict in report.verdicts:

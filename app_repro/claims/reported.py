@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.claims.claims_file import COLUMNS
-from app_repro.core.errors import AppReproError
+from app_repro.core.errors import AppReproError, ParamsError
 from app_repro.data.sets import SETS
 
 CONFIG = ("dataset", "arch", "meta_batch_number", "sparsity_level", "pruner")
@@ -32,6 +32,19 @@ _SCRIPTS = {"main_anytime_train": "app", "main_anytime_one": "osp", "main_anytim
 
 class ReportedError(AppReproError):
     """Runs that cannot be had."""
+
+
+def import_rows(origin: str, project: str | None) -> str:
+    """Reported numbers as CSV text with the claims file's header.
+
+    `origin`: "wandb", and `project` "entity/name" of its API; else the path of an exported CSV or JSON file. Raises
+    ParamsError without a project, ReportedError where no runs can be had.
+    """
+    if origin != "wandb":
+        return as_csv(claim_rows(from_file(Path(origin)), Path(origin).name))
+    if not project:
+        raise ParamsError("reported --from wandb needs a project: app-repro reported --from wandb ENTITY/PROJECT")
+    return as_csv(claim_rows(from_wandb(project), f"wandb:{project}"))
 
 
 def from_wandb(project: str, api: Any = None) -> list[dict[str, Any]]:

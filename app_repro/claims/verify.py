@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from app_repro.claims import claims_file
@@ -13,8 +12,8 @@ from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.variance import Pool
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
-from app_repro.records import runs as evidence
 from app_repro.records.metrics import METRICS
+from app_repro.records.runs import Records
 
 SCHEMA = 1
 """Version of the JSON that `Report.as_dict` gives."""
@@ -43,8 +42,19 @@ class Verdict:
 
     @property
     def verdict(self) -> str:
-        """One of judge.VERDICTS."""
+        """One of judgement.VERDICTS."""
         return self.judgement.verdict
+
+    @property
+    def margin(self) -> float | None:
+        """The margin of the judgement, else the claim's, in the claim's unit."""
+        return self.claim.margin if self.judgement.margin is None else self.judgement.margin
+
+    @property
+    def seeds_to_go(self) -> int | None:
+        """Seeds still needed for a hard verdict at the mean and noise so far; None if no number is known to do."""
+        needed = self.judgement.seeds_needed
+        return None if needed is None else max(0, needed - self.judgement.n)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; numbers in the claim's unit."""
@@ -66,7 +76,7 @@ class Verdict:
             "n": judged.n,
             "so_far": judged.so_far,
             "interval": None if judged.low is None else [judged.low, judged.high],
-            "margin": judged.margin if judged.margin is not None else claim.margin,
+            "margin": self.margin,
             "margin_reason": claim.margin_reason,
             "seeds_needed": judged.seeds_needed,
             "cells": list(self.cells),
@@ -118,23 +128,26 @@ def check_allowed(allow: Collection[str]) -> None:
         raise VerifyError(f"--allow: {wrong[0]!r} cannot be allowed{hint}; {', '.join(ALLOWABLE)} can")
 
 
-def verify(records: Sequence[Path], claims: Path, *, only: Sequence[str] = (), protocol: str | None = None) -> Report:
-    """Judge the claims of a file on every record under `records`; `only` names claims, `protocol` one protocol.
+def verify(
+    records: Records, claims: Sequence[Claim], *, only: Sequence[str] = (), protocol: str | None = None
+) -> Report:
+    """Judge claims on records (as runs.read_all gives them, in any order).
 
-    Raises ClaimsError for a malformed claims file, VerifyError for an unknown claim or protocol.
+    `only` names claims, `protocol` one protocol; empty or None: all. Raises ClaimsError for an unknown claim,
+    VerifyError for an unknown protocol.
     """
     if protocol is not None and protocol not in PROTOCOLS:
         raise VerifyError(f"--protocol {protocol}: unknown{nearest_and_known(protocol, PROTOCOLS)}")
-    chosen = claims_file.select(claims_file.load(claims), only)
-    found = evidence.read_all(records)
-    pool, runs = Pool(found.runs), index(found.runs)
+    chosen = claims_file.select(claims, only)
+    runs = sorted(records.runs, key=lambda run: run.content["run_id"])
+    pool, by_identity = Pool(runs), index(runs)
     verdicts: list[Verdict] = []
     for claim in chosen:
         wanted = [name for name in protocols(claim) if protocol in (None, name)]
-        rows = [row for name in wanted if (row := judge_claim(claim, name, runs, pool))]
+        rows = [row for name in wanted if (row := judge_claim(claim, name, by_identity, pool))]
         none = Judgement("not_run", "no runs; `app-repro plan --claim " + claim.id + "` names those it needs", 0)
         verdicts += rows or [Verdict(claim, None, none)]
-    return Report(tuple(verdicts), found.problems, found.notes)
+    return Report(tuple(verdicts), records.problems, records.notes)
 
 
 def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict | None:

@@ -26,11 +26,22 @@ def verify(
     out: Annotated[Path | None, typer.Option(help="Write verdicts.json and verdicts.md there, and exit 0.")] = None,
 ) -> None:
     """Judge every claim of the paper on the records there are; the exit code speaks."""
-    from app_repro.cli import judging
+    from app_repro.claims import claims_file, printing
+    from app_repro.claims.verify import check_allowed
+    from app_repro.claims.verify import verify as judge
+    from app_repro.records import runs
 
-    chosen = judging.Question(claims, tuple(records or []), tuple(only or []), protocol, tuple(allow.split(",")))
-    forms = judging.Forms(as_json, explain, junit, markdown, out)
-    raise typer.Exit(judging.verify(chosen, forms))
+    allowed = [name for name in allow.split(",") if name]
+    check_allowed(allowed)  # before anything is read, printed or written
+    reported = claims_file.load(claims)
+    chosen = [*(only or []), *([explain] if explain else [])]
+    verdicts = judge(runs.read_all(runs.known(records or [])), reported, only=chosen, protocol=protocol)
+    if explain:
+        typer.echo(printing.explain(verdicts, explain))
+    else:
+        typer.echo(printing.to_json(verdicts) if as_json else printing.to_table(verdicts))
+    printing.save(verdicts, junit=junit, markdown=markdown, folder=out)
+    raise typer.Exit(0 if out else verdicts.exit_code(allowed))
 
 
 @app.command()
@@ -52,9 +63,12 @@ def power(
     claims: ClaimsFile = CLAIMS,
 ) -> None:
     """How many seeds a hard verdict needs, with the noise measured so far, and what they cost."""
-    from app_repro.cli import judging
+    from app_repro.claims import claims_file
+    from app_repro.claims.power import power as of_claim
+    from app_repro.records import runs
 
-    typer.echo(judging.power(tuple(records or []), claims, claim))
+    reported = claims_file.load(claims)
+    typer.echo(of_claim(runs.read_all(runs.known(records or [])), reported, claim))
 
 
 @app.command()
@@ -63,9 +77,9 @@ def reported(
     project: Annotated[str | None, typer.Argument(help="With --from wandb: ENTITY/PROJECT.")] = None,
 ) -> None:
     """Read the authors' dashboard, or its export, into rows for the claims file, printed as CSV."""
-    from app_repro.cli import judging
+    from app_repro.claims.reported import import_rows
 
-    typer.echo(judging.reported(origin, project), nl=False)
+    typer.echo(import_rows(origin, project), nl=False)
 
 
 @app.command()

@@ -35,7 +35,7 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> str:
     with figures.beside(contents, out / "figures", histories):
         text, tables = write_tables(records, reported, out)
         if claims:
-            verdicts = verify.verify(places, claims)
+            verdicts = verify.verify(records, reported)
         else:
             verdicts = verify.Report((), (), ("No claims file: no verdicts.", *records.notes))
         index_html = page.write(out, verdicts, tables, drawn, records.runs)

@@ -7,12 +7,17 @@ import pytest
 import synthetic
 from scipy import stats
 
-from app_repro.claims import power
+from app_repro.claims import claims_file, power
 from app_repro.claims.judgement import SeedSpread
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.statement import Claim
+from app_repro.records.runs import read_all
 
 CLAIM = "c100-r50-acc-vs-dense"
+
+
+def told(folder: Path, claim_id: str) -> str:
+    return power.power(read_all([folder]), claims_file.load(synthetic.CLAIMS), claim_id)
 
 
 def chance(claim: Claim, noise: SeedSpread, n: int, effect: float) -> float:
@@ -47,7 +52,7 @@ def test_text_names_noise_seeds_and_cost(tmp_path: Path) -> None:
     for side, by_seed in synthetic.specs(synthetic.claim(CLAIM), "paper").items():
         for seed, spec in by_seed.items():
             synthetic.write(tmp_path, synthetic.make(spec, accuracy=0.5 + 0.004 * seed * (side == "app")))
-    text = power.power([tmp_path], synthetic.CLAIMS, CLAIM)
+    text = told(tmp_path, CLAIM)
     assert "noise 0.4 points a seed, 2 degrees of freedom, its own" in text
     assert "a further seed of every side costs 200 s" in text  # 2 sides x 8 megabatches x 12.5 s
     assert "under released:\n  no runs" in text and "80%:" in text and "95%:" in text
@@ -57,7 +62,7 @@ def test_runs_without_a_common_seed_are_told_from_no_runs(tmp_path: Path) -> Non
     sides = synthetic.specs(synthetic.claim(CLAIM), "paper")
     synthetic.write(tmp_path, synthetic.make(sides["app"][1]))
     synthetic.write(tmp_path, synthetic.make(sides["dense"][2]))
-    text = power.power([tmp_path], synthetic.CLAIMS, CLAIM)
+    text = told(tmp_path, CLAIM)
     assert "under paper:\n  no seed has every side yet; `app-repro plan" in text
     assert "under released:\n  no runs; `app-repro plan" in text
 
@@ -66,11 +71,11 @@ def test_a_kind_without_a_formula_says_what_to_do_instead(tmp_path: Path) -> Non
     name = "own-released-density"
     for by_seed in synthetic.specs(synthetic.claim(name), "released").values():
         synthetic.write(tmp_path, synthetic.make(by_seed[1]))
-    text = power.power([tmp_path], synthetic.CLAIMS, name)
+    text = told(tmp_path, name)
     assert f"has no formula for its power; run 3 seeds, then `app-repro verify --explain {name}`" in text
 
 
 def test_without_noise_three_seeds_come_first(tmp_path: Path) -> None:
     for by_seed in synthetic.specs(synthetic.claim(CLAIM), "paper").values():
         synthetic.write(tmp_path, synthetic.make(by_seed[1]))
-    assert "run 3 seeds first" in power.power([tmp_path], synthetic.CLAIMS, CLAIM)
+    assert "run 3 seeds first" in told(tmp_path, CLAIM)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -25,7 +26,7 @@ def report() -> Report:
 
 
 def test_the_table_shows_numbers_for_every_verdict(report: Report) -> None:
-    text = printing.table(report)
+    text = printing.to_table(report)
     for shown in ("17.5 +- 0.4", "[16.9, 18.1]", "4.4925", "17.97 points", "because <&> |", *VERDICTS):
         assert shown in text
     assert "problem: x/record.json: damaged" in text and "note: a note" in text
@@ -36,27 +37,27 @@ def test_the_table_shows_numbers_for_every_verdict(report: Report) -> None:
 
 
 def test_seeds_still_needed_are_those_beyond_the_present_ones() -> None:
-    row = printing.markdown(Report((verdict("inconclusive"),), ())).splitlines()[4]
+    row = printing.to_markdown(Report((verdict("inconclusive"),), ())).splitlines()[4]
     assert row.endswith("| 4 |")
 
 
 def test_a_claim_that_one_protocol_alone_reproduces_says_which() -> None:
     both = Report((verdict("not_reproduced"), verdict("reproduced", "released")), ())
-    assert "c100-r50-acc-vs-dense: reproduced under released; not_reproduced under paper" in printing.table(both)
+    assert "c100-r50-acc-vs-dense: reproduced under released; not_reproduced under paper" in printing.to_table(both)
     open_ = Report((verdict("reproduced"), verdict("inconclusive", "released")), ())
-    assert "reproduced under paper; inconclusive under released" in printing.table(open_)
+    assert "reproduced under paper; inconclusive under released" in printing.to_table(open_)
     same = Report((verdict("reproduced"), verdict("reproduced", "released")), ())
-    assert "reproduced under" not in printing.table(same)
+    assert "reproduced under" not in printing.to_table(same)
 
 
 def test_markdown_keeps_its_columns(report: Report) -> None:
-    rows = [line for line in printing.markdown(report).splitlines() if line.startswith("|")]
+    rows = [line for line in printing.to_markdown(report).splitlines() if line.startswith("|")]
     assert len(rows) == 2 + len(VERDICTS)
     assert {line.replace("\\|", "").count("|") for line in rows} == {len(printing.HEADERS) + 1}
 
 
 def test_junit_counts_failures_errors_and_skipped(report: Report) -> None:
-    suite = ElementTree.fromstring(printing.junit(report))
+    suite = ElementTree.fromstring(printing.to_junit(report))
     counts = {name: int(suite.get(name, "")) for name in ("tests", "failures", "errors", "skipped")}
     assert counts == {"tests": 7, "failures": 1, "errors": 2, "skipped": 3}
     failure = suite.find("testcase/failure")
@@ -64,8 +65,18 @@ def test_junit_counts_failures_errors_and_skipped(report: Report) -> None:
 
 
 def test_junit_is_xml_whatever_a_file_is_called() -> None:
-    suite = ElementTree.fromstring(printing.junit(Report((), ("a\x01b<&\udc80: damaged",))))
+    suite = ElementTree.fromstring(printing.to_junit(Report((), ("a\x01b<&\udc80: damaged",))))
     assert "damaged" in ElementTree.tostring(suite, encoding="unicode")
+
+
+def test_every_file_is_written_where_it_is_asked_for(report: Report, tmp_path: Path) -> None:
+    printing.save(report, junit=None, markdown=None, folder=None)
+    assert list(tmp_path.iterdir()) == []
+    printing.save(report, junit=tmp_path / "j.xml", markdown=tmp_path / "m.md", folder=tmp_path / "out")
+    assert ElementTree.parse(tmp_path / "j.xml").getroot().tag == "testsuite"
+    assert (tmp_path / "m.md").read_text() == (tmp_path / "out/verdicts.md").read_text()
+    assert (tmp_path / "m.md").read_text() == printing.to_markdown(report) + "\n"
+    assert json.loads((tmp_path / "out/verdicts.json").read_text()) == json.loads(printing.to_json(report))
 
 
 def test_explain_gives_every_step_with_its_numbers(report: Report) -> None:
@@ -92,6 +103,6 @@ def test_explain_without_runs_says_so_and_opens_no_gate() -> None:
 
 def test_what_was_not_run_has_no_numbers() -> None:
     nothing = replace(verdict("not_run", None), judgement=Judgement("not_run", "no runs", 0))
-    text = printing.markdown(Report((nothing,), ()))
+    text = printing.to_markdown(Report((nothing,), ()))
     assert "| 17.97 points |  | 0 |  | 4.4925 | not_run |" in text
     assert json.loads(json.dumps(Report((nothing,), ()).as_dict()))["verdicts"][0]["interval"] is None

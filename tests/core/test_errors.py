@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from app_repro.claims import claims_file, statement, verify
@@ -7,6 +5,7 @@ from app_repro.config import grid, presets
 from app_repro.core import errors
 from app_repro.execution import executors
 from app_repro.records import publish
+from app_repro.records.runs import Records
 from app_repro.report import modelcard
 
 
@@ -32,8 +31,8 @@ def test_the_known_names_are_listed_after_a_separator_whether_one_is_near_or_not
         lambda: presets.preset("qqqq"),
         lambda: publish._named({"one": {"run_id": "1"}}, ["qqqq"]),
         lambda: statement.side_settings("qqqq"),
-        lambda: verify.select([], ["qqqq"]),
-        lambda: verify.verify([], Path("claims.csv"), protocol="qqqq"),
+        lambda: claims_file.select([], ["qqqq"]),
+        lambda: verify.verify(Records((), (), ()), [], protocol="qqqq"),
     ],
 )
 def test_a_name_that_no_known_one_is_near_to_is_set_apart_from_the_known(refuse) -> None:

@@ -13,7 +13,7 @@ import pages
 import pytest
 import synthetic
 
-from app_repro.cli import judging
+from app_repro.report import write as report
 from app_repro.report.tables.table import Cell, Column, Table
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -55,7 +55,7 @@ def real(tmp_path_factory) -> dict[str, Path]:
     """The whole report of each set of published runs, as the command writes it."""
     folder = tmp_path_factory.mktemp("real")
     for name in PUBLISHED:
-        judging.report([Path("data/published") / name], synthetic.CLAIMS, folder / name, False)
+        report.write([Path("data/published") / name], synthetic.CLAIMS, folder / name)
     return {name: folder / name / "index.html" for name in PUBLISHED}
 
 
@@ -331,7 +331,7 @@ def test_a_data_set_called_script_is_reported_by_its_name(browser, tmp_path) -> 
     """The whole report of the command, from records on disk."""
     name, said = "folder:<script>alert(1)</script>", []
     runs = synthetic.write(tmp_path / "runs", *pages.records(protocols=["paper"], dataset=name))
-    judging.report([runs], synthetic.CLAIMS, tmp_path / "report", False)
+    report.write([runs], synthetic.CLAIMS, tmp_path / "report")
     address = (tmp_path / "report" / "index.html").as_uri()
     tab = browser.new_page()
     tab.on("dialog", lambda dialog: (said.append(f"dialog: {dialog.message}"), dialog.dismiss()))

@@ -146,7 +146,7 @@ def _shape(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
 
 
 def _check(claim: Claim) -> str:
-    shortest = min(spec.sb for spec in claim.grid.cells)
+    shortest = min(spec.sb for spec in claim.grid.specs)
     if shortest < MIN_LENGTH:
         return f"settings: sb={shortest} is too short for a shape, from {MIN_LENGTH} megabatches on"
     return ""

@@ -10,7 +10,7 @@ from app_repro.claims.verify import Report, Verdict
 
 
 @dataclass(frozen=True)
-class Finding:
+class VerdictText:
     """What the runs under one protocol say about a claim, as texts; numbers in the claim's unit."""
 
     protocol: str | None
@@ -40,7 +40,7 @@ class Card:
     reported: str
     interval_of: str
     """What the intervals are intervals of."""
-    findings: tuple[Finding, ...]
+    findings: tuple[VerdictText, ...]
 
     @property
     def is_own(self) -> bool:
@@ -54,7 +54,7 @@ class Card:
 
 
 def cards(report: Report) -> list[Card]:
-    """A card a claim, those with runs first, otherwise in the order of the claims file."""
+    """One card per claim, those with runs first, otherwise in the order of the claims file."""
     by_claim: dict[Claim, list[Verdict]] = {}
     for verdict in report.verdicts:
         by_claim.setdefault(verdict.claim, []).append(verdict)
@@ -62,35 +62,35 @@ def cards(report: Report) -> list[Card]:
     return sorted(found, key=lambda card: not card.is_judged)
 
 
-def _card(claim: Claim, rows: list[Verdict]) -> Card:
-    texts = [dict(zip(printing.HEADERS, printing.row(row), strict=True)) for row in rows]
-    findings = [_finding(row, text) for row, text in zip(rows, texts, strict=True)]
-    seen = {row.protocol for row in rows}
+def _card(claim: Claim, verdicts: list[Verdict]) -> Card:
+    findings = [_finding(verdict) for verdict in verdicts]
+    seen = {verdict.protocol for verdict in verdicts}
     if None not in seen:
         findings += [_unseen(name, claim) for name in protocols(claim) if name not in seen]
     kind = KINDS[claim.kind]
-    return Card(claim, kind.sentence(claim), texts[0]["reported"], kind.interval_of, tuple(findings))
+    return Card(claim, kind.sentence(claim), printing.reported(claim), kind.interval_of, tuple(findings))
 
 
-def _finding(row: Verdict, text: dict[str, str]) -> Finding:
-    return Finding(
-        protocol=row.protocol,
-        verdict=row.verdict,
-        meaning=_meaning(row, text["seeds still needed"]),
-        reason=text["reason"],
-        measured=text["measured mean +- sd"].replace("+-", "±"),
-        n=text["n"],
-        interval=text["interval"],
-        margin=text["margin"],
-        needed=text["seeds still needed"],
-        runs=row.runs,
+def _finding(verdict: Verdict) -> VerdictText:
+    judged, needed = verdict.judgement, verdict.seeds_to_go
+    return VerdictText(
+        protocol=verdict.protocol,
+        verdict=verdict.verdict,
+        meaning=_meaning(verdict),
+        reason=judged.reason,
+        measured=printing.measured(judged).replace("+-", "±"),
+        n=str(judged.n),
+        interval=printing.interval(judged),
+        margin=printing.number(verdict.margin),
+        needed="" if needed is None else str(needed),
+        runs=verdict.runs,
     )
 
 
-def _unseen(protocol: str, claim: Claim) -> Finding:
+def _unseen(protocol: str, claim: Claim) -> VerdictText:
     """A protocol that the claim admits and no run follows."""
     reason = f"no runs; `app-repro plan --claim {claim.id}` names those it needs"
-    return Finding(protocol, "not_run", MEANINGS["not_run"], reason, "", "0", "", "", "")
+    return VerdictText(protocol, "not_run", MEANINGS["not_run"], reason, "", "0", "", "", "")
 
 
 INTERVAL = f"{200 * LEVEL - 100:.0f} % interval"
@@ -107,15 +107,12 @@ MEANINGS = {
 """Verdict -> what it means."""
 
 
-def _meaning(row: Verdict, needed: str) -> str:
-    if row.verdict == "reproduced" and row.judgement.margin is not None:
+def _meaning(verdict: Verdict) -> str:
+    if verdict.verdict == "reproduced" and verdict.judgement.margin is not None:
         return f"It reproduces: the whole {INTERVAL} lies inside the margin."
-    if row.verdict == "partial" and (row.missing or row.deviations):
+    if verdict.verdict == "partial" and (verdict.missing or verdict.deviations):
         return "The runs agree, but they are not quite those that the claim is about."
-    if row.verdict == "inconclusive" and needed not in ("", "0"):
-        return f"{MEANINGS[row.verdict]} At this mean and noise {needed} more {_seeds(needed)} would decide."
-    return MEANINGS[row.verdict]
-
-
-def _seeds(count: str) -> str:
-    return "seed" if count == "1" else "seeds"
+    if verdict.verdict == "inconclusive" and (more := verdict.seeds_to_go):
+        seeds = "seed" if more == 1 else "seeds"
+        return f"{MEANINGS[verdict.verdict]} At this mean and noise {more} more {seeds} would decide."
+    return MEANINGS[verdict.verdict]
