@@ -1,11 +1,10 @@
 """The figures as Vega-Lite charts for the page: the same rows as the printed ones."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app_repro.config.protocols import PROTOCOLS
-from app_repro.report.figures import specs_masks, specs_runs, specs_stream
 from app_repro.report.figures.figures import FIGURES
 from app_repro.report.figures.series import Record, Row, Series
 from app_repro.report.figures.series_curves import Histories
@@ -53,27 +52,11 @@ def all_charts(records: Sequence[Record], histories: Histories | None = None) ->
 
 def _chart(series: Series, name: str, protocols: tuple[str, ...], among: Sequence[Row] = ()) -> Chart:
     """`among`: the rows of every protocol, for what must be the same in the charts of all."""
-    more = (among,) if series.name in ALIKE else ()
-    spec = SPECS[series.name](series.rows, *more) if series.rows else None
+    figure = FIGURES[series.name]
+    more = (among,) if figure.shares_axes else ()
+    spec = figure.chart(series.rows, *more) if series.rows else None
     title = f"{series.title}: {protocols[0]} protocol" if len(protocols) == 1 else series.title
     every = spec.get("usermeta", {}).get("every", 1) if spec else 1
     fewer = f"Of so many runs, the chart shows every {every}th step along its x axis; {series.name}.csv has all."
     caption = f"{series.caption} {fewer}" if every > 1 else series.caption
     return Chart(name, title, caption, spec, series.alt, protocols)
-
-
-ALIKE = ("anytime",)
-"""Figures whose makers take the rows of every protocol too, for axes that charts side by side share."""
-
-SPECS: dict[str, Callable[..., dict[str, Any]]] = {
-    "framework": specs_stream.framework,
-    "accuracy": specs_runs.accuracy,
-    "anytime": specs_stream.anytime,
-    "gap-long": specs_stream.gap_long,
-    "gap-length": specs_stream.gap_length,
-    "layers": specs_masks.layers,
-    "density": specs_masks.density,
-    "curves": specs_runs.curves,
-    "pareto": specs_runs.pareto,
-}
-"""A specification from the rows of each figure."""

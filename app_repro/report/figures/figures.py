@@ -20,6 +20,9 @@ from app_repro.report.figures import (
     series_masks,
     series_runs,
     series_stream,
+    specs_masks,
+    specs_runs,
+    specs_stream,
 )
 from app_repro.report.figures.drawing import STYLE, save
 from app_repro.report.figures.series import Record, Row, Series
@@ -32,13 +35,17 @@ MANY = 50
 
 @dataclass(frozen=True)
 class Figure:
-    """What a figure shows and how it is printed."""
+    """What a figure shows, how it is printed, and how the page draws it."""
 
     rows: Callable[[Sequence[Record], Histories], Series]
     draw: Callable[[Sequence[Row]], Any]
     """Rows -> a matplotlib figure."""
+    chart: Callable[..., dict[str, Any]]
+    """Rows -> a Vega-Lite specification with its data inside."""
     compares: bool = False
     """Whether both protocols belong into one picture."""
+    shares_axes: bool = False
+    """Whether `chart` takes the rows of every protocol too, for axes that charts side by side share."""
 
 
 def write_one(name: str, records: Sequence[Record], target: Path, kinds: Sequence[str]) -> Series:
@@ -121,14 +128,34 @@ def remove(name: str, target: Path) -> None:
 
 
 FIGURES: dict[str, Figure] = {
-    "framework": Figure(lambda records, _: series_stream.framework(records), drawings_stream.framework, True),
-    "accuracy": Figure(lambda records, _: series_runs.accuracy(records), drawings_runs.accuracy, True),
-    "anytime": Figure(lambda records, _: series_stream.anytime(records), drawings_stream.anytime),
-    "gap-long": Figure(lambda records, _: series_stream.gap_long(records), drawings_stream.gap_long),
-    "gap-length": Figure(lambda records, _: series_stream.gap_length(records), drawings_stream.gap_length),
-    "layers": Figure(lambda records, _: series_masks.layers(records), drawings_runs.layers),
-    "density": Figure(lambda records, _: series_masks.density(records), drawings_runs.density, True),
-    "curves": Figure(series_curves.curves, drawings_stream.curves),
-    "pareto": Figure(lambda records, _: series_runs.pareto(records), drawings_runs.pareto, True),
+    "framework": Figure(
+        lambda records, _: series_stream.framework(records),
+        drawings_stream.framework,
+        specs_stream.framework,
+        compares=True,
+    ),
+    "accuracy": Figure(
+        lambda records, _: series_runs.accuracy(records), drawings_runs.accuracy, specs_runs.accuracy, compares=True
+    ),
+    "anytime": Figure(
+        lambda records, _: series_stream.anytime(records),
+        drawings_stream.anytime,
+        specs_stream.anytime,
+        shares_axes=True,
+    ),
+    "gap-long": Figure(
+        lambda records, _: series_stream.gap_long(records), drawings_stream.gap_long, specs_stream.gap_long
+    ),
+    "gap-length": Figure(
+        lambda records, _: series_stream.gap_length(records), drawings_stream.gap_length, specs_stream.gap_length
+    ),
+    "layers": Figure(lambda records, _: series_masks.layers(records), drawings_runs.layers, specs_masks.layers),
+    "density": Figure(
+        lambda records, _: series_masks.density(records), drawings_runs.density, specs_masks.density, compares=True
+    ),
+    "curves": Figure(series_curves.curves, drawings_stream.curves, specs_runs.curves),
+    "pareto": Figure(
+        lambda records, _: series_runs.pareto(records), drawings_runs.pareto, specs_runs.pareto, compares=True
+    ),
 }
 """The figures in the order of the report."""

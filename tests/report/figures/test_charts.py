@@ -7,6 +7,7 @@ from pictured import histories, run, situations
 from synthetic import grid
 
 from app_repro.report.figures import charts, series_runs, specs, specs_masks, specs_runs, specs_stream
+from app_repro.report.figures.figures import FIGURES
 from app_repro.report.figures.marks import Look
 
 SITUATIONS = situations()
@@ -32,7 +33,7 @@ def keys(value):
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_every_chart_has_a_specification_or_says_what_is_missing(situation: str) -> None:
     found = made(situation)
-    assert {chart.name.removesuffix("-paper").removesuffix("-released") for chart in found} == set(charts.SPECS)
+    assert {chart.name.removesuffix("-paper").removesuffix("-released") for chart in found} == set(FIGURES)
     assert len({chart.name for chart in found}) == len(found)
     for chart in found:
         assert chart.title and chart.caption.endswith(".")
@@ -236,7 +237,7 @@ def test_names_stand_in_as_many_columns_as_a_phone_has_room_for() -> None:
 
 def test_each_figure_has_the_room_that_its_name_says() -> None:
     rooms = {"framework": specs_stream, "layers": specs_masks, "curves": specs_runs}
-    assert all(charts.SPECS[name] is getattr(room, name) for name, room in rooms.items())
+    assert all(FIGURES[name].chart is getattr(room, name) for name, room in rooms.items())
 
 
 def test_one_seed_has_no_spread_to_hover_over() -> None:
