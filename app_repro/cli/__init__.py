@@ -1,1 +1,9 @@
-"""The room cli."""
+"""The command line: a function per command, which calls its room. In reading order:
+
+options      options that several commands share
+pipeline     the application; fetch, split, report, demo, preset, runs
+runs         run, plan, merge
+claims       verify, publish, power, reported, audit
+machine      doctor, bench, wandb sync
+readme       the generated parts of README.md (`make readme`)
+"""

@@ -1,1 +1,7 @@
-"""The room report.page."""
+"""The page, one self-contained HTML file. In reading order:
+
+findings     verdicts in plain words
+write        the page from verdicts, tables, figures and runs
+serve        the page in a browser, until Ctrl-C
+templates/   HTML, style and script
+"""

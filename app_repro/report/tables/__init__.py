@@ -1,1 +1,10 @@
-"""The room report.tables."""
+"""The tables of the report. In reading order:
+
+table        what a table is: columns, cells, scales; mean and sd over seeds as a cell
+main         what each setting reached, kept and took; the overview is made from it
+stream       the same after each megabatch, and the density of each layer
+baselines    differences to dense and osp, beside the reported ones
+formats      a table as Markdown, LaTeX, CSV and JSON
+dvc_plots    the curves that `dvc plots` draws, as CSV
+stored_runs  the runs of a store, for `app-repro runs`
+"""
