@@ -22,11 +22,11 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Look at this machine before hours are spent: each finding with its remedy; exit code 1 if a run would fail."""
-    from app_repro.machine import doctor as room
+    from app_repro.machine import checks, doctor
 
-    found = room.examine(room.Subject(params, raw, store_at(store), quick))
-    typer.echo(room.as_json(found) if as_json else room.as_table(found))
-    raise typer.Exit(room.exit_code(found))
+    findings = doctor.examine(checks.Subject(params, raw, store_at(store), quick))
+    typer.echo(doctor.to_json(findings) if as_json else doctor.to_text(findings))
+    raise typer.Exit(doctor.exit_code(findings))
 
 
 @app.command()
@@ -41,11 +41,10 @@ def bench(
     """Measure this machine in one run: ceilings, the reference loop, engines, runs side by side, starting."""
     import json
 
-    from app_repro.machine import bench as room
-    from app_repro.machine.speed_table import to_text
+    from app_repro.machine import bench, speed_table
 
-    found = room.show(quick, arch or [], records, claims, out, lambda line: typer.echo(line, err=True))
-    typer.echo(json.dumps(found, indent=1) if as_json else to_text(found))
+    results = bench.run(quick, arch or [], records, claims, out, lambda line: typer.echo(line, err=True))
+    typer.echo(json.dumps(results, indent=1) if as_json else speed_table.to_text(results))
 
 
 @wandb.command()

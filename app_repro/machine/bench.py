@@ -1,4 +1,4 @@
-"""How fast this machine trains: ceilings, the reference loop, engines and precisions, runs side by side; in turn."""
+"""`app-repro bench`: how fast this machine trains, against the reference loop and the roofline."""
 
 import json
 import os
@@ -15,9 +15,8 @@ import torch
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.execution.local import QUEUES
-from app_repro.machine import ceilings, compilers, speed_table, starting
-from app_repro.machine.timed import Case, Lanes, attempted, free
-from app_repro.machine.trials import Trial
+from app_repro.machine import ceilings, gpus, speed_table, starting
+from app_repro.machine.trials import Case, Lanes, Trial, attempted, free
 from app_repro.pruning import masks
 from app_repro.pruning.select import prune
 from app_repro.records import record
@@ -45,25 +44,25 @@ def has_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def measure(arch: str, device: str, *, quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Every case of one network, a row each, the reference first: medians over rounds in which it took turns with it.
+def measure_network(arch: str, device: str, *, quick: bool, log: Callable[[str], None]) -> list[dict[str, Any]]:
+    """A row per case of one network, the reference first: medians over rounds in which it takes turns with the others.
 
     On a GPU all that runs alone takes turns together, and then each number of lanes with the reference loop only:
     prepared all at once they would not find memory.
     """
     rounds, window = (3, 1.0) if quick else (5, 3.0)
-    lacks_compiler = bool(compilers.lacking(device))
+    lacks_compiler = bool(gpus.missing_compiler(device))
     first, *others = (case for case in cases(arch, device, quick) if case.engine != "compiled" or not lacks_compiler)
     alone = [case for case in others if device == "cpu" or case.runs_together == 1]
     reference = Trial(first)
     rows: list[dict[str, Any]] = []
-    _prepare(reference, device, window, say)
+    _prepare(reference, device, window, log)
     for group in [alone, *([case] for case in others if case not in alone)]:
         reference.rates, trials = [], [reference, *map(Trial, group)]
         for trial in trials[1:]:
-            _prepare(trial, device, window, say)
+            _prepare(trial, device, window, log)
         for index in range(rounds):
-            say(f"{arch}: round {index + 1} of {rounds}")
+            log(f"{arch}: round {index + 1} of {rounds}")
             for trial in trials:
                 trial.turn()
         rows += [trial.row(reference.rates) for trial in (trials[1:] if rows else trials)]
@@ -73,13 +72,13 @@ def measure(arch: str, device: str, *, quick: bool, say: Callable[[str], None]) 
     return rows
 
 
-def _prepare(trial: Trial, device: str, window: float, say: Callable[[str], None]) -> None:
+def _prepare(trial: Trial, device: str, window: float, log: Callable[[str], None]) -> None:
     case = trial.case
-    say(f"{case.arch}: preparing {case.kind} {case.engine} {case.precision} x {case.runs_together}")
+    log(f"{case.arch}: preparing {case.kind} {case.engine} {case.precision} x {case.runs_together}")
     trial.prepare(device, window)
 
 
-def parts(arch: str, device: str) -> dict[str, Any]:
+def timings(arch: str, device: str) -> dict[str, Any]:
     """Seconds of what comes between training steps: scoring 1,000 images, taking a state, writing one."""
     lanes = Lanes(Case(arch, "engine"), device)
     steps = lanes.lane()
@@ -121,17 +120,17 @@ def _median_seconds(work: Callable[[], object], device: torch.device) -> float:
     return statistics.median(times[1:] or times)
 
 
-def measured(
+def measure_device(
     device: str,
     archs: list[str],
     *,
     quick: bool,
-    say: Callable[[str], None],
-    leave: Callable[[dict[str, Any]], None] = lambda found: None,
+    log: Callable[[str], None],
+    save: Callable[[dict[str, Any]], None] = lambda results: None,
 ) -> dict[str, Any]:
-    """Ceilings and every case of the networks on one device, plain values only; parts and starting still empty.
+    """Ceilings and every case of the networks on one device, as plain values; "parts" and "starting" still empty.
 
-    `leave` is called with what there is after each network: the next one may not end.
+    `save` is called with the results so far after each network, since the next one may not end.
     """
     configure(device)
     about = describe_device(device)
@@ -139,7 +138,7 @@ def measured(
     for precision in ("fp32", "tf32", "bf16") if device != "cpu" else ("fp32", "bf16") if has_bf16() else ("fp32",):
         set_precision(precision)
         limits[precision] = ceilings.measure(device, precision)
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "device": about["name"],
         "kind": about["kind"],
         "cores": len(os.sched_getaffinity(0)),
@@ -153,18 +152,18 @@ def measured(
         "starting": [],
     }
     for arch in archs:
-        for row in measure(arch, device, quick=quick, say=say):
+        for row in measure_network(arch, device, quick=quick, log=log):
             share = _share_of_roofline(row, device, limits)
-            found["reference" if row["kind"] == "reference" else "results"].append(row | share)
-        leave(found)
-    return found
+            results["reference" if row["kind"] == "reference" else "results"].append(row | share)
+        save(results)
+    return results
 
 
 def _notes(archs: list[str], device: str, quick: bool) -> list[str]:
     """What is not measured here."""
     compiled = any(case.engine == "compiled" for arch in archs for case in cases(arch, device, quick))
-    lacks = compilers.lacking(device) if compiled else ""
-    return [f"compiled: left out, {lacks}"] if lacks else []
+    missing = gpus.missing_compiler(device) if compiled else ""
+    return [f"compiled: left out, {missing}"] if missing else []
 
 
 def _share_of_roofline(row: dict[str, Any], device: str, limits: dict[str, ceilings.Ceilings]) -> dict[str, float]:
@@ -175,12 +174,13 @@ def _share_of_roofline(row: dict[str, Any], device: str, limits: dict[str, ceili
     return {"share_of_roofline": row["samples_per_second"] / (limit * cores)}
 
 
-def show(
-    quick: bool, archs: list[str], records: Path, claims: Path, out: Path | None, say: Callable[[str], None]
+def run(
+    quick: bool, archs: list[str], records: Path, claims: Path, out: Path | None, log: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Bench this machine; with `out`, leave its numbers and a figure there, named after the device, as they come in.
+    """Bench this machine; the results as plain values, also saved to `out` (JSON and a figure) after each step.
 
-    Raises ParamsError for a network that there is not, before anything is measured.
+    `archs`: the networks, none: four (quick: one). `records`, `claims`: what starting.measure times commands on.
+    Raises ParamsError for an unknown network, before anything is measured.
     """
     if unknown := [arch for arch in archs if arch not in ARCHITECTURES]:
         raise ParamsError(f"--arch {unknown[0]}{nearest_and_known(unknown[0], ARCHITECTURES)}")
@@ -188,20 +188,20 @@ def show(
         os.environ.setdefault(name, value)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     chosen = archs or (["resnet20s"] if quick else ["resnet20s", "resnet18", "resnet50", "vgg16_bn"])
-    found = measured(device, chosen, quick=quick, say=say, leave=lambda found: _leave(found, out))
+    results = measure_device(device, chosen, quick=quick, log=log, save=lambda results: _save(results, out))
     for arch in chosen:
-        say(f"{arch}: scoring, states")
-        row, failed = attempted(lambda arch=arch: parts(arch, device))  # type: ignore[misc]
-        found["parts"].append(row or {"arch": arch, "failed": failed})
+        log(f"{arch}: scoring, states")
+        row, failed = attempted(lambda arch=arch: timings(arch, device))  # type: ignore[misc]
+        results["parts"].append(row or {"arch": arch, "failed": failed})
         free()
-    _leave(found, out)
-    found["starting"] = starting.measure(records, claims, quick=quick, say=say)
-    _leave(found, out)
-    return found
+    _save(results, out)
+    results["starting"] = starting.measure(records, claims, quick=quick, log=log)
+    _save(results, out)
+    return results
 
 
-def _leave(found: dict[str, Any], out: Path | None) -> None:
+def _save(results: dict[str, Any], out: Path | None) -> None:
     if out:
-        name = re.sub(r"[^a-z0-9.]+", "-", f"{found['device']} {found['cores']} cores".lower())
-        files.write_text(out / f"{name}.json", json.dumps(found, indent=1) + "\n")
-        speed_table.draw(found, out, name)
+        name = re.sub(r"[^a-z0-9.]+", "-", f"{results['device']} {results['cores']} cores".lower())
+        files.write_text(out / f"{name}.json", json.dumps(results, indent=1) + "\n")
+        speed_table.draw(results, out, name)

@@ -163,8 +163,7 @@ def git(_: Subject) -> Answer:
 
 def data(subject: Subject) -> Answer:
     """Which data sets of the params file are there, with their digests; every byte unless quick."""
-    from app_repro.data import dataset as room
-    from app_repro.data import sets
+    from app_repro.data import dataset, sets
 
     shown, missing = [], []
     folders = _data_folders(subject.params())
@@ -172,8 +171,8 @@ def data(subject: Subject) -> Answer:
         place = subject.store / "datasets" / folder
         try:
             if not subject.quick:
-                room.check(place)
-            shown.append(f"{folder} {room.load(place).digest[:12]}")
+                dataset.check(place)
+            shown.append(f"{folder} {dataset.load(place).digest[:12]}")
         except IntegrityError as error:
             return "warn", str(error).partition("; ")[0], "the fetch stage makes it anew; without a network: --from"
         except DataError:
@@ -187,9 +186,9 @@ def data(subject: Subject) -> Answer:
 
 def tracking(subject: Subject) -> Answer:
     """Whether the mode of tracking can work."""
-    from app_repro.execution import tracking as room
+    from app_repro.execution.tracking import has_key
 
     mode = subject.params().tracking
-    if mode == "online" and not room.has_key():
+    if mode == "online" and not has_key():
         return "warn", "tracking: online, but no key", "set WANDB_API_KEY or run wandb login; runs go on without it"
     return "ok", f"tracking: {mode}", ""

@@ -1,4 +1,4 @@
-"""Whether a machine can do what params.yaml asks for: each check a function that returns one finding and its remedy."""
+"""`app-repro doctor`: whether this machine can do what params.yaml asks for, a finding and its remedy per check."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from app_repro.machine.checks import Answer, Subject
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found."""
+    """The outcome of one check."""
 
     name: str
     state: str
@@ -27,8 +27,8 @@ class MachineError(AppReproError):
 
 
 def examine(subject: Subject, only: Sequence[str] = ()) -> list[Finding]:
-    """A finding a check, in order; all of them unless `only` names some. A check that breaks is itself a finding."""
-    found = []
+    """A finding per check, in order; all of them unless `only` names some. A check that raises is itself a finding."""
+    findings = []
     for name, check in CHECKS.items():
         if only and name not in only:
             continue
@@ -42,36 +42,36 @@ def examine(subject: Subject, only: Sequence[str] = ()) -> list[Finding]:
         except Exception as error:  # one broken corner of a machine must not hide the rest
             what = " ".join(str(error).split())[:160]
             state, finding, remedy = "warn", f"{type(error).__name__}: {what}", "look at it by hand"
-        found.append(Finding(name, state, finding, remedy))
-    return found
+        findings.append(Finding(name, state, finding, remedy))
+    return findings
 
 
 def before_training(params_file: Path, raw: Path = RAW, store: Path | None = None) -> list[str]:
-    """The quick checks before hours are spent: lines with what is only doubtful. Raises MachineError on a failure."""
-    found = examine(Subject(params_file, raw, store_at(store), quick=True))
-    for item in found:
+    """The quick checks before a training: a line per warning. Raises MachineError on a failure."""
+    findings = examine(Subject(params_file, raw, store_at(store), quick=True))
+    for item in findings:
         if item.state == "fail":
             raise MachineError(f"{item.name}: {item.finding}; {item.remedy}")
-    return [f"app-repro: {item.name}: {item.finding}; {item.remedy}" for item in found if item.state == "warn"]
+    return [f"app-repro: {item.name}: {item.finding}; {item.remedy}" for item in findings if item.state == "warn"]
 
 
-def as_table(found: Sequence[Finding]) -> str:
-    """The findings for people."""
+def to_text(findings: Sequence[Finding]) -> str:
+    """The findings as a table."""
     from tabulate import tabulate
 
-    rows = [[item.name, item.state, item.finding, item.remedy] for item in found]
+    rows = [[item.name, item.state, item.finding, item.remedy] for item in findings]
     widths = [None, None, 60, 60]
     return tabulate(rows, ["check", "state", "finding", "remedy"], maxcolwidths=widths, disable_numparse=True)
 
 
-def as_json(found: Sequence[Finding]) -> str:
-    """The findings for scripts: {"ok": bool, "findings": [{name, state, finding, remedy}]}."""
-    return json.dumps({"ok": exit_code(found) == 0, "findings": [asdict(item) for item in found]}, indent=1)
+def to_json(findings: Sequence[Finding]) -> str:
+    """The findings as JSON: {"ok": bool, "findings": [{name, state, finding, remedy}]}."""
+    return json.dumps({"ok": exit_code(findings) == 0, "findings": [asdict(item) for item in findings]}, indent=1)
 
 
-def exit_code(found: Sequence[Finding]) -> int:
+def exit_code(findings: Sequence[Finding]) -> int:
     """1 if anything would fail, else 0."""
-    return int(any(item.state == "fail" for item in found))
+    return int(any(item.state == "fail" for item in findings))
 
 
 def _gpu(subject: Subject) -> Answer:
@@ -84,10 +84,14 @@ def _compiler(subject: Subject) -> Answer:
     params = subject.params()
     if all(spec.engine != "compiled" for spec in params.specs):
         return "ok", "none is needed: no engine: compiled", ""
-    from app_repro.machine import compilers, gpus
+    from app_repro.machine import gpus
 
-    lacks = compilers.lacking(gpus.used(params.device))
-    return ("fail", f"engine: compiled, and {lacks}", compilers.REMEDY) if lacks else ("ok", "a compiler is here", "")
+    missing = gpus.missing_compiler(gpus.used(params.device))
+    return (
+        ("fail", f"engine: compiled, and {missing}", gpus.COMPILER_REMEDY)
+        if missing
+        else ("ok", "a compiler is here", "")
+    )
 
 
 def _driver(subject: Subject) -> Answer:

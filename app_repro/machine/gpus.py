@@ -1,7 +1,10 @@
-"""GPUs as doctor sees them: usable by torch, the driver against torch's CUDA, kernels that repeat bit by bit."""
+"""GPUs as doctor sees them: usable by torch, driver, kernels that repeat bit by bit, a compiler for torch.compile."""
 
+import os
 import re
+import shutil
 import subprocess
+import sysconfig
 from pathlib import Path
 
 import torch
@@ -14,6 +17,8 @@ KERNEL_MODULE = Path("/proc/driver/nvidia/version")
 OLDEST_DRIVER = {13: 580, 12: 525, 11: 450}
 """CUDA's major release -> the oldest major driver release that runs it (NVIDIA, CUDA release notes, "minor version
 compatibility")."""
+
+COMPILER_REMEDY = "install gcc, g++ and Python's headers (build-essential, python3-dev), or use engine: graph or eager"
 
 
 def used(device: str) -> str:
@@ -71,6 +76,21 @@ def driver_version() -> str:
             return ""
     found = re.search(r"\b\d{3}\.\d+(\.\d+)?\b", text)
     return found.group() if found else ""
+
+
+def missing_compiler(device: str) -> str:
+    """What `engine: compiled` lacks here, in words; empty if nothing is missing. `device`: "cpu", else a GPU.
+
+    torch.compile writes C (Triton, on a GPU) or C++ (Inductor, on a CPU) and compiles it at run time.
+    """
+    variable, usual = ("CXX", ["g++"]) if device == "cpu" else ("CC", ["gcc", "clang"])  # as Inductor and Triton look
+    named = os.environ.get(variable)
+    names = [named.split()[0]] if named and named.split() else usual
+    if not any(map(shutil.which, names)):
+        return f"no compiler here: {' or '.join(names)}"
+    if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
+        return "Python's headers are not here: Python.h"
+    return ""
 
 
 def kernels(device: str) -> Answer:

@@ -1,4 +1,4 @@
-"""What it costs to start: seconds of the commands that people wait for, each as a process of its own."""
+"""Seconds of the commands that people wait for (--help, verify, report, dvc repro), each as a process of its own."""
 
 import itertools
 import os
@@ -28,8 +28,8 @@ SEEDS = 7
 """Of each setting; some sixty settings make the 400: two data sets, five networks, both protocols, three methods."""
 
 
-def measure(source: Path, claims: Path, *, quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """A row a command: {"what", "seconds": median}. `source`: a folder of records, whose first is multiplied.
+def measure(source: Path, claims: Path, *, quick: bool, log: Callable[[str], None]) -> list[dict[str, Any]]:
+    """A row per command: {"what", "seconds": median}. `source`: a folder of records, whose first is multiplied.
 
     Without quick, a demo workspace of one short run is made, to time a `dvc repro` that has nothing to do.
     """
@@ -41,10 +41,10 @@ def measure(source: Path, claims: Path, *, quick: bool, say: Callable[[str], Non
             ("verify", ["verify", "--records", "records", "--claims", str(claims.resolve()), "--out", "verdicts"]),
             ("report", ["report", "--runs", "records", "--out", "report"]),
         ):
-            say(f"starting: {what} on {RECORDS} records")
+            log(f"starting: {what} on {RECORDS} records")
             rows.append(_row(f"app-repro {what}, {RECORDS} records", [*_app(), *words], folder))
         if not quick:
-            say("starting: dvc repro with nothing to do")
+            log("starting: dvc repro with nothing to do")
             tiny = ["seed=1", "method=dense", "sb=2", "epochs=1", "milestones=[]", "train_limit=400"]
             demo.prepare(folder / "demo", tiny)
             dvc = [workspace.beside_python("dvc"), "repro", "--quiet"]
@@ -57,9 +57,9 @@ def multiply(source: Path, target: Path, count: int) -> None:
 
     A cell of the grid has SEEDS seeds. A record that never prunes keeps its method: the others would lack their tau.
     """
-    if not (found := sorted(record_files(source))):
+    if not (paths := sorted(record_files(source))):
         raise DataError(f"{source}: no record to multiply; name a folder of records with --records")
-    content = record.read(found[0])
+    content = record.read(paths[0])
     methods = list(METHODS) if content["spec"]["tau"] else [content["spec"]["method"]]
     names = (
         list(SETS)[:2],

@@ -1,15 +1,185 @@
-"""One case of the bench: made, timed in turn with others, let go; one that fails says why, and the others go on."""
+"""The cases of the bench and what is timed of them: the reference loop, runs in one process, runs in processes."""
 
+import gc
 import statistics
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import torch
 
+from app_repro.data.sets import Augmentation
 from app_repro.machine.reference import Reference
-from app_repro.machine.timed import BATCH, Case, Lanes, Timed, Workers, attempted, free, pixels
+from app_repro.training import networks
+from app_repro.training.device import configure, describe_device, set_precision
+from app_repro.training.optimizer import OptimSettings
+from app_repro.training.steps import Steps
+from app_repro.training.stream import EpochOrder, Images
+
+BATCH = 64
+IMAGES = 2048
+"""Random pictures of CIFAR's size: what a step costs does not depend on what they show."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is timed: a network under one engine and precision, `runs_together` of them on the device."""
+
+    arch: str
+    kind: str
+    """"reference", "engine" or "workers" (processes of their own)."""
+    precision: str = "fp32"
+    engine: str = "eager"
+    runs_together: int = 1
+
+
+class Timed(Protocol):
+    """Something that takes steps."""
+
+    def seconds(self, steps: int) -> float:
+        """Seconds of so many steps of each run."""
+        ...
+
+    def close(self) -> None:
+        """End the processes it has started, if any."""
+        ...
+
+
+class Lanes:
+    """Runs side by side in one process, each on a stream of its own; one alone is a lane too."""
+
+    def __init__(self, case: Case, device: str) -> None:
+        self.device, self.case = torch.device(device), case
+        self.images = _images(self.device)
+        self.streams = [_stream(self.device) for _ in range(case.runs_together)]
+        self.lanes = []
+        for seed, stream in enumerate(self.streams):
+            with _on(stream):
+                net = networks.build(case.arch, 10, 32, 3, seed).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+                self.lanes.append(Steps(net, _recipe(case), longest=1000 * BATCH))
+                self.lanes[-1].set_mask({name: torch.rand_like(w) < 0.5 for name, w in self.lanes[-1].weights.items()})
+
+    def seconds(self, steps: int) -> float:
+        """Launch `steps` steps of each lane, in turn, and wait for the device."""
+        set_precision(self.case.precision)
+        order = EpochOrder(
+            torch.arange(steps * BATCH, device=self.device) % IMAGES, torch.rand(steps * BATCH, 5).to(self.device)
+        )
+        start = time.perf_counter()
+        work = [lane.train(self.images, order, 0, 0.1) for lane in self.lanes]
+        busy = list(zip(work, self.streams, strict=True))
+        while busy:
+            busy = [(turns, stream) for turns, stream in busy if _next(turns, stream)]
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    def lane(self) -> Steps:
+        """The first run, to time other parts of its life."""
+        return self.lanes[0]
+
+    def close(self) -> None:
+        """Nothing: it has no processes."""
+
+
+def _next(turns: Iterator[bool], stream: Any) -> bool:
+    with _on(stream):
+        return next(turns, None) is not None
+
+
+def _on(stream: Any) -> AbstractContextManager[Any]:
+    return torch.cuda.stream(stream) if stream else nullcontext()
+
+
+def _stream(device: torch.device) -> Any:
+    return torch.cuda.Stream(device) if device.type == "cuda" else None
+
+
+def _recipe(case: Case) -> OptimSettings:
+    return OptimSettings(1, BATCH, 0.1, 0.9, 1e-4, (), 0.1, True, case.precision, case.engine)
+
+
+def pixels() -> tuple[np.ndarray, np.ndarray]:
+    """(IMAGES, 32, 32, 3) uint8 and their labels, always the same."""
+    generator = np.random.default_rng(0)
+    return generator.integers(0, 256, (IMAGES, 32, 32, 3), np.uint8), generator.integers(0, 10, IMAGES)
+
+
+def _images(device: torch.device) -> Images:
+    shown, labels = (torch.from_numpy(part).to(device) for part in pixels())
+    middle = torch.full((3,), 127.0, device=device)
+    return Images(shown, labels, middle, middle / 2, Augmentation("pad", 4, True))
+
+
+class Workers:
+    """Runs side by side in processes of their own, one thread each, as `run` has them on a CPU."""
+
+    def __init__(self, case: Case, device: str) -> None:
+        context = torch.multiprocessing.get_context("spawn")
+        self.pipes, self.processes = [], []
+        for _ in range(case.runs_together):
+            ours, theirs = context.Pipe()
+            self.processes.append(context.Process(target=_serve, args=(theirs, case, device), daemon=True))
+            self.processes[-1].start()
+            theirs.close()
+            self.pipes.append(ours)
+
+    def seconds(self, steps: int) -> float:
+        """The slowest worker's seconds."""
+        try:
+            for pipe in self.pipes:
+                pipe.send(steps)
+            found = [pipe.recv() for pipe in self.pipes]
+        except (EOFError, OSError):
+            raise RuntimeError("a worker died") from None
+        for answer in found:
+            if isinstance(answer, str):
+                raise RuntimeError(f"a worker: {answer}")
+        self.peak_bytes = max(peak for _, peak in found)
+        return max(seconds for seconds, _ in found)
+
+    def close(self) -> None:
+        """Let the processes go, and wait until they have: their end would slow what is timed next."""
+        for pipe, process in zip(self.pipes, self.processes, strict=True):
+            with suppress(OSError):  # it has failed and is gone
+                pipe.send(None)
+            process.join()
+            pipe.close()
+
+
+def _serve(pipe: Any, case: Case, device: str) -> None:
+    configure(device)
+
+    def serve() -> None:
+        lanes = Lanes(Case(case.arch, "engine", case.precision, case.engine), device)
+        while (steps := pipe.recv()) is not None:
+            pipe.send((lanes.seconds(steps), describe_device(device)["peak_bytes"]))
+
+    _, failed = attempted(serve)
+    if failed:
+        pipe.send(failed)
+
+
+T = TypeVar("T")
+
+
+def attempted(work: Callable[[], T]) -> tuple[T | None, str]:
+    """What `work` returns, and nothing; or None, and in one line why it failed."""
+    try:
+        return work(), ""
+    except Exception as error:
+        return None, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def free() -> None:
+    """Give back memory that nothing refers to any more."""
+    gc.collect()  # networks and their graphs refer to each other
+    if torch.cuda.is_initialized():
+        with suppress(RuntimeError):  # a GPU that an error has made unusable
+            torch.cuda.empty_cache()
 
 
 @dataclass

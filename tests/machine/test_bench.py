@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from app_repro.core.errors import DataError, ParamsError
-from app_repro.machine import bench, ceilings, compilers, speed_table, starting, timed
-from app_repro.machine.bench import Case
+from app_repro.machine import bench, ceilings, gpus, speed_table, starting, trials
 from app_repro.machine.reference import Reference, as_the_library_comes
+from app_repro.machine.trials import Case
 from app_repro.records import record
 
 ROOT = Path(__file__).parents[2]
@@ -70,17 +70,17 @@ def test_a_cpu_is_measured_with_one_and_two_workers(monkeypatch) -> None:
 
 
 def test_lanes_take_as_many_steps_as_they_are_timed_for() -> None:
-    lanes = timed.Lanes(Case("resnet8s", "engine", runs_together=2), "cpu")
+    lanes = trials.Lanes(Case("resnet8s", "engine", runs_together=2), "cpu")
     before = [lane.weights["conv1.weight"].clone() for lane in lanes.lanes]
     assert lanes.seconds(3) > 0
-    assert [int(lane.position) for lane in lanes.lanes] == [3 * timed.BATCH] * 2
+    assert [int(lane.position) for lane in lanes.lanes] == [3 * trials.BATCH] * 2
     assert not any(
         torch.equal(lane.weights["conv1.weight"], was) for lane, was in zip(lanes.lanes, before, strict=True)
     )
 
 
 def test_processes_that_were_timed_are_gone_before_anything_else_is() -> None:
-    workers = timed.Workers(Case("resnet8s", "workers", runs_together=2), "cpu")
+    workers = trials.Workers(Case("resnet8s", "workers", runs_together=2), "cpu")
     assert workers.seconds(1) > 0 and workers.peak_bytes > 0
     workers.close()
     assert [process.exitcode for process in workers.processes] == [0, 0]
@@ -88,7 +88,7 @@ def test_processes_that_were_timed_are_gone_before_anything_else_is() -> None:
 
 def test_the_reference_trains_with_hooks_on_single_pictures_as_the_library_comes() -> None:
     torch.use_deterministic_algorithms(True)
-    pixels, labels = timed.pixels()
+    pixels, labels = trials.pixels()
     reference = Reference("resnet8s", 16, pixels[:96], labels[:96], "cpu")
     hooked = [module for module in reference.net.modules() if isinstance(module, nn.Conv2d)]
     assert all(hasattr(module, "weight_orig") and module._forward_pre_hooks for module in hooked)
@@ -190,43 +190,43 @@ def test_each_network_is_left_before_the_next_is_begun(tmp_path, monkeypatch) ->
             raise KeyboardInterrupt
         return [row(arch, "reference", 100.0, 1.0), asdict(Case(arch, "engine")) | {"failed": "why"}]
 
-    monkeypatch.setattr(bench, "measure", measure)
+    monkeypatch.setattr(bench, "measure_network", measure)
     monkeypatch.setattr(ceilings, "measure", lambda *_: ceilings.Ceilings(1.0, 1.0))
     with pytest.raises(KeyboardInterrupt):
-        bench.show(True, ["resnet18", "resnet50"], tmp_path, tmp_path, tmp_path / "out", lambda line: None)
+        bench.run(True, ["resnet18", "resnet50"], tmp_path, tmp_path, tmp_path / "out", lambda line: None)
     (left,) = (tmp_path / "out").glob("*.json")
     found = json.loads(left.read_text())
     assert [item["arch"] for item in found["reference"]] == ["resnet18"] and found["results"][0]["failed"] == "why"
 
 
 def test_what_was_measured_is_left_before_what_may_still_fail(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(bench, "measured", lambda *_, **__: FOUND | {"parts": [], "starting": []})
-    monkeypatch.setattr(bench, "parts", lambda *_: FOUND["parts"][0])
+    monkeypatch.setattr(bench, "measure_device", lambda *_, **__: FOUND | {"parts": [], "starting": []})
+    monkeypatch.setattr(bench, "timings", lambda *_: FOUND["parts"][0])
     with pytest.raises(DataError, match="none: no record to multiply"):
-        bench.show(True, [], tmp_path / "none", tmp_path / "claims.csv", tmp_path / "out", lambda line: None)
+        bench.run(True, [], tmp_path / "none", tmp_path / "claims.csv", tmp_path / "out", lambda line: None)
     left = json.loads((tmp_path / "out" / "a-processor-2-cores.json").read_text())
     assert left["results"] == FOUND["results"] and left["parts"] == FOUND["parts"]
 
 
 def test_a_network_that_there_is_not_is_refused_before_anything_is_measured(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(bench, "measured", lambda *_, **__: pytest.fail("measured"))
+    monkeypatch.setattr(bench, "measure_device", lambda *_, **__: pytest.fail("measured"))
     with pytest.raises(ParamsError, match=r"--arch resnet19; did you mean 'resnet18'\? known: resnet18, "):
-        bench.show(True, ["resnet18", "resnet19"], tmp_path, tmp_path, None, lambda line: None)
+        bench.run(True, ["resnet18", "resnet19"], tmp_path, tmp_path, None, lambda line: None)
 
 
 def test_scoring_that_fails_is_a_row_too(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(bench, "measured", lambda *_, **__: FOUND | {"parts": [], "starting": []})
-    monkeypatch.setattr(bench, "parts", lambda *_: {}["no such"])
+    monkeypatch.setattr(bench, "measure_device", lambda *_, **__: FOUND | {"parts": [], "starting": []})
+    monkeypatch.setattr(bench, "timings", lambda *_: {}["no such"])
     monkeypatch.setattr(starting, "measure", lambda *_, **__: [])
-    found = bench.show(True, ["resnet18"], tmp_path, tmp_path, None, lambda line: None)
+    found = bench.run(True, ["resnet18"], tmp_path, tmp_path, None, lambda line: None)
     assert found["parts"] == [{"arch": "resnet18", "failed": "KeyError: 'no such'"}]
 
 
 def test_compiling_is_left_out_with_a_note_where_it_cannot_work(monkeypatch) -> None:
-    monkeypatch.setattr(compilers, "lacking", lambda device: "no compiler here: gcc")
+    monkeypatch.setattr(gpus, "missing_compiler", lambda device: "no compiler here: gcc")
     assert bench._notes(["resnet18"], "cuda", quick=False) == ["compiled: left out, no compiler here: gcc"]
     assert not bench._notes(["resnet18"], "cuda", quick=True) and not bench._notes(["resnet18"], "cpu", quick=False)
-    monkeypatch.setattr(compilers, "lacking", lambda device: "")
+    monkeypatch.setattr(gpus, "missing_compiler", lambda device: "")
     assert not bench._notes(["resnet18"], "cuda", quick=False)
 
 
@@ -234,9 +234,9 @@ def test_queues_to_the_gpu_are_set_before_cuda_is_asked_for(tmp_path, monkeypatc
     monkeypatch.setenv("CUDA_DEVICE_MAX_CONNECTIONS", "")  # so that it is taken away again
     monkeypatch.delenv("CUDA_DEVICE_MAX_CONNECTIONS")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(seen.append(dict(os.environ))))
-    monkeypatch.setattr(bench, "measured", lambda *_, **__: FOUND | {"parts": [], "starting": []})
-    monkeypatch.setattr(bench, "parts", lambda *_: FOUND["parts"][0])
+    monkeypatch.setattr(bench, "measure_device", lambda *_, **__: FOUND | {"parts": [], "starting": []})
+    monkeypatch.setattr(bench, "timings", lambda *_: FOUND["parts"][0])
     seen: list[dict[str, str]] = []
     with pytest.raises(DataError):
-        bench.show(True, [], tmp_path / "none", tmp_path / "claims.csv", None, lambda line: None)
+        bench.run(True, [], tmp_path / "none", tmp_path / "claims.csv", None, lambda line: None)
     assert seen[0]["CUDA_DEVICE_MAX_CONNECTIONS"] == "32"

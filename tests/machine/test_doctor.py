@@ -14,7 +14,7 @@ import yaml
 from workbench import app_repro, settings
 
 from app_repro.data import dataset
-from app_repro.machine import checks, compilers, doctor, gpus
+from app_repro.machine import checks, doctor, gpus
 from app_repro.machine.checks import Subject
 from app_repro.machine.doctor import MachineError, examine
 
@@ -138,7 +138,7 @@ def test_kernels_that_do_not_repeat_fail(subject, monkeypatch) -> None:
 
 def test_compiling_without_a_compiler_stops_what_would_train_and_nothing_else(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(compilers, "lacking", lambda device: f"{device} lacks one")
+    monkeypatch.setattr(gpus, "missing_compiler", lambda device: f"{device} lacks one")
     assert found(made(tmp_path, engine="eager"), "compiler").state == "ok"
     subject = made(tmp_path, engine=["eager", "compiled"])
     assert found(subject, "compiler").finding == "engine: compiled, and cpu lacks one"
@@ -148,7 +148,7 @@ def test_compiling_without_a_compiler_stops_what_would_train_and_nothing_else(tm
         doctor.before_training(subject.params_file, subject.raw, subject.store)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert found(made(tmp_path, engine="compiled", device="auto"), "compiler").finding.endswith("cuda lacks one")
-    monkeypatch.setattr(compilers, "lacking", lambda device: "")
+    monkeypatch.setattr(gpus, "missing_compiler", lambda device: "")
     assert found(made(tmp_path, engine="compiled"), "compiler").state == "ok"
 
 

@@ -5,9 +5,8 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from app_repro.machine import bench, compilers, timed, trials
-from app_repro.machine.timed import BATCH, Case
-from app_repro.machine.trials import Trial
+from app_repro.machine import bench, gpus, trials
+from app_repro.machine.trials import BATCH, Case, Trial
 
 
 class Pretended:
@@ -49,7 +48,7 @@ def pretended(monkeypatch) -> list[str]:
     Pretended.alive, Pretended.most = [], []
     monkeypatch.setattr(trials, "Lanes", Pretended)
     monkeypatch.setattr(trials, "Reference", Slowing)
-    monkeypatch.setattr(compilers, "lacking", lambda device: "")
+    monkeypatch.setattr(gpus, "missing_compiler", lambda device: "")
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 1000)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 1080)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
@@ -57,7 +56,7 @@ def pretended(monkeypatch) -> list[str]:
 
 
 def rows_of(said: list[str]) -> dict[Case, dict[str, Any]]:
-    found = bench.measure("resnet18", "cuda", quick=False, say=said.append)
+    found = bench.measure_network("resnet18", "cuda", quick=False, log=said.append)
     names = ("arch", "kind", "precision", "engine", "runs_together")
     return {Case(*(row[name] for name in names)): row for row in found}
 
@@ -93,7 +92,7 @@ def test_without_the_reference_loop_there_are_rates_and_no_ratios(pretended, mon
 
 
 def test_an_engine_that_needs_a_compiler_is_not_tried_without_one(pretended, monkeypatch) -> None:
-    monkeypatch.setattr(compilers, "lacking", lambda device: "no compiler here")
+    monkeypatch.setattr(gpus, "missing_compiler", lambda device: "no compiler here")
     assert not [case for case in rows_of(pretended) if case.engine == "compiled"]
 
 
@@ -110,7 +109,7 @@ def test_a_worker_that_fails_says_why_and_is_gone() -> None:
     trial = Trial(Case("no such network", "workers"))
     trial.prepare("cpu", 1.0)
     assert trial.failed.startswith("RuntimeError: a worker: ") and "no such network" in trial.failed
-    workers = timed.Workers(Case("resnet8s", "workers"), "cpu")
+    workers = trials.Workers(Case("resnet8s", "workers"), "cpu")
     workers.processes[0].kill()
     with pytest.raises(RuntimeError, match="a worker died"):
         workers.seconds(1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app_repro.machine import compilers
+from app_repro.machine import gpus
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def bare(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "Python.h").touch()
-    monkeypatch.setattr(compilers.sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
+    monkeypatch.setattr(gpus.sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
 
     def put(name: str) -> None:
         (tmp_path / name).touch()
@@ -22,23 +22,23 @@ def bare(tmp_path, monkeypatch):
 
 
 def test_a_gpu_needs_a_c_compiler_and_a_cpu_one_for_cpp(bare) -> None:
-    assert compilers.lacking("cuda") == "no compiler here: gcc or clang"
+    assert gpus.missing_compiler("cuda") == "no compiler here: gcc or clang"
     bare("clang")
-    assert compilers.lacking("cuda") == ""
-    assert compilers.lacking("cpu") == "no compiler here: g++"
+    assert gpus.missing_compiler("cuda") == ""
+    assert gpus.missing_compiler("cpu") == "no compiler here: g++"
     bare("g++")
-    assert compilers.lacking("cpu") == ""
+    assert gpus.missing_compiler("cpu") == ""
 
 
 def test_a_compiler_that_the_environment_names_is_the_only_one_asked_for(bare, monkeypatch) -> None:
     bare("gcc")
     monkeypatch.setenv("CC", "mycc -O1")
-    assert compilers.lacking("cuda") == "no compiler here: mycc"
+    assert gpus.missing_compiler("cuda") == "no compiler here: mycc"
     bare("mycc")
-    assert compilers.lacking("cuda") == ""
+    assert gpus.missing_compiler("cuda") == ""
 
 
 def test_a_compiler_without_python_s_headers_is_not_enough(bare, tmp_path) -> None:
     bare("gcc")
     (tmp_path / "Python.h").unlink()
-    assert compilers.lacking("cuda") == "Python's headers are not here: Python.h"
+    assert gpus.missing_compiler("cuda") == "Python's headers are not here: Python.h"
