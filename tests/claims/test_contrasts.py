@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import synthetic
-from test_groups import spec
+from synthetic import spec
 
 from app_repro.claims.contrasts import best, contrast
 from app_repro.claims.variance import Pool

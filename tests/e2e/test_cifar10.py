@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_golden import departures, measured, needs_golden, theirs, trained
+from released import departures, measured, needs_golden, theirs, trained
 from workbench import settings
 
 from app_repro.config import grid

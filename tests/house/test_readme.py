@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-from test_write import a_record
+from by_hand import a_record
 
 from app_repro.cli import readme
 from app_repro.core import files

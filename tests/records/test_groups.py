@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import synthetic
+from synthetic import spec
 
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.config.spec import RunSpec
@@ -12,11 +13,6 @@ from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
 
 OSP = "cifar10 resnet18 paper T = 8 osp"
-
-
-def spec(method: str = "app", seed: int = 1, **changed: Any) -> RunSpec:
-    found = synthetic.specs(synthetic.claim("app-beats-both-short"), "paper", method)[method][1]
-    return found.model_copy(update={"seed": seed} | changed)
 
 
 def made(*specs: RunSpec, **numbers: Any) -> list[Group]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import synthetic
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from test_groups import spec
+from synthetic import spec
 
 from app_repro.config import grid
 from app_repro.config.spec import RunSpec

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import synthetic
-from by_hand import SPEC, megabatch
+from by_hand import a_record
 from typer.testing import CliRunner
 
 from app_repro.claims.claims_file import ClaimsError
@@ -12,17 +12,10 @@ from app_repro.cli.pipeline import app
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError
 from app_repro.core.paths import PUBLISHED, RUNS
-from app_repro.records import record, settings
 from app_repro.records import runs as evidence
+from app_repro.records import settings
 from app_repro.report import write
 from app_repro.report.tables.main import main_table, means, to_overview
-
-
-def a_record(seed: int = 1, errors: int = 60, **changes) -> dict:
-    network = {"parameters": 130, "layers": {"a.weight": {"weights": 120, "flops": 1}}, "other_flops": 0}
-    results = [megabatch(1, 100, [120]), megabatch(2, errors, [60])]
-    spec = SPEC.model_copy(update={"seed": seed} | changes)
-    return record.make(spec, results, network, data_source={}, files={}, provenance={})
 
 
 @pytest.fixture

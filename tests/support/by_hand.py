@@ -1,6 +1,7 @@
 """Results of two megabatches of a network with two layers, whose metrics can be worked out in the head."""
 
 from app_repro.config import grid, presets
+from app_repro.records import record
 
 SPEC = grid.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "method": "app", "seed": 1}).specs[0]
 NETWORK = {
@@ -28,3 +29,11 @@ def megabatch(k: int, errors: int, kept: list[int]) -> dict:
 
 
 RESULTS = [megabatch(1, 100, [100, 20]), megabatch(2, 60, [50, 10])]
+
+
+def a_record(seed: int = 1, errors: int = 60, **changes) -> dict:
+    """The record of a run of two megabatches with 100 and `errors` errors; changes: of its settings."""
+    network = {"parameters": 130, "layers": {"a.weight": {"weights": 120, "flops": 1}}, "other_flops": 0}
+    results = [megabatch(1, 100, [120]), megabatch(2, errors, [60])]
+    spec = SPEC.model_copy(update={"seed": seed} | changes)
+    return record.make(spec, results, network, data_source={}, files={}, provenance={})

@@ -125,3 +125,9 @@ def row(**fields: str) -> dict[str, str]:
     base = {"id": "c1", "source": "poster", "quotation": "sixty", "metric": "test_accuracy", "kind": "value"}
     numbers = {"value": "60", "unit": "points", "rounding": "0.01", "margin": "2", "margin_reason": "CIFAR-100"}
     return base | numbers | {"method": "dense", "preset": "headline", "settings": "protocol=paper"} | fields
+
+
+def spec(method: str = "app", seed: int = 1, **changed: Any) -> RunSpec:
+    """CIFAR-10, ResNet-18, the paper's protocol, 8 megabatches; changed: other settings."""
+    found = specs(claim("app-beats-both-short"), "paper", method)[method][1]
+    return found.model_copy(update={"seed": seed} | changed)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_steps import RECIPE, images_of, steps_for
+from tiny import RECIPE, images_of, steps_for
 
 from app_repro.core.errors import ParamsError
 from app_repro.training import engines, networks

@@ -5,28 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny import images_of, steps_for
 from torch import nn, tensor
 
-from app_repro.data.sets import Augmentation
 from app_repro.pruning import masks
 from app_repro.training import networks
-from app_repro.training.optimizer import OptimSettings
 from app_repro.training.steps import Counts, Steps, Tally
 from app_repro.training.stream import EpochOrder, Images
-
-RECIPE = OptimSettings(1, 4, 0.1, 0.9, 1e-4, (), 0.1, True, "fp32")
-
-
-def images_of(count: int, seed: int = 0) -> Images:
-    generator = torch.Generator().manual_seed(seed)
-    pixels = torch.randint(0, 256, (count, 8, 8, 1), generator=generator, dtype=torch.uint8)
-    labels = torch.randint(0, 10, (count,), generator=generator)
-    return Images(pixels, labels, torch.tensor([127.0]), torch.tensor([64.0]), Augmentation("padded", 1, True))
-
-
-def steps_for(seed: int = 1, **changes) -> Steps:
-    net = networks.build("resnet8s", 10, 8, 1, seed).to(memory_format=torch.channels_last)
-    return Steps(net, OptimSettings(**{**vars(RECIPE), **changes}), longest=1300)
 
 
 def counted(steps: Steps, images: Images, order: EpochOrder) -> Counts:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_walk import CPU, dataset, spec_of
+from tiny import CPU, dataset, spec_of
 from workbench import prepared
 
 from app_repro.analysis.masks_only import masks_only

@@ -8,43 +8,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import CPU, dataset, spec_of
 from torch import nn
-from workbench import settings as tiny
 
 from app_repro.analysis.masks_only import masks_only
-from app_repro.config import grid
 from app_repro.config.methods import METHODS
-from app_repro.config.spec import RunSpec
-from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import split
-from app_repro.data.sets import Augmentation
 from app_repro.pruning import masks, select
 from app_repro.pruning.criteria import CRITERIA
 from app_repro.training.protocol import next_mask, phase_of
 from app_repro.training.stream import Images
 
-CPU = torch.device("cpu")
 REPLAY = ["full", "none", "last", "buffer"]
 STEPS = {1: 20, 2: 10, 8: 3, 100: 2}
 """SynFlow's steps by T, fewer than its 100: walks of a hundred times a hundred would take too long here."""
-
-
-def dataset(count: int) -> DataSet:
-    images = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 1), np.uint8)
-    labels = np.arange(count, dtype=np.int64) % 10
-    return DataSet(
-        "tiny",
-        images,
-        labels,
-        images,
-        labels,
-        tuple("0123456789"),
-        (0.5,),
-        (0.3,),
-        Augmentation("pad", 1, True),
-        "",
-        {},
-    )
 
 
 def network(seed: int) -> nn.Module:
@@ -52,11 +29,6 @@ def network(seed: int) -> nn.Module:
     torch.manual_seed(seed % 2**31)
     layers = [nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 8, 3, stride=2)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
-
-
-def spec_of(**changes) -> RunSpec:
-    given_ = {"method": "app", "buffer_size": 20, "train_limit": None} | changes
-    return grid.parse(tiny(**given_)).specs[0]
 
 
 @pytest.mark.parametrize("megabatches", STEPS)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import synthetic
-from test_groups import spec
+from synthetic import spec
 
 from app_repro.claims.matching import index
 from app_repro.claims.statement import Claim

@@ -6,7 +6,7 @@ from typing import Any
 
 import synthetic
 import yaml
-from test_groups import spec
+from synthetic import spec
 
 from app_repro.records import settings
 from app_repro.records.runs import RunRecord

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import synthetic
-from test_groups import spec
+from synthetic import spec
 
 from app_repro.claims.variance import Pool
 from app_repro.records import settings
