@@ -1,4 +1,4 @@
-"""In what the two protocols differ, switch by switch, and what each switch does to APP: from records alone."""
+"""What each protocol switch does to APP, from pairs of runs that differ in that switch alone."""
 
 import json
 import statistics
@@ -10,7 +10,7 @@ from app_repro.config import protocols
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.records.metrics import scales
-from app_repro.records.runs import RunRecord, read_all
+from app_repro.records.runs import Records, RunRecord
 
 SHOWN = ("dataset", "arch", "criterion", "scope", "replay", "precision")
 """Settings that a row begins with, where they are not what they are by default."""
@@ -41,12 +41,12 @@ def turns(bundle: str) -> dict[str, dict[str, str | bool]]:
 
 
 def rows(runs: Sequence[RunRecord]) -> list[Row]:
-    """The table of differences: a row a switch, bundle and setting it was run in; one without `n` where it was not.
+    """One row per switch, bundle and setting in which it was run; a row with n = 0 where it was not.
 
     Runs are paired by seed: all else that can change a number is equal, the learning code too (or accepted as equal).
     """
     app = _of_app(runs)
-    telling, found = _telling(app), []
+    telling, table = _telling(app), []
     for switch, bundle, turned in _questions():
         head: Row = {"switch": switch, "bundle": bundle, "turned": turned}
         head |= {name: PROTOCOLS[name].get(switch) for name in PROTOCOLS}
@@ -56,29 +56,29 @@ def rows(runs: Sequence[RunRecord]) -> list[Row]:
                 key = _identity(turned, pair[0].spec | {"seed": None})
                 groups.setdefault(key + pair[0].content["code_digest"], []).append(pair)
         cells = sorted((_cell(pairs, telling) for pairs in groups.values()), key=lambda cell: cell["setting"])
-        found += [head | cell for cell in cells] or [head | {"setting": None, "n": 0, "effects": {}}]
-    return found
+        table += [head | cell for cell in cells] or [head | {"setting": None, "n": 0, "effects": {}}]
+    return table
 
 
 def notes(runs: Sequence[RunRecord]) -> list[str]:
     """What a reader of the table must know: pairs that were run by code that differs, and orders that are none."""
-    app, said = _of_app(runs), []
+    app, lines = _of_app(runs), []
     for switch, bundle, turned in _questions():
         apart = [pair for pair in _pairs(app, bundle, turned) if not _share_code(pair)]
         if apart:
             codes = sorted({run.content["code_digest"][:8] for pair in apart for run in pair})
             count = "1 pair" if len(apart) == 1 else f"{len(apart)} pairs"
-            said.append(
+            lines.append(
                 f"{switch} under {bundle}: {count} not compared, run by learning code that differs "
                 f"({', '.join(codes)}); run both by the same, or let one stand: app-repro run --accept-code"
             )
     lost = sorted({run.spec["dataset"] for run in app if run.spec["order"] == "file" and not run.is_official})
     if lost:
-        said.append(
+        lines.append(
             f"order: {', '.join(lost)} here is not the publisher's archive; where its images came sorted by class, "
             '"file" is a fixed permutation that stands for the order it lost'
         )
-    return said
+    return lines
 
 
 def _questions() -> Iterator[tuple[str, str, dict[str, str | bool]]]:
@@ -123,7 +123,7 @@ def _cell(pairs: Sequence[Pair], telling: Sequence[str]) -> Row:
 
 
 def _telling(app: Sequence[RunRecord]) -> list[str]:
-    """Settings in which the runs differ although no row shows them else."""
+    """Settings in which the runs differ and that a row does not show otherwise."""
     silent = {*SHOWN, *SWITCHES, "sb", "tau", "epochs", "train_limit", "seed"}
     names = [name for name in (app[0].spec if app else ()) if name not in silent]
     telling = [name for name in names if len({files.canonical(run.spec[name]) for run in app}) > 1]
@@ -132,7 +132,7 @@ def _telling(app: Sequence[RunRecord]) -> list[str]:
 
 
 def _setting(run: RunRecord, telling: Sequence[str]) -> str:
-    """The setting in words, and what else tells it from the other rows."""
+    """The setting in words, with the settings `telling` that tell it from other rows."""
     spec = run.spec
     words = [str(spec[key]) for key in SHOWN if spec[key] not in ("global", "full", "fp32")]
     limit = f", {spec['train_limit']} images" if spec["train_limit"] else ""
@@ -152,14 +152,14 @@ def _effect(metric: str, pairs: Sequence[tuple[RunRecord, RunRecord]]) -> dict[s
     return means | {"sd": sd}
 
 
-def as_table(found: Sequence[Row]) -> str:
-    """The differences for people, then what each switch is."""
+def to_table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table, then what each switch decides."""
     from tabulate import tabulate
 
     head = ["switch", "paper", "released", "APP under", "turned to", "setting", "seeds"]
     head += [f"{scale.heading}: change" for scale in EFFECTS.values()]
     body = []
-    for row in found:
+    for row in rows:
         values = [_word(row[name]) for name in PROTOCOLS]
         turned = "the other bundle" if row["switch"] not in SWITCHES else _word(row["turned"][row["switch"]])
         shown = [_shown(metric, row["effects"]) for metric in EFFECTS]
@@ -183,16 +183,21 @@ def _shown(metric: str, effects: dict[str, Any]) -> str:
     return f"{before:.{digits}f} → {after:.{digits}f} ({change:+.{digits}f}{spread})"
 
 
-def show(folders: Sequence[Path], out: Path | None) -> tuple[dict[str, Any], str]:
-    """`differences` (the rows) and `notes` of every record below `folders`, those that are there, and the table.
+def ablations(records: Records) -> dict[str, Any]:
+    """{"differences": rows, "notes": what a reader must know}, plain values.
 
-    Files that are damaged or diverged are named in the notes and not counted. Files into `out`.
+    Files that are damaged or diverged are named in the notes and not counted.
     """
-    records = read_all([folder for folder in folders if folder.exists()])
-    made, said = rows(records.runs), [*notes(records.runs), *records.problems]
-    found = {"differences": made, "notes": said}
-    text = "\n".join([as_table(made), *(["", *said] if said else [])])
-    if out is not None:
-        files.write_text(out / "differences.json", json.dumps(found, indent=1) + "\n")
-        files.write_text(out / "differences.md", text + "\n")
-    return found, text
+    return {"differences": rows(records.runs), "notes": [*notes(records.runs), *records.problems]}
+
+
+def to_text(found: dict[str, Any]) -> str:
+    """The table, then the notes."""
+    lines = [to_table(found["differences"])]
+    return "\n".join([*lines, "", *found["notes"]] if found["notes"] else lines)
+
+
+def save(found: dict[str, Any], out: Path) -> None:
+    """Write what `ablations` gives as differences.json and differences.md into `out`."""
+    files.write_text(out / "differences.json", json.dumps(found, indent=1) + "\n")
+    files.write_text(out / "differences.md", to_text(found) + "\n")

@@ -9,12 +9,10 @@ from dataclasses import fields
 from pathlib import Path
 
 from app_repro.claims.kinds.registry import KINDS
-from app_repro.claims.statement import OWN, Claim, claim_params, protocols, seeds, side_specs
+from app_repro.claims.statement import OWN, Claim, protocols, seeds, side_specs
 from app_repro.config.presets import PRESETS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
 from app_repro.records import metrics
-
-__all__ = ["COLUMNS", "Claim", "ClaimsError", "claim_params", "load"]
 
 MAX_BYTES = 1_000_000
 
@@ -176,7 +174,6 @@ def _check_numbers(claim: Claim, where: str) -> None:
 def _check_setting(claim: Claim, where: str) -> None:
     """The setting must expand: one cell for a number, equally many for each side, long enough for a curve."""
     try:
-        claim_params(claim)
         first = protocols(claim)[0]
         cells = [side_specs(claim, side, first, seeds(claim)[0]) for side in claim.sides]
     except AppReproError as error:

@@ -45,7 +45,9 @@ def seeds_for(claim: Claim, noise: SeedSpread, target: float, effect: float) -> 
 
 
 def _of_cell(claim: Claim, cell: Comparison, pool: Pool) -> list[str]:
-    seconds = [run.content["summary"]["wall_seconds"] for run in cell.runs if run.is_finished]
+    diverged = [str(run.path) for run in cell.runs if not run.is_finished]
+    if diverged:
+        return [f"{cell.label}: diverged: {', '.join(diverged)}; a failed run is never dropped"]
     cost = sum(_mean_seconds(side.values()) for side in cell.sides.values())
     kind = KINDS[claim.kind]
     if not (kind.chance and kind.sample):
@@ -58,7 +60,7 @@ def _of_cell(claim: Claim, cell: Comparison, pool: Pool) -> list[str]:
     chances = ", ".join(f"{n}: {kind.chance(claim, noise, n, effect):.0%}" for n in SIZES)
     lines = [
         f"{cell.label}: noise {noise.sd:.4g} {claim.unit} a seed, {noise.dof:g} degrees of freedom, "
-        f"{'pooled' if noise.pooled else 'its own'}; {len(numbers)} seeds and {len(seconds)} runs so far",
+        f"{'pooled' if noise.pooled else 'its own'}; {len(numbers)} seeds and {len(cell.runs)} runs so far",
         f"chance of reproduced by seeds: {chances}",
     ]
     for target in TARGETS:
@@ -71,7 +73,7 @@ def _of_cell(claim: Claim, cell: Comparison, pool: Pool) -> list[str]:
 
 
 def _mean_seconds(runs: Iterable[RunRecord]) -> float:
-    seconds = [run.content["summary"]["wall_seconds"] for run in runs if run.is_finished]
+    seconds = [run.value("wall_seconds") for run in runs]
     return math.fsum(seconds) / len(seconds) if seconds else 0.0
 
 

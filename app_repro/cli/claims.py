@@ -108,10 +108,12 @@ def audit(
     """Show what each protocol does to masks, megabatch by megabatch and layer by layer, without training."""
     if differences:
         from app_repro.claims import ablations
-        from app_repro.records.runs import known
+        from app_repro.records import runs
 
-        rows, table = ablations.show(records or [store_at(store) / "runs", *known([])], out)
-        typer.echo(json.dumps(rows, indent=1) if as_json else table)
+        found = ablations.ablations(runs.read_all(records or [store_at(store) / "runs", *runs.known([])]))
+        if out is not None:
+            ablations.save(found, out)
+        typer.echo(json.dumps(found, indent=1) if as_json else ablations.to_text(found))
         return
     from app_repro.analysis import masks_only
     from app_repro.config.reading import settings_from_words

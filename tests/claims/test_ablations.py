@@ -54,7 +54,7 @@ def test_a_switch_turned_back_is_paired_by_seed_with_its_bundle(records) -> None
 def test_a_switch_turned_in_the_other_bundle_only_is_not_run_in_this_one(records) -> None:
     [row] = rows(records, "candidates", "paper")
     assert row["n"] == 0 and row["effects"] == {} and row["setting"] is None
-    text = ablations.as_table([row])
+    text = ablations.to_table([row])
     assert "not run" in text and "| candidates | kept" in text
 
 
@@ -88,14 +88,14 @@ def test_runs_of_other_code_are_no_pair_unless_it_is_accepted_and_said_to_be_the
     mine, other = synthetic.make(bundle), synthetic.make(turned) | {"code_digest": "1" * 16}
     apart = synthetic.write(tmp_path / "apart", mine, other)
     assert rows(apart, "candidates", "released")[0]["n"] == 0
-    [note] = ablations.show([apart], None)[0]["notes"]
+    [note] = ablations.ablations(read_all([apart]))["notes"]
     codes = ", ".join(sorted([mine["code_digest"][:8], "11111111"]))
     assert note.startswith("candidates under released: 1 pair not compared, run by learning code that differs")
     assert f"({codes})" in note and note.endswith("app-repro run --accept-code")
     accepted = synthetic.write(tmp_path / "accepted", mine, other | {"accepted_code": [mine["code_digest"]]})
     [row] = rows(accepted, "candidates", "released")
     assert row["n"] == 1 and row["setting"].endswith(f"code_digest={mine['code_digest'][:8]}")
-    assert ablations.show([accepted], None)[0]["notes"] == []
+    assert ablations.ablations(read_all([accepted]))["notes"] == []
 
 
 def test_rows_say_in_what_their_settings_differ(tmp_path) -> None:
@@ -106,7 +106,7 @@ def test_rows_say_in_what_their_settings_differ(tmp_path) -> None:
 
 def test_a_copy_whose_file_order_may_be_lost_is_named(tmp_path) -> None:
     made = [synthetic.make(spec, official=False) for spec in specs() if spec.protocol[0] == "released"]
-    [note] = ablations.show([synthetic.write(tmp_path, *made)], None)[0]["notes"]
+    [note] = ablations.ablations(read_all([synthetic.write(tmp_path, *made)]))["notes"]
     assert note.startswith("order: cifar10 here is not the publisher's archive")
 
 
@@ -122,7 +122,9 @@ def test_a_data_set_made_in_file_order_may_have_another_digest_only_where_the_or
 
 
 def test_it_is_written_as_json_and_markdown(records, tmp_path) -> None:
-    found, text = ablations.show([records, tmp_path / "absent"], tmp_path / "out")
+    found = ablations.ablations(read_all([records, tmp_path / "absent"]))
+    text = ablations.to_text(found)
+    ablations.save(found, tmp_path / "out")
     assert json.loads((tmp_path / "out/differences.json").read_text()) == json.loads(json.dumps(found))
     assert (tmp_path / "out/differences.md").read_text() == text + "\n"
     assert "60.00 → 62.00 (+2.00 ± 1.00)" in text and "0.0181 → 0.3664 (+0.3483 ± 0.0000)" in text
@@ -131,7 +133,8 @@ def test_it_is_written_as_json_and_markdown(records, tmp_path) -> None:
 def test_a_damaged_record_is_named_and_not_counted(records) -> None:
     kept = next(path for path in records.glob("*/record.json") if '"departures": {"candidates"' in path.read_text())
     kept.write_text(kept.read_text().replace("0.2", "0.3", 1))
-    found, text = ablations.show([records], None)
+    found = ablations.ablations(read_all([records]))
+    text = ablations.to_text(found)
     assert f"{kept}: damaged" in text and f"{kept}: damaged" in found["notes"][-1]
     assert [row["n"] for row in found["differences"] if row["switch"] == "candidates"] == [0, 2]
 

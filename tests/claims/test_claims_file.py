@@ -8,6 +8,7 @@ from synthetic import CLAIMS, claims_file, row
 
 from app_repro.claims import claims_file as claims
 from app_repro.claims import statement
+from app_repro.claims.statement import Claim
 
 REPORTED = {
     "c100-r50-acc-vs-dense": ("difference", "test_accuracy", "app", ("dense",), 17.97, "points"),
@@ -34,35 +35,35 @@ DATA_SET_MARGIN = {"c100": 2.0, "rin": 1.0}
 
 
 @pytest.fixture(scope="module")
-def committed() -> dict[str, claims.Claim]:
+def committed() -> dict[str, Claim]:
     return {claim.id: claim for claim in claims.load(CLAIMS)}
 
 
-def test_every_reported_number_is_there_as_reported(committed: dict[str, claims.Claim]) -> None:
+def test_every_reported_number_is_there_as_reported(committed: dict[str, Claim]) -> None:
     found = {c.id: (c.kind, c.metric, c.method, c.against, c.value, c.unit) for c in committed.values()}
     assert {key: value for key, value in found.items() if not key.startswith("own-")} == REPORTED
 
 
-def test_quotations_of_the_abstract_are_its_words(committed: dict[str, claims.Claim]) -> None:
+def test_quotations_of_the_abstract_are_its_words(committed: dict[str, Claim]) -> None:
     quoted = [claim.quotation for claim in committed.values() if claim.source == "abstract of arXiv:2204.01640"]
     assert len(quoted) == 5 and all(text in ABSTRACT for text in quoted)
 
 
-def test_a_quotation_without_its_number_says_what_is_left_out(committed: dict[str, claims.Claim]) -> None:
+def test_a_quotation_without_its_number_says_what_is_left_out(committed: dict[str, Claim]) -> None:
     """The poster's sentence is known by its beginning alone: no row may pass that off as the whole."""
     poster = [claim for claim in committed.values() if claim.source == "poster" and claim.value is not None]
     assert len(poster) == 6 and all(claim.quotation.endswith(" [...]") for claim in poster)
     assert all("only the words quoted" in c.note or "see there" in c.note for c in poster)
 
 
-def test_margins_of_differences_follow_the_rule(committed: dict[str, claims.Claim]) -> None:
+def test_margins_of_differences_follow_the_rule(committed: dict[str, Claim]) -> None:
     for claim in committed.values():
         if claim.kind == "difference" and claim.value:
             base = 0.05 * abs(claim.value) if claim.metric == "cer" else DATA_SET_MARGIN[claim.id.split("-")[0]]
             assert claim.margin == pytest.approx(max(2**0.5 * base, 0.25 * abs(claim.value)), rel=1e-5)
 
 
-def test_own_statements_say_why_they_may_fail(committed: dict[str, claims.Claim]) -> None:
+def test_own_statements_say_why_they_may_fail(committed: dict[str, Claim]) -> None:
     own = [claim for claim in committed.values() if claim.source == "app-repro"]
     assert len({claim.quotation for claim in own}) == 3
     assert all(len(claim.may_fail) > 40 for claim in own)
@@ -82,14 +83,14 @@ def test_own_statements_say_why_they_may_fail(committed: dict[str, claims.Claim]
     ],
 )
 def test_a_claim_names_the_runs_it_needs(
-    committed: dict[str, claims.Claim], claim_id: str, cells: int, sb: int, protocols: tuple[str, ...]
+    committed: dict[str, Claim], claim_id: str, cells: int, sb: int, protocols: tuple[str, ...]
 ) -> None:
-    grid = claims.claim_params(committed[claim_id]).specs
+    grid = committed[claim_id].grid.specs
     assert len(grid) == cells and {spec.sb for spec in grid} == {sb}
     assert statement.protocols(committed[claim_id]) == protocols
 
 
-def test_sides_get_their_own_settings(committed: dict[str, claims.Claim]) -> None:
+def test_sides_get_their_own_settings(committed: dict[str, Claim]) -> None:
     claim = committed["own-osp-sparse-closer-gap"]
     specs = [statement.side_specs(claim, side, "released", 2) for side in claim.sides]
     assert [(s.method, s.tau, s.seed) for found in specs for s in found] == [
@@ -99,7 +100,7 @@ def test_sides_get_their_own_settings(committed: dict[str, claims.Claim]) -> Non
     ]
 
 
-def test_early_layers_are_the_first_third_of_the_network(committed: dict[str, claims.Claim]) -> None:
+def test_early_layers_are_the_first_third_of_the_network(committed: dict[str, Claim]) -> None:
     models = pytest.importorskip("app_repro.training.networks")
     masks = pytest.importorskip("app_repro.pruning.masks")
     weights = [name.removesuffix(".weight") for name in masks.prunable(models.build("resnet50", 10, 32))]

@@ -79,3 +79,11 @@ def test_without_noise_three_seeds_come_first(tmp_path: Path) -> None:
     for by_seed in synthetic.specs(synthetic.claim(CLAIM), "paper").values():
         synthetic.write(tmp_path, synthetic.make(by_seed[1]))
     assert "run 3 seeds first" in told(tmp_path, CLAIM)
+
+
+def test_a_diverged_run_is_named_instead_of_a_chance(tmp_path: Path) -> None:
+    for side, by_seed in synthetic.specs(synthetic.claim(CLAIM), "paper").items():
+        for seed, spec in by_seed.items():
+            synthetic.write(tmp_path, synthetic.make(spec, diverged=(side, seed) == ("app", 2)))
+    text = told(tmp_path, CLAIM)
+    assert "cifar100/resnet50: diverged: " in text and "a failed run is never dropped" in text and "chance" not in text
