@@ -28,8 +28,9 @@ from app_repro.pruning import masks
 from app_repro.pruning.masks import Mask
 from app_repro.training import preflight
 from app_repro.training.device import configure, devices, keep_freed, set_precision
+from app_repro.training.host_batches import batches_of
+from app_repro.training.images import Images
 from app_repro.training.protocol import network_of, next_mask, phase_of
-from app_repro.training.stream import Images
 
 IMAGES = 1000
 """Images scored a megabatch, at most: T = 8 takes a minute then, and T = 100 minutes, on two cores."""
@@ -58,11 +59,11 @@ def masks_only(spec: RunSpec, data: DataSet, split: Split, device: torch.device,
     training would have changed.
     """
     images, net = Images.load(data, "train", device), network_of(spec, data, device)
-    mask = masks.full(masks.prunable(net))
+    mask, batches = masks.full(masks.prunable(net)), batches_of(images, len(images.labels))
     for k in range(1, spec.sb + 1):
         current = phase_of(spec, split, images, k)
         current = replace(current, score=current.score[:score_limit])
-        new = next_mask(spec, net, mask, current)
+        new = next_mask(spec, net, mask, current, batches)
         if new is not None:
             mask = new
             masks.zero_pruned(masks.prunable(net), mask)

@@ -18,14 +18,16 @@ from app_repro.execution.local import QUEUES
 from app_repro.machine import ceilings, gpus, speed_table, starting
 from app_repro.machine.trials import Case, Lanes, Trial, attempted, free
 from app_repro.pruning import masks
+from app_repro.pruning.criteria import SCORE_BATCH
 from app_repro.pruning.select import prune
 from app_repro.records import record
 from app_repro.training import checkpoint
+from app_repro.training.batches import Batches
 from app_repro.training.device import configure, describe_device, set_precision
 from app_repro.training.fit import Progress
 from app_repro.training.networks import ARCHITECTURES
+from app_repro.training.phases import EpochOrder
 from app_repro.training.run import SAVE_EVERY_SECONDS
-from app_repro.training.stream import EpochOrder, batches
 
 
 def cases(arch: str, device: str, quick: bool) -> list[Case]:
@@ -82,11 +84,11 @@ def timings(arch: str, device: str) -> dict[str, Any]:
     """Seconds of what comes between training steps: scoring 1,000 images, taking a state, writing one."""
     lanes = Lanes(Case(arch, "engine"), device)
     steps = lanes.lane()
-    sample = EpochOrder(torch.arange(1000, device=lanes.device))
+    batches, sample = Batches(lanes.images, longest=1000), EpochOrder(torch.arange(1000, device=lanes.device))
     full = masks.full(steps.weights)
 
     def score() -> None:
-        prune(steps.net, full, 0.5, lambda: batches(lanes.images, sample, 100), criterion="snip", scope="global")
+        prune(steps.net, full, 0.5, lambda: batches.each(sample, SCORE_BATCH), criterion="snip", scope="global")
 
     def take() -> checkpoint.State:
         best = {name: tensor.clone() for name, tensor in steps.net.state_dict().items()}

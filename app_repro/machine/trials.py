@@ -14,10 +14,12 @@ import torch
 from app_repro.data.sets import Augmentation
 from app_repro.machine.reference import Reference
 from app_repro.training import networks
+from app_repro.training.batches import Batches
 from app_repro.training.device import configure, describe_device, set_precision
+from app_repro.training.images import Images
 from app_repro.training.optimizer import OptimSettings
+from app_repro.training.phases import EpochOrder
 from app_repro.training.steps import Steps
-from app_repro.training.stream import EpochOrder, Images
 
 BATCH = 64
 IMAGES = 2048
@@ -55,11 +57,13 @@ class Lanes:
         self.device, self.case = torch.device(device), case
         self.images = _images(self.device)
         self.streams = [_stream(self.device) for _ in range(case.runs_together)]
-        self.lanes = []
+        self.lanes: list[Steps] = []
+        self.batches: list[Batches] = []
         for seed, stream in enumerate(self.streams):
             with _on(stream):
                 net = networks.build(case.arch, 10, 32, 3, seed).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-                self.lanes.append(Steps(net, _recipe(case), longest=1000 * BATCH))
+                self.batches.append(Batches(self.images, longest=1000 * BATCH))
+                self.lanes.append(Steps(net, _settings(case)))
                 self.lanes[-1].set_mask({name: torch.rand_like(w) < 0.5 for name, w in self.lanes[-1].weights.items()})
 
     def seconds(self, steps: int) -> float:
@@ -69,7 +73,7 @@ class Lanes:
             torch.arange(steps * BATCH, device=self.device) % IMAGES, torch.rand(steps * BATCH, 5).to(self.device)
         )
         start = time.perf_counter()
-        work = [lane.train(self.images, order, 0, 0.1) for lane in self.lanes]
+        work = [lane.train(batches, order, 0, 0.1) for lane, batches in zip(self.lanes, self.batches, strict=True)]
         busy = list(zip(work, self.streams, strict=True))
         while busy:
             busy = [(turns, stream) for turns, stream in busy if _next(turns, stream)]
@@ -98,7 +102,7 @@ def _stream(device: torch.device) -> Any:
     return torch.cuda.Stream(device) if device.type == "cuda" else None
 
 
-def _recipe(case: Case) -> OptimSettings:
+def _settings(case: Case) -> OptimSettings:
     return OptimSettings(1, BATCH, 0.1, 0.9, 1e-4, (), 0.1, True, case.precision, case.engine)
 
 

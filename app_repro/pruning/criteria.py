@@ -18,9 +18,9 @@ Scores = dict[str, Tensor]
 """Weight name -> scores of the weight's shape."""
 Weights = Mapping[str, Tensor]
 """Weight name -> the weight that is scored, not masked: the network itself computes with weight * mask."""
-Batches = Iterator[tuple[Tensor, Tensor]]
+Batch = tuple[Tensor, Tensor]
 """Normalised images (B, C, H, W) float32 in channels_last, labels (B,) int64."""
-Sample = Callable[[], Batches]
+Sample = Callable[[], Iterator[Batch]]
 """The scoring sample pi_k, anew at each call."""
 
 SCORE_BATCH = 100
@@ -105,7 +105,7 @@ def _tempered_gradient(net: nn.Module, images: Tensor, labels: Tensor, *, graph:
     return dict(zip(own, torch.autograd.grad(loss, list(own.values()), create_graph=graph), strict=True))
 
 
-def balanced(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+def balanced(batches: Iterator[Batch]) -> Iterator[Batch]:
     """The sample's first images of each class in it: of each equally many, at most EACH, and so in every batch.
 
     A batch has about BATCH images, and one of each class at least. As few as the rarest class in the sample has.

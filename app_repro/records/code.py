@@ -21,7 +21,10 @@ LEARNING_CODE = (
     "training/optimizer.py",
     "core/seeds.py",
     "training/steps.py",
-    "training/stream.py",
+    "training/images.py",
+    "training/phases.py",
+    "training/batches.py",
+    "training/host_batches.py",
     "training/fit.py",
     "training/protocol.py",
 )

@@ -1,4 +1,4 @@
-"""Fit one phase under a mask: a learning rate that starts again, the epoch with the best validation restored."""
+"""Fit one phase under a mask: epochs of training and validation; the epoch with the best validation is restored."""
 
 import math
 import time
@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from app_repro.core.errors import DivergedError
+from app_repro.training.batches import Batches
 from app_repro.training.networks import load
-from app_repro.training.steps import Counts, Steps, Turns
-from app_repro.training.stream import Phase
+from app_repro.training.phases import Phase
+from app_repro.training.steps import Counts, Launches, Steps
 
 
 @dataclass
 class Progress:
-    """Where fitting a phase stands, between two steps: all that a resumed fit needs beside weights and momentum."""
+    """Where fitting a phase stands between two steps: what a resumed fit needs beside weights and momentum."""
 
     epoch: int = 0
     step: int = 0
@@ -32,57 +33,57 @@ class Progress:
     epoch_seconds: list[float] = field(default_factory=list)
 
 
-Hook = Callable[[bool], None]
+OnStep = Callable[[bool], None]
 """Called after each step of training or evaluation (False; the epoch's sums are still in `Steps.trained`), and after
 each epoch (True). May raise."""
 
 
-def fit(steps: Steps, phase: Phase, progress: Progress, hook: Hook = lambda epoch_ended: None) -> Turns:
-    """Train on `phase` from where `progress` stands, restore its best epoch (the first one on ties).
+def fit(
+    steps: Steps, batches: Batches, phase: Phase, progress: Progress, on_step: OnStep = lambda epoch_ended: None
+) -> Launches:
+    """Train on `phase` from where `progress` stands, then restore its best epoch (the first one on ties).
 
-    What `hook` raises passes through. Raises DivergedError where the loss of an epoch is not finite.
+    batches: the loader of the phase's images. Exceptions of `on_step` pass through. Raises DivergedError where the loss
+    of an epoch is not finite.
     """
-    while progress.epoch < steps.recipe.epochs:
+    while progress.epoch < steps.settings.epochs:
         start = time.perf_counter()
-        yield from _train_epoch(steps, phase, progress, hook)
-        yield from hooked(steps.evaluate(phase.images, phase.validation_order(progress.epoch), "train"), hook)
+        steps.trained.start(progress.loss_sum, progress.correct)
+        rate = steps.settings.learning_rate(phase.megabatch, progress.epoch)
+        for launched in steps.train(batches, phase.training_order(progress.epoch), progress.step, rate):
+            if launched:
+                progress.step += 1
+                on_step(False)
+            yield launched
+        yield from calling(on_step, steps.evaluate(batches, phase.validation_order(progress.epoch)))
         progress.loss_sum, progress.correct = steps.trained.read()
         if not math.isfinite(progress.loss_sum):
             raise DivergedError(phase.megabatch, progress.epoch + 1)
         _end_epoch(steps, phase, progress, steps.counts(), time.perf_counter() - start)
-        hook(True)
+        on_step(True)
     load(steps.net, progress.best)
 
 
-def hooked(turns: Turns, hook: Hook) -> Turns:
-    """`turns`, with `hook(False)` called after each that launched a step."""
-    for launched in turns:
+def calling(on_step: OnStep, launches: Launches) -> Launches:
+    """`launches`, with `on_step(False)` called after each that launched a step."""
+    for launched in launches:
         if launched:
-            hook(False)
-        yield launched
-
-
-def _train_epoch(steps: Steps, phase: Phase, progress: Progress, hook: Hook) -> Turns:
-    steps.trained.start(progress.loss_sum, progress.correct)
-    rate = steps.recipe.learning_rate(phase.megabatch, progress.epoch)
-    for launched in steps.train(phase.images, phase.training_order(progress.epoch), progress.step, rate):
-        if launched:
-            progress.step += 1
-            hook(False)
+            on_step(False)
         yield launched
 
 
 def _end_epoch(steps: Steps, phase: Phase, progress: Progress, validation: Counts, seconds: float) -> None:
-    """Enter the epoch into the history, keep its weights if it is the best so far, and turn the page."""
+    """Append the epoch's metrics, keep its weights if validation improved, reset the epoch's counters."""
     count = len(phase.train)
     progress.train_loss.append(progress.loss_sum / count)
     progress.train_accuracy.append(progress.correct / count)
     progress.val_accuracy.append(validation.accuracy)
-    progress.lr.append(steps.recipe.learning_rate(phase.megabatch, progress.epoch))
+    progress.lr.append(steps.settings.learning_rate(phase.megabatch, progress.epoch))
     progress.epoch_seconds.append(seconds)
     correct = validation.samples - validation.errors
     if correct > progress.best_correct:
         progress.best_correct, progress.best_epoch = correct, progress.epoch
+        # a new dict of copies, never changed afterwards: a state on its way to the disk may hold the one before
         progress.best = {name: tensor.detach().clone() for name, tensor in steps.net.state_dict().items()}
     progress.epoch += 1
     progress.step = 0

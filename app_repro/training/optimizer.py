@@ -30,7 +30,7 @@ class OptimSettings:
         return self.lr * self.gamma ** sum(milestone <= reached for milestone in self.milestones)
 
 
-def optimizer_for(net: nn.Module, recipe: OptimSettings) -> torch.optim.SGD:
+def optimizer_for(net: nn.Module, settings: OptimSettings) -> torch.optim.SGD:
     """SGD over all parameters with momentum buffers at zero, which is bitwise the rule for a first step.
 
     On a GPU weights, gradients and momentum are read and written in one pass, and the learning rate is a tensor: a
@@ -39,8 +39,8 @@ def optimizer_for(net: nn.Module, recipe: OptimSettings) -> torch.optim.SGD:
     parameters = list(net.parameters())
     device = parameters[0].device
     on_gpu = device.type == "cuda"
-    lr = torch.tensor(recipe.lr, device=device) if on_gpu else recipe.lr
-    sgd = torch.optim.SGD(parameters, lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=on_gpu or None)
+    lr = torch.tensor(settings.lr, device=device) if on_gpu else settings.lr
+    sgd = torch.optim.SGD(parameters, lr, settings.momentum, weight_decay=settings.weight_decay, fused=on_gpu or None)
     for parameter in parameters:
         sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return sgd

@@ -1,6 +1,6 @@
 """The protocol of a run: its network, what it sees at megabatch k, and the mask that it learns megabatch k under."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -10,11 +10,13 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.seeds import seed_for
 from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Split, phase
-from app_repro.pruning.criteria import Batches
+from app_repro.pruning.criteria import SCORE_BATCH, Batch
 from app_repro.pruning.masks import Mask
 from app_repro.pruning.select import prune
 from app_repro.training import networks
-from app_repro.training.stream import Images, Phase
+from app_repro.training.batches import Batches
+from app_repro.training.images import Images
+from app_repro.training.phases import Phase
 
 
 def network_of(spec: RunSpec, data: DataSet, device: torch.device) -> nn.Module:
@@ -47,20 +49,25 @@ def phase_of(spec: RunSpec, split: Split, images: Images, k: int) -> Phase:
 
 
 def next_mask(
-    spec: RunSpec, net: nn.Module, mask: Mask, current: Phase, look_up: Callable[[], None] = lambda: None
+    spec: RunSpec,
+    net: nn.Module,
+    mask: Mask,
+    current: Phase,
+    batches: Batches,
+    check_stop: Callable[[], None] = lambda: None,
 ) -> Mask | None:
-    """The mask with which a run learns the megabatch of `current`; None where its method leaves `mask` as it is.
+    """The mask under which a run learns the megabatch of `current`; None where its method leaves `mask` as it is.
 
-    `look_up` is called before each batch that is scored, and may raise.
+    batches: the loader of the phase's images. `check_stop` is called before each batch that is scored, and may raise.
     """
     asked = METHODS[spec.method].schedule(current.megabatch, spec.sb, spec.tau or 0.0)
     if asked is None:
         return None
     assert spec.criterion is not None and spec.scope is not None and spec.candidates is not None
 
-    def sample() -> Batches:
-        for batch in current.score_batches():
-            look_up()
+    def sample() -> Iterator[Batch]:
+        for batch in batches.each(current.score_order(), SCORE_BATCH):
+            check_stop()
             yield batch
 
     return prune(

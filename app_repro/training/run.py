@@ -17,11 +17,13 @@ from app_repro.pruning import masks
 from app_repro.pruning.select import ScoreError
 from app_repro.training import checkpoint
 from app_repro.training.device import set_precision
-from app_repro.training.fit import Progress, fit, hooked
+from app_repro.training.fit import Progress, calling, fit
+from app_repro.training.host_batches import batches_of
+from app_repro.training.images import Images
 from app_repro.training.optimizer import OptimSettings
+from app_repro.training.phases import EpochOrder, Phase
 from app_repro.training.protocol import network_of, next_mask, phase_of
-from app_repro.training.steps import Counts, Steps, Turns
-from app_repro.training.stream import EpochOrder, Images, Phase
+from app_repro.training.steps import Counts, Launches, Steps
 
 SAVE_EVERY_SECONDS = 30.0
 HISTORY = ("train_loss", "train_accuracy", "val_accuracy", "lr")
@@ -37,8 +39,8 @@ class RunFiles(Protocol):
     def restart(self) -> None: ...
 
 
-def recipe_of(spec: RunSpec) -> OptimSettings:
-    """The training part of a spec."""
+def optim_settings(spec: RunSpec) -> OptimSettings:
+    """The optimisation settings of a spec."""
     names = OptimSettings.__dataclass_fields__
     return OptimSettings(**{name: getattr(spec, name) for name in names})
 
@@ -52,22 +54,23 @@ class Run:
         data: DataSet,
         split: Split,
         device: torch.device,
-        keeper: RunFiles,
+        files: RunFiles,
         *,
         code: str = "",
         report: Callable[[dict[str, Any]], None] = lambda event: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.spec, self.split, self.keeper = spec, split, keeper
+        self.spec, self.split, self.files = spec, split, files
         self.report, self.should_stop = report, should_stop
         self.train_images = Images.load(data, "train", device)
         self.test_images = Images.load(data, "test", device)
-        self.test = torch.from_numpy(split.test).to(device)
+        self.test = torch.from_numpy(split.test).to(self.test_images.labels.device)
         self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         with self._on_stream():
             self.net = network_of(spec, data, device)
-            longest = max(len(self.train_images.labels), len(self.test))
-            self.steps = Steps(self.net, recipe_of(spec), longest)
+            self.train_batches = batches_of(self.train_images, len(self.train_images.labels))
+            self.test_batches = batches_of(self.test_images, len(self.test))
+            self.steps = Steps(self.net, optim_settings(spec))
             self.mask = masks.full(masks.prunable(self.net))
         self.progress = Progress()
         self.results: list[dict[str, Any]] = []
@@ -110,24 +113,24 @@ class Run:
     def _on_stream(self) -> contextlib.AbstractContextManager[Any]:
         return torch.cuda.stream(self.stream) if self.stream else contextlib.nullcontext()
 
-    def _all(self) -> Turns:
+    def _all(self) -> Launches:
         self._resume()
         while self.megabatch <= self.spec.sb:
             yield from self._one_megabatch()
         self.writing.result()
 
-    def _one_megabatch(self) -> Turns:
+    def _one_megabatch(self) -> Launches:
         self.current = current = phase_of(self.spec, self.split, self.train_images, self.megabatch)
         if self.progress.epoch == 0 and self.progress.step == 0:
             self._prune(current)
-        yield from fit(self.steps, current, self.progress, self._hook)
+        yield from fit(self.steps, self.train_batches, current, self.progress, self._on_step)
         if not masks.holds(masks.prunable(self.net), self.mask):
             raise AppReproError(f"a pruned weight is not 0 after megabatch {self.megabatch}: a defect, please report")
-        yield from hooked(self.steps.evaluate(self.test_images, EpochOrder(self.test), "test"), self._hook)
+        yield from calling(self._on_step, self.steps.evaluate(self.test_batches, EpochOrder(self.test)))
         tested = self.steps.counts()
-        yield from hooked(self.steps.evaluate(self.train_images, EpochOrder(current.train), "train"), self._hook)
+        yield from calling(self._on_step, self.steps.evaluate(self.train_batches, EpochOrder(current.train)))
         result = self._result(current, tested, self.steps.counts())
-        self.keeper.write_megabatch(result)
+        self.files.write_megabatch(result)
         self.results.append(result)
         self.progress = Progress()
         self.started, self.wall_before = time.perf_counter(), 0.0
@@ -137,7 +140,7 @@ class Run:
         """Step 1 of algorithm.md section 3, if the method asks for it."""
         start = time.perf_counter()
         try:
-            mask = next_mask(self.spec, self.net, self.mask, current, self._stop_while_scoring)
+            mask = next_mask(self.spec, self.net, self.mask, current, self.train_batches, self._check_stop)
         except ScoreError as error:
             raise DivergedError(self.megabatch, 0) from error
         if mask is None:
@@ -147,12 +150,12 @@ class Run:
         self.steps.set_mask(mask)
         self.scored = {"seconds": time.perf_counter() - start, "samples": len(current.score)}
 
-    def _stop_while_scoring(self) -> None:
+    def _check_stop(self) -> None:
         """Stop if asked to: the state before this megabatch is saved, weights that are being scored are not."""
         if self.should_stop():
             self._stopped()
 
-    def _hook(self, epoch_ended: bool) -> None:
+    def _on_step(self, epoch_ended: bool) -> None:
         """After each step and epoch: tell where the run stands, save now and then, stop if asked to."""
         stopping = self.should_stop()
         if stopping or time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
@@ -234,14 +237,14 @@ class Run:
         }
         self.writing.result()
         state = checkpoint.take(self.net, self.steps.sgd, self.mask, self.progress, position)
-        self.writing = self.writer.submit(lambda: self.keeper.save_state(checkpoint.encode(state)))
+        self.writing = self.writer.submit(lambda: self.files.save_state(checkpoint.encode(state)))
         self.saved_at = time.monotonic()
 
     def _resume(self) -> None:
         """Take up the newest state of this run under this code whose earlier results are all there; else start anew."""
-        for content in self.keeper.load_states():
+        for content in self.files.load_states():
             position = checkpoint.position_of(content)
-            results = self.keeper.megabatches(position["finished"])
+            results = self.files.megabatches(position["finished"])
             if results is None or any(position[key] != value for key, value in self.identity.items()):
                 continue
             self.mask, self.progress = checkpoint.restore(content, self.net, self.steps.sgd)
@@ -249,4 +252,4 @@ class Run:
             self.results, self.scored = results, position["scored"]
             self.wall_before = position["wall_seconds"]
             return
-        self.keeper.restart()
+        self.files.restart()

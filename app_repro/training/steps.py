@@ -1,6 +1,6 @@
-"""One training step, one evaluation step: all that they read and write lies in tensors that never move."""
+"""One training step and one evaluation step of a network, on tensors at fixed addresses: both can be captured."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,17 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from app_repro.pruning.masks import Mask, clear_pruned, prunable, zero_pruned
+from app_repro.training.batches import Batches
 from app_repro.training.engines import ENGINES
 from app_repro.training.optimizer import OptimSettings, momentum_of, optimizer_for, set_learning_rate
-from app_repro.training.stream import EpochOrder, Images, sizes, windows
+from app_repro.training.phases import EpochOrder
 
 EVALUATION_BATCH = 625
-"""Divides every validation part of T = 8 and the 10,000 test images, so that one size serves all."""
+"""Divides the validation parts of T = 8 and the 10,000 test images of CIFAR: batches of one size, one graph each."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a network got wrong: counts and sums; rates are derived."""
+    """What a network got wrong on some samples: counts, and the summed cross-entropy."""
 
     errors: int
     samples: int
@@ -32,9 +33,10 @@ class Counts:
 
 
 class Tally:
-    """Summed loss and correct answers, kept on the device: no synchronisation until someone looks."""
+    """Summed loss and number of correct answers, kept on the device: only `read` waits for it."""
 
     def __init__(self, device: torch.device) -> None:
+        # float64: added to the sum of an epoch in float32, the loss of a batch would lose digits
         self.loss = torch.zeros((), dtype=torch.float64, device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
 
@@ -53,127 +55,102 @@ class Tally:
         return float(self.loss), int(self.correct)
 
 
-Turns = Iterator[bool]
-"""Work piece by piece, so that the host may turn to another run in between. True: a step was launched."""
+Launches = Iterator[bool]
+"""Work in pieces, between which the host may go on with a concurrent run: True: a step was launched; False: nothing,
+because the device has enough to do."""
 
 
 class Steps:
-    """A network in training, and everything that one step of it reads or writes.
+    """A network in training: launches its training and evaluation steps on the stream that is current, in order.
 
-    `longest` is the length of the longest order that it will be shown. What is launched runs on the stream that is
-    current, in order; nothing here waits for the device but `counts` and `Tally.read`.
+    A step reads and writes tensors that stay where they are (weights, gradients, momentum, masks, sums, the loader's)
+    and never looks at a value, which a captured step could not. Nothing here waits for the device but `counts` and
+    `Tally.read`.
     """
 
-    def __init__(self, net: nn.Module, recipe: OptimSettings, longest: int) -> None:
-        self.net, self.recipe = net, recipe
+    def __init__(self, net: nn.Module, settings: OptimSettings) -> None:
+        self.net, self.settings = net, settings
         self.weights = prunable(net)
         self.device = device = next(net.parameters()).device
-        self.sgd = optimizer_for(net, recipe)
+        self.sgd = optimizer_for(net, settings)
         self.momentum = momentum_of(net, self.sgd)
+        # the mask's complement, which masked_fill_ takes; changed in place, since a captured step holds its address
         self.pruned: Mask = {name: torch.zeros_like(w, dtype=torch.bool) for name, w in self.weights.items()}
-        self.indices = torch.zeros(longest, dtype=torch.int64, device=device)
-        self.draws = torch.zeros(longest, 5, device=device)
-        self.position = torch.zeros((), dtype=torch.int64, device=device)
-        self.count = torch.arange(max(recipe.batch_size, EVALUATION_BATCH), device=device)
-        self.windows: dict[int, Images] = {}
-        """Where batches of images that stream come to lie, by size."""
         self.trained, self.evaluated = Tally(device), Tally(device)
         sums = [part for tally in (self.trained, self.evaluated) for part in (tally.loss, tally.correct)]
-        self.changed = [*net.state_dict().values(), *self.momentum.values(), self.position, *sums]
-        self.engine = ENGINES[recipe.engine](device, self.changed)
-        self.compiled = torch.compile(net, dynamic=False) if recipe.engine == "compiled" else net
+        self.changed = [*net.state_dict().values(), *self.momentum.values(), *sums]
+        self.engine = ENGINES[settings.engine](device)
+        self.compiled = torch.compile(net, dynamic=False) if settings.engine == "compiled" else net
 
     def set_mask(self, mask: Mask) -> None:
-        """Train under `mask` from now on: what it prunes is set to 0, its momentum too."""
+        """Train under `mask` from now on; the weights that it prunes, and their momentum, are set to 0."""
         for name, layer in mask.items():
             self.pruned[name].copy_(~layer)
         for tensors in (self.weights, self.momentum):
             zero_pruned(tensors, mask)
 
-    def train(self, images: Images, order: EpochOrder, start: int, rate: float) -> Turns:
-        """The steps of one epoch from step `start` on, at one learning rate; `trained` goes on summing."""
+    def train(self, batches: Batches, order: EpochOrder, start: int, rate: float) -> Launches:
+        """The steps of one epoch from step `start` on, at learning rate `rate`; `trained` goes on summing."""
         set_learning_rate(self.sgd, rate)
-        self._lay(order, start * self.recipe.batch_size)
         self.net.train()
-        for size, shown in self._shown(images, order, self.recipe.batch_size, start):
-            yield from self._room()
-            self.engine.launch(("train", size), partial(self._train, shown, size, images.streams))
+        size = self.settings.batch_size
+        for count in batches.sizes(order, size, start * size):
+            yield from self._wait_for_capacity()
+            self._launch(self._train, batches, count)
             yield True
 
-    def evaluate(self, images: Images, order: EpochOrder, name: str) -> Turns:
-        """The network in evaluation mode over `order`; afterwards `counts` has what it got wrong.
-
-        `name` tells parts of the data set apart (train, test): one name, one `images`.
-        """
-        self._lay(order, 0)
+    def evaluate(self, batches: Batches, order: EpochOrder) -> Launches:
+        """The network in evaluation mode over `order`; afterwards `counts` has what it got wrong."""
         self.net.eval()
         self.evaluated.start()
         self.samples = len(order.indices)
-        clean = order.draws is None
-        for size, shown in self._shown(images, order, EVALUATION_BATCH):
-            yield from self._room()
-            self.engine.launch((name, size, clean), partial(self._evaluate, shown, size, images.streams, clean))
+        for count in batches.sizes(order, EVALUATION_BATCH):
+            yield from self._wait_for_capacity()
+            self._launch(self._evaluate, batches, count)
             yield True
-        yield from self._done()
+        yield from self._wait_until_done()
 
     def counts(self) -> Counts:
-        """What the last evaluation found."""
+        """The result of the last evaluation."""
         loss, correct = self.evaluated.read()
         return Counts(self.samples - correct, self.samples, loss)
 
-    def _lay(self, order: EpochOrder, first: int) -> None:
-        """Put an order where steps find it."""
-        if order.indices.device == self.device:  # those of images that stream are looked up on the host
-            self.indices[: len(order.indices)].copy_(order.indices)
-        if order.draws is not None:
-            self.draws[: len(order.indices)].copy_(order.draws)
-        self.position.fill_(first)
+    def _launch(self, step: Callable[[Batches, int], None], batches: Batches, count: int) -> None:
+        # what decides which kernels a step launches, and on which tensors: one captured graph for each
+        key = (step.__name__, batches, count, batches.is_clean)
+        self.engine.launch(key, partial(step, batches, count), [*self.changed, batches.position])
 
-    def _shown(self, images: Images, order: EpochOrder, size: int, start: int = 0) -> Iterator[tuple[int, Images]]:
-        """Batch by batch from batch `start` on: how many images, and the images that they are among."""
-        if not images.streams:
-            yield from ((count, images) for count in sizes(len(order.indices) - start * size, size))
-            return
-        for window in windows(images, order, size, start * size):
-            kept = self.windows.setdefault(len(window.labels), window)
-            kept.pixels.copy_(window.pixels)
-            kept.labels.copy_(window.labels)
-            yield len(window.labels), kept
-
-    def _next(self, images: Images, size: int, is_window: bool, clean: bool) -> tuple[Tensor, Tensor]:
-        at = self.position + self.count[:size]
-        self.position += size
-        indices = self.count[:size] if is_window else self.indices[at]
-        return images.batch(indices, None if clean else self.draws[at])
-
-    def _forward(self, images: Tensor, usual: int) -> Tensor:
-        # a compiled network is compiled anew for each batch size: odd last batches are not worth it
-        net = self.compiled if len(images) == usual else self.net
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            return net(images)
-
-    def _train(self, source: Images, size: int, is_window: bool) -> None:
-        images, labels = self._next(source, size, is_window, clean=False)
-        logits = self._forward(images, self.recipe.batch_size)
+    def _train(self, batches: Batches, count: int) -> None:
+        images, labels = batches.next(count)
+        logits = self._forward(images, self.settings.batch_size)
         loss = F.cross_entropy(logits.float(), labels)
+        # gradients become None, not 0: backward then writes them instead of adding; inside a graph they come from its
+        # pool, at the same addresses at each replay
         self.sgd.zero_grad()
         loss.backward()
+        # gradients of pruned weights are cleared before the step: weight and momentum are 0, so both stay exactly 0
         clear_pruned(self.weights, self.pruned)
         self.sgd.step()
-        self.trained.add(loss.detach().double() * size, logits, labels)
+        self.trained.add(loss.detach().double() * count, logits, labels)
 
     @torch.no_grad()
-    def _evaluate(self, source: Images, size: int, is_window: bool, clean: bool) -> None:
-        images, labels = self._next(source, size, is_window, clean)
+    def _evaluate(self, batches: Batches, count: int) -> None:
+        images, labels = batches.next(count)
         logits = self._forward(images, EVALUATION_BATCH).float()
         self.evaluated.add(F.cross_entropy(logits, labels, reduction="sum"), logits, labels)
 
-    def _room(self) -> Turns:
-        while not self.engine.has_room():
+    def _forward(self, images: Tensor, usual: int) -> Tensor:
+        # torch.compile compiles anew for each batch size: partial last batches are not worth it
+        net = self.compiled if len(images) == usual else self.net
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            return net(images)
+
+    def _wait_for_capacity(self) -> Launches:
+        while not self.engine.has_capacity():
             yield False
 
-    def _done(self) -> Turns:
-        """Until the device has done all that was launched, without holding up other runs."""
+    def _wait_until_done(self) -> Launches:
+        """Until the device has done all that was launched; `counts` then reads without holding up concurrent runs."""
         if self.device.type == "cuda":
             event = torch.cuda.Event()
             event.record()

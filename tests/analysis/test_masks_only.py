@@ -4,17 +4,25 @@ import json
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from tiny import CPU, dataset, spec_of
 from workbench import app_repro, prepared, settings, workspace
 
 from app_repro.analysis import masks_only
 from app_repro.config import grid, presets, reading
+from app_repro.config.methods import METHODS
 from app_repro.core.errors import DataError, ParamsError
-from app_repro.data import dataset, splits
+from app_repro.data import dataset as prepared_set
+from app_repro.data import splits
+from app_repro.data.megabatches import split
+from app_repro.pruning import masks
+from app_repro.pruning.criteria import CRITERIA
 from app_repro.records.store import Store
 from app_repro.training.run import Run
 
@@ -57,7 +65,7 @@ def test_where_training_changes_no_score_the_walk_has_the_masks_of_the_run(bench
     """Random scores depend on neither weights nor images."""
     [spec] = specs([protocol], criterion="random", scope=scope, epochs=1)
     spec = splits.with_digest(spec, bench.raw)
-    images, cut = dataset.load(bench.raw / "digits"), splits.cut(spec, bench.raw)
+    images, cut = prepared_set.load(bench.raw / "digits"), splits.cut(spec, bench.raw)
     run = Run(spec, images, cut, torch.device("cpu"), Store(tmp_path).folder(spec))
     [walked] = masks_only.audit([spec], bench.raw)["walks"]
     keys = ("megabatch", "density_nominal", "density_effective", "kept")
@@ -87,6 +95,48 @@ def test_empty_layers_are_those_that_keep_nothing(bench) -> None:
     [row] = found["walks"][0]["megabatches"]
     empty = [name for name, kept in zip(found["layers"], row["kept"], strict=True) if not kept]
     assert row["emptied_layers"] == empty and 0 < len(empty) < len(found["layers"])
+
+
+@pytest.mark.parametrize("scope", ["global", "local"])
+@pytest.mark.parametrize("criterion", [name for name, criterion in CRITERIA.items() if criterion.steps == 1])
+def test_the_released_protocol_loses_more_than_it_asks_for(criterion: str, scope: str) -> None:
+    """Fresh scores ANDed with the old mask: nested too, never denser than asked, and from megabatch 2 on sparser."""
+    data = dataset(80)
+    cut = split(80, 80, 4, order="file", val_fraction=0.1, split_seed=0)
+    spec = spec_of(criterion=criterion, scope=scope, protocol="released", sb=4, tau=4.5, arch="resnet8s")
+    stops = list(masks_only.masks_only(spec, data, cut, CPU, 5))
+    densities = [masks.density(stop.mask) for stop in stops]
+    assert densities[0] == pytest.approx(0.8, abs=1e-3) and densities[-1] < 0.8 * 0.8**4.5
+    assert all(masks.is_nested(b.mask, a.mask) for a, b in pairwise(stops))
+
+
+def test_independent_masks_multiply() -> None:
+    """Random scores, drawn anew each time and ANDed under released: .8, .8 x .624, .8 x .624 x .487, ... for T = 4."""
+    data, cut = dataset(80), split(80, 80, 4, order="file", val_fraction=0.1, split_seed=0)
+    spec = spec_of(criterion="random", protocol="released", sb=4, tau=4.5, arch="resnet8s")
+    nominal = [METHODS["app"].schedule(k, 4, 4.5) for k in range(1, 5)]
+    product = np.cumprod(np.array(nominal, float))
+    assert [masks.density(stop.mask) for stop in masks_only.masks_only(spec, data, cut, CPU, 5)] == pytest.approx(
+        product, rel=0.03
+    )
+    assert product[-1] == pytest.approx(0.8 * 0.6167 * 0.4755 * 0.3664, rel=1e-3)
+
+
+def test_a_walk_scores_at_most_the_images_it_is_given_and_prunes_its_own_network_alone() -> None:
+    data, cut = dataset(80), split(80, 80, 4, order="permuted", val_fraction=0.1, split_seed=0)
+    stops = list(masks_only.masks_only(spec_of(sb=4), data, cut, CPU, 5))
+    assert [stop.score_samples for stop in stops] == [4, 5, 5, 5]  # floor(0.2 * 20), then more than 5
+    again = list(masks_only.masks_only(spec_of(sb=4), data, cut, CPU, 5))
+    assert all(torch.equal(a.mask[n], b.mask[n]) for a, b in zip(stops, again, strict=True) for n in a.mask)
+
+
+def test_a_walk_of_osp_prunes_once_and_of_dense_never() -> None:
+    data, cut = dataset(80), split(80, 80, 4, order="permuted", val_fraction=0.1, split_seed=0)
+    osp = list(masks_only.masks_only(spec_of(sb=4, method="osp", criterion="magnitude", tau=17.5), data, cut, CPU, 5))
+    assert [stop.score_samples for stop in osp] == [4, 0, 0, 0]
+    assert [round(masks.density(stop.mask), 4) for stop in osp] == [round(0.8**17.5, 4)] * 4
+    dense = list(masks_only.masks_only(spec_of(sb=4, method="dense"), data, cut, CPU, 5))
+    assert [masks.density(stop.mask) for stop in dense] == [1.0] * 4
 
 
 def by_hand(densities: list[list[float]], protocol: str = "released") -> dict:

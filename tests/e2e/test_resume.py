@@ -75,9 +75,9 @@ MUTANTS = {
     ),
     "momentum": ("momentum[name].copy_(tensor)", "pass"),
     "learning rate's position": (
-        "rate = steps.recipe.learning_rate(phase.megabatch, progress.epoch)",
+        "rate = steps.settings.learning_rate(phase.megabatch, progress.epoch)",
         "steps.turn = getattr(steps, 'turn', -1) + 1\n"
-        "    rate = steps.recipe.learning_rate(phase.megabatch, steps.turn % steps.recipe.epochs)",
+        "        rate = steps.settings.learning_rate(phase.megabatch, steps.turn % steps.settings.epochs)",
     ),
     "history": (
         "    device = next(net.parameters()).device\n    progress.best",

@@ -73,7 +73,7 @@ def test_lanes_take_as_many_steps_as_they_are_timed_for() -> None:
     lanes = trials.Lanes(Case("resnet8s", "engine", runs_together=2), "cpu")
     before = [lane.weights["conv1.weight"].clone() for lane in lanes.lanes]
     assert lanes.seconds(3) > 0
-    assert [int(lane.position) for lane in lanes.lanes] == [3 * trials.BATCH] * 2
+    assert [int(batches.position) for batches in lanes.batches] == [3 * trials.BATCH] * 2
     assert not any(
         torch.equal(lane.weights["conv1.weight"], was) for lane, was in zip(lanes.lanes, before, strict=True)
     )

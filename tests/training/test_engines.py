@@ -4,34 +4,37 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import RECIPE, images_of, steps_for
+from tiny import SETTINGS, images_of, steps_for
 
 from app_repro.core.errors import ParamsError
 from app_repro.training import engines, networks
+from app_repro.training.batches import Batches
+from app_repro.training.host_batches import batches_of
+from app_repro.training.images import Images
+from app_repro.training.phases import EpochOrder
 from app_repro.training.steps import Steps
-from app_repro.training.stream import EpochOrder, Images
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
 def test_eager_does_the_work_at_once_each_time() -> None:
     done = []
-    eager = engines.Eager(torch.device("cpu"), [])
+    eager = engines.Eager(torch.device("cpu"))
     for _ in range(3):
-        eager.launch("work", lambda: done.append(1))
-    assert len(done) == 3 and eager.has_room()
+        eager.launch("work", lambda: done.append(1), [])
+    assert len(done) == 3 and eager.has_capacity()
 
 
 def test_a_graph_without_a_gpu_is_refused_in_one_line() -> None:
     with pytest.raises(ParamsError, match="engine: graph needs a CUDA device, this is cpu; use engine: eager"):
-        engines.ENGINES["graph"](torch.device("cpu"), [])
+        engines.ENGINES["graph"](torch.device("cpu"))
 
 
 def test_a_compiled_network_is_used_for_whole_batches_alone(monkeypatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda net, **_: lambda images: seen.append(len(images)) or net(images))
     seen: list[int] = []
     steps = steps_for(engine="compiled")
-    assert all(steps.train(images_of(10), EpochOrder(torch.arange(10), torch.rand(10, 5)), 0, 0.1))
+    assert all(steps.train(Batches(images_of(10), 10), EpochOrder(torch.arange(10), torch.rand(10, 5)), 0, 0.1))
     assert seen == [4, 4]  # and not the last two images
 
 
@@ -54,15 +57,15 @@ def on_device(images: Images, device: torch.device) -> Images:
 
 
 def two_hundred_steps(engine: str) -> list[torch.Tensor]:
-    """25 epochs of 31 images in batches of 4, two learning rates, three masks, two evaluations after each epoch.
+    """25 epochs of 31 images in batches of 4, two learning rates, three masks, three evaluations after each epoch.
 
-    The second one is of fewer images than lie where orders are laid: a warm-up must not look beyond its own.
+    The second one is of fewer images than the order laid out before it: a warm-up must not look beyond its own.
     """
     device = torch.device("cuda")
-    on_gpu, test = on_device(images_of(31), device), on_device(images_of(13, seed=1), device)
+    on_gpu, test = (Batches(on_device(images_of(count, seed), device), 64) for count, seed in ((31, 0), (13, 1)))
     with torch.cuda.stream(torch.cuda.Stream()):
         net = networks.build("resnet8s", 10, 8, 1, 1).to(device, memory_format=torch.channels_last)
-        steps = Steps(net, replace(RECIPE, engine=engine), longest=64)
+        steps = Steps(net, replace(SETTINGS, engine=engine))
         found = []
         for epoch in range(25):
             generator = torch.Generator().manual_seed(epoch)
@@ -75,8 +78,8 @@ def two_hundred_steps(engine: str) -> list[torch.Tensor]:
             )
             for _ in steps.train(on_gpu, order, 0, 0.1 if epoch < 15 else 0.01):
                 pass
-            for images, name in ((on_gpu, "train"), (test, "test")):
-                for _ in steps.evaluate(images, EpochOrder(torch.arange(len(images.labels), device=device)), name):
+            for batches, count in ((on_gpu, 31), (on_gpu, 13), (test, 13)):
+                for _ in steps.evaluate(batches, EpochOrder(torch.arange(count, device=device))):
                     pass
                 found.append(torch.tensor([steps.counts().loss_sum, *steps.trained.read()], dtype=torch.float64))
         return [
@@ -95,18 +98,19 @@ def test_a_captured_step_has_the_bits_of_an_eager_one() -> None:
 
 @needs_cuda
 @pytest.mark.parametrize("engine", ["eager", "graph"])
-def test_images_that_stream_to_a_gpu_have_the_bits_of_those_that_reside(engine: str) -> None:
+def test_images_of_the_host_have_the_bits_of_those_on_the_gpu(engine: str) -> None:
     device, host = torch.device("cuda"), images_of(500)
     resident = on_device(host, device)
-    streamed = replace(resident, pixels=host.pixels, labels=host.labels, streams=True)
+    streamed = replace(resident, pixels=host.pixels, labels=host.labels, on_host=True)
     shuffled, draws = torch.randperm(500), torch.rand(500, 5, device=device)
     found = []
     for images in (resident, streamed):
         with torch.cuda.stream(torch.cuda.Stream()):
             net = networks.build("resnet8s", 10, 8, 1, 1).to(device, memory_format=torch.channels_last)
-            steps = Steps(net, replace(RECIPE, engine=engine), longest=500)
+            steps = Steps(net, replace(SETTINGS, engine=engine))
+            batches = batches_of(images, 500)
             for _ in range(3):
-                for _ in steps.train(images, EpochOrder(shuffled.to(images.labels.device), draws), 0, 0.1):
+                for _ in steps.train(batches, EpochOrder(shuffled.to(images.labels.device), draws), 0, 0.1):
                     pass
             found.append([steps.trained.read(), *(value.cpu() for value in net.state_dict().values())])
     assert found[0][0] == found[1][0]
@@ -117,7 +121,7 @@ def test_images_that_stream_to_a_gpu_have_the_bits_of_those_that_reside(engine: 
 def test_capturing_leaves_what_it_warmed_up_with_as_it_was() -> None:
     value = torch.ones(3, device="cuda")
     with torch.cuda.stream(torch.cuda.Stream()):
-        graph = engines.Graph(torch.device("cuda"), [value])
+        graph = engines.Graph(torch.device("cuda"))
         for expected in (2.0, 4.0, 8.0):
-            graph.launch("double", lambda: value.mul_(2))
+            graph.launch("double", lambda: value.mul_(2), [value])
             assert value.tolist() == [expected] * 3

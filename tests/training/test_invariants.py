@@ -79,7 +79,7 @@ def test_pruned_weights_are_exactly_zero_after_every_step_of_every_method(spec_f
     spec, (digits, parts) = spec_for(changes)
     keeper, seen = RunFolder(tmp_path_factory.mktemp("run")), []
     run = Run(spec, digits, parts, torch.device("cpu"), keeper, should_stop=lambda: look())
-    run._stop_while_scoring = lambda: None  # then other weights may lie there: those that are scored
+    run._check_stop = lambda: None  # then other weights may lie there: those that are scored
 
     def look() -> bool:
         weights = masks.prunable(run.net)

@@ -1,7 +1,6 @@
 """Counting errors, on logits that are given away; steps that read and write tensors which never move."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -10,12 +9,15 @@ from torch import nn, tensor
 
 from app_repro.pruning import masks
 from app_repro.training import networks
+from app_repro.training.batches import Batches
+from app_repro.training.host_batches import HostBatches
+from app_repro.training.images import Images
+from app_repro.training.phases import EpochOrder
 from app_repro.training.steps import Counts, Steps, Tally
-from app_repro.training.stream import EpochOrder, Images
 
 
 def counted(steps: Steps, images: Images, order: EpochOrder) -> Counts:
-    assert all(steps.evaluate(images, order, "test"))
+    assert all(steps.evaluate(Batches(images, len(order.indices)), order))
     return steps.counts()
 
 
@@ -74,18 +76,26 @@ def test_bfloat16_computes_in_lower_precision_but_sums_in_full() -> None:
     assert found[1] == pytest.approx(found[0], rel=0.02) and found[1] != found[0]
 
 
-def test_no_tensor_that_a_step_writes_ever_moves() -> None:
-    steps, images = steps_for(), images_of(20)
-    written = [*steps.net.state_dict().values(), *steps.momentum.values(), steps.position, steps.trained.loss]
+def test_no_tensor_that_a_step_writes_ever_moves(monkeypatch) -> None:
+    steps, batches = steps_for(), Batches(images_of(20), 20)
+    written = [*steps.net.state_dict().values(), *steps.momentum.values(), batches.position, steps.trained.loss]
     places = [value.data_ptr() for value in written]
     half = {name: torch.rand(w.shape) < 0.5 for name, w in steps.weights.items()}
     steps.set_mask(half)
-    assert all(steps.train(images, EpochOrder(torch.arange(20), torch.rand(20, 5)), 0, 0.1))
+    changed: list[int] = []
+    launch = steps.engine.launch
+
+    def note(key, body, tensors) -> None:
+        changed.extend(value.data_ptr() for value in tensors)
+        launch(key, body, tensors)
+
+    monkeypatch.setattr(steps.engine, "launch", note)
+    assert all(steps.train(batches, EpochOrder(torch.arange(20), torch.rand(20, 5)), 0, 0.1))
     networks.load(steps.net, networks.build("resnet8s", 10, 8, 1, 5).state_dict())
-    now = [*steps.net.state_dict().values(), *steps.momentum.values(), steps.position, steps.trained.loss]
+    now = [*steps.net.state_dict().values(), *steps.momentum.values(), batches.position, steps.trained.loss]
     assert [value.data_ptr() for value in now] == places
     # what a captured step changes has to be put back after its warm-up: all of it is known to the engine
-    assert {value.data_ptr() for value in steps.changed} >= set(places)
+    assert set(changed) >= set(places)
 
 
 def test_a_gradient_that_is_infinite_where_a_weight_is_pruned_does_no_harm() -> None:
@@ -101,14 +111,14 @@ def test_accuracy_is_the_share_that_was_right() -> None:
     assert Counts(errors=25, samples=100, loss_sum=0.0).accuracy == 0.75
 
 
-def test_steps_on_images_that_stream_have_the_same_bits() -> None:
+def test_steps_on_images_of_the_host_have_the_same_bits() -> None:
     images = images_of(30)
     order = EpochOrder(torch.randperm(30, generator=torch.Generator().manual_seed(1)), torch.rand(30, 5))
     found = []
-    for source in (images, replace(images, streams=True)):
+    for batches in (Batches(images, 30), HostBatches(images, 30)):
         steps = steps_for()
-        assert all(steps.train(source, order, 2, 0.1))
-        counts = counted(steps, source, order)
-        found.append((counts, steps.trained.read(), [value.clone() for value in steps.net.state_dict().values()]))
+        assert all(steps.train(batches, order, 2, 0.1)) and all(steps.evaluate(batches, order))
+        state = [value.clone() for value in steps.net.state_dict().values()]
+        found.append((steps.counts(), steps.trained.read(), state))
     assert found[0][:2] == found[1][:2]
     assert all(torch.equal(a, b) for a, b in zip(found[0][2], found[1][2], strict=True))

@@ -13,9 +13,10 @@ from app_repro.data import splits
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks
 from app_repro.records.store import Store
+from app_repro.training.images import Images
+from app_repro.training.phases import Phase
 from app_repro.training.protocol import phase_of
 from app_repro.training.run import Run
-from app_repro.training.stream import Images, Phase
 
 PAPER = {"validation": False, "score": False, "scored": 8}
 """Of 40 images replayed at megabatch 2 a fifth is scored, and only what is trained on is varied."""
@@ -37,13 +38,10 @@ def second(**switches: Any) -> Phase:
         ({"scored_weights": "fresh", "candidates": "all", "lr_restart": False}, PAPER),
     ],
 )
-def test_what_is_validated_and_scored_is_varied_where_a_switch_says_so(monkeypatch, switches, expected) -> None:
+def test_what_is_validated_and_scored_is_varied_where_a_switch_says_so(switches, expected) -> None:
     """Images are shown as they are, or with draws; "head" is a fifth of one megabatch, the stream's first images."""
-    shown = []
-    monkeypatch.setattr("app_repro.training.stream.batches", lambda images, order, size: shown.append(order))
     phase = second(**switches)
-    phase.score_batches()
-    [scored] = shown
+    scored = phase.score_order()
     found = {"validation": phase.validation_order(0).draws is not None, "score": scored.draws is not None}
     assert found | {"scored": len(scored.indices)} == expected
     assert (scored.indices.tolist() == list(range(4))) == expected["score"]

@@ -8,12 +8,14 @@ from app_repro.data.megabatches import phase
 from app_repro.pruning import masks
 from app_repro.pruning.select import prune
 from app_repro.training import networks
+from app_repro.training.batches import Batches
 from app_repro.training.fit import Progress, fit
+from app_repro.training.images import Images
 from app_repro.training.optimizer import OptimSettings
+from app_repro.training.phases import EpochOrder, Phase
 from app_repro.training.steps import Counts, Steps
-from app_repro.training.stream import EpochOrder, Images, Phase, batches
 
-RECIPE = OptimSettings(
+SETTINGS = OptimSettings(
     epochs=2,
     batch_size=32,
     lr=0.1,
@@ -28,7 +30,7 @@ RECIPE = OptimSettings(
 
 @pytest.fixture
 def stage(tmp_path):
-    """Digits to learn, a network at half density, and what trains it by a recipe."""
+    """Digits to learn, a network at half density, and what trains it by its settings."""
     specs, places = prepared(tmp_path)
     images = Images.load(dataset.load(places.raw / "digits"), "train", torch.device("cpu"))
     indices = phase(splits.load(specs[0], places.splits), 1, replay="full", seed=1)
@@ -36,31 +38,36 @@ def stage(tmp_path):
     net = networks.build("resnet8s", 10, 8, 1, seed=1)
     mask = masks.full(masks.prunable(net))
     sample = EpochOrder(current.train)
-    mask = prune(net, mask, 0.5, lambda: batches(images, sample, 90), criterion="magnitude", scope="global")
+    batches = Batches(images, len(images.labels))
+    mask = prune(net, mask, 0.5, lambda: batches.each(sample, 90), criterion="magnitude", scope="global")
 
     def steps_by(**changes) -> Steps:
-        steps = Steps(net, OptimSettings(**{**vars(RECIPE), **changes}), longest=90)
+        steps = Steps(net, OptimSettings(**{**vars(SETTINGS), **changes}))
         steps.set_mask(mask)
         return steps
 
     return steps_by, current, mask
 
 
-def trained(steps: Steps, current: Phase, hook=lambda epoch_ended: None) -> Progress:
+def batches_for(current: Phase) -> Batches:
+    return Batches(current.images, len(current.images.labels))
+
+
+def trained(steps: Steps, current: Phase, on_step=lambda epoch_ended: None) -> Progress:
     progress = Progress()
-    assert all(fit(steps, current, progress, hook))
+    assert all(fit(steps, batches_for(current), current, progress, on_step))
     return progress
 
 
 def test_learning_rate_falls_at_milestones_and_starts_again() -> None:
-    paper = OptimSettings(**{**vars(RECIPE), "epochs": 50, "milestones": (20, 40)})
+    paper = OptimSettings(**{**vars(SETTINGS), "epochs": 50, "milestones": (20, 40)})
     rates = [paper.learning_rate(1, epoch) for epoch in (0, 19, 20, 39, 40, 49)]
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
     assert paper.learning_rate(2, 0) == 0.1
 
 
 def test_without_restart_the_learning_rate_stays_where_megabatch_1_left_it() -> None:
-    never = OptimSettings(**{**vars(RECIPE), "epochs": 50, "milestones": (20, 40), "lr_restart": False})
+    never = OptimSettings(**{**vars(SETTINGS), "epochs": 50, "milestones": (20, 40), "lr_restart": False})
     assert never.learning_rate(1, 0) == 0.1
     assert [never.learning_rate(2, epoch) for epoch in (0, 30)] == pytest.approx([0.001, 0.001])
 
@@ -121,7 +128,7 @@ def test_training_accuracy_is_the_running_mean_over_the_epoch(stage) -> None:
     networks.load(steps.net, before)
     steps.net.train()
     with torch.no_grad():
-        shown = list(batches(current.images, current.training_order(0), 32))
+        shown = list(batches_for(current).each(current.training_order(0), 32))
         hits = sum(int((steps.net(images).argmax(1) == labels).sum()) for images, labels in shown)
     assert progress.train_accuracy == [hits / 90]
 
@@ -129,14 +136,14 @@ def test_training_accuracy_is_the_running_mean_over_the_epoch(stage) -> None:
 def test_an_epoch_taken_up_at_a_step_goes_on_as_it_would_have(stage) -> None:
     steps_by, current, _ = stage
     steps, order = steps_by(), current.training_order(0)
-    assert sum(steps.train(current.images, order, 0, 0.1)) == 3
+    assert sum(steps.train(batches_for(current), order, 0, 0.1)) == 3
     straight = {name: tensor.clone() for name, tensor in steps.net.state_dict().items()}
     again = steps_by()
     networks.load(again.net, networks.build("resnet8s", 10, 8, 1, seed=1).state_dict())
     again.set_mask(stage[2])
-    one = again.train(current.images, order, 0, 0.1)
+    one = again.train(batches_for(current), order, 0, 0.1)
     assert next(one)
-    assert sum(again.train(current.images, order, 1, 0.1)) == 2
+    assert sum(again.train(batches_for(current), order, 1, 0.1)) == 2
     assert all(torch.equal(straight[name], tensor) for name, tensor in again.net.state_dict().items())
 
 

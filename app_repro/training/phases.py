@@ -1,0 +1,84 @@
+"""What one megabatch shows, as indices, and the order in which each epoch shows them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app_repro.core.seeds import seed_for
+from app_repro.data.megabatches import Indices, PhaseIndices
+from app_repro.training.images import Images
+
+
+def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """A permutation (count,) and uniform numbers (count, 5), on the CPU, so that every device shows the same images.
+
+    Columns: row offset, column offset, flip, area, aspect; all in [0, 1).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(count, generator=generator), torch.rand(count, 5, generator=generator)
+
+
+@dataclass(frozen=True)
+class EpochOrder:
+    """Which images are shown one after the other, and how each is augmented."""
+
+    indices: Tensor
+    """(N,) int64, on the device of the pixels"""
+    draws: Tensor | None = None
+    """(N, 5) as `draw` returns them, on the device of the run; None: clean images"""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Megabatch k (1-based) with what is replayed beside it: which images are trained on, validated and scored."""
+
+    megabatch: int
+    images: Images
+    train: Tensor
+    validation: Tensor
+    score: Tensor
+    seed: int
+    validation_augmented: bool
+    score_augmented: bool
+
+    @classmethod
+    def of(
+        cls,
+        megabatch: int,
+        images: Images,
+        indices: PhaseIndices,
+        *,
+        seed: int,
+        validation_augmented: bool = False,
+        score_augmented: bool = False,
+    ) -> "Phase":
+        """The phase of `indices` (megabatches.phase), as tensors on the device of the pixels of `images`."""
+        train, validation, score = (
+            _to(part, images.labels.device) for part in (indices.train, indices.validation, indices.score)
+        )
+        return cls(megabatch, images, train, validation, score, seed, validation_augmented, score_augmented)
+
+    def training_order(self, epoch: int) -> EpochOrder:
+        """One epoch: shuffled, augmented."""
+        permutation, draws = draw(len(self.train), seed_for(self.seed, "shuffle", self.megabatch, epoch))
+        return EpochOrder(self.train[permutation.to(self.train.device)], draws.to(self.images.device))
+
+    def validation_order(self, epoch: int) -> EpochOrder:
+        """The validation part in stream order: clean, or augmented anew each epoch as the released code has it."""
+        return self._in_order(self.validation, self.validation_augmented, "validate", epoch)
+
+    def score_order(self) -> EpochOrder:
+        """The scoring sample, clean, or augmented as the released code has it."""
+        return self._in_order(self.score, self.score_augmented, "score-augment", 0)
+
+    def _in_order(self, indices: Tensor, augmented: bool, role: str, epoch: int) -> EpochOrder:
+        if not augmented:
+            return EpochOrder(indices)
+        _, draws = draw(len(indices), seed_for(self.seed, role, self.megabatch, epoch))
+        return EpochOrder(indices, draws.to(self.images.device))
+
+
+def _to(indices: Indices, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(indices)).to(device)
