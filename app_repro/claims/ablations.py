@@ -191,13 +191,13 @@ def ablations(records: Records) -> dict[str, Any]:
     return {"differences": rows(records.runs), "notes": [*notes(records.runs), *records.problems]}
 
 
-def to_text(found: dict[str, Any]) -> str:
+def to_text(result: dict[str, Any]) -> str:
     """The table, then the notes."""
-    lines = [to_table(found["differences"])]
-    return "\n".join([*lines, "", *found["notes"]] if found["notes"] else lines)
+    lines = [to_table(result["differences"])]
+    return "\n".join([*lines, "", *result["notes"]] if result["notes"] else lines)
 
 
-def save(found: dict[str, Any], out: Path) -> None:
+def save(result: dict[str, Any], out: Path) -> None:
     """Write what `ablations` gives as differences.json and differences.md into `out`."""
-    files.write_text(out / "differences.json", json.dumps(found, indent=1) + "\n")
-    files.write_text(out / "differences.md", to_text(found) + "\n")
+    files.write_text(out / "differences.json", json.dumps(result, indent=1) + "\n")
+    files.write_text(out / "differences.md", to_text(result) + "\n")

@@ -27,7 +27,7 @@ COLUMNS = tuple(field.name for field in fields(Claim))
 def load(path: Path) -> tuple[Claim, ...]:
     """Read and validate a claims file. Raises ClaimsError: one line with line number, row, column, what is wrong."""
     rows = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
-    found: dict[str, Claim] = {}
+    claims: dict[str, Claim] = {}
     try:
         _check_header(next(rows, []), str(path))
         for row in rows:
@@ -35,14 +35,14 @@ def load(path: Path) -> tuple[Claim, ...]:
                 continue
             where = f"{path}: line {rows.line_num}"
             claim = _claim(row, where)
-            if claim.id in found:
+            if claim.id in claims:
                 raise ClaimsError(f"{where}: id: {claim.id!r} is given twice; ids are unique")
-            found[claim.id] = claim
+            claims[claim.id] = claim
     except csv.Error as error:
         raise ClaimsError(f"{path}: line {rows.line_num}: not readable as CSV: {error}") from None
-    if not found:
+    if not claims:
         raise ClaimsError(f"{path}: no claims in it; columns: {', '.join(COLUMNS)}")
-    return tuple(found.values())
+    return tuple(claims.values())
 
 
 def select(claims: Sequence[Claim], only: Sequence[str]) -> list[Claim]:
@@ -138,12 +138,12 @@ def _reader(cells: dict[str, str], where: str) -> tuple[Callable[..., float | No
         if not cells[name]:
             return None
         try:
-            found = float(cells[name])
+            value = float(cells[name])
         except ValueError:
-            found = math.nan
-        if not (math.isfinite(found) and found >= least and abs(found) < 1e9):
+            value = math.nan
+        if not (math.isfinite(value) and value >= least and abs(value) < 1e9):
             raise ClaimsError(f"{where}: {name}: {cells[name][:60]!r} is no {'positive ' if least >= 0 else ''}number")
-        return found
+        return value
 
     def whole(name: str, text: str) -> int:
         if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
@@ -178,14 +178,14 @@ def _check_setting(claim: Claim, where: str) -> None:
         cells = [side_specs(claim, side, first, seeds(claim)[0]) for side in claim.sides]
     except AppReproError as error:
         raise ClaimsError(f"{where}: {str(error).removeprefix(f'{claim.id}: ')}") from None
-    sizes = {len(found) for found in cells}
+    sizes = {len(specs) for specs in cells}
     if len(sizes) > 1:
         raise ClaimsError(f"{where}: settings: the sides expand to {sizes} cells; an axis may not be a pruning setting")
     if not KINDS[claim.kind].many_cells and sizes != {1}:
         raise ClaimsError(
             f"{where}: settings: {sizes.pop()} cells, a {claim.kind} claim has one; fix every axis but seed"
         )
-    shortest = min(spec.sb for found in cells for spec in found)
+    shortest = min(spec.sb for specs in cells for spec in specs)
     if max(claim.megabatches, default=1) > shortest:
         raise ClaimsError(f"{where}: megabatches: {max(claim.megabatches)} is beyond sb={shortest}")
     if wrong := KINDS[claim.kind].check(claim):

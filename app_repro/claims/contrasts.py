@@ -57,8 +57,8 @@ def best(rivals: Sequence[Group], metric: str, pool: Pool) -> Group | None:
     pairs = []
     for rival in rivals:
         if rival is not first:
-            found = contrast(first, rival, metric, pool)
-            if not found.differences:
+            lead = contrast(first, rival, metric, pool)
+            if not lead.differences:
                 return None
-            pairs.append(Pair(rival.name, tuple(sign * value for value in found.differences), found.noise))
+            pairs.append(Pair(rival.name, tuple(sign * value for value in lead.differences), lead.noise))
     return first if judge_ordering(pairs).verdict == "reproduced" else None

@@ -59,17 +59,17 @@ class Comparison:
 
 def index(runs: Iterable[RunRecord]) -> Index:
     """Runs by what decides whether they are about a claim."""
-    found: Index = defaultdict(list)
+    by_identity: Index = defaultdict(list)
     for run in runs:
-        found[run.protocol, _identity(run.spec)].append(run)
-    return found
+        by_identity[run.protocol, _identity(run.spec)].append(run)
+    return by_identity
 
 
 def _identity(spec: Spec) -> tuple[Any, ...]:
     return tuple(spec[key] for key in IDENTITY)
 
 
-def cells_of(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
+def comparisons(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
     """The claim's cells under a protocol, with or without runs; those of an open claim are the ones that have runs."""
     if claim.is_open:
         return _open_cells(claim, protocol, runs)
@@ -83,7 +83,7 @@ def cells_of(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
 
 
 def _open_cells(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
-    """Cells found among the runs: those of the first side give the settings, the others must share them."""
+    """Cells of an open claim: every setting in which the first side was run; the other sides are looked up in it."""
     declared = range(1, len(seeds(claim)) + 1)
     main = claim.overrides | side_settings(claim.method)
     fixed = {key: value if isinstance(value, list) else [value] for key, value in main.items() if key != "protocol"}
@@ -91,7 +91,7 @@ def _open_cells(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
     for run in (run for (name, _), have in runs.items() if name == protocol for run in have):
         if not run.departures and all(run.spec[key] in values for key, values in fixed.items()):
             templates.setdefault(run.setting, run.spec)
-    found = []
+    cells = []
     for _, spec in sorted(templates.items()):
         sides = {side: _other_side(spec, side) for side in claim.sides}
         cell = _filled(sides, protocol, runs, (), exact=True)
@@ -99,8 +99,8 @@ def _open_cells(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
         lacking = tuple(
             text for text, have in zip(short, cell.sides.values(), strict=True) if len(have) < len(declared)
         )
-        found.append(Comparison(cell.label, cell.sides, lacking, ()))
-    return found
+        cells.append(Comparison(cell.label, cell.sides, lacking, ()))
+    return cells
 
 
 def _other_side(spec: Spec, side: str) -> Spec:
@@ -115,7 +115,10 @@ def _setting(spec: Spec) -> Spec:
 def _filled(
     template: dict[str, Spec], protocol: str, runs: Index, declared: Iterable[int], exact: bool = False
 ) -> Comparison:
-    """The cell of a template: of all sets of runs that share their deviations, the most complete, then the nearest."""
+    """Among groups of runs with equal deviations from the claim, the one with fewest missing seeds, then deviations.
+
+    `template`: the claim's settings per side. `exact`: only runs without any deviation.
+    """
     groups: dict[str, dict[Deviation, dict[int, RunRecord]]] = {}
     for side, spec in template.items():
         groups[side] = defaultdict(dict)
@@ -154,8 +157,10 @@ def _option(
     """For each side the best group with these common deviations; and all deviations as text."""
     sides: dict[str, dict[int, RunRecord]] = {}
     named: dict[str, None] = {}
-    for side, found in groups.items():
-        fitting = [(deviation, have) for deviation, have in found.items() if _shared(deviation) == common and have]
+    for side, by_deviation in groups.items():
+        fitting = [
+            (deviation, have) for deviation, have in by_deviation.items() if _shared(deviation) == common and have
+        ]
         fitting.sort(key=lambda item: (-len(set(declared) & set(item[1])), len(item[0]), -len(item[1]), item[0]))
         deviation, sides[side] = fitting[0] if fitting else ((), {})
         named |= {_text(*item): None for item in deviation}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from app_repro.claims import claims_file
 from app_repro.claims.judgement import HARD, MIN_SEEDS, SeedSpread
 from app_repro.claims.kinds.registry import KINDS
-from app_repro.claims.matching import Comparison, cells_of, index
+from app_repro.claims.matching import Comparison, comparisons, index
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
@@ -27,7 +27,7 @@ def power(records: Records, claims: Sequence[Claim], claim_id: str) -> str:
     lines = [f"{claim.id}: {claim.kind} of {claim.metric}, {' against '.join(claim.sides)}"]
     for protocol in protocols(claim):
         lines += [f"under {protocol}:"]
-        present = [cell for cell in cells_of(claim, protocol, runs) if cell.runs]
+        present = [cell for cell in comparisons(claim, protocol, runs) if cell.runs]
         cells = [cell for cell in present if cell.seeds]
         lines += [f"  {line}" for cell in cells for line in _of_cell(claim, cell, pool)]
         why = "no seed has every side yet" if present else "no runs"

@@ -103,10 +103,10 @@ def _one_protocol_only(report: Report) -> list[str]:
     """
     lines = []
     for claim in dict.fromkeys(verdict.claim for verdict in report.verdicts):
-        found = [(v.verdict, v.protocol) for v in report.verdicts if v.claim is claim]
-        found.sort(key=lambda item: item[0] != "reproduced")
-        if found[0][0] == "reproduced" != found[-1][0]:
-            lines.append(f"{claim.id}: {'; '.join(f'{verdict} under {protocol}' for verdict, protocol in found)}")
+        verdicts = [(v.verdict, v.protocol) for v in report.verdicts if v.claim is claim]
+        verdicts.sort(key=lambda item: item[0] != "reproduced")
+        if verdicts[0][0] == "reproduced" != verdicts[-1][0]:
+            lines.append(f"{claim.id}: {'; '.join(f'{verdict} under {protocol}' for verdict, protocol in verdicts)}")
     return lines
 
 
@@ -138,10 +138,10 @@ def _xml(text: str) -> str:
 
 def explain(report: Report, claim_id: str) -> str:
     """Every step of the judgement of one claim, with its numbers. Raises VerifyError if the report lacks it."""
-    found = [verdict for verdict in report.verdicts if verdict.claim.id == claim_id]
-    if not found:
+    verdicts = [verdict for verdict in report.verdicts if verdict.claim.id == claim_id]
+    if not verdicts:
         raise VerifyError(f"no claim {claim_id!r} among the {len(report.verdicts)} verdicts")
-    claim = found[0].claim
+    claim = verdicts[0].claim
     lines = [
         f'{claim.id} ({claim.source}): "{claim.quotation}"',
         f"kind: {claim.kind}; metric: {claim.metric} in {claim.unit}; {' against '.join(_sides(claim.sides))}",
@@ -156,7 +156,7 @@ def explain(report: Report, claim_id: str) -> str:
         lines.append(f"margin: {claim.margin:g}: {claim.margin_reason}")
     lines += [f"may fail: {claim.may_fail}"] if claim.may_fail else []
     lines += [f"note: {claim.note}"] if claim.note else []
-    for verdict in found:
+    for verdict in verdicts:
         lines += ["", f"under {verdict.protocol}:" if verdict.protocol else "no runs:", *_explained(verdict)]
     return "\n".join(lines)
 

@@ -79,13 +79,13 @@ def from_file(path: Path) -> list[dict[str, Any]]:
     """Runs of an exported file: JSON (a list of {id, name, config, summary}) or CSV as the dashboard exports it."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        found = json.loads(text) if path.suffix == ".json" else [_from_row(row) for row in _rows(text)]
+        runs = json.loads(text) if path.suffix == ".json" else [_from_row(row) for row in _rows(text)]
     except (OSError, ValueError, csv.Error) as error:
         what = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
         raise ReportedError(f"{path}: {what}; export the runs as CSV or JSON") from None
-    if not isinstance(found, list) or not all(isinstance(run, dict) and _is_run(run) for run in found):
+    if not isinstance(runs, list) or not all(isinstance(run, dict) and _is_run(run) for run in runs):
         raise ReportedError(f"{path}: not a list of runs with id, config and summary; export the runs as CSV or JSON")
-    return found
+    return runs
 
 
 def _is_run(run: dict[str, Any]) -> bool:

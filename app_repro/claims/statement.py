@@ -106,8 +106,8 @@ def seeds(claim: Claim) -> tuple[int, ...]:
 def side_specs(claim: Claim, side: str, protocol: str, seed: int) -> list[RunSpec]:
     """One spec per cell of the claim for a side under a protocol, all with the same seed, in the order of the axes."""
     wanted = {key: _listed(value) for key, value in (claim.raw | side_settings(side)).items() if key in _OF_SIDES}
-    mine = [spec for spec in claim.grid.specs if spec.seed == seed and spec.protocol[0] == protocol]
-    return [spec for spec in mine if all(getattr(spec, key) in (None, *wanted[key]) for key in wanted)]
+    specs = [spec for spec in claim.grid.specs if spec.seed == seed and spec.protocol[0] == protocol]
+    return [spec for spec in specs if all(getattr(spec, key) in (None, *wanted[key]) for key in wanted)]
 
 
 _OF_SIDES = ("method", *(key for key in PRUNING_ONLY if key not in SWITCHES))

@@ -30,10 +30,10 @@ class Pool:
         return self._noise(metric, like, paired=False)
 
     def of_contrast(self, metric: str, like: RunRecord, weights: Sequence[float]) -> SeedSpread | None:
-        """Pooled standard deviation of a contrast paired by seed, sum of weights x value with weights that add up to 0.
+        """Pooled standard deviation of a contrast paired by seed: sum of weights x value, weights adding up to 0.
 
-        From the residuals of method + seed within each setting (two-way layout): what methods share at a seed cancels,
-        as it does in the contrast; its variance is the residual one times the sum of squared weights.
+        Residual standard deviation of value ~ method + seed within each setting (two-way layout), scaled by the
+        contrast's weights: sqrt(sum w^2). None without a setting that leaves degrees of freedom.
         """
         noise = self._noise(metric, like, paired=True)
         size = math.sqrt(math.fsum(weight**2 for weight in weights))
@@ -71,9 +71,9 @@ def _two_way(runs: Sequence[RunRecord], metric: str) -> tuple[float, int]:
 def two_way(cells: Sequence[str], seeds: Sequence[int], values: Sequence[float]) -> tuple[float, int]:
     """Sum of squared residuals of value = cell + seed by least squares, and degrees of freedom; gaps are allowed.
 
-    `cells`, `seeds`, `values`: one item a run.
+    `cells`, `seeds`, `values`: one item per run.
     """
-    import numpy as np  # here, as in rules: a verdict that needs no arrays does not wait for them
+    import numpy as np  # a verdict that needs no arrays does not wait for the import
 
     names, numbers = sorted(set(cells)), sorted(set(seeds))
     rows = np.arange(len(values))

@@ -7,7 +7,7 @@ from typing import Any
 from app_repro.claims import claims_file
 from app_repro.claims.judgement import Judgement, few, mean_of, spread_of
 from app_repro.claims.kinds.registry import KINDS
-from app_repro.claims.matching import Comparison, Index, cells_of, index
+from app_repro.claims.matching import Comparison, Index, comparisons, index
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.variance import Pool
 from app_repro.config.protocols import PROTOCOLS
@@ -22,7 +22,7 @@ ALLOWABLE = ("partial", "inconclusive", "not_run")
 
 
 class VerifyError(AppReproError):
-    """A question that verify cannot be asked: an unknown claim, protocol or verdict."""
+    """A question that verify cannot be asked: an unknown protocol or verdict."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,14 @@ class Report:
         `allow` names verdicts that are no reason for a 4. Raises VerifyError for one that cannot be allowed.
         """
         check_allowed(allow)
-        found = {verdict.verdict for verdict in self.verdicts}
-        if self.problems or "error" in found:
+        names = {verdict.verdict for verdict in self.verdicts}
+        if self.problems or "error" in names:
             return 3
-        if "not_reproduced" in found:
+        if "not_reproduced" in names:
             return 1
-        if not found - {"not_run"}:
+        if not names - {"not_run"}:
             return 5
-        return 4 if found & set(ALLOWABLE) - set(allow) else 0
+        return 4 if names & set(ALLOWABLE) - set(allow) else 0
 
     def as_dict(self) -> dict[str, Any]:
         """The versioned JSON: schema, verdicts (see Verdict.as_dict), problems, notes, exit_code (nothing allowed)."""
@@ -152,7 +152,7 @@ def verify(
 
 def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict | None:
     """The verdict on a claim under a protocol; None if no run is about it there."""
-    cells = cells_of(claim, protocol, runs)
+    cells = comparisons(claim, protocol, runs)
     present = [cell for cell in cells if cell.runs]
     if not present:
         return None
@@ -162,7 +162,7 @@ def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict
     deviations = tuple(dict.fromkeys(text for cell in present for text in cell.deviations))
     complete = [cell for cell in present if cell.seeds and (not cell.missing or METRICS[claim.metric].deterministic)]
     # an open claim asks for no cell in particular: the incomplete ones are named, and not judged
-    asked = () if claim.is_open and complete else missing
+    needed = () if claim.is_open and complete else missing
     diverged = [run.path for cell in present for run in cell.runs if not run.is_finished]
     if diverged:
         judged = Judgement("error", f"diverged: {', '.join(map(str, diverged))}; a failed run is never dropped", 0)
@@ -170,7 +170,7 @@ def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict
         judged = so_far(claim, present)
         judged = replace(judged, reason="; ".join(filter(None, [f"missing: {few(missing, 4)}", judged.reason])))
     else:
-        judged = _capped(_ruled(claim, complete, pool), asked, deviations)
+        judged = _capped(_ruled(claim, complete, pool), needed, deviations)
     seen = complete or present
     labels = tuple(dict.fromkeys(cell.label for cell in seen))
     ids = tuple(dict.fromkeys(run.content["run_id"] for cell in seen for run in cell.runs))
@@ -179,13 +179,13 @@ def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict
 
 def so_far(claim: Claim, cells: Sequence[Comparison]) -> Judgement:
     """What cells that lack runs show, before any statistics: numbers of the one with the most seeds, and no verdict."""
-    found = [(cell, KINDS[claim.kind].so_far(claim, cell)) for cell in cells if cell.seeds]
-    if not found:
+    samples = [(cell, KINDS[claim.kind].so_far(claim, cell)) for cell in cells if cell.seeds]
+    if not samples:
         return Judgement("inconclusive", "", 0)
-    fullest, numbers = max(found, key=lambda item: len(item[0].seeds))
-    reason = f"so far: {fullest.label}, with the most seeds of {len(found)} cells" if found[1:] else ""
+    fullest, numbers = max(samples, key=lambda item: len(item[0].seeds))
+    reason = f"so far: {fullest.label}, with the most seeds of {len(samples)} cells" if samples[1:] else ""
     mean, sd = mean_of(numbers) if numbers else None, spread_of(numbers) if numbers[1:] else None
-    steps = tuple(f"so far, {cell.label}: {_by_seed(cell, row)}" for cell, row in found if row)
+    steps = tuple(f"so far, {cell.label}: {_by_seed(cell, row)}" for cell, row in samples if row)
     return Judgement("inconclusive", reason, len(fullest.seeds), mean, sd, steps=steps, so_far=True)
 
 

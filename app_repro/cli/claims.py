@@ -110,10 +110,10 @@ def audit(
         from app_repro.claims import ablations
         from app_repro.records import runs
 
-        found = ablations.ablations(runs.read_all(records or [store_at(store) / "runs", *runs.known([])]))
+        result = ablations.ablations(runs.read_all(records or [store_at(store) / "runs", *runs.known([])]))
         if out is not None:
-            ablations.save(found, out)
-        typer.echo(json.dumps(found, indent=1) if as_json else ablations.to_text(found))
+            ablations.save(result, out)
+        typer.echo(json.dumps(result, indent=1) if as_json else ablations.to_text(result))
         return
     from app_repro.analysis import masks_only
     from app_repro.config.reading import settings_from_words
