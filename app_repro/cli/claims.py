@@ -107,23 +107,27 @@ def audit(
 ) -> None:
     """Show what each protocol does to masks, megabatch by megabatch and layer by layer, without training."""
     if differences:
-        from app_repro.claims import ablations
-        from app_repro.records import runs
-
-        result = ablations.ablations(runs.read_all(records or [store_at(store) / "runs", *runs.known([])]))
-        if out is not None:
-            ablations.save(result, out)
-        typer.echo(json.dumps(result, indent=1) if as_json else ablations.to_text(result))
+        typer.echo(_ablations(records, store, out, as_json))
         return
     from app_repro.analysis import masks_only
     from app_repro.config.reading import settings_from_words
     from app_repro.report.figures import drawings_audit
 
     given = {"arch": arch, "sb": sb, "criterion": criterion, "dataset": dataset}
-    protocols = [*(protocol or []), *(more or [])]
     given |= settings_from_words(settings or [], "--set")
-    audited = masks_only.audit_of_params(params, raw, given, protocols, images)
+    audited = masks_only.audit_of_params(params, raw, given, [*(protocol or []), *(more or [])], images)
     if out is not None:
         masks_only.save(audited, out)
         drawings_audit.write_audit(audited, out)
     typer.echo(json.dumps(audited, indent=1) if as_json else masks_only.to_text(audited))
+
+
+def _ablations(folders: list[Path] | None, store: Path | None, out: Path | None, as_json: bool) -> str:
+    """What each switch does to APP, as text or JSON, from the records under `folders`, else of the store and KNOWN."""
+    from app_repro.claims import ablations
+    from app_repro.records import runs
+
+    result = ablations.ablations(runs.read_all(folders or [store_at(store) / "runs", *runs.known([])]))
+    if out is not None:
+        ablations.save(result, out)
+    return json.dumps(result, indent=1) if as_json else ablations.to_text(result)

@@ -1,15 +1,14 @@
 from pathlib import Path
 
 import pytest
-import synthetic
 import yaml
-from workbench import prepared, settings
+from workbench import settings
 
 from app_repro.config import grid
 from app_repro.core import paths
 from app_repro.data import dataset, splits
 from app_repro.execution import computing
-from app_repro.records.store import Paths, Store
+from app_repro.records.store import Paths
 from app_repro.report.tables import stored_runs
 
 
@@ -19,19 +18,6 @@ def here(tmp_path, monkeypatch):
     monkeypatch.delenv("APP_REPRO_STORE", raising=False)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(method="dense")))
     return tmp_path
-
-
-def test_the_table_of_runs_names_a_protocol_with_what_departs_from_it(tmp_path) -> None:
-    both = settings(
-        method="app", seed=1, variants=[{"protocol": "released"}, {"protocol": "released", "order": "permuted"}]
-    )
-    for spec in grid.parse(both).specs:
-        Store(tmp_path).folder(spec).write_record(synthetic.make(spec, accuracy=0.5))
-    text = stored_runs.to_text(tmp_path)
-    assert sorted(line.split("snip 1 ")[1].split("  ")[0] for line in text.splitlines()[2:]) == [
-        "released",
-        "released, order=permuted",
-    ]
 
 
 def test_the_pipeline_in_one_process_and_a_summary(here, capsys) -> None:
@@ -46,21 +32,12 @@ def test_the_pipeline_in_one_process_and_a_summary(here, capsys) -> None:
     assert "finished" in stored_runs.to_text(paths.store_at(None))
 
 
-def test_a_damaged_record_is_listed_as_damaged(tmp_path) -> None:
-    specs, places = prepared(tmp_path, method="dense")
-    folder = places.store / "runs" / specs[0].run_id
-    folder.mkdir(parents=True)
-    (folder / "record.json").write_text("{}")
-    assert " damaged" in stored_runs.to_text(places.store)
-
-
 def test_a_preset_is_planned_without_its_data(here) -> None:
     text = computing.plan(Path("params.yaml"), Path("data/raw"), Path(".store"), "headline")
     assert "18 of 18 to run" in text and "cifar100-resnet50-app-sb8-s3-protocol-released" in text
 
 
 def test_runs_that_would_share_a_folder_are_told_apart(here) -> None:
-    from app_repro.config import grid
     from app_repro.records.store import label, labels
 
     turned = {"scored_weights": "trained", "candidates": "kept", "validation_images": "clean", "sb": 8}
