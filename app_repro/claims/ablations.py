@@ -21,10 +21,10 @@ EFFECTS = dict(sorted(scales("effects").items(), key=lambda item: not item[0].st
 MEANING = protocols.MEANING | {"all of them": "the whole bundle turned into the other one"}
 """What each switch decides, in the order of the table; last, all at once."""
 
-Row = dict[str, Any]
+Ablation = dict[str, Any]
 """switch, paper, released, bundle, turned (switch -> value), setting, n, effects (metric -> before, after, change)."""
 
-Pair = tuple[RunRecord, RunRecord]
+RunPair = tuple[RunRecord, RunRecord]
 """A run of a bundle, and the one of the same seed with switches turned."""
 
 
@@ -40,7 +40,7 @@ def turns(bundle: str) -> dict[str, dict[str, str | bool]]:
     return turned | {"all of them": {key: value for key, value in other.items() if value != PROTOCOLS[bundle][key]}}
 
 
-def rows(runs: Sequence[RunRecord]) -> list[Row]:
+def rows(runs: Sequence[RunRecord]) -> list[Ablation]:
     """One row per switch, bundle and setting in which it was run; a row with n = 0 where it was not.
 
     Runs are paired by seed: all else that can change a number is equal, the learning code too (or accepted as equal).
@@ -48,9 +48,9 @@ def rows(runs: Sequence[RunRecord]) -> list[Row]:
     app = _of_app(runs)
     telling, table = _telling(app), []
     for switch, bundle, turned in _questions():
-        head: Row = {"switch": switch, "bundle": bundle, "turned": turned}
+        head: Ablation = {"switch": switch, "bundle": bundle, "turned": turned}
         head |= {name: PROTOCOLS[name].get(switch) for name in PROTOCOLS}
-        groups: dict[str, list[Pair]] = {}
+        groups: dict[str, list[RunPair]] = {}
         for pair in _pairs(app, bundle, turned):
             if _share_code(pair):
                 key = _identity(turned, pair[0].spec | {"seed": None})
@@ -92,7 +92,7 @@ def _of_app(runs: Sequence[RunRecord]) -> list[RunRecord]:
     return [run for run in runs if run.is_finished and run.spec["method"] == "app"]
 
 
-def _pairs(app: Sequence[RunRecord], bundle: str, turned: dict[str, Any]) -> Iterator[Pair]:
+def _pairs(app: Sequence[RunRecord], bundle: str, turned: dict[str, Any]) -> Iterator[RunPair]:
     """Each run of `bundle` with the one that has these switches turned and all else equal, of its code if any is."""
     index: dict[str, list[RunRecord]] = {}
     for run in app:
@@ -104,7 +104,7 @@ def _pairs(app: Sequence[RunRecord], bundle: str, turned: dict[str, Any]) -> Ite
                 yield max(pairs, key=_share_code)
 
 
-def _share_code(pair: Pair) -> bool:
+def _share_code(pair: RunPair) -> bool:
     """Whether both ran by the same learning code, or by code that a person accepted as equal."""
     one, other = ({run.content["code_digest"], *run.content["accepted_code"]} for run in pair)
     return not one.isdisjoint(other)
@@ -116,7 +116,7 @@ def _identity(turned: dict[str, Any], spec: dict[str, Any]) -> str:
     return files.canonical({key: value for key, value in spec.items() if key not in left_out})
 
 
-def _cell(pairs: Sequence[Pair], telling: Sequence[str]) -> Row:
+def _cell(pairs: Sequence[RunPair], telling: Sequence[str]) -> Ablation:
     """What turning the switches did in one setting."""
     effects = {metric: _effect(metric, pairs) for metric in EFFECTS}
     return {"setting": _setting(pairs[0][0], telling), "n": len(pairs), "effects": effects}
@@ -152,7 +152,7 @@ def _effect(metric: str, pairs: Sequence[tuple[RunRecord, RunRecord]]) -> dict[s
     return means | {"sd": sd}
 
 
-def to_table(rows: Sequence[Row]) -> str:
+def to_table(rows: Sequence[Ablation]) -> str:
     """The rows as a Markdown table, then what each switch decides."""
     from tabulate import tabulate
 

@@ -1,7 +1,6 @@
 """Which runs the claims need, and which claims a set of runs can decide."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from app_repro.claims import claims_file
@@ -11,9 +10,9 @@ from app_repro.config.spec import RunSpec
 from app_repro.records import record
 
 
-def grid(path: Path, claim_id: str) -> Params:
-    """The grid that one claim of the claims file `path` needs. Raises ClaimsError, also for an unknown id."""
-    (claim,) = claims_file.select(claims_file.load(path), [claim_id])
+def grid(claims: Sequence[Claim], claim_id: str) -> Params:
+    """The grid that one of the claims needs. Raises ClaimsError for an unknown id."""
+    (claim,) = claims_file.select(claims, [claim_id])
     return claim.grid
 
 
@@ -22,8 +21,10 @@ def specs(claim: Claim, protocol: str) -> list[RunSpec]:
     return [spec for spec in claim.grid.specs if spec.protocol[0] == protocol]
 
 
-def decidable(path: Path, planned: Sequence[RunSpec], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Claims of the file `path` whose every run is planned or finished, at least one planned.
+def decidable(
+    claims: Sequence[Claim], planned: Sequence[RunSpec], records: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Claims whose every run is planned or finished, at least one planned.
 
     `records`: finished runs; those of other learning code count only where it was accepted as equal. Returns
     {"id", "protocol", "runs", "finished"} per claim and protocol; the latter two are numbers of runs.
@@ -33,7 +34,7 @@ def decidable(path: Path, planned: Sequence[RunSpec], records: Sequence[dict[str
     finished = {_without_data(RunSpec.model_validate(content["spec"])) for content in valid}
     in_grid = {_without_data(spec) for spec in planned}
     rows = []
-    for claim in claims_file.load(path):
+    for claim in claims:
         for protocol in protocols(claim):
             needed = {_without_data(spec) for spec in specs(claim, protocol)}
             if needed <= in_grid | finished and needed & in_grid:

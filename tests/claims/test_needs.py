@@ -7,12 +7,14 @@ from app_repro.claims import needs
 from app_repro.claims.claims_file import ClaimsError
 from app_repro.records import record
 
+CLAIMS = list(synthetic.committed().values())
+
 
 def test_a_claim_s_grid_is_found_by_its_id() -> None:
     claim = synthetic.claim("c100-r50-acc-vs-dense")
-    assert needs.grid(synthetic.CLAIMS, claim.id).specs == claim.grid.specs
+    assert needs.grid(CLAIMS, claim.id).specs == claim.grid.specs
     with pytest.raises(ClaimsError, match="did you mean 'c100-r50-acc-vs-dense'"):
-        needs.grid(synthetic.CLAIMS, "c100-r50-acc-vs-dens")
+        needs.grid(CLAIMS, "c100-r50-acc-vs-dens")
 
 
 def test_the_runs_of_a_claim_under_a_protocol() -> None:
@@ -25,7 +27,7 @@ def test_a_claim_is_decidable_once_every_run_it_needs_is_planned_or_done() -> No
     of_protocol = needs.specs(claim, "paper")
 
     def row(planned, records=()):
-        rows = needs.decidable(synthetic.CLAIMS, planned, records)
+        rows = needs.decidable(CLAIMS, planned, records)
         return next((row for row in rows if (row["id"], row["protocol"]) == (claim.id, "paper")), None)
 
     assert row(of_protocol) == {"id": claim.id, "protocol": "paper", "runs": 6, "finished": 0}
