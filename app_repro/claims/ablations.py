@@ -9,6 +9,7 @@ from typing import Any
 from app_repro.config import protocols
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
+from app_repro.records import settings
 from app_repro.records.metrics import scales
 from app_repro.records.runs import Records, RunRecord
 
@@ -53,7 +54,7 @@ def rows(runs: Sequence[RunRecord]) -> list[Ablation]:
         groups: dict[str, list[RunPair]] = {}
         for pair in _pairs(app, bundle, turned):
             if _share_code(pair):
-                key = _identity(turned, pair[0].spec | {"seed": None})
+                key = _identity(turned, pair[0])
                 groups.setdefault(key + pair[0].content["code_digest"], []).append(pair)
         cells = sorted((_cell(pairs, telling) for pairs in groups.values()), key=lambda cell: cell["setting"])
         table += [head | cell for cell in cells] or [head | {"setting": None, "n": 0, "effects": {}}]
@@ -94,12 +95,12 @@ def _of_app(runs: Sequence[RunRecord]) -> list[RunRecord]:
 
 def _pairs(app: Sequence[RunRecord], bundle: str, turned: dict[str, Any]) -> Iterator[RunPair]:
     """Each run of `bundle` with the one that has these switches turned and all else equal, of its code if any is."""
-    index: dict[str, list[RunRecord]] = {}
+    index: dict[tuple[str, int], list[RunRecord]] = {}
     for run in app:
-        index.setdefault(_identity(turned, run.spec), []).append(run)
+        index.setdefault((_identity(turned, run), run.seed), []).append(run)
     for run in app:
         if all(run.spec[key] == value for key, value in PROTOCOLS[bundle].items()):
-            pairs = [(run, partner) for partner in index.get(_identity(turned, run.spec | turned), [])]
+            pairs = [(run, partner) for partner in index.get((_identity(turned, run, turned), run.seed), [])]
             if pairs:
                 yield max(pairs, key=_share_code)
 
@@ -110,10 +111,11 @@ def _share_code(pair: RunPair) -> bool:
     return not one.isdisjoint(other)
 
 
-def _identity(turned: dict[str, Any], spec: dict[str, Any]) -> str:
-    """The settings; where the order is turned, a data set made in that order may have another digest."""
-    left_out = ("data_digest",) if "order" in turned else ()
-    return files.canonical({key: value for key, value in spec.items() if key not in left_out})
+def _identity(turned: dict[str, Any], run: RunRecord, changed: dict[str, Any] | None = None) -> str:
+    """The run's setting with some switches changed; where the order is turned, a data set made in that order may have
+    another digest.
+    """
+    return settings.key(run.spec | (changed or {}), run.is_official, *(["data_digest"] if "order" in turned else []))
 
 
 def _cell(pairs: Sequence[RunPair], telling: Sequence[str]) -> Ablation:

@@ -8,6 +8,7 @@ from typing import Any
 from app_repro.claims.statement import Claim, seeds, side_settings, side_specs
 from app_repro.config.methods import prunes
 from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
+from app_repro.records import settings
 from app_repro.records.runs import RunRecord
 
 IDENTITY = (
@@ -87,14 +88,14 @@ def _open_cells(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
     declared = range(1, len(seeds(claim)) + 1)
     main = claim.overrides | side_settings(claim.method)
     fixed = {key: value if isinstance(value, list) else [value] for key, value in main.items() if key != "protocol"}
-    templates: dict[str, Spec] = {}
+    templates: dict[str, RunRecord] = {}
     for run in (run for (name, _), have in runs.items() if name == protocol for run in have):
         if not run.departures and all(run.spec[key] in values for key, values in fixed.items()):
-            templates.setdefault(run.setting, run.spec)
+            templates.setdefault(run.setting, run)
     cells = []
-    for _, spec in sorted(templates.items()):
-        sides = {side: _other_side(spec, side) for side in claim.sides}
-        cell = _filled(sides, protocol, runs, (), exact=True)
+    for _, run in sorted(templates.items()):
+        sides = {side: _other_side(run.spec, side) for side in claim.sides}
+        cell = _filled(sides, protocol, runs, (), exact=run)
         short = [f"{side}: {len(have)} of {len(declared)} seeds" for side, have in cell.sides.items()]
         lacking = tuple(
             text for text, have in zip(short, cell.sides.values(), strict=True) if len(have) < len(declared)
@@ -104,32 +105,34 @@ def _open_cells(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
 
 
 def _other_side(spec: Spec, side: str) -> Spec:
-    settings = spec | side_settings(side)
-    return settings | ({} if prunes(settings["method"], spec["sb"]) else dict.fromkeys(PRUNING_ONLY))
-
-
-def _setting(spec: Spec) -> Spec:
-    return {key: value for key, value in spec.items() if key not in _IGNORED}
+    values = spec | side_settings(side)
+    return values | ({} if prunes(values["method"], spec["sb"]) else dict.fromkeys(PRUNING_ONLY))
 
 
 def _filled(
-    template: dict[str, Spec], protocol: str, runs: Index, declared: Iterable[int], exact: bool = False
+    template: dict[str, Spec], protocol: str, runs: Index, declared: Iterable[int], exact: RunRecord | None = None
 ) -> Comparison:
-    """Among groups of runs with equal deviations from the claim, the one with fewest missing seeds, then deviations.
+    """Among groups of runs on the same data with equal deviations from the claim, the one with fewest missing seeds,
+    then deviations.
 
-    `template`: the claim's settings per side. `exact`: only runs without any deviation.
+    `template`: the claim's settings per side. `exact`: only runs that have these settings, and this run's data.
     """
-    groups: dict[str, dict[Deviation, dict[int, RunRecord]]] = {}
-    for side, spec in template.items():
-        groups[side] = defaultdict(dict)
-        for run in runs.get((protocol, _identity(spec)), []):
-            if not exact:
-                groups[side][_deviation(spec, run)][run.seed] = run
-            elif _setting(run.spec) == _setting(spec):
-                groups[side][()][run.seed] = run
-    shared = {_shared(deviation) for side in groups.values() for deviation in side} or {()}
+    candidates = {side: runs.get((protocol, _identity(spec)), []) for side, spec in template.items()}
+    if exact:
+        for side, spec in template.items():
+            wanted = settings.key(spec, exact.is_official)
+            candidates[side] = [run for run in candidates[side] if run.setting == wanted]
     declared = tuple(declared)
-    options = [_option(groups, common, declared) for common in shared]
+    options = []
+    for data in sorted({settings.data_of(run) for found in candidates.values() for run in found}) or [()]:
+        groups: dict[str, dict[Deviation, dict[int, RunRecord]]] = {}
+        for side, spec in template.items():
+            groups[side] = defaultdict(dict)
+            for run in candidates[side]:
+                if settings.data_of(run) == data:
+                    groups[side][() if exact else _deviation(spec, run)][run.seed] = run
+        shared = {_shared(deviation) for side in groups.values() for deviation in side} or {()}
+        options += [_option(groups, common, declared) for common in shared]
     sides, deviations = min(options, key=lambda option: _rank(option[0], option[1], declared))
     label = "/".join(str(next(iter(template.values()))[key]) for key in ("dataset", "arch"))
     missing = tuple(

@@ -7,7 +7,7 @@ from app_repro.claims import claims_file
 from app_repro.claims.statement import Claim, protocols
 from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
-from app_repro.records import record
+from app_repro.records import record, settings
 
 
 def grid(claims: Sequence[Claim], claim_id: str) -> Params:
@@ -31,18 +31,13 @@ def decidable(
     """
     code = record.code_digest()
     valid = [content for content in records if code in (content["code_digest"], *content["accepted_code"])]
-    finished = {_without_data(RunSpec.model_validate(content["spec"])) for content in valid}
-    in_grid = {_without_data(spec) for spec in planned}
+    finished = {settings.planned_key(RunSpec.model_validate(content["spec"])) for content in valid}
+    in_grid = {settings.planned_key(spec) for spec in planned}
     rows = []
     for claim in claims:
         for protocol in protocols(claim):
-            needed = {_without_data(spec) for spec in specs(claim, protocol)}
+            needed = {settings.planned_key(spec) for spec in specs(claim, protocol)}
             if needed <= in_grid | finished and needed & in_grid:
                 row = {"id": claim.id, "protocol": protocol, "runs": len(needed), "finished": len(needed & finished)}
                 rows.append(row)
     return rows
-
-
-def _without_data(spec: RunSpec) -> str:
-    """A run's id before its data set is there."""
-    return spec.model_copy(update={"data_digest": "", "augmentation": ""}).run_id

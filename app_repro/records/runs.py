@@ -11,7 +11,7 @@ from app_repro.config.protocols import PRUNING_ONLY
 from app_repro.core.errors import DataError, IntegrityError
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PUBLISHED, RUNS
-from app_repro.records import metrics, record
+from app_repro.records import metrics, record, settings
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ class RunRecord:
 
     @cached_property
     def setting(self) -> str:
-        """What the runs of one cell share: every setting but seed and digest."""
+        """Equal for runs that differ in their seed alone (records/settings.py)."""
         return self.setting_without()
 
     @cached_property
     def paired_setting(self) -> str:
-        """What runs of different methods share: every setting but those of pruning."""
+        """Equal for runs that can be compared seed by seed: they differ in their seed and in pruning alone."""
         return self.setting_without("method", *PRUNING_ONLY)
 
     def setting_without(self, *keys: str) -> str:
-        """Every setting but seed, digest and `keys`, as text."""
-        return repr([item for item in sorted(self.spec.items()) if item[0] not in ("seed", "data_digest", *keys)])
+        """The setting but for `keys`, as text."""
+        return settings.key(self.spec, self.is_official, *keys)
 
     @property
     def protocol(self) -> str:

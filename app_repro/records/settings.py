@@ -1,36 +1,82 @@
-"""Runs that differ in their seed alone, as one group; which settings tell groups apart, and what is missing."""
+"""Which runs have the same setting: all that can change a number is equal but the seed.
 
-from collections.abc import Sequence
+That is every setting of RunSpec except `seed`, and the data: `data_digest`, `augmentation`, and `official`, whether the
+archive is the publisher's. So runs on official and on mirrored images are never in one mean, table row, line of a
+figure, comparison of a claim or estimate of noise, nor are two mirrors that decode to other images. Everything that
+groups, pairs or labels runs asks here.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PRUNING_ONLY, SWITCHES, protocol_title, stream_title
 from app_repro.config.spec import RunSpec
-from app_repro.records.record import protocol_name
-from app_repro.records.runs import RunRecord
-from app_repro.report.tables import table
-from app_repro.report.tables.table import Cell, Column
+from app_repro.core.files import canonical
+
+if TYPE_CHECKING:
+    from app_repro.records.runs import RunRecord
 
 ALWAYS = ("dataset", "arch", "method", "protocol")
 """Settings that every table names."""
 
+OF_DATA = ("data_digest", "augmentation", "official")
+"""What a data set says of itself: worth a column only where one name stands for two. None before it is there."""
+
 _FIRST = (*ALWAYS, "sb", "tau", "criterion", "scope", "replay", "epochs", "precision")
-SETTINGS = (*_FIRST, *(key for key in RunSpec.model_fields if key not in (*_FIRST, *SWITCHES, "seed")))
+SETTINGS = (*_FIRST, *(key for key in RunSpec.model_fields if key not in (*_FIRST, *SWITCHES, "seed")), "official")
 """Every setting but the seed, in the order of the columns; the protocol's name stands for its switches."""
 
-_OF_DATA = ("data_digest", "augmentation")
-"""Settings that follow from the data set (and its order): worth a column only where one name stands for two."""
-
 _NULL_IS_ALL = ("train_limit", "test_limit", "few_shot", *RunSpec.later())
-"""Settings whose null says something; that of any other says that it does not apply, or is not known yet."""
+"""Settings where None means "all" or "as before", so None against a value is a difference; elsewhere None means "not
+applicable" or "not known yet"."""
 
 _LONGEST = 12
 """Letters of a setting in a name: a digest has 64."""
 
-HEADINGS = {"dataset": "data set", "arch": "network", "sb": "T"}
-_TEXTS = (*ALWAYS, "criterion", "scope", "replay", "precision", "milestones", "engine", *_OF_DATA)
+
+def key(spec: Mapping[str, Any], official: bool | None, *without: str) -> str:
+    """The setting as text, equal for two runs of the same setting: all of `spec` but the seed and `without`, and
+    `official` (left out with "official" in `without`).
+    """
+    values = {**spec, "official": official}
+    return canonical({name: value for name, value in values.items() if name not in ("seed", *without)})
+
+
+def data_of(run: "RunRecord") -> tuple[Any, ...]:
+    """What tells data sets of one name apart: values of OF_DATA."""
+    return run.spec["data_digest"], run.spec["augmentation"], run.is_official
+
+
+def planned_key(spec: RunSpec) -> str:
+    """A run's id before its data set is there: what a planned run and a finished one have in common."""
+    return spec.model_copy(update={"data_digest": "", "augmentation": ""}).run_id
+
+
+def of_run(run: "RunRecord") -> dict[str, Any]:
+    """Values of SETTINGS of a run."""
+    title = protocol_title(run.protocol, run.departures)
+    values = run.spec | {"protocol": title, "official": run.is_official}
+    return {name: values[name] for name in SETTINGS}
+
+
+def planned(spec: RunSpec) -> dict[str, Any]:
+    """Values of SETTINGS of a run that is not there; what its data set would say of itself is None."""
+    values = spec.model_dump(mode="json") | {"protocol": protocol_title(*spec.protocol)} | dict.fromkeys(OF_DATA)
+    return {name: values[name] for name in SETTINGS}
+
+
+def in_words(value: Any) -> str:
+    """A setting as people read it; `-` for None and an empty text."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +85,9 @@ class Group:
 
     settings: dict[str, Any]
     """Values of SETTINGS."""
-    runs: tuple[RunRecord, ...]
+    runs: tuple["RunRecord", ...]
     """Finished runs, by seed."""
-    diverged: tuple[RunRecord, ...]
+    diverged: tuple["RunRecord", ...]
     told: tuple[str, ...] = ()
     """Settings in which it may differ from groups of the same data set, network, bundle and T."""
 
@@ -51,7 +97,7 @@ class Group:
         return tuple(run.content["run_id"] for run in self.runs)
 
     @cached_property
-    def by_seed(self) -> dict[int, RunRecord]:
+    def by_seed(self) -> dict[int, "RunRecord"]:
         """Finished runs by seed."""
         return {run.seed: run for run in self.runs}
 
@@ -80,18 +126,18 @@ class Group:
         return f"{self.settings['dataset']} {self.settings['arch']} {protocol} T = {self.settings['sb']}"
 
     def _rest(self, keys: Sequence[str]) -> str:
-        known = [(key, cell.shown) for key in keys if (cell := table.label(self.settings[key])) != table.NOTHING]
-        return "".join(f" {key.replace('_', ' ')} = {text[:_LONGEST]}" for key, text in known)
+        known = [(name, text) for name in keys if (text := in_words(self.settings[name])) != "-"]
+        return "".join(f" {name.replace('_', ' ')} = {text[:_LONGEST]}" for name, text in known)
 
 
-def group(runs: Sequence[RunRecord]) -> list[Group]:
+def group(runs: Sequence["RunRecord"]) -> list[Group]:
     """The groups of `runs`, by data set, network and protocol, methods in the order of METHODS."""
-    found: dict[tuple[str, ...], list[RunRecord]] = {}
+    found: dict[str, list[RunRecord]] = {}
     for run in sorted(runs, key=lambda run: run.seed):
-        found.setdefault(tuple(map(repr, _settings(run).values())), []).append(run)
+        found.setdefault(run.setting, []).append(run)
     made = [
         Group(
-            _settings(members[0]),
+            of_run(members[0]),
             tuple(run for run in members if run.is_finished),
             tuple(run for run in members if not run.is_finished),
         )
@@ -111,17 +157,6 @@ def _telling(made: Sequence[Group]) -> list[Group]:
         for bundle, members in alike.items()
     }
     return [replace(one, told=told[one.bundle]) for one in made]
-
-
-def _settings(run: RunRecord) -> dict[str, Any]:
-    values = run.spec | {"protocol": protocol_name(run.content)}
-    return {key: values[key] for key in SETTINGS}
-
-
-def planned(spec: RunSpec) -> dict[str, Any]:
-    """The settings of a run that is not there, as a group's; what its data set would say of itself is null."""
-    values = spec.model_dump(mode="json") | {"protocol": protocol_title(*spec.protocol)} | dict.fromkeys(_OF_DATA)
-    return {key: values[key] for key in SETTINGS}
 
 
 def _rank(one: Group) -> tuple[Any, ...]:
@@ -151,39 +186,17 @@ def varying(settings: Sequence[dict[str, Any]]) -> list[str]:
         key
         for key in SETTINGS
         if key in ALWAYS
-        or (any(differ(key, same) for same in by_data.values()) if key in _OF_DATA else differ(key, settings))
+        or (any(differ(key, same) for same in by_data.values()) if key in OF_DATA else differ(key, settings))
     ]
 
 
-def columns(keys: Sequence[str]) -> tuple[Column, ...]:
-    """A column a setting."""
-    return tuple(Column(key, HEADINGS.get(key, key.replace("_", " ")), key not in _TEXTS) for key in keys)
-
-
-def labels(settings: dict[str, Any], keys: Sequence[str]) -> tuple[Cell, ...]:
-    """A group's settings as cells."""
-    return tuple(table.label(settings[key]) for key in keys)
-
-
-def gaps(groups: Sequence[Group]) -> list[str]:
-    """Sentences about what is not there: diverged runs, methods without runs, settings with one seed only."""
-    lost = [f"{one.name} seed {run.seed} ({run.content['run_id']})" for one in groups for run in one.diverged]
-    present: dict[str, list[Group]] = {}
-    for one in groups:
-        present.setdefault(one.contest, []).append(one)
-    lacking: dict[str, list[str]] = {}
-    for members in present.values():
-        have = [one.settings["method"] for one in members]
-        if missing := [method for method in METHODS if method not in have]:
-            lacking.setdefault(", ".join(missing), []).append(members[0].contest_name)
-    absent = [f"{methods} ({table.listed(contests)})" for methods, contests in lacking.items()]
-    single = [one for one in groups if len(one.runs) == 1]
-    sentences = [f"Diverged, in no mean: {table.listed(lost)}."] if lost else []
-    sentences += [f"No runs of: {table.listed(absent)}."] if absent else []
-    return sentences + ([f"One seed only, so no sd: {listed(single, groups)}."] if single else [])
-
-
-def listed(some: Sequence[Group], groups: Sequence[Group]) -> str:
-    """Names of some of the groups for a note; in one word where it is about every one of several."""
-    everyone = len(some) == len(groups) > 1
-    return f"all {len(groups)} settings" if everyone else table.listed([one.name for one in some])
+def telling_apart(settings: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """The fewest of `names`, the first ones that do, in which settings differ wherever they differ in any of them."""
+    differing = {tuple(repr(one[name]) for name in names) for one in settings}
+    chosen: list[int] = []
+    split = 1
+    for place in range(len(names)):
+        count = len({tuple(values[i] for i in (*chosen, place)) for values in differing})
+        if count > split:
+            chosen, split = [*chosen, place], count
+    return [names[place] for place in chosen]

@@ -44,6 +44,15 @@ def test_what_a_data_set_says_of_itself_is_no_deviation(claim: Claim, specs: dic
     assert (found.seeds, found.deviations) == ([1, 2, 3], ())
 
 
+def test_runs_on_two_data_sets_of_one_name_are_not_put_together(
+    claim: Claim, specs: dict[str, dict[int, RunSpec]]
+) -> None:
+    digests = {1: "a" * 64, 2: "b" * 64, 3: "a" * 64}
+    sides = [run(spec, data_digest=digests[seed]) for side in specs.values() for seed, spec in side.items()]
+    found = cell(claim, sides)
+    assert (found.seeds, found.missing) == ([1, 3], ("app seed 2", "dense seed 2"))
+
+
 def test_missing_seeds_are_named(claim: Claim, specs: dict[str, dict[int, RunSpec]]) -> None:
     found = cell(claim, [run(specs["app"][1]), run(specs["dense"][1]), run(specs["dense"][3])])
     assert found.missing == ("app seeds 2, 3", "dense seed 2") and found.seeds == [1]

@@ -4,11 +4,14 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from app_repro.config.methods import METHODS
-from app_repro.config.protocols import PROTOCOLS, SWITCHES
+from app_repro.config.protocols import PROTOCOLS
+from app_repro.records import settings
 from app_repro.records.record import protocol_name
+from app_repro.records.runs import RunRecord
 
 Row = dict[str, Any]
 """A row of the CSV beside a figure: plain values, percent and points where the name says so."""
@@ -61,8 +64,11 @@ class Line:
         return {name: getattr(self, name) for name in names}
 
 
-_LABEL_ORDER = ("tau", "criterion", "scope", "replay", "buffer_size", "epochs", "few_shot", "image_size", "train_limit")
-_NOT_A_VARIANT = ("dataset", "arch", "method", "sb", "seed", "data_digest", *SWITCHES)
+_FIRST = ("tau", "criterion", "scope", "replay", "buffer_size", "epochs", "few_shot", "image_size", "train_limit")
+_OF_PANEL = ("arch", "method", "protocol", "sb")
+_LAST = ("official", "data_digest", "dataset")
+_LABELS = (*_FIRST, *(name for name in settings.SETTINGS if name not in (*_FIRST, *_OF_PANEL, *_LAST)), *_LAST)
+"""Settings that may stand in a line's label, the telling ones first."""
 
 
 def lines(records: Iterable[Record], across: Sequence[str] = ()) -> list[Line]:
@@ -76,10 +82,11 @@ def lines(records: Iterable[Record], across: Sequence[str] = ()) -> list[Line]:
             panels.setdefault(key, []).append(content)
     found = []
     for key in sorted(panels, key=_rank):
+        told = [settings.of_run(RunRecord(Path(content["run_id"]), content)) for content in panels[key]]
+        names = settings.telling_apart(told, [name for name in _LABELS if name not in across])
         variants: dict[str, list[Record]] = {}
-        names = _telling(panels[key], across)
-        for content in panels[key]:
-            text = ", ".join(_told(name, content["spec"][name]) for name in names)
+        for content, values in zip(panels[key], told, strict=True):
+            text = ", ".join(_told(name, values[name]) for name in names)
             variants.setdefault(text, []).append(content)
         found += [Line(*key, text, tuple(runs)) for text, runs in variants.items()]
     return found
@@ -104,27 +111,12 @@ def _rank(key: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
-def _telling(records: Sequence[Record], across: Sequence[str]) -> list[str]:
-    """The fewest settings, in a fixed order, that tell apart all that differ in more than their seed."""
-    first = records[0]["spec"]
-    names = [*_LABEL_ORDER, *(name for name in first if name not in _LABEL_ORDER)]
-    names = [name for name in names if name not in _NOT_A_VARIANT and name not in across]
-    groups = {_values(content, names) for content in records}
-    chosen: list[str] = []
-    split = 1
-    for name in names:
-        places = [names.index(picked) for picked in (*chosen, name)]
-        if (count := len({tuple(group[i] for i in places) for group in groups})) > split:
-            chosen, split = [*chosen, name], count
-    return chosen
-
-
-def _values(content: Record, names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(repr(content["spec"].get(name)) for name in names)
-
-
 def _told(name: str, value: Any) -> str:
     """A setting in a label; a criterion speaks for itself."""
+    if name == "official":
+        return "data as published" if value else "data not as published"
+    if name == "data_digest":
+        return f"data {value[:8]}"
     shown = "none" if value is None else str(value)
     return shown if name == "criterion" else f"{name} {shown}"
 

@@ -22,6 +22,7 @@ from app_repro.records import record, settings
 from app_repro.records.runs import RunRecord
 from app_repro.report.figures.charts import Chart
 from app_repro.report.page import findings
+from app_repro.report.tables import grouping
 from app_repro.report.tables.table import Cell, Column, Table, label
 
 MAX_CELLS = 12_000
@@ -94,7 +95,7 @@ def _missing(records: Sequence[RunRecord]) -> list[str]:
     """What the records do not hold, as sentences: protocols, methods and seeds without runs, and diverged runs."""
     present = {run.protocol for run in records}
     unseen = [f"The {name} protocol has no run: nothing here is about it." for name in PROTOCOLS if name not in present]
-    return unseen + settings.gaps(settings.group(records))
+    return unseen + grouping.gaps(settings.group(records))
 
 
 def _tally(verdicts: Report) -> list[tuple[str, int]]:
@@ -115,7 +116,7 @@ def runs_table(records: Sequence[RunRecord]) -> Table:
         Column("device", "device"),
         Column("protocol", "protocol"),
         Column("status", "status"),
-        *settings.columns(RUN_SETTINGS),
+        *grouping.columns(RUN_SETTINGS),
         Column("wall_seconds", "wall time, s", number=True),
     )
     rows = map(_run_row, sorted((run.content for run in records), key=_place))
@@ -128,7 +129,7 @@ RUN_SETTINGS = ("dataset", "arch", "method", "sb", "tau", "criterion", "epochs")
 
 def _place(content: dict[str, Any]) -> list[str]:
     spec = content["spec"]
-    labels = [cell.shown for cell in settings.labels(spec, RUN_SETTINGS)]
+    labels = [cell.shown for cell in grouping.labels(spec, RUN_SETTINGS)]
     return [*labels, str(spec["seed"]), record.protocol_name(content), content["run_id"]]
 
 
@@ -147,7 +148,7 @@ def _run_row(content: dict[str, Any]) -> tuple[Cell, ...]:
         label(device.get("name") or device.get("kind")),
         label(record.protocol_name(content)),
         label(status),
-        *settings.labels(spec, RUN_SETTINGS),
+        *grouping.labels(spec, RUN_SETTINGS),
         Cell(seconds, "-" if seconds is None else f"{seconds:,.1f}"),
     )
 

@@ -11,7 +11,7 @@ from app_repro.records import metrics, settings
 from app_repro.records.metrics import Scale
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
-from app_repro.report.tables import table
+from app_repro.report.tables import grouping, table
 from app_repro.report.tables.table import NOTHING, Cell, Column, Table
 
 SCALES = metrics.scales("differences")
@@ -38,11 +38,11 @@ def differences(made: Sequence[Group], claims: Sequence[Claim], runs: Index, poo
     keys = settings.varying([*(one.settings for one in made), *(settings.planned(spec) for _, spec, _ in absent)])
     rows = [row for one in made for other in _baselines(one, made) for row in _rows(one, other, keys, reported, pool)]
     for claim, spec, remark in absent:
-        head = (*settings.labels(settings.planned(spec), keys), table.label(claim.against[0]), _metric(claim.metric))
+        head = (*grouping.labels(settings.planned(spec), keys), table.label(claim.against[0]), _metric(claim.metric))
         rows.append((*head, NOTHING, NOTHING, NOTHING, *_beside(claim, None, remark)))
     texts = (("claim", "claim"), ("remark", "remark"))
     columns = (
-        *settings.columns(keys),
+        *grouping.columns(keys),
         Column("against", "against"),
         Column("metric", "metric"),
         Column("difference", "difference", True),
@@ -53,7 +53,7 @@ def differences(made: Sequence[Group], claims: Sequence[Claim], runs: Index, poo
         Column("share", "share", True),
         Column(*texts[1]),
     )
-    note = " ".join([NOTE, *settings.gaps(made)])
+    note = " ".join([NOTE, *grouping.gaps(made)])
     return Table("differences", "Against dense and osp, beside the reported differences", note, columns, tuple(rows))
 
 
@@ -85,7 +85,7 @@ def _rows(
         difference = table.mean(found.differences, scale, found.runs, signed=True, best=shown)
         ends = (table.number(end, scale, found.runs, signed=True) for end in (low, high))
         claim, remark = reported.get((metric, one.runs[0].setting, other.runs[0].setting), (None, ""))
-        head = (*settings.labels(one.settings, keys), table.label(other.settings["method"]), _metric(metric))
+        head = (*grouping.labels(one.settings, keys), table.label(other.settings["method"]), _metric(metric))
         yield (*head, difference, *ends, *_beside(claim, difference, remark))
 
 

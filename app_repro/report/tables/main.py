@@ -9,7 +9,7 @@ from app_repro.claims.variance import Pool
 from app_repro.records import metrics, settings
 from app_repro.records.metrics import Scale
 from app_repro.records.settings import Group
-from app_repro.report.tables import table
+from app_repro.report.tables import grouping, table
 from app_repro.report.tables.table import Cell, Column, Table
 
 OVERVIEW = metrics.scales("overview")
@@ -34,12 +34,12 @@ def main_table(made: Sequence[Group], pool: Pool) -> Table:
         del scales["energy_joules"]
     ahead = _ahead(made, pool)
     rows = tuple(
-        (*settings.labels(one.settings, keys), *(_cell(one, metric, scale, ahead) for metric, scale in scales.items()))
+        (*grouping.labels(one.settings, keys), *(_cell(one, metric, scale, ahead) for metric, scale in scales.items()))
         for one in made
     )
-    columns = (*settings.columns(keys), *(Column(metric, scale.heading, True) for metric, scale in scales.items()))
+    columns = (*grouping.columns(keys), *(Column(metric, scale.heading, True) for metric, scale in scales.items()))
     silent = ["Energy was not measured."] if "energy_joules" not in scales else []
-    note = " ".join([NOTE, *silent, *settings.gaps(made), *_devices(made), *_departures(made)])
+    note = " ".join([NOTE, *silent, *grouping.gaps(made), *_devices(made), *_departures(made)])
     return Table("main", "Every setting: what it reached, what it kept, what it took", note, columns, rows)
 
 
@@ -122,5 +122,5 @@ def _departures(made: Sequence[Group]) -> list[str]:
     """Sentences about runs whose data is not the publisher's, or whose learning code differs from that of others."""
     foreign = [one for one in made if any(not run.is_official for run in one.runs)]
     codes = sorted({run.content["code_digest"] for one in made for run in one.runs})
-    said = [f"Data not as published: {settings.listed(foreign, made)}."] if foreign else []
+    said = [f"Data not as published: {grouping.listed(foreign, made)}."] if foreign else []
     return said + ([f"Learning code of {len(codes)} versions: {table.listed(codes)}."] if len(codes) > 1 else [])

@@ -6,7 +6,7 @@ from typing import Any
 from app_repro.records import metrics, settings
 from app_repro.records.metrics import Scale
 from app_repro.records.settings import Group
-from app_repro.report.tables import table
+from app_repro.report.tables import grouping, table
 from app_repro.report.tables.table import Cell, Column, Table
 
 DENSITY, COUNT, MFLOPS = Scale("density", 1, 4), Scale("count"), Scale("MFLOPs", 1e-6, 3)
@@ -21,7 +21,7 @@ def per_megabatch(made: Sequence[Group]) -> Table:
     shown = [(metric, metric.at("megabatches")) for metric in metrics.of_megabatches("megabatches").values()]
     rows: list[tuple[Cell, ...]] = []
     for one in made:
-        head = settings.labels(one.settings, keys)
+        head = grouping.labels(one.settings, keys)
         for k in range(1, max((len(_stream(run)) for run in one.runs), default=0) + 1):
             there = [run for run in one.runs if k <= len(_stream(run))]  # one may be shorter than others of its setting
             ids = tuple(run.content["run_id"] for run in there)
@@ -31,7 +31,7 @@ def per_megabatch(made: Sequence[Group]) -> Table:
             )
             rows.append((*head, *sizes, *cells))
     columns = (
-        *settings.columns(keys),
+        *grouping.columns(keys),
         Column("megabatch", "megabatch", True),
         Column("train_samples", "images seen", True),
         *(Column(metric.name, scale.heading, True) for metric, scale in shown),
@@ -41,7 +41,7 @@ def per_megabatch(made: Sequence[Group]) -> Table:
         "kept: the one whose weights go on to the next megabatch, that of the best validation accuracy; gap: of the "
         "last epoch. Wall time is not kept in the thinned records of long published runs."
     )
-    return Table("per-megabatch", "After each megabatch", " ".join([note, *settings.gaps(made)]), columns, tuple(rows))
+    return Table("per-megabatch", "After each megabatch", " ".join([note, *grouping.gaps(made)]), columns, tuple(rows))
 
 
 def _stream(run: Any) -> list[dict[str, Any]]:
@@ -54,7 +54,7 @@ def per_layer(made: Sequence[Group]) -> Table:
     keys = settings.varying([one.settings for one in pruned])
     rows = [row for one in pruned for row in _layers(one, keys)]
     columns = (
-        *settings.columns(keys),
+        *grouping.columns(keys),
         Column("depth", "depth", True),
         Column("layer", "layer"),
         Column("weights", "weights", True),
@@ -68,11 +68,11 @@ def per_layer(made: Sequence[Group]) -> Table:
         f"that it has. MFLOPs: of one image, unpruned. Runs that never prune are left out.{empty}"
     )
     title = "Density of each layer as the stream goes on"
-    return Table("per-layer", title, " ".join([note, *settings.gaps(made)]), columns, tuple(rows))
+    return Table("per-layer", title, " ".join([note, *grouping.gaps(made)]), columns, tuple(rows))
 
 
 def _layers(one: Group, keys: Sequence[str]) -> list[tuple[Cell, ...]]:
-    head, ids = settings.labels(one.settings, keys), one.ids
+    head, ids = grouping.labels(one.settings, keys), one.ids
     places = [_places([item["kept"] is not None for item in _stream(run)]) for run in one.runs]
     kept = [[_stream(run)[k]["kept"] for k in at] for run, at in zip(one.runs, places, strict=True)]
     rows = []

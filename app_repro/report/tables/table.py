@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app_repro.records.metrics import Scale
+from app_repro.records.settings import in_words
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,11 @@ NOTHING = Cell(None, "-")
 
 def label(value: Any) -> Cell:
     """A cell that names something; `-` for None or an empty text."""
-    if value is None or value == "":
+    shown = in_words(value)
+    if shown == "-":
         return NOTHING
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        value = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value).lower()
-    return Cell(value, f"{value:g}" if isinstance(value, float) else str(value))
+    is_plain = isinstance(value, int | float | str) and not isinstance(value, bool)
+    return Cell(value if is_plain else shown, shown)
 
 
 def number(value: float | None, scale: Scale, runs: tuple[str, ...] = (), *, signed: bool = False) -> Cell:

@@ -36,6 +36,16 @@ def test_lines_are_told_apart_by_the_fewest_settings() -> None:
     assert [line.variant for line in series.lines(two)] == ["epochs 50", "epochs 60"]
 
 
+def test_official_and_mirrored_data_are_two_lines() -> None:
+    both = [
+        make(spec, official=spec.seed > 1) for spec in grid("short", dataset="cifar10", arch="resnet18", method="app")
+    ]
+    assert [(line.variant, len(line.runs)) for line in series.lines(both)] == [
+        ("data not as published", 1),
+        ("data as published", 2),
+    ]
+
+
 def test_settings_that_a_figure_varies_stay_in_one_line() -> None:
     both = records(method="app", seed=1) + records(method="app", seed=1, sb=20)
     assert [line.T for line in series.lines(both)] == [8, 20]

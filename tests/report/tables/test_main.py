@@ -78,7 +78,7 @@ def test_a_remark_on_every_setting_lists_none() -> None:
     two = [synthetic.make(spec("osp", tau=tau)) for tau in (4.5, 17.5)]
     assert "Data not as published: all 2 settings." in table(*(content | foreign for content in two)).note
     one = table(two[0], two[1] | foreign).note
-    assert "Data not as published: cifar10 resnet18 paper T = 8 osp tau = 17.5." in one
+    assert "Data not as published: cifar10 resnet18 paper T = 8 osp tau = 17.5 official = false." in one
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""Groups of runs in tables: their settings as columns and cells, and sentences about what is missing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app_repro.config.methods import METHODS
+from app_repro.records.settings import ALWAYS, OF_DATA, Group
+from app_repro.report.tables import table
+from app_repro.report.tables.table import Cell, Column
+
+HEADINGS = {"dataset": "data set", "arch": "network", "sb": "T", "official": "data as published"}
+_TEXTS = (*ALWAYS, "criterion", "scope", "replay", "precision", "milestones", "engine", *OF_DATA)
+
+
+def columns(keys: Sequence[str]) -> tuple[Column, ...]:
+    """A column a setting."""
+    return tuple(Column(key, HEADINGS.get(key, key.replace("_", " ")), key not in _TEXTS) for key in keys)
+
+
+def labels(settings: dict[str, Any], keys: Sequence[str]) -> tuple[Cell, ...]:
+    """A group's settings as cells."""
+    return tuple(table.label(settings[key]) for key in keys)
+
+
+def gaps(groups: Sequence[Group]) -> list[str]:
+    """Sentences about what is not there: diverged runs, methods without runs, settings with one seed only."""
+    lost = [f"{one.name} seed {run.seed} ({run.content['run_id']})" for one in groups for run in one.diverged]
+    present: dict[str, list[Group]] = {}
+    for one in groups:
+        present.setdefault(one.contest, []).append(one)
+    lacking: dict[str, list[str]] = {}
+    for members in present.values():
+        have = [one.settings["method"] for one in members]
+        if missing := [method for method in METHODS if method not in have]:
+            lacking.setdefault(", ".join(missing), []).append(members[0].contest_name)
+    absent = [f"{methods} ({table.listed(contests)})" for methods, contests in lacking.items()]
+    single = [one for one in groups if len(one.runs) == 1]
+    sentences = [f"Diverged, in no mean: {table.listed(lost)}."] if lost else []
+    sentences += [f"No runs of: {table.listed(absent)}."] if absent else []
+    return sentences + ([f"One seed only, so no sd: {listed(single, groups)}."] if single else [])
+
+
+def listed(some: Sequence[Group], groups: Sequence[Group]) -> str:
+    """Names of some of the groups for a note; in one word where it is about every one of several."""
+    everyone = len(some) == len(groups) > 1
+    return f"all {len(groups)} settings" if everyone else table.listed([one.name for one in some])
