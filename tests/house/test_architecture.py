@@ -11,10 +11,8 @@ from house import FILES, PLAIN, ROOMS, TORCH, imports, module_of, room_of
 from app_repro.core.paths import PACKAGE
 
 PENDING = {
-    ("claims", "report"),
     ("execution", "claims"),
     ("execution", "report"),
-    ("records", "report"),
     ("report", "execution"),
 }
 
