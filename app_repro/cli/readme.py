@@ -1,5 +1,6 @@
-"""The generated parts of README.md (`make readme`): tables, figures and speeds from published records."""
+"""The generated parts of README.md (`make readme`): the rooms; tables, figures and speeds from published records."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -20,8 +21,16 @@ FIGURES = PUBLISHED / "figures"
 """Where those figures lie, as SVG, in a folder per section."""
 
 
+ROOMS = (
+    *("core", "config", "data", "pruning", "training", "records", "claims", "execution", "analysis", "report"),
+    *("machine", "cli"),
+)
+"""The rooms of the package in the order of the README's tree: rooms import those before them."""
+
+
 def regenerated(text: str, published: Path) -> str:
-    """`text` with tables and figures of the records in `published`, and the speeds there, between their markers."""
+    """`text` with the rooms, and tables, figures and speeds from what lies in `published`, between their markers."""
+    text = _between(text, "rooms", _rooms())
     for section, names in SECTIONS.items():
         if f"<!-- {section}-table -->" in text:
             records = read_intact([published / section]).runs
@@ -32,6 +41,14 @@ def regenerated(text: str, published: Path) -> str:
     paths = sorted((published / BENCHES.name).glob("*.json"))
     benches = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
     return _between(text, "speed", "\n\n".join(map(speed_table.to_text, benches)))
+
+
+def _rooms() -> str:
+    """A line per room: what it is for, as the first line of its docstring says."""
+    docs = {room: str(importlib.import_module(f"app_repro.{room}").__doc__) for room in ROOMS}
+    summaries = {room: doc.splitlines()[0].removesuffix(" In reading order:") for room, doc in docs.items()}
+    lines = (f"  {room + '/':<11} {summary}" for room, summary in summaries.items())
+    return "\n".join(["```", "app_repro/", *lines, "```"])
 
 
 def _overview(records: tuple[RunRecord, ...]) -> str:

@@ -1,1 +1,10 @@
-"""The room config."""
+"""Settings: params.yaml read, checked, and expanded to one specification per run. In reading order:
+
+protocols.py  the paper's and the released protocol, switch by switch
+methods.py    when to prune and how far: dense, osp, app, with their titles, colours and tags
+catalogue.py  names of criteria, networks and engines with their tags, without torch
+spec.py       RunSpec: every setting that can change a number of a run, and the run id
+reading.py    YAML and key=value words as plain values
+grid.py       params.yaml validated and expanded: load, parse, known_keys
+presets.py    named grids
+"""

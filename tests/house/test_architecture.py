@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from house import FILES, PLAIN, ROOMS, TORCH, imports, module_of, room_of
+from house import DOORS, FILES, INSIDE, PLAIN, ROOMS, TORCH, imports, module_of, room_of
 
 from app_repro.core.paths import PACKAGE
 
@@ -15,6 +15,9 @@ PENDING = {
     ("execution", "report"),
     ("report", "execution"),
 }
+
+
+PENDING_DOORS: set[str] = set()
 
 
 def test_nothing_lies_flat_in_the_package() -> None:
@@ -30,6 +33,24 @@ def test_a_room_imports_only_the_rooms_that_it_may(path: Path) -> None:
     used = {name.split("/")[0] for name in named}
     above = used - ROOMS[room] - {room}
     assert {(room, other) for other in above} <= PENDING
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room_of(path)], ids=module_of)
+def test_a_room_is_entered_by_its_doors(path: Path) -> None:
+    room = room_of(path)
+    named = {
+        tuple(name.split("/", 1)) for name in imports(ast.parse(path.read_text(encoding="utf-8"))) if name != PLAIN
+    }
+    past = {(other, file) for other, file in named if other != room and (room, other) not in INSIDE}
+    past = {"/".join([other, file]) for other, file in past if file not in DOORS[other]}
+    assert past <= PENDING_DOORS
+
+
+def test_doors_are_files_and_core_is_a_closed_list() -> None:
+    there = {room: {path.stem for path in FILES if room_of(path) == room} - {"__init__"} for room in ROOMS}
+    missing = {f"{room}/{name}" for room, names in DOORS.items() for name in names - there[room]}
+    assert missing <= PENDING_DOORS
+    assert there["core"] == DOORS["core"] == {"errors", "files", "paths", "seeds"}
 
 
 def test_light_rooms_import_no_torch() -> None:

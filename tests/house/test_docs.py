@@ -1,6 +1,7 @@
 """What is written stays true: docstrings, README's tree, lock files, citation."""
 
 import ast
+import fnmatch
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from house import FILES, README, ROOMS, ROOT, module_of
+from house import FILES, README, ROOMS, ROOT, module_of, room_of
 
 LOCKS = ["requirements.lock", "requirements-cpu.lock", ".ci/tools.lock"]
 
@@ -32,9 +33,30 @@ def public(node: ast.Module | ast.ClassDef) -> list[ast.FunctionDef | ast.ClassD
     return found
 
 
-def test_the_tree_in_the_readme_is_the_package() -> None:
-    tree = README.split("<!-- tree -->")[1].split("<!-- /tree -->")[0]
-    assert re.findall(r"^ {2}(\w+)/ ", tree, re.MULTILINE) == list(ROOMS)
+def test_the_readme_names_every_room_in_one_line() -> None:
+    rooms = README.split("<!-- rooms -->")[1].split("<!-- /rooms -->")[0]
+    named = re.findall(r"^ {2}(\w+)/ ", rooms, re.MULTILINE)
+    assert sorted(named) == sorted(ROOMS) and len(named) == len(rooms.strip().splitlines()) - 3
+    for place, room in enumerate(named):
+        assert ROOMS[room] <= {*named[:place]}, room
+
+
+UNLISTED = ("pruning", "training", "analysis", "execution", "records")
+
+
+@pytest.mark.parametrize("room", [path for path in FILES if path.name == "__init__.py"], ids=module_of)
+def test_a_room_s_docstring_lists_its_files(room: Path) -> None:
+    """A line per file or folder of the room; `series_*` stands for several."""
+    if room_of(room) in ("", *UNLISTED):
+        return
+    doc = ast.get_docstring(ast.parse(room.read_text(encoding="utf-8"))) or ""
+    first = [line.removeprefix("- ").split()[0] for line in doc.splitlines()[1:] if line.strip()]
+    listed = [word.rstrip("/:").removesuffix(".py") for word in first]
+    inside = {path.stem for path in room.parent.glob("*.py")}
+    inside |= {path.parent.name for path in room.parent.glob("*/__init__.py")}
+    for name in inside - {"__init__"}:
+        assert any(fnmatch.fnmatch(name, pattern) for pattern in listed), name
+    assert all(fnmatch.filter([path.stem for path in room.parent.iterdir()], pattern) for pattern in listed)
 
 
 def test_the_readme_names_only_files_that_exist() -> None:

@@ -34,6 +34,31 @@ ROOMS: dict[str, set[str]] = {
 PLAIN = "data/sets"
 """The one file that every room above the ground may import: plain values, which only the ground stands under."""
 
+DOORS: dict[str, set[str]] = {
+    "core": {"errors", "files", "paths", "seeds"},
+    "config": {"protocols", "methods", "catalogue", "spec", "reading", "grid", "presets"},
+    "data": {"dataset", "splits", "megabatches"},
+    "pruning": {"select", "masks", "criteria"},
+    "records": {"record", "runs", "store", "settings", "metrics", "frame", "merge", "publish", "code", "provenance"},
+    "claims": {
+        *("statement", "claims_file", "variance", "matching", "judgement", "contrasts", "ablations", "verify"),
+        *("printing", "power", "needs", "reported", "kinds/registry", "kinds/shape"),
+    },
+    "training": {"run", "protocol", "networks", "flops", "device", "checkpoint", "preflight"},
+    "execution": {"grid", "plan", "worker", "cost", "tracking"},
+    "analysis": {"masks_only"},
+    "report": {
+        *("write", "modelcard", "page/serve", "tables/main", "tables/stored_runs"),
+        *("figures/figures", "figures/drawing", "figures/drawings_audit"),
+    },
+    "machine": {"doctor", "checks", "bench", "speed_table", "demo"},
+    "cli": {"pipeline"},
+}
+"""Each room, and those of its files that other rooms may name."""
+
+INSIDE = {("machine", "training"), ("machine", "execution")}
+"""A room, and one that it may look into: the bench times the parts of a run and of its workers."""
+
 TORCH = {"pruning", "training", "analysis"}
 """Rooms whose files may import torch at their top."""
 
