@@ -44,7 +44,9 @@ DOORS: dict[str, set[str]] = {
         *("statement", "claims_file", "variance", "matching", "judgement", "contrasts", "ablations", "verify"),
         *("printing", "power", "needs", "reported", "kinds/registry", "kinds/shape"),
     },
-    "training": {"run", "protocol", "networks", "flops", "device", "checkpoint", "preflight"},
+    "training": {
+        *("run", "protocol", "networks", "flops", "device", "checkpoint", "preflight", "images", "host_batches"),
+    },
     "execution": {"grid", "plan", "worker", "cost", "tracking"},
     "analysis": {"masks_only"},
     "report": {
