@@ -12,8 +12,8 @@ from app_repro.cli.pipeline import app
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError
 from app_repro.core.paths import PUBLISHED, RUNS
+from app_repro.records import record, settings
 from app_repro.records import runs as evidence
-from app_repro.records import settings
 from app_repro.report import write
 from app_repro.report.tables.main import main_table, means, to_overview
 
@@ -71,6 +71,13 @@ def test_a_diverged_run_is_left_out_and_named(runs, tmp_path) -> None:
 def test_published_single_files_count_too_and_a_run_counts_once(runs) -> None:
     files.write_sealed(runs / "published.json", a_record(1, 60))
     assert len(write.read_intact([runs]).runs) == 4
+
+
+def test_tables_and_verdicts_read_each_record_once(runs, tmp_path, monkeypatch) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(record, "read", lambda path, real=record.read: read.append(path) or real(path))
+    write.write([runs], synthetic.CLAIMS, tmp_path / "out")
+    assert sorted(read) == sorted(runs.rglob("record.json"))
 
 
 def test_no_record_is_one_line_and_a_damaged_one_is_named(runs, tmp_path) -> None:
