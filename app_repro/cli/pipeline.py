@@ -73,7 +73,7 @@ def report(
     if card is not None:
         typer.echo(modelcard.show(runs or [], card, out))
     elif opened:
-        serve.show(out or REPORT)
+        serve.serve(out or REPORT)
     else:
         typer.echo(write.write(runs or [], claims if claims != CLAIMS or claims.exists() else None, out or REPORT))
 
@@ -86,9 +86,9 @@ def demo(
     folder: Annotated[Path, typer.Option(help="The demo's own workspace.")] = DEMO,
 ) -> None:
     """The whole pipeline on the embedded digits: 8 megabatches, three methods, three seeds."""
-    from app_repro.machine.demo import show
+    from app_repro.machine import demo
 
-    raise typer.Exit(show(folder, settings or []))
+    raise typer.Exit(demo.run(folder, settings or []))
 
 
 @app.command()

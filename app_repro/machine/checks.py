@@ -45,10 +45,10 @@ def settings(subject: Subject) -> Answer:
 
 def python(_: Subject) -> Answer:
     """Whether this Python is one that results are pinned for."""
-    shown = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+    finding = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     if (3, 11) <= sys.version_info[:2] < (3, 13):
-        return "ok", shown, ""
-    return "warn", shown, "results are pinned for 3.11 and 3.12: make setup PYTHON=python3.12, or the image"
+        return "ok", finding, ""
+    return "warn", finding, "results are pinned for 3.11 and 3.12: make setup PYTHON=python3.12, or the image"
 
 
 def torch(_: Subject) -> Answer:
@@ -56,10 +56,10 @@ def torch(_: Subject) -> Answer:
     import torch as module
 
     wanted = [item for item in importlib.metadata.requires("app-repro") or [] if item.startswith("torch==")]
-    shown = f"torch {module.__version__}, CUDA {module.version.cuda or 'none'}"
+    finding = f"torch {module.__version__}, CUDA {module.version.cuda or 'none'}"
     if wanted and module.__version__.split("+")[0] != wanted[0].removeprefix("torch==").split(";")[0].strip():
-        return "warn", f"{shown}; pinned is {wanted[0]}", "make setup, or the image"
-    return "ok", shown, ""
+        return "warn", f"{finding}; pinned is {wanted[0]}", "make setup, or the image"
+    return "ok", finding, ""
 
 
 def disk(subject: Subject) -> Answer:
@@ -71,8 +71,8 @@ def disk(subject: Subject) -> Answer:
     need = plan.disk_needed(plan.rows(params, subject.raw, Store(subject.store)), params.workers or 1)
     need += sum(_data_bytes(name, subject) for name in _data_folders(params))
     free = shutil.disk_usage(_nearest(subject.store)).free
-    shown = f"{free / 1e9:,.2f} GB free for {subject.store}, the plan needs {need / 1e9:,.2f} GB, data sets included"
-    return ("ok", shown, "") if free >= need else ("fail", shown, "make room, or move the store: APP_REPRO_STORE")
+    finding = f"{free / 1e9:,.2f} GB free for {subject.store}, the plan needs {need / 1e9:,.2f} GB, data sets included"
+    return ("ok", finding, "") if free >= need else ("fail", finding, "make room, or move the store: APP_REPRO_STORE")
 
 
 def _data_folders(params: Params) -> dict[str, Any]:
@@ -103,8 +103,8 @@ def shm(_: Subject) -> Answer:
     if not place.is_dir() or not os.access(place, os.W_OK):
         return "fail", "/dev/shm cannot be written: worker processes need it", "docker run without --ipc none"
     size = shutil.disk_usage(place).total
-    shown = f"{size / 1e6:,.0f} MB"
-    return ("ok", shown, "") if size >= SHM_BYTES else ("warn", shown, "docker run --shm-size 64m")
+    finding = f"{size / 1e6:,.0f} MB"
+    return ("ok", finding, "") if size >= SHM_BYTES else ("warn", finding, "docker run --shm-size 64m")
 
 
 def filesystem(subject: Subject) -> Answer:
@@ -133,13 +133,13 @@ def filesystem(subject: Subject) -> Answer:
 def ownership(subject: Subject) -> Answer:
     """Whether the store and every run in it can be written by this user."""
     place = subject.store if subject.store.exists() else _nearest(subject.store)
-    owner, own = place.stat().st_uid, os.getuid()
-    shown = f"user {own}:{os.getgid()}, {place} belongs to {owner}"
+    owner, user = place.stat().st_uid, os.getuid()
+    finding = f"user {user}:{os.getgid()}, {place} belongs to {owner}"
     others = [path for path in (place, *place.glob("runs/*")) if not os.access(path, os.W_OK)]
     if others:
-        remedy = f"run as the owner (docker run --user {others[0].stat().st_uid}), or chown -R {own} it"
-        return "fail", f"{shown}; {len(others)} folders cannot be written, {others[0]} first", remedy
-    return "ok", shown, ""
+        remedy = f"run as the owner (docker run --user {others[0].stat().st_uid}), or chown -R {user} it"
+        return "fail", f"{finding}; {len(others)} folders cannot be written, {others[0]} first", remedy
+    return "ok", finding, ""
 
 
 def git(_: Subject) -> Answer:
@@ -165,14 +165,14 @@ def data(subject: Subject) -> Answer:
     """Which data sets of the params file are there, with their digests; every byte unless quick."""
     from app_repro.data import dataset, sets
 
-    shown, missing = [], []
+    present, missing = [], []
     folders = _data_folders(subject.params())
     for folder in folders:
         place = subject.store / "datasets" / folder
         try:
             if not subject.quick:
                 dataset.check(place)
-            shown.append(f"{folder} {dataset.load(place).digest[:12]}")
+            present.append(f"{folder} {dataset.load(place).digest[:12]}")
         except IntegrityError as error:
             return "warn", str(error).partition("; ")[0], "the fetch stage makes it anew; without a network: --from"
         except DataError:
@@ -180,8 +180,8 @@ def data(subject: Subject) -> Answer:
     absent = [name for name in missing if not sets.find(folders[name].dataset).embedded]
     if absent:
         where = "app-repro fetch (needs a network), or app-repro fetch NAME --from /path/to/archive"
-        return "warn", ", ".join([*shown, *(f"{name} not there yet" for name in absent)]), where
-    return "ok", ", ".join([*shown, *(f"{name} comes with the project" for name in missing)]), ""
+        return "warn", ", ".join([*present, *(f"{name} not there yet" for name in absent)]), where
+    return "ok", ", ".join([*present, *(f"{name} comes with the project" for name in missing)]), ""
 
 
 def tracking(subject: Subject) -> Answer:

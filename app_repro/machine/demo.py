@@ -15,7 +15,7 @@ from app_repro.core.paths import PARAMS, REPORT
 from app_repro.machine import workspace
 
 
-def show(folder: Path, settings: Sequence[str]) -> int:
+def run(folder: Path, settings: Sequence[str]) -> int:
     """Run the demo preset (with `settings`, key=value, replaced) in `folder`, then print table and verdicts.
 
     The exit code is that of the pipeline. Raises ParamsError for a setting that cannot be used.

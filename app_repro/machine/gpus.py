@@ -32,8 +32,10 @@ def gpu(device: str) -> Answer:
         return "ok", "device: cpu asks for none", ""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count and device.startswith("cuda:") and int(device[5:]) >= count:
-        there, named = ("is 1 GPU", "cuda:0") if count == 1 else (f"are {count} GPUs", f"cuda:0 to cuda:{count - 1}")
-        return "fail", f"device: {device}, and there {there} here", f"device: auto, or {named}"
+        count_text, named = (
+            ("is 1 GPU", "cuda:0") if count == 1 else (f"are {count} GPUs", f"cuda:0 to cuda:{count - 1}")
+        )
+        return "fail", f"device: {device}, and there {count_text} here", f"device: auto, or {named}"
     if count:
         names = [torch.cuda.get_device_properties(index) for index in range(count)]
         return "ok", ", ".join(f"{item.name} ({item.total_memory / 1e9:.0f} GB)" for item in names), ""
@@ -58,10 +60,10 @@ def driver() -> Answer:
     if cuda is None:
         return "ok", f"driver {version}; torch is its CPU build", ""
     oldest = OLDEST_DRIVER.get(int(cuda.split(".")[0]), 0)
-    shown = f"driver {version}, torch is built for CUDA {cuda}"
+    finding = f"driver {version}, torch is built for CUDA {cuda}"
     if int(version.split(".")[0]) < oldest:
-        return "fail", f"{shown}, which needs {oldest} or newer", f"install driver {oldest} or newer on the host"
-    return "ok", shown, ""
+        return "fail", f"{finding}, which needs {oldest} or newer", f"install driver {oldest} or newer on the host"
+    return "ok", finding, ""
 
 
 def driver_version() -> str:
@@ -74,8 +76,8 @@ def driver_version() -> str:
             text = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
         except (OSError, subprocess.SubprocessError):
             return ""
-    found = re.search(r"\b\d{3}\.\d+(\.\d+)?\b", text)
-    return found.group() if found else ""
+    match = re.search(r"\b\d{3}\.\d+(\.\d+)?\b", text)
+    return match.group() if match else ""
 
 
 def missing_compiler(device: str) -> str:
@@ -95,10 +97,10 @@ def missing_compiler(device: str) -> str:
 
 def kernels(device: str) -> Answer:
     """Two equal training steps give equal bits on every device that would be used, with the settings of a worker."""
-    found = ["cpu"]
+    devices = ["cpu"]
     if device != "cpu" and torch.cuda.is_available():
-        found = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    for name in found:
+        devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    for name in devices:
         configure(name)
         try:
             if not torch.equal(_step(name), _step(name)):
@@ -106,7 +108,7 @@ def kernels(device: str) -> Answer:
         except RuntimeError as error:
             what = " ".join(str(error).split())[:120]
             return "fail", f"{name}: {what}", "start with CUBLAS_WORKSPACE_CONFIG=:4096:8"
-    return "ok", f"two equal steps on {', '.join(found)}: equal bits", ""
+    return "ok", f"two equal steps on {', '.join(devices)}: equal bits", ""
 
 
 def _step(device: str) -> torch.Tensor:

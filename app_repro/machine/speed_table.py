@@ -1,4 +1,4 @@
-"""A bench's JSON -> tables for people, the part of README about speed, and a figure. No torch."""
+"""The results of a bench as tables, for the terminal and README, and as a figure. No torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,22 +32,22 @@ PREDICTED: dict[str, dict[tuple[str, str, str, bool], float]] = {
 
 
 def predicted(row: dict[str, Any], kind: str) -> float | None:
-    """What was expected of a row; of several runs together, of the best number of them. None of one that failed."""
+    """Samples/s predicted for a row; for several runs together, for the best number of them. None if it failed."""
     if "failed" in row:
         return None
     engine = "reference" if row["kind"] == "reference" else row["engine"]
     return PREDICTED[kind].get((row["arch"], engine, row["precision"], row["runs_together"] > 1))
 
 
-def speed_table(found: dict[str, Any], tablefmt: str = "github") -> str:
-    """A row a case: samples/s of all runs together, ratio to the reference loop, roofline's share, memory a run."""
+def speed_table(bench: dict[str, Any], tablefmt: str = "github") -> str:
+    """A row per case: samples/s of all runs together, ratio to the reference loop, roofline's share, memory per run."""
     from tabulate import tabulate
 
     head = ["network", "what", "precision", "runs", "samples/s", "x reference", "roofline %", "GB", "predicted"]
     body = []
-    for row in found["reference"] + found["results"]:
+    for row in bench["reference"] + bench["results"]:
         rate, ratio, share = (row.get(key) for key in ("samples_per_second", "ratio_to_reference", "share_of_roofline"))
-        peak, expected = row.get("peak_bytes"), predicted(row, found["kind"])
+        peak, expected = row.get("peak_bytes"), predicted(row, bench["kind"])
         body.append(
             [
                 row["arch"],
@@ -66,11 +66,11 @@ def speed_table(found: dict[str, Any], tablefmt: str = "github") -> str:
     return tabulate(body, head, tablefmt=tablefmt, disable_numparse=True, colalign=align)
 
 
-def parts_table(found: dict[str, Any], tablefmt: str = "github") -> str:
-    """What comes between steps: scoring, and a state's share of the time between two of them."""
+def parts_table(bench: dict[str, Any], tablefmt: str = "github") -> str:
+    """What a run does between steps: seconds of scoring, and of saving its state, by network."""
     from tabulate import tabulate
 
-    every = found["save_every_seconds"]
+    every = bench["save_every_seconds"]
     head = [
         "network",
         "scoring 1,000 images, s",
@@ -90,54 +90,55 @@ def parts_table(found: dict[str, Any], tablefmt: str = "github") -> str:
         ]
         if "failed" not in row
         else [row["arch"], *["-"] * 5]
-        for row in found["parts"]
+        for row in bench["parts"]
     ]
     return tabulate(body, head, tablefmt=tablefmt, disable_numparse=True, colalign=["left"] + ["right"] * 5)
 
 
-def starting_table(found: dict[str, Any], tablefmt: str = "github") -> str:
+def starting_table(bench: dict[str, Any], tablefmt: str = "github") -> str:
     """Seconds of the commands that people wait for."""
     from tabulate import tabulate
 
-    body = [[row["what"], f"{row['seconds']:.2f}" if row["seconds"] else "failed"] for row in found["starting"]]
+    body = [[row["what"], f"{row['seconds']:.2f}" if row["seconds"] else "failed"] for row in bench["starting"]]
     return tabulate(body, ["command", "s"], tablefmt=tablefmt, disable_numparse=True, colalign=["left", "right"])
 
 
-def to_text(found: dict[str, Any], tablefmt: str = "github") -> str:
-    """The whole bench for people."""
+def to_text(bench: dict[str, Any], tablefmt: str = "github") -> str:
+    """The whole bench: ceilings, speeds, notes, times between steps, seconds of commands."""
     rates = ", ".join(
         f"{precision}: {value['flops'] / 1e12:.2f} TFLOP/s, {value['bytes'] / 1e9:.0f} GB/s"
-        for precision, value in found["ceilings"].items()
+        for precision, value in bench["ceilings"].items()
     )
-    cores = f", {found['cores']} cores" if found["kind"] == "cpu" else ""
-    parts = [f"{found['device']}{cores}; ceilings: {rates}", speed_table(found, tablefmt)]
-    if said := notes(found):
-        parts.append("\n".join(said))
-    parts.append(parts_table(found, tablefmt))
-    if found["starting"]:
-        parts.append(starting_table(found, tablefmt))
+    cores = f", {bench['cores']} cores" if bench["kind"] == "cpu" else ""
+    parts = [f"{bench['device']}{cores}; ceilings: {rates}", speed_table(bench, tablefmt)]
+    if lines := notes(bench):
+        parts.append("\n".join(lines))
+    parts.append(parts_table(bench, tablefmt))
+    if bench["starting"]:
+        parts.append(starting_table(bench, tablefmt))
     return "\n\n".join(parts)
 
 
-def notes(found: dict[str, Any]) -> list[str]:
-    """What was left out and what has failed, a line each."""
+def notes(bench: dict[str, Any]) -> list[str]:
+    """A line for each thing that was left out or has failed."""
     failed = [
         f"{row['arch']}, {_what(row)} {row['precision']} x {row['runs_together']}: failed: {row['failed']}"
-        for row in found["reference"] + found["results"]
+        for row in bench["reference"] + bench["results"]
         if "failed" in row
     ]
-    parts = [f"{row['arch']}, scoring and states: failed: {row['failed']}" for row in found["parts"] if "failed" in row]
-    return [*found.get("notes", []), *failed, *parts]
+    parts = [f"{row['arch']}, scoring and states: failed: {row['failed']}" for row in bench["parts"] if "failed" in row]
+    return [*bench.get("notes", []), *failed, *parts]
 
 
-def draw(found: dict[str, Any], target: Path, name: str = "bench") -> list[Path]:
-    """`name`.png and .svg: samples/s a case that did not fail, a panel a network, the reference loop in grey; the files
-    written, none if everything failed.
+def draw(bench: dict[str, Any], target: Path, name: str = "bench") -> list[Path]:
+    """Draw samples/s of each case as `name`.png and `name`.svg, a panel per network, the reference loop in grey.
+
+    Cases that failed are left out. Returns the files written: none if everything failed.
     """
     import matplotlib
     from matplotlib.figure import Figure
 
-    rows = [row for row in found["reference"] + found["results"] if "failed" not in row]
+    rows = [row for row in bench["reference"] + bench["results"] if "failed" not in row]
     if not rows:
         return []
     archs = list(dict.fromkeys(row["arch"] for row in rows))

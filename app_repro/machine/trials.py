@@ -113,9 +113,9 @@ def pixels() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _images(device: torch.device) -> Images:
-    shown, labels = (torch.from_numpy(part).to(device) for part in pixels())
+    images, labels = (torch.from_numpy(array).to(device) for array in pixels())
     middle = torch.full((3,), 127.0, device=device)
-    return Images(shown, labels, middle, middle / 2, Augmentation("pad", 4, True))
+    return Images(images, labels, middle, middle / 2, Augmentation("pad", 4, True))
 
 
 class Workers:
@@ -136,17 +136,17 @@ class Workers:
         try:
             for pipe in self.pipes:
                 pipe.send(steps)
-            found = [pipe.recv() for pipe in self.pipes]
+            answers = [pipe.recv() for pipe in self.pipes]
         except (EOFError, OSError):
             raise RuntimeError("a worker died") from None
-        for answer in found:
+        for answer in answers:
             if isinstance(answer, str):
                 raise RuntimeError(f"a worker: {answer}")
-        self.peak_bytes = max(peak for _, peak in found)
-        return max(seconds for seconds, _ in found)
+        self.peak_bytes = max(peak for _, peak in answers)
+        return max(seconds for seconds, _ in answers)
 
     def close(self) -> None:
-        """Let the processes go, and wait until they have: their end would slow what is timed next."""
+        """End the processes and wait for them, so that their end does not slow what is timed next."""
         for pipe, process in zip(self.pipes, self.processes, strict=True):
             with suppress(OSError):  # it has failed and is gone
                 pipe.send(None)
@@ -171,7 +171,7 @@ T = TypeVar("T")
 
 
 def attempted(work: Callable[[], T]) -> tuple[T | None, str]:
-    """What `work` returns, and nothing; or None, and in one line why it failed."""
+    """(what `work` returns, "") or, if it raises an Exception, (None, the error in one line)."""
     try:
         return work(), ""
     except Exception as error:
@@ -179,7 +179,7 @@ def attempted(work: Callable[[], T]) -> tuple[T | None, str]:
 
 
 def free() -> None:
-    """Give back memory that nothing refers to any more."""
+    """Collect garbage and empty the cache of the GPU."""
     gc.collect()  # networks and their graphs refer to each other
     if torch.cuda.is_initialized():
         with suppress(RuntimeError):  # a GPU that an error has made unusable
@@ -188,20 +188,20 @@ def free() -> None:
 
 @dataclass
 class Trial:
-    """A case, what is timed of it, and what came of that."""
+    """A case with its subject, the rates measured so far, and why it failed if it did."""
 
     case: Case
     timed: Timed | None = None
     steps: int = 0
-    """As many as fill its window."""
+    """Steps that fill its window."""
     peak_bytes: int | None = None
-    """Most memory of one run, of what this process holds on a GPU."""
+    """Peak bytes of one run on a GPU, of what this process holds."""
     rates: list[float] = field(default_factory=list)
-    """Samples a second of all its runs together, a number a round."""
+    """Samples/s of all its runs together, one number per round."""
     failed: str = ""
 
     def prepare(self, device: str, window: float) -> None:
-        """Make what is timed, and learn how many steps take `window` seconds."""
+        """Make its subject and find how many steps take `window` seconds."""
         on_gpu = device != "cpu"
         before = torch.cuda.memory_allocated() if on_gpu else 0
         if on_gpu:
@@ -219,7 +219,7 @@ class Trial:
         self.steps = max(2, min(900, round(window / (self.timed.seconds(2) / 2))))
 
     def turn(self) -> None:
-        """Time it once more."""
+        """Time one more round."""
 
         def time_it() -> None:
             assert self.timed is not None
@@ -248,7 +248,7 @@ class Trial:
         }
 
     def let_go(self) -> None:
-        """End its processes and free its memory: what is timed next must not find less for it."""
+        """End its processes and free its memory for what is timed next."""
         if self.timed is not None:
             with suppress(Exception):  # what has failed may fail at this too
                 self.timed.close()

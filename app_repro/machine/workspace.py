@@ -43,8 +43,8 @@ def fill(folder: Path, origin: Path, names: Iterable[str] = NEEDED) -> None:
 
 def _sources(folder: Path) -> set[Path]:
     """Files of `folder` at any depth, relative to it, without bytecode."""
-    found = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
-    return {path for path in found if "__pycache__" not in path.parts}
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
+    return {path for path in paths if "__pycache__" not in path.parts}
 
 
 def _drop_stale(source: Path, target: Path) -> None:

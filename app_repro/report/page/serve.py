@@ -14,7 +14,7 @@ class NoPageError(AppReproError):
     """There is no page to show."""
 
 
-def show(folder: Path, *, browser: bool = True) -> None:
+def serve(folder: Path, *, browser: bool = True) -> None:
     """Serve `folder`/index.html, and nothing else, on a free port, and open it; returns at Ctrl-C.
 
     Raises NoPageError, one line with what to run, where there is no page.

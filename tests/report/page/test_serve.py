@@ -44,13 +44,13 @@ def test_another_name_for_this_address_is_refused(port) -> None:
 
 def test_no_page_is_one_line_with_what_to_run(tmp_path) -> None:
     with pytest.raises(serve.NoPageError, match=r"index\.html: no such page; run `app-repro report`"):
-        serve.show(tmp_path)
+        serve.serve(tmp_path)
 
 
 def test_ctrl_c_ends_it_quietly(tmp_path) -> None:
     (tmp_path / "index.html").write_text("page")
-    code = "from pathlib import Path; from app_repro.report.page.serve import show; "
-    code += f"show(Path({str(tmp_path)!r}), browser=False)"
+    code = "from pathlib import Path; from app_repro.report.page.serve import serve; "
+    code += f"serve(Path({str(tmp_path)!r}), browser=False)"
     # a background job of a shell without job control would hand down an ignored SIGINT
     start = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
     command = [sys.executable, "-c", code]
