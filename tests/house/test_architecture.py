@@ -10,13 +10,7 @@ from house import DOORS, FILES, INSIDE, PLAIN, ROOMS, TORCH, imports, module_of,
 
 from app_repro.core.paths import PACKAGE
 
-PENDING = {
-    ("execution", "claims"),
-    ("execution", "report"),
-    ("report", "execution"),
-}
-
-
+PENDING = {("execution", "claims"), ("execution", "report")}
 PENDING_DOORS = {
     *("training/flops", "execution/computing", "records/transfer", "records/frame"),
     *("records/provenance", "report/tables/table"),
