@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from app_repro.config import grid as params
 from app_repro.config import presets
 from app_repro.config.catalogue import CRITERIA
+from app_repro.config.grid import Params, parse
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
 from app_repro.config.reading import settings_from_words
@@ -16,6 +16,9 @@ from app_repro.records.metrics import METRICS
 
 OWN = "app-repro"
 """Source of our own statements; each says why it may fail."""
+
+_OF_SIDES = ("method", *(key for key in PRUNING_ONLY if key not in SWITCHES))
+"""Settings in which the sides of a claim may differ."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,10 @@ class Claim:
         return presets.preset(self.preset) | {"device": "auto", "workers": None} | self.overrides
 
     @cached_property
-    def grid(self) -> params.Params:
+    def grid(self) -> Params:
         """Every run that the claim needs. Raises ParamsError."""
         variants = [side_settings(side) for side in self.sides]
-        return params.parse(self.raw | {"variants": variants}, self.id)
+        return parse(self.raw | {"variants": variants}, self.id)
 
     @property
     def scale(self) -> float:
@@ -88,7 +91,7 @@ def side_settings(side: str) -> dict[str, Any]:
     return {"method" if name in METHODS else "criterion": name} | settings_from_words(rest, separator="|")
 
 
-def claim_params(claim: Claim) -> params.Params:
+def claim_params(claim: Claim) -> Params:
     """The grid that the claim needs: its preset with its settings, once for each of its sides."""
     return claim.grid
 
@@ -108,9 +111,6 @@ def side_specs(claim: Claim, side: str, protocol: str, seed: int) -> list[RunSpe
     wanted = {key: _listed(value) for key, value in (claim.raw | side_settings(side)).items() if key in _OF_SIDES}
     specs = [spec for spec in claim.grid.specs if spec.seed == seed and spec.protocol[0] == protocol]
     return [spec for spec in specs if all(getattr(spec, key) in (None, *wanted[key]) for key in wanted)]
-
-
-_OF_SIDES = ("method", *(key for key in PRUNING_ONLY if key not in SWITCHES))
 
 
 def _listed(value: Any) -> list[Any]:

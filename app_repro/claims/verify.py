@@ -92,7 +92,7 @@ class Report:
 
     verdicts: tuple[Verdict, ...]
     problems: tuple[str, ...]
-    """Damaged files and diverged runs: a line each, naming the file."""
+    """Damaged files and diverged runs, one line per file, naming it."""
     notes: tuple[str, ...] = ()
 
     def exit_code(self, allow: Collection[str] = ()) -> int:
