@@ -49,7 +49,7 @@ def extract(
 
 
 class _Gate:
-    """Decides which members come in; remembers names and counts bytes."""
+    """Admits or refuses each member by its name, mode and size; keeps the names and the count of bytes seen so far."""
 
     def __init__(self, max_bytes: int, max_members: int) -> None:
         self.max_bytes, self.max_members = max_bytes, max_members
@@ -99,7 +99,7 @@ class _Bounded(io.RawIOBase):
 
 
 def _unpack(archive: Path, folder: Path, gate: _Gate, on_progress: Callable[[str, int, int], None]) -> None:
-    """Dispatch on the first bytes (names lie), and say every failure in one line."""
+    """Unpack by the format that the first bytes show, whatever the name says. Raises DataError, one line."""
     try:
         with archive.open("rb") as raw:
             magic = raw.read(6)
@@ -165,7 +165,7 @@ def _unzip(raw: BinaryIO, folder: Path, gate: _Gate, report: Callable[[], None])
 
 
 def _put(path: Path, source: IO[bytes] | None, size: int) -> None:
-    """A folder where there is no source, else a new file of `size` bytes; what the gate let through has no links."""
+    """Make a folder if `source` is None, else a new file of `size` bytes."""
     with disk_full_as_error(path, size):
         if source is None:
             path.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One file over https: resumable, with a timeout, checked before it gets its name."""
+"""Download one file over https: resumable, with a timeout, checked before it gets its name."""
 
 import contextlib
 import http.client
@@ -32,7 +32,7 @@ def download(
     """Download `url` to `target`, which appears only when it is whole and has the `digest` ("md5:...", "sha256:...").
 
     An interrupted download leaves `<target>.part`; the next call asks for the rest of it (HTTP Range) if the digest is
-    known or the server names a version (ETag, Last-Modified). timeout: seconds without a byte; min_rate: bytes a
+    known or the server names a version (ETag, Last-Modified). timeout: seconds without a byte; min_rate: bytes per
     second, over any such span. Progress is in bytes, total 0 where the server does not say. Raises DataError (not
     https, redirects included; unreachable, stalled, too slow, short, too large, an HTML page, another digest) or
     DiskFullError.
@@ -78,7 +78,7 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
 
 @contextlib.contextmanager
 def _quick_enough(shown: str, pace: Pace) -> Iterator[None]:
-    """Say in one line that a server is too slow, whatever its end looks like after one has hung up on it."""
+    """Turn whatever error follows when `pace` closed the connection into one DataError that says the server is slow."""
     failed: Exception | None = None
     with pace:
         try:

@@ -30,7 +30,7 @@ def superclasses() -> dict[str, range]:
 def synset_folders(root: Path, few_shot: int, order: str) -> Layout:
     """The training and validation images of the `superclasses`, synset by synset, in file order.
 
-    root: holds train/<synset>/* and val/<synset>/*. few_shot: training images a super-class, 0 for all of them;
+    root: holds train/<synset>/* and val/<synset>/*. few_shot: training images per super-class, 0 for all of them;
     order "file" takes the first in folder order (as the released code did, from the first synset alone), "permuted"
     a fixed random draw: those whose sha256 of "<synset>/<file>" is smallest, so no library can change it.
     """

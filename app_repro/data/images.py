@@ -130,7 +130,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def _decode_all(root: Path, paths: Sequence[Path], size: int | None) -> list[np.ndarray]:
-    """Images of `paths` in order; errors name the file from its split on."""
+    """Images of `paths` in order; errors name each file by its path from train/ or test/ on."""
 
     def one(path: Path) -> np.ndarray:
         try:

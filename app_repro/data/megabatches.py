@@ -1,4 +1,4 @@
-"""Index arithmetic only: the split of a training set into T megabatches, replay policies, scoring samples."""
+"""Which images are seen when, as indices: the split into T megabatches, replay policies, scoring samples."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Split:
 
 @dataclass(frozen=True)
 class PhaseIndices:
-    """What is seen at megabatch k under a replay policy."""
+    """Indices of the images that are used at megabatch k under a replay policy."""
 
     train: Indices
     validation: Indices
@@ -94,7 +94,7 @@ def phase(
 
 
 def _replayed(parts: tuple[Indices, ...], k: int, replay: str, buffer_size: int, seed: int) -> Indices:
-    """Parts of megabatches seen at k, in stream order."""
+    """Those of `parts`, one per megabatch, that are used at megabatch k, in stream order."""
     match replay:
         case "none":
             return parts[k - 1]
@@ -104,7 +104,7 @@ def _replayed(parts: tuple[Indices, ...], k: int, replay: str, buffer_size: int,
             return np.concatenate(parts[:k])
         case "buffer":
             earlier = np.concatenate([np.empty(0, np.int64), *parts[: k - 1]])
-            # reservoir sampling by keys: each example draws one key for good, the lowest stay; what is dropped is gone
+            # reservoir sampling by keys: every example has one key, those with the lowest keys stay
             keys = np.random.default_rng(seed).permutation(sum(map(len, parts)))[: len(earlier)]
             kept = np.sort(np.argsort(keys)[:buffer_size])
             return np.concatenate([earlier[kept], parts[k - 1]])

@@ -1,4 +1,4 @@
-"""Arrays written block by block to .npy files, with their digests and channel statistics on the way."""
+"""Write arrays block by block to .npy files, with their digests and the statistics of their channels."""
 
 import hashlib
 import os

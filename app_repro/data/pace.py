@@ -1,4 +1,4 @@
-"""How slowly a server may answer: a byte now and then trips no timeout, yet would take for ever."""
+"""Abort downloads slower than 1 kB/s over 30 s; a socket timeout does not catch a trickle."""
 
 import contextlib
 import http.client
@@ -9,13 +9,13 @@ import urllib.request
 from typing import Any
 
 MIN_RATE = 1024
-"""Bytes a second that a download brings at least."""
+"""Bytes per second that a download must bring, over any span of its timeout."""
 
 
 class Pace:
-    """Hangs up, from a thread of its own, on a server that brings less than `min_rate` bytes/s in a span of `seconds`.
+    """Closes the connection, from a thread of its own, when it brings less than `min_rate` bytes/s over `seconds`.
 
-    Beginning with a connection's first byte: the head of an answer has one span to come in.
+    Spans follow each other from the moment the connection is made, so the head of an answer must come in the first.
     """
 
     def __init__(self, seconds: float, min_rate: float) -> None:
@@ -23,7 +23,7 @@ class Pace:
         self.is_too_slow = False
         self._socket: socket.socket | None = None
         self._seen, self._until = 0, time.monotonic() + seconds
-        self._over = threading.Event()
+        self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> "Pace":
@@ -31,7 +31,7 @@ class Pace:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._done.set()
         self._thread.join()
 
     def begin(self, connected: socket.socket) -> None:
@@ -40,16 +40,16 @@ class Pace:
         self._seen, self._until = 0, time.monotonic() + self.seconds
 
     def add(self, count: int) -> None:
-        """Count bytes that have come."""
+        """Count bytes that were received."""
         self._seen += count
 
     def _watch(self) -> None:
-        while not self._over.wait(max(0.0, self._until - time.monotonic())):
+        while not self._done.wait(max(0.0, self._until - time.monotonic())):
             if time.monotonic() < self._until or self._socket is None:
                 self._until = max(self._until, time.monotonic() + min(self.seconds, 1))
             elif self._seen < self.least:
                 self.is_too_slow = True
-                with contextlib.suppress(OSError):  # not TLS's own shutdown: its reader is in the middle of a record
+                with contextlib.suppress(OSError):  # not TLS's own shutdown: another thread is reading a TLS record
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
                 return
             else:
@@ -64,7 +64,7 @@ class WatchedHTTPS(urllib.request.HTTPSHandler):
         self.pace, self.tls = pace, context
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        """As the library's, over such a connection."""
+        """Open `req` as the library does, over a connection that the Pace watches."""
         pace = self.pace
 
         class Watched(http.client.HTTPSConnection):
