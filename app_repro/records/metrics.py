@@ -49,6 +49,7 @@ class Metric:
     """Whether methods are compared in it: not densities, sizes and FLOPs, which follow from the settings, nor times."""
     deterministic: bool = False
     """Whether it follows from the settings: it has no noise, and one seed says it all."""
+    kind: Literal["number", "count", "list"] = "number"
     file: str = RECORD
     """The file of a run that holds it; an analysis of a finished run leaves `analysis-<name>.json`."""
 
@@ -149,6 +150,7 @@ _ALL: tuple[Metric, ...] = (
     Metric(
         name="cer",
         scale=Scale("CER"),
+        kind="count",
         of_run=_cer,
         of_megabatch=_cer,
         places=("overview", "main", "card", "megabatches", "differences", "effects", "figure"),
@@ -170,7 +172,7 @@ _ALL: tuple[Metric, ...] = (
         claim_units=_POINTS,
         competes=True,
     ),
-    Metric(name="are", scale=Scale("change of the error rate"), of_run=_are, places=()),
+    Metric(name="are", scale=Scale("change of the error rate"), of_run=_are, places=(), kind="list"),
     Metric(
         name="generalisation_gap",
         scale=Scale("gap, points", 100, 2),
@@ -204,40 +206,52 @@ _ALL: tuple[Metric, ...] = (
         places=("overview", "main", "card", "megabatches", "effects", "plots", "wandb"),
         claim_units=_POINTS,
     ),
-    Metric(name="train_samples", scale=Scale("images seen"), **_result("train_samples"), places=("wandb",)),
-    Metric(name="parameters_kept", scale=Scale("parameters kept, thousands", 1e-3, 1), of_run=_parameters_kept),
+    Metric(
+        name="train_samples", scale=Scale("images seen"), kind="count", **_result("train_samples"), places=("wandb",)
+    ),
+    Metric(
+        name="parameters_kept",
+        scale=Scale("parameters kept, thousands", 1e-3, 1),
+        kind="count",
+        of_run=_parameters_kept,
+    ),
     Metric(
         name="inference_flops",
         scale=Scale("inference, MFLOPs", 1e-6, 2),
+        kind="count",
         of_run=lambda done, network: flops(network),
     ),
     Metric(
         name="inference_flops_at_density",
         scale=Scale("inference at layer density, MFLOPs", 1e-6, 2),
+        kind="count",
         of_run=lambda done, network: flops(network, done[-1]["kept"]),
     ),
-    Metric(name="train_flops", scale=Scale("training, TFLOPs", 1e-12, 3), of_run=_train_flops),
+    Metric(name="train_flops", scale=Scale("training, TFLOPs", 1e-12, 3), kind="count", of_run=_train_flops),
     Metric(
         name="train_flops_at_density",
         scale=Scale("training at layer density, TFLOPs", 1e-12, 3),
+        kind="count",
         of_run=_train_flops_at_density,
     ),
     Metric(
         name="trained_samples",
         scale=Scale("training samples"),
+        kind="count",
         of_run=lambda done, network: sum(item["trained_samples"] for item in done),
         **_result("trained_samples"),
         places=("wandb",),
     ),
-    Metric(name="emptied_layers", scale=Scale("emptied layers"), of_run=_emptied_layers, places=()),
+    Metric(name="emptied_layers", scale=Scale("emptied layers"), of_run=_emptied_layers, places=(), kind="list"),
     Metric(
         name="best_epoch",
         scale=Scale("epoch kept", 1, 1),
+        kind="count",
         **_result("best_epoch"),
         places=("megabatches", "wandb"),
     ),
-    Metric(name="test_errors", scale=Scale("test errors"), **_result("test_errors"), places=("wandb",)),
-    Metric(name="test_samples", scale=Scale("test images"), **_result("test_samples"), places=("wandb",)),
+    Metric(name="test_errors", scale=Scale("test errors"), kind="count", **_result("test_errors"), places=("wandb",)),
+    Metric(name="test_samples", scale=Scale("test images"), kind="count", **_result("test_samples"), places=("wandb",)),
     Metric(name="test_loss", scale=Scale("test loss", 1, 4), **_result("test_loss"), places=("wandb",)),
     Metric(
         name="train_accuracy",

@@ -58,6 +58,7 @@ import json
 from app_repro.claims import claims_file
 from app_repro.claims.variance import Pool
 from app_repro.execution import wandb_mirror
+from app_repro.records.frame import frame
 from app_repro.records import metrics, runs, settings
 from app_repro.report import modelcard
 from app_repro.report.tables import main, stream
@@ -75,6 +76,7 @@ print(json.dumps({
     "card": "worst error %" in modelcard.card(read[0], read),
     "wandb": "megabatch/worst_error" in wandb_mirror.at_megabatch(read[0].content["megabatches"]),
     "value": read[0].value("worst_error"),
+    "frame": [name for name in frame(FOLDER).columns if "worst_error" in name],
 }))
 """
 
@@ -84,4 +86,5 @@ def test_a_metric_is_added_by_one_entry(edited_package, tmp_path) -> None:
     code = f"from pathlib import Path\nFOLDER, ROW = Path({str(folder)!r}), {synthetic.row()!r}\n{SHOWN}"
     found = json.loads(edited_package({"\n_ALL: tuple[Metric, ...] = (\n": ADDED}, code))
     assert found.pop("value") == 0.25
+    assert found.pop("frame") == ["worst_error", "run_worst_error"]
     assert found == {"tables": [["worst error %"]] * 2, "claim": "worst_error", "card": True, "wandb": True}
