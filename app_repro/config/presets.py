@@ -122,6 +122,6 @@ def override(value: Any) -> str:
 
 
 def listing() -> str:
-    """The presets, a line each."""
+    """One line per preset: its name and what it is."""
     width = max(map(len, PRESETS))
     return "\n".join(f"{name:{width}}  {text}" for name, (text, _) in PRESETS.items())

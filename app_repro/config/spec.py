@@ -55,9 +55,9 @@ class RunSpec(BaseModel):
     augmentation: str = ""
     """How its training images are varied, which belongs to the data set: "pad 4, flip"; empty until it is there."""
     image_size: Annotated[int, Field(ge=8, le=1024)] | None
-    """Pixels, for restricted_imagenet (32 or 224); other data sets have their own."""
+    """Pixels, for data sets that come in several sizes (restricted_imagenet: 32 or 224); null: the images' own."""
     few_shot: Positive | None
-    """Training images a class, for restricted_imagenet; null: all."""
+    """Training images per class, for such data sets; null: all."""
     arch: Annotated[str, AfterValidator(lambda value: _one_of(value, catalogue.NETWORKS))]
     method: Annotated[str, AfterValidator(lambda value: _one_of(value, METHODS))]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
@@ -70,6 +70,7 @@ class RunSpec(BaseModel):
     replay: Literal["full", "none", "last", "buffer"]
     buffer_size: Positive | None
     """Examples kept from earlier megabatches, for replay: buffer."""
+    # the switches of the protocols, explained in protocols.MEANING
     scored_weights: Literal["trained", "fresh"] | None
     candidates: Literal["kept", "all"] | None
     score_sample: Literal["replay", "head"] | None
@@ -78,7 +79,7 @@ class RunSpec(BaseModel):
     lr_restart: bool
     split_seed: Annotated[int, Field(ge=0, lt=2**63)]
     epochs: Positive
-    """Epochs a megabatch."""
+    """Epochs per megabatch."""
     batch_size: Annotated[int, Field(ge=2, le=10**6)]
     lr: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
     momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), Unsigned]

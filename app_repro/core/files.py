@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from app_repro.core.errors import DiskFullError, IntegrityError
 
 MAX_SEALED_BYTES = 256 << 20
-"""A sealed file that is larger is none of ours, and is not read into memory."""
+"""No file of this project is larger; a larger one is refused before it is read into memory."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -28,11 +28,11 @@ def disk_full_as_error(path: Path, need_bytes: int = 0) -> Iterator[None]:
             raise
         folder = next(p for p in (path, *path.parents) if p.exists())
         free = shutil.disk_usage(folder).free
-        need = f"needs {_shown(need_bytes)}, " if need_bytes else ""
-        raise DiskFullError(f"disk full: {path}: {need}{_shown(free)} free; make room and run again") from error
+        need = f"needs {_in_words(need_bytes)}, " if need_bytes else ""
+        raise DiskFullError(f"disk full: {path}: {need}{_in_words(free)} free; make room and run again") from error
 
 
-def _shown(size: int) -> str:
+def _in_words(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
 
 
@@ -87,7 +87,7 @@ def canonical(value: Any) -> str:
 
 
 def sealed(content: dict[str, Any]) -> str:
-    """JSON text of `content`, a line a key, the last its `checksum`: sha256 over all the text before that line."""
+    """JSON text of `content`, one line per key; the last is `checksum`, sha256 over all the text before that line."""
     lines = (
         f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)},\n"
         for key, value in content.items()
@@ -120,13 +120,13 @@ def read_sealed(path: Path) -> dict[str, Any]:
 
 
 def _parsed(raw: bytes) -> Any:
-    """What json.loads makes of it, by pydantic's parser: three times as fast, but lone surrogates it does not read."""
+    """What json.loads makes of `raw`, by pydantic's parser where that can: it is three times as fast."""
     from pydantic_core import from_json
 
     try:
         return from_json(raw)
     except ValueError:
-        return json.loads(raw)
+        return json.loads(raw)  # pydantic refuses lone surrogates, which JSON may hold
 
 
 def _seal(text: bytes) -> str:

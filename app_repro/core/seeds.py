@@ -1,4 +1,4 @@
-"""Randomness by role, not by call order: resuming needs no stored generator state."""
+"""Seeds by role: what is drawn does not depend on what was drawn before, so a resumed run needs no generator state."""
 
 import hashlib
 
