@@ -131,7 +131,7 @@ def check_allowed(allow: Collection[str]) -> None:
 def verify(
     records: Records, claims: Sequence[Claim], *, only: Sequence[str] = (), protocol: str | None = None
 ) -> Report:
-    """Judge claims on records (as runs.read_all gives them, in any order).
+    """Judge claims on records (as runs.read gives them, in any order).
 
     `only` names claims, `protocol` one protocol; empty or None: all. Raises ClaimsError for an unknown claim,
     VerifyError for an unknown protocol.

@@ -35,7 +35,7 @@ def verify(
     check_allowed(allowed)  # before anything is read, printed or written
     reported = claims_file.load(claims)
     chosen = [*(only or []), *([explain] if explain else [])]
-    verdicts = judge(runs.read_all(runs.known(records or [])), reported, only=chosen, protocol=protocol)
+    verdicts = judge(runs.read(runs.known(records or [])), reported, only=chosen, protocol=protocol)
     if explain:
         typer.echo(printing.explain(verdicts, explain))
     else:
@@ -68,7 +68,7 @@ def power(
     from app_repro.records import runs
 
     reported = claims_file.load(claims)
-    typer.echo(of_claim(runs.read_all(runs.known(records or [])), reported, claim))
+    typer.echo(of_claim(runs.read(runs.known(records or [])), reported, claim))
 
 
 @app.command()
@@ -127,7 +127,7 @@ def _ablations(folders: list[Path] | None, store: Path | None, out: Path | None,
     from app_repro.claims import ablations
     from app_repro.records import runs
 
-    result = ablations.ablations(runs.read_all(folders or [store_at(store) / "runs", *runs.known([])]))
+    result = ablations.ablations(runs.read(folders or [store_at(store) / "runs", *runs.known([])]))
     if out is not None:
         ablations.save(result, out)
     return json.dumps(result, indent=1) if as_json else ablations.to_text(result)

@@ -30,7 +30,7 @@ def frame(folders: Path | str | Iterable[Path | str] = ()) -> "pd.DataFrame":
     import pandas as pd
 
     named = [folders] if isinstance(folders, Path | str) else folders
-    records = runs.read_all(runs.known([Path(folder) for folder in named])).runs
+    records = runs.read(runs.known([Path(folder) for folder in named])).runs
     rows = [row for run in records for row in _rows(run)]
     dtypes = columns()
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.core import files
-from app_repro.core.errors import AppReproError, DataError, IntegrityError, nearest_and_known
+from app_repro.core.errors import AppReproError, DataError, IntegrityError
 from app_repro.records import record
-from app_repro.records.runs import read_run
+from app_repro.records.runs import find, name_of, read_run
 
 MAX_BYTES = 64_000
 """A published record is smaller than this."""
@@ -29,10 +29,11 @@ def publish(runs: Path, target: Path, names: Sequence[str] = ()) -> list[Path]:
     whatever they are. Every checksum is verified first, that of the files beside a record included. Raises DataError,
     IntegrityError or PublishError; nothing is written then.
     """
-    found = {path.parent.name: read_run(path).content for path in sorted(runs.glob("*/record.json"))}
-    if not found:
+    records = [read_run(path) for path in sorted(runs.glob("*/record.json"))]
+    if not records:
         raise DataError(f"{runs}: no finished run in it; run `app-repro run` first")
-    chosen = _named(found, names) if names else found
+    named = [find(records, name, whole=True) for name in names] if names else records
+    chosen = {name_of(run): run.content for run in named}
     refused = [f"{name}: {why}" for name, content in chosen.items() if not names and (why := _objection(content))]
     if refused:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
@@ -45,15 +46,6 @@ def publish(runs: Path, target: Path, names: Sequence[str] = ()) -> list[Path]:
     for path, text in texts.items():
         files.write_text(path, text)
     return list(texts)
-
-
-def _named(found: dict[str, dict[str, Any]], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    by_id = {content["run_id"]: name for name, content in found.items()}
-    for name in names:
-        if name not in found and name not in by_id:
-            raise DataError(f"no run {name!r}{nearest_and_known(name, found, ', '.join(list(found)[:8]))}")
-    wanted = [by_id.get(name, name) for name in names]
-    return {name: found[name] for name in dict.fromkeys(wanted)}
 
 
 def _objection(content: dict[str, Any]) -> str | None:

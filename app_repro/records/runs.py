@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.config.protocols import PRUNING_ONLY
-from app_repro.core.errors import DataError, IntegrityError
+from app_repro.core.errors import DataError, IntegrityError, nearest_and_known
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PUBLISHED, RUNS
 from app_repro.records import metrics, record, settings
@@ -102,7 +102,7 @@ def known(named: Sequence[Path]) -> list[Path]:
     return list(named) or [folder for folder in KNOWN if folder.exists()]
 
 
-def read_all(roots: Sequence[Path]) -> Records:
+def read(roots: Sequence[Path]) -> Records:
     """Every record under `roots` (folders of runs, of published records, or single files), checksums verified.
 
     Of two records of one run a diverged one goes before a finished one, then one's own before a published one; a note
@@ -161,6 +161,30 @@ def read_run(path: Path) -> RunRecord:
         raise IntegrityError(f"{path}: not a record of this version ({what}); remove it or run it again") from None
     except OSError as error:
         raise IntegrityError(f"{path}: cannot be read: {error.strerror}; restore it, or remove it") from None
+
+
+def name_of(run: RunRecord) -> str:
+    """Name of a run's folder, or of its published file without its ending."""
+    return run.path.parent.name if run.path.name == "record.json" else run.path.stem
+
+
+def find(records: Sequence[RunRecord], name: str, *, whole: bool = False) -> RunRecord:
+    """The run whose id, folder or published file is `name`, or alone begins with it; `whole`: only whole names.
+
+    Raises DataError naming those it might be.
+    """
+    names = [(run.content["run_id"], name_of(run)) for run in records]
+    exact = [place for place, known in enumerate(names) if name in known]
+    begun = [place for place, known in enumerate(names) if name and any(text.startswith(name) for text in known)]
+    fitting = exact or ([] if whole else begun)
+    if len(fitting) == 1:
+        return records[fitting[0]]
+    texts = [f"{folder} ({run_id})" for run_id, folder in ([names[place] for place in fitting] or names)]
+    few = ", ".join(sorted(texts)[:8]) + (f" and {len(texts) - 8} more" if len(texts) > 8 else "")
+    if fitting:
+        raise DataError(f"{name!r} fits {len(fitting)} runs: {few}; give more of one's name, or its id")
+    every = [text for known in names for text in known]
+    raise DataError(f"no run {name!r}{nearest_and_known(name, every, few)}")
 
 
 def _diverged(run: RunRecord) -> str:

@@ -8,34 +8,10 @@ from typing import Any
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
-from app_repro.core.errors import DataError, ParamsError, nearest_and_known
+from app_repro.core.errors import DataError, ParamsError
 from app_repro.records import metrics, runs
 from app_repro.records.record import diverged_where, protocol_name
 from app_repro.records.runs import RunRecord
-
-
-def find(records: Sequence[RunRecord], name: str) -> RunRecord:
-    """The run whose id, folder or published file is `name`, or alone begins with it.
-
-    Raises DataError naming those it might be.
-    """
-    names = [(run.content["run_id"], folder_name(run)) for run in records]
-    exact = [place for place, known in enumerate(names) if name in known]
-    begun = [place for place, known in enumerate(names) if name and any(text.startswith(name) for text in known)]
-    found = exact or begun
-    if len(found) == 1:
-        return records[found[0]]
-    texts = [f"{folder} ({run_id})" for run_id, folder in ([names[place] for place in found] or names)]
-    few = ", ".join(sorted(texts)[:8]) + (f" and {len(texts) - 8} more" if len(texts) > 8 else "")
-    if found:
-        raise DataError(f"--card: {name!r} fits {len(found)} runs: {few}; give more of one's name, or its id")
-    every = [text for known in names for text in known]
-    raise DataError(f"--card: no run {name!r}{nearest_and_known(name, every, few)}")
-
-
-def folder_name(run: RunRecord) -> str:
-    """Name of a run's folder, or of its published file without its ending."""
-    return run.path.parent.name if run.path.name == "record.json" else run.path.stem
 
 
 def show(folders: Sequence[Path], name: str, out: Path | None) -> str:
@@ -47,10 +23,13 @@ def show(folders: Sequence[Path], name: str, out: Path | None) -> str:
     from app_repro.report.write import read_intact
 
     records = read_intact(runs.known(folders)).runs
-    run = find(records, name)
+    try:
+        run = runs.find(records, name)
+    except DataError as error:
+        raise DataError(f"--card: {error}") from None
     text = card(run, [other for other in records if other.setting == run.setting])
     if out is not None:
-        target = out / f"{folder_name(run)}.md" if out.is_dir() or not out.suffix else out
+        target = out / f"{runs.name_of(run)}.md" if out.is_dir() or not out.suffix else out
         try:
             files.write_text(target, text)
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
@@ -75,7 +54,7 @@ def facts(run: RunRecord, same: Sequence[RunRecord]) -> dict[str, Any]:
     provenance = content["provenance"]
     return {
         "run": run,
-        "name": folder_name(run),
+        "name": runs.name_of(run),
         "spec": spec,
         "title": METHODS[spec["method"]].appearance.description,
         "protocol": protocol_name(content),

@@ -43,12 +43,12 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> str:
 
 
 def read_intact(folders: Iterable[Path]) -> Records:
-    """Every run whose record lies below `folders`, each once as runs.read_all chooses, in the order of their paths.
+    """Every run whose record lies below `folders`, each once as runs.read chooses, in the order of their paths.
 
     Raises DataError if there is none, IntegrityError naming a damaged record.
     """
     places = list(folders)
-    records = runs.read_all(places)
+    records = runs.read(places)
     if records.damaged:
         raise IntegrityError(records.damaged[0])
     if not records.runs:

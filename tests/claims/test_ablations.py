@@ -10,7 +10,7 @@ from workbench import settings as tiny
 from app_repro.claims import ablations
 from app_repro.config import grid, presets
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
-from app_repro.records.runs import read_all
+from app_repro.records.runs import read
 
 
 def specs(**changes: Any):
@@ -36,7 +36,7 @@ def records(tmp_path):
 
 
 def rows(folder, switch: str, bundle: str) -> list[dict[str, Any]]:
-    found = ablations.rows(read_all([folder]).runs)
+    found = ablations.rows(read([folder]).runs)
     return [row for row in found if (row["switch"], row["bundle"]) == (switch, bundle)]
 
 
@@ -88,14 +88,14 @@ def test_runs_of_other_code_are_no_pair_unless_it_is_accepted_and_said_to_be_the
     mine, other = synthetic.make(bundle), synthetic.make(turned) | {"code_digest": "1" * 16}
     apart = synthetic.write(tmp_path / "apart", mine, other)
     assert rows(apart, "candidates", "released")[0]["n"] == 0
-    [note] = ablations.ablations(read_all([apart]))["notes"]
+    [note] = ablations.ablations(read([apart]))["notes"]
     codes = ", ".join(sorted([mine["code_digest"][:8], "11111111"]))
     assert note.startswith("candidates under released: 1 pair not compared, run by learning code that differs")
     assert f"({codes})" in note and note.endswith("app-repro run --accept-code")
     accepted = synthetic.write(tmp_path / "accepted", mine, other | {"accepted_code": [mine["code_digest"]]})
     [row] = rows(accepted, "candidates", "released")
     assert row["n"] == 1 and row["setting"].endswith(f"code_digest={mine['code_digest'][:8]}")
-    assert ablations.ablations(read_all([accepted]))["notes"] == []
+    assert ablations.ablations(read([accepted]))["notes"] == []
 
 
 def test_rows_say_in_what_their_settings_differ(tmp_path) -> None:
@@ -106,7 +106,7 @@ def test_rows_say_in_what_their_settings_differ(tmp_path) -> None:
 
 def test_a_copy_whose_file_order_may_be_lost_is_named(tmp_path) -> None:
     made = [synthetic.make(spec, official=False) for spec in specs() if spec.protocol[0] == "released"]
-    [note] = ablations.ablations(read_all([synthetic.write(tmp_path, *made)]))["notes"]
+    [note] = ablations.ablations(read([synthetic.write(tmp_path, *made)]))["notes"]
     assert note.startswith("order: cifar10 here is not the publisher's archive")
 
 
@@ -122,7 +122,7 @@ def test_a_data_set_made_in_file_order_may_have_another_digest_only_where_the_or
 
 
 def test_it_is_written_as_json_and_markdown(records, tmp_path) -> None:
-    found = ablations.ablations(read_all([records, tmp_path / "absent"]))
+    found = ablations.ablations(read([records, tmp_path / "absent"]))
     text = ablations.to_text(found)
     ablations.save(found, tmp_path / "out")
     assert json.loads((tmp_path / "out/differences.json").read_text()) == json.loads(json.dumps(found))
@@ -133,7 +133,7 @@ def test_it_is_written_as_json_and_markdown(records, tmp_path) -> None:
 def test_a_damaged_record_is_named_and_not_counted(records) -> None:
     kept = next(path for path in records.glob("*/record.json") if '"departures": {"candidates"' in path.read_text())
     kept.write_text(kept.read_text().replace("0.2", "0.3", 1))
-    found = ablations.ablations(read_all([records]))
+    found = ablations.ablations(read([records]))
     text = ablations.to_text(found)
     assert f"{kept}: damaged" in text and f"{kept}: damaged" in found["notes"][-1]
     assert [row["n"] for row in found["differences"] if row["switch"] == "candidates"] == [0, 2]
@@ -142,4 +142,4 @@ def test_a_damaged_record_is_named_and_not_counted(records) -> None:
 def test_dense_and_osp_are_not_taken_for_app(tmp_path) -> None:
     cells = grid.parse(tiny(method=["dense", "osp"], protocol=["paper", "released"])).specs
     folder = synthetic.write(tmp_path, *(synthetic.make(spec) for spec in cells))
-    assert all(row["n"] == 0 for row in ablations.rows(read_all([folder]).runs))
+    assert all(row["n"] == 0 for row in ablations.rows(read([folder]).runs))

@@ -11,13 +11,13 @@ from app_repro.claims import claims_file, power
 from app_repro.claims.judgement import SeedSpread
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.statement import Claim
-from app_repro.records.runs import read_all
+from app_repro.records.runs import read
 
 CLAIM = "c100-r50-acc-vs-dense"
 
 
 def told(folder: Path, claim_id: str) -> str:
-    return power.power(read_all([folder]), claims_file.load(synthetic.CLAIMS), claim_id)
+    return power.power(read([folder]), claims_file.load(synthetic.CLAIMS), claim_id)
 
 
 def chance(claim: Claim, noise: SeedSpread, n: int, effect: float) -> float:

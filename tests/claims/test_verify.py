@@ -20,14 +20,14 @@ from app_repro.config import grid as params
 from app_repro.config import presets
 from app_repro.core.errors import AppReproError
 from app_repro.records import record
-from app_repro.records.runs import read_all
+from app_repro.records.runs import read
 
 DIFFERENCE = "c100-r50-acc-vs-dense"
 
 
 def verify(folders: list[Path], claims: Path, **options: Any) -> Report:
     """The verdicts on the records of these folders, as the command gives them."""
-    return judge(read_all(folders), claims_file.load(claims), **options)
+    return judge(read(folders), claims_file.load(claims), **options)
 
 
 @pytest.fixture(scope="module")

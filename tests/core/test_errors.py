@@ -4,9 +4,8 @@ from app_repro.claims import claims_file, statement, verify
 from app_repro.config import grid, presets
 from app_repro.core import errors
 from app_repro.execution import executors
-from app_repro.records import publish
+from app_repro.records import runs
 from app_repro.records.runs import Records
-from app_repro.report import modelcard
 
 
 def test_the_nearest_known_name_is_offered_and_a_far_one_is_not() -> None:
@@ -26,10 +25,9 @@ def test_the_known_names_are_listed_after_a_separator_whether_one_is_near_or_not
     [
         lambda: claims_file._check_header(["qqqq"], "claims.csv"),
         lambda: executors.executor("qqqq", executors.Site()),
-        lambda: modelcard.find([], "qqqq"),
+        lambda: runs.find([], "qqqq"),
         lambda: grid.parse({"qqqq": 1}),
         lambda: presets.preset("qqqq"),
-        lambda: publish._named({"one": {"run_id": "1"}}, ["qqqq"]),
         lambda: statement.side_settings("qqqq"),
         lambda: claims_file.select([], ["qqqq"]),
         lambda: verify.verify(Records((), (), ()), [], protocol="qqqq"),

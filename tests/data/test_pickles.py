@@ -116,7 +116,7 @@ def a_text(name: str, read: Callable[[Path], object]) -> Callable[[Path, Any], N
 def a_record(folder: Path, payload: Any) -> None:
     (folder / "runs" / "one").mkdir(parents=True)
     (folder / "runs" / "one" / "record.json").write_bytes(pickle.dumps(payload))
-    (problem,) = runs.read_all([folder / "runs"]).problems
+    (problem,) = runs.read([folder / "runs"]).problems
     raise AppReproError(problem)
 
 

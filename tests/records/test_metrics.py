@@ -63,19 +63,19 @@ from app_repro.records import metrics, runs, settings
 from app_repro.report import modelcard
 from app_repro.report.tables import main, stream
 
-read = runs.read_all([FOLDER]).runs
-groups = settings.group(read)
+found = runs.read([FOLDER]).runs
+groups = settings.group(found)
 row = {"metric": "worst_error", "kind": "value", "unit": "points", "margin": "2", "margin_reason": "a try"}
 row = ROW | row
 import synthetic
 claim = claims_file.load(synthetic.claims_file(FOLDER / "claims.csv", row))[0]
-tables = [main.main_table(groups, Pool(read)), stream.per_megabatch(groups)]
+tables = [main.main_table(groups, Pool(found)), stream.per_megabatch(groups)]
 print(json.dumps({
     "tables": [[column.heading for column in table.columns if column.key == "worst_error"] for table in tables],
     "claim": claim.metric,
-    "card": "worst error %" in modelcard.card(read[0], read),
-    "wandb": "megabatch/worst_error" in wandb_mirror.at_megabatch(read[0].content["megabatches"]),
-    "value": read[0].value("worst_error"),
+    "card": "worst error %" in modelcard.card(found[0], found),
+    "wandb": "megabatch/worst_error" in wandb_mirror.at_megabatch(found[0].content["megabatches"]),
+    "value": found[0].value("worst_error"),
     "frame": [name for name in frame(FOLDER).columns if "worst_error" in name],
 }))
 """

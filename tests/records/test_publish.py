@@ -28,7 +28,7 @@ def test_records_alone_are_copied_and_can_be_judged(tmp_path: Path) -> None:
     written = publish.publish(tmp_path / "runs", tmp_path / "published")
     assert written == [tmp_path / "published" / "a.json"] == list((tmp_path / "published").iterdir())
     assert files.read_sealed(written[0]) == content
-    assert len(runs.read_all([tmp_path / "published"]).runs) == 1
+    assert len(runs.read([tmp_path / "published"]).runs) == 1
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_a_long_run_is_thinned_below_the_limit(tmp_path: Path) -> None:
     kept = [item["megabatch"] for item in thin["megabatches"] if item["kept"]]
     assert kept == [1, 2, *range(10, 101, 10)]
     assert [m["test_errors"] for m in thin["megabatches"]] == [m["test_errors"] for m in content["megabatches"]]
-    assert not runs.read_all([tmp_path / "published"]).problems
+    assert not runs.read([tmp_path / "published"]).problems

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import synthetic
+from synthetic import spec
 
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
+from app_repro.core.errors import DataError
 from app_repro.records import runs
 
 
@@ -23,12 +25,12 @@ def test_runs_and_published_records_are_found_once(tmp_path: Path, specs: dict[i
     files.write_sealed(tmp_path / "runs" / first["run_id"] / "megabatch-001.json", {"megabatch": 1})
     for name, content in (("one", first), ("deep/two", second)):
         files.write_sealed(tmp_path / "published" / f"{name}.json", content)
-    found = runs.read_all([tmp_path / "runs", tmp_path / "published"])
+    found = runs.read([tmp_path / "runs", tmp_path / "published"])
     assert [run.seed for run in found.runs] in ([1, 2], [2, 1]) and not found.problems and not found.notes
 
 
 def test_a_folder_that_is_not_there_is_a_note(tmp_path: Path) -> None:
-    found = runs.read_all([tmp_path / "nowhere"])
+    found = runs.read([tmp_path / "nowhere"])
     assert found == runs.Records((), (), (f"{tmp_path / 'nowhere'}: no such folder",))
 
 
@@ -39,20 +41,20 @@ def test_one_s_own_run_goes_before_a_published_one(
     synthetic.write(tmp_path / "a", synthetic.make(specs[1], accuracy=mine))
     files.write_sealed(tmp_path / "b.json", synthetic.make(specs[1], accuracy=published))
     for roots in ([tmp_path / "a", tmp_path / "b.json"], [tmp_path / "b.json", tmp_path / "a"]):
-        found = runs.read_all(roots)
+        found = runs.read(roots)
         assert found.runs[0].value("test_accuracy") == pytest.approx(mine)
         assert "b.json" in found.notes[0] and "other numbers" in found.notes[0]
 
 
 def test_an_unfinished_run_is_no_record(tmp_path: Path) -> None:
     files.write_sealed(tmp_path / "run" / "megabatch-001.json", {"megabatch": 1})
-    assert runs.read_all([tmp_path]) == runs.Records((), (), ())
+    assert runs.read([tmp_path]) == runs.Records((), (), ())
 
 
 def test_a_diverged_run_is_a_problem_and_never_hidden(tmp_path: Path, specs: dict[int, RunSpec]) -> None:
     synthetic.write(tmp_path / "a", synthetic.make(specs[1]))
     files.write_sealed(tmp_path / "b.json", synthetic.make(specs[1], diverged=True))
-    found = runs.read_all([tmp_path])
+    found = runs.read([tmp_path])
     assert "b.json: diverged" in found.problems[0] and not found.runs[0].is_finished
 
 
@@ -61,7 +63,7 @@ def test_a_diverged_run_is_a_problem_and_never_hidden(tmp_path: Path, specs: dic
 )
 def test_a_sealed_file_that_is_no_record_is_a_problem(tmp_path: Path, content: dict[str, object]) -> None:
     files.write_sealed(tmp_path / "x.json", content)
-    problems = runs.read_all([tmp_path]).problems
+    problems = runs.read([tmp_path]).problems
     assert len(problems) == 1 and "x.json" in problems[0] and "\n" not in problems[0]
 
 
@@ -69,7 +71,7 @@ def test_a_record_of_other_settings_than_its_id_is_a_problem(tmp_path: Path, spe
     content = synthetic.make(specs[1])
     content["spec"]["epochs"] = 49
     files.write_sealed(tmp_path / "x.json", content)
-    assert "does not belong" in runs.read_all([tmp_path]).problems[0]
+    assert "does not belong" in runs.read([tmp_path]).problems[0]
 
 
 def test_each_of_a_hundred_changed_bytes_is_noticed(tmp_path: Path, specs: dict[int, RunSpec]) -> None:
@@ -81,8 +83,22 @@ def test_each_of_a_hundred_changed_bytes_is_noticed(tmp_path: Path, specs: dict[
         changed = bytearray(whole)
         changed[place] ^= 1 << rng.randrange(8)
         path.write_bytes(changed)
-        found = runs.read_all([tmp_path])
+        found = runs.read([tmp_path])
         assert len(found.problems) == 1 and str(path) in found.problems[0] and not found.runs
     path.write_bytes(whole)
-    assert not runs.read_all([tmp_path]).problems
+    assert not runs.read([tmp_path]).problems
     assert json.loads(whole)["checksum"]
+
+
+def test_a_run_is_found_by_id_folder_or_what_either_begins_with() -> None:
+    named = {"digits-app-s1": spec("app", 1), "digits-app-s10": spec("app", 10), "other": spec("dense")}
+    records = [runs.RunRecord(Path(name) / "record.json", synthetic.make(one)) for name, one in named.items()]
+    assert runs.find(records, "digits-app-s1") is records[0]  # exact, though another begins so
+    assert runs.find(records, "digits-app-s10") is records[1] and runs.find(records, "oth") is records[2]
+    assert runs.find(records, records[2].content["run_id"][:6]) is records[2]
+    with pytest.raises(DataError, match=r"'digits' fits 2 runs: digits-app-s1 \(\w{12}\), digits-app-s10 \(\w{12}\)"):
+        runs.find(records, "digits")
+    with pytest.raises(DataError, match="no run 'othr'; did you mean 'other'\\?"):
+        runs.find(records, "othr")
+    with pytest.raises(DataError, match="no run ''"):
+        runs.find(records, "")

@@ -13,7 +13,7 @@ from synthetic import spec
 from app_repro.config import grid
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.core.errors import DataError, ParamsError
+from app_repro.core.errors import ParamsError
 from app_repro.records.runs import RunRecord
 from app_repro.report import modelcard
 
@@ -50,19 +50,6 @@ def test_the_command_makes_the_same_run_again(method: str) -> None:
     given = {item.key_or_group: item.value() for item in OverridesParser.create().parse_overrides(words[4::2])}
     (again,) = grid.parse(given | {"device": "auto", "workers": None}).specs
     assert again.run_id == mine.run_id
-
-
-def test_a_run_is_found_by_id_folder_or_what_either_begins_with() -> None:
-    runs = [run(spec("app", 1), "digits-app-s1"), run(spec("app", 10), "digits-app-s10"), run(spec("dense"), "other")]
-    assert modelcard.find(runs, "digits-app-s1") is runs[0]  # exact, though another begins so
-    assert modelcard.find(runs, "digits-app-s10") is runs[1] and modelcard.find(runs, "oth") is runs[2]
-    assert modelcard.find(runs, runs[2].content["run_id"][:6]) is runs[2]
-    with pytest.raises(DataError, match=r"'digits' fits 2 runs: digits-app-s1 \(\w{12}\), digits-app-s10 \(\w{12}\)"):
-        modelcard.find(runs, "digits")
-    with pytest.raises(DataError, match="no run 'othr'; did you mean 'other'\\?"):
-        modelcard.find(runs, "othr")
-    with pytest.raises(DataError, match="no run ''"):
-        modelcard.find(runs, "")
 
 
 def test_departures_and_lesser_data_are_named() -> None:

@@ -11,7 +11,7 @@ from app_repro.claims import claims_file
 from app_repro.claims.verify import Report, verify
 from app_repro.config.spec import RunSpec
 from app_repro.records import settings
-from app_repro.records.runs import RunRecord, read_all
+from app_repro.records.runs import RunRecord, read
 from app_repro.report.figures.charts import Chart
 from app_repro.report.page import write as page
 from app_repro.report.tables.table import Cell, Column, Table
@@ -99,7 +99,7 @@ NO_CHART = Chart("gap-100", "Gap over 100 megabatches", "No run has 100: see `ap
 
 def judged(folder: Path, found: list[dict[str, Any]], claims: Path = synthetic.CLAIMS) -> Report:
     """The verdicts on records, which are written below `folder`."""
-    return verify(read_all([synthetic.write(folder / "runs", *found)]), claims_file.load(claims))
+    return verify(read([synthetic.write(folder / "runs", *found)]), claims_file.load(claims))
 
 
 def write(folder: Path, found: list[dict[str, Any]], *tables: Table) -> Path:

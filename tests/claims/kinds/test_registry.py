@@ -231,7 +231,7 @@ from pathlib import Path
 from app_repro.claims import claims_file, printing, verify
 from app_repro.records import runs
 from app_repro.report.page import findings
-report = verify.verify(runs.read_all([Path(sys.argv[1])]), claims_file.load(Path(sys.argv[2])))
+report = verify.verify(runs.read([Path(sys.argv[1])]), claims_file.load(Path(sys.argv[2])))
 (card,) = findings.cards(report)
 finding = card.findings[0]
 print([card.statement, finding.verdict, finding.measured, "limit: 40" in printing.explain(report, "c1")])
