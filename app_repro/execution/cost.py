@@ -52,7 +52,7 @@ def published_shape(spec: RunSpec) -> Shape | None:
 
 
 def network(arch: str, shape: Shape) -> Network | None:
-    """Sizes of `arch` on such images, from workload.json (made by models.describe); None if it is not in there."""
+    """Sizes of `arch` on such images, from workload.json (made by flops.describe); None if it is not in there."""
     found = _networks().get(f"{arch} {shape.classes} {shape.size} {shape.channels}")
     return Network(*found) if found else None
 

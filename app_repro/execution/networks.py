@@ -13,9 +13,9 @@ def sizes(arch: str, shape: Shape) -> Network:
 
 @functools.cache
 def _counted(arch: str, classes: int, size: int, channels: int) -> Network:
-    from app_repro.training import networks
+    from app_repro.training import flops
 
-    of = networks.describe(arch, classes, size, channels)
+    of = flops.describe(arch, classes, size, channels)
     layers = of["layers"].values()
     flops = of["other_flops"] + sum(layer["flops"] for layer in layers)
     return Network(of["parameters"], sum(layer["weights"] for layer in layers), flops)

@@ -163,7 +163,7 @@ def train(
     from app_repro.core.errors import DivergedError
     from app_repro.data import dataset, splits
     from app_repro.records import record
-    from app_repro.training import checkpoint, networks
+    from app_repro.training import checkpoint, flops
     from app_repro.training.run import Run
 
     folder, code = Store(places.store).folder(spec), record.code_digest()
@@ -188,7 +188,7 @@ def train(
         content = record.make(
             spec,
             run.results,
-            networks.describe(spec.arch, len(images.classes), height, channels),
+            flops.describe(spec.arch, len(images.classes), height, channels),
             data_source=images.source,
             files=left,
             provenance=record.provenance(describe_device(device)),

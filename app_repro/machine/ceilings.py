@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from app_repro.pruning import masks
-from app_repro.training import networks
+from app_repro.training import flops, networks
 
 PASSES = 16
 """Times that one training step reads or writes each convolution's output, pointwise work fused: convolution,
@@ -51,7 +51,7 @@ def _median(work: Callable[[], object], repeats: int, on_gpu: bool) -> float:
 
 def roofline(arch: str, precision: str, ceilings: Ceilings, image_size: int = 32, classes: int = 10) -> float:
     """Samples a second if nothing overlapped: arithmetic at one ceiling, then memory traffic at the other."""
-    counted = networks.cost(arch, classes, image_size)
+    counted = flops.cost(arch, classes, image_size)
     fan_in = {name: weight[0].numel() for name, weight in masks.prunable(_shapes(arch, classes, image_size)).items()}
     outputs = sum(flops / (2 * fan_in[name]) for name, flops in counted.layers.items())
     size = 2 if precision == "bf16" else 4

@@ -9,24 +9,26 @@ from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PACKAGE
 
 LEARNING_CODE = (
-    "training/run.py",
-    "training/checkpoint.py",
-    "pruning/criteria.py",
-    "training/engines.py",
-    "pruning/masks.py",
-    "data/megabatches.py",
-    "config/methods.py",
-    "training/networks.py",
-    "pruning/select.py",
-    "training/optimizer.py",
     "core/seeds.py",
-    "training/steps.py",
+    "config/methods.py",
+    "data/megabatches.py",
+    "pruning/masks.py",
+    "pruning/criteria.py",
+    "pruning/select.py",
+    "training/device.py",
+    "training/networks.py",
+    "training/flops.py",
     "training/images.py",
     "training/phases.py",
     "training/batches.py",
     "training/host_batches.py",
+    "training/engines.py",
+    "training/optimizer.py",
+    "training/steps.py",
     "training/fit.py",
     "training/protocol.py",
+    "training/checkpoint.py",
+    "training/run.py",
 )
 """Files of the package, relative to it, whose code can change a number of a run."""
 

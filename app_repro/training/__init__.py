@@ -1,1 +1,18 @@
-"""The room training."""
+"""One run: networks, batches, steps, and the loop over megabatches that stops after any step and resumes.
+
+- device.py: the devices there are, how one is set up, what it is called, its memory.
+- networks.py: the networks, built and initialised by seed.
+- flops.py: what a network costs, counted from shapes.
+- images.py: the images of a data set on a device or the host; augmentation.
+- phases.py: what a megabatch shows, and the order of each epoch.
+- batches.py: an order of images, batch by batch.
+- host_batches.py: the same, of images that stay on the host.
+- engines.py: how a step is launched: eager, or as a CUDA graph.
+- optimizer.py: SGD and its learning rate.
+- steps.py: one training step, one evaluation step.
+- fit.py: one megabatch's epochs; the best one is restored.
+- protocol.py: a run's network, phases and masks, from its settings.
+- checkpoint.py: an unfinished run as bytes; a finished one's network.
+- run.py: the loop of one run: prune, train, test, save, resume.
+- preflight.py: batches that BatchNorm cannot normalise, found before training.
+"""

@@ -1,35 +1,41 @@
-"""An unfinished run as bytes: weights, momentum, best epoch, mask and position, in one safetensors file."""
+"""An unfinished run as bytes (weights, momentum, best epoch, mask, position), and what a finished one leaves."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from app_repro.config.spec import RunSpec
+from app_repro.core.errors import IntegrityError
+from app_repro.data.dataset import DataSet
 from app_repro.pruning.masks import Mask, pack, prunable, unpack
 from app_repro.training.fit import Progress
 from app_repro.training.networks import load
 from app_repro.training.optimizer import momentum_of
+from app_repro.training.protocol import network_of
 
 _PARTS = ("net", "momentum", "best", "mask")
 
 
 @dataclass(frozen=True)
 class State:
-    """What `encode` makes bytes of: copies, so that training may go on meanwhile."""
+    """A state as tensors and text. The tensors are copies, or are never changed: training may go on meanwhile."""
 
     tensors: dict[str, Tensor]
     header: dict[str, str]
     ready: torch.cuda.Event | None
-    """When the copies are made, where a device makes them on its own time."""
+    """Set once the copies are made; None on the CPU, where they are made at once."""
 
 
 def take(net: nn.Module, sgd: torch.optim.SGD, mask: Mask, progress: Progress, position: Mapping[str, Any]) -> State:
-    """The state between two steps. `position`: plain values that say where in the run this is, and of which run."""
+    """The state between two steps. `position`: plain values that say of which run this is, and where in it."""
     parts: dict[str, Mapping[str, Tensor]] = {
         "net": net.state_dict(),
         "momentum": momentum_of(net, sgd),
@@ -86,11 +92,30 @@ def encode_weights(net: nn.Module) -> bytes:
     return save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()})
 
 
+def load_network(spec: RunSpec, data: DataSet, path: Path, device: torch.device | None = None) -> nn.Module:
+    """The network that a run of `spec` on `data` left in `path` (its model.safetensors), in evaluation mode.
+
+    It computes the run's own logits, bit for bit on the device of the run. Raises IntegrityError if the file is damaged
+    or holds another network's weights.
+    """
+    net = network_of(spec, data, device or torch.device("cpu"))
+    try:
+        tensors = load_tensors(path.read_bytes())
+        shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    except SafetensorError as error:
+        raise IntegrityError(f"{path}: damaged ({error}); run it again") from error
+    if shapes != {name: tensor.shape for name, tensor in net.state_dict().items()}:
+        raise IntegrityError(f"{path}: not the weights of {spec.arch} on {data.name}; run it again")
+    load(net, tensors)
+    return net.eval()
+
+
 def encode_mask(mask: Mask) -> bytes:
     """A mask as safetensors of packed bits; the shapes are the network's."""
     return save_tensors(pack(mask))
 
 
 def _header(content: bytes) -> dict[str, str]:
+    # safetensors: 8 bytes with the length of a JSON header, then it; the library reads metadata from files alone
     length = int.from_bytes(content[:8], "little")
     return json.loads(content[8 : 8 + length])["__metadata__"]

@@ -3,7 +3,6 @@
 import importlib.util
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from torch import Tensor, nn
 
 from app_repro.core.errors import ParamsError
 from app_repro.core.seeds import seed_for
-from app_repro.pruning.masks import prunable
 
 IMAGENET_SIZE = 64
 """From this image size on, torchvision's own stem (7x7, stride 2, max-pool); below it the CIFAR one."""
@@ -152,54 +150,6 @@ def load(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy parameters and buffers by name into `net`, in place: their addresses stay. KeyError names a missing one."""
     for name, tensor in net.state_dict().items():
         tensor.copy_(tensors[name])
-
-
-@dataclass(frozen=True)
-class Cost:
-    """FLOPs of one image's forward pass, two a multiply-add; normalisation and activations are not counted."""
-
-    layers: dict[str, int]
-    """Prunable layers by weight name."""
-    other: int
-    """Linear layers."""
-
-    @property
-    def total(self) -> int:
-        """All layers together."""
-        return sum(self.layers.values()) + self.other
-
-
-def cost(arch: str, classes: int, image_size: int, channels: int = 3) -> Cost:
-    """Count the FLOPs of `arch` on shapes alone (nothing is allocated or computed)."""
-    layers: dict[str, int] = {}
-    other = 0
-
-    def count(name: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
-        nonlocal other
-        if isinstance(module, nn.Conv2d):
-            layers[f"{name}.weight"] = 2 * output.shape[2] * output.shape[3] * module.weight.numel()
-        elif isinstance(module, nn.Linear):
-            other += 2 * module.weight.numel()
-
-    with torch.device("meta"):
-        net = build(arch, classes, image_size, channels)
-        for name, module in net.named_modules():
-            module.register_forward_hook(partial(count, name))
-        net.eval()(torch.empty(1, channels, image_size, image_size))
-    return Cost({name: layers[name] for name in prunable(net)}, other)
-
-
-def describe(arch: str, classes: int, image_size: int, channels: int = 3) -> dict[str, Any]:
-    """`network` part of a record: parameters, and each prunable layer's weights and FLOPs."""
-    counted = cost(arch, classes, image_size, channels)
-    with torch.device("meta"):
-        net = build(arch, classes, image_size, channels)
-    weights = {name: weight.numel() for name, weight in prunable(net).items()}
-    return {
-        "parameters": sum(parameter.numel() for parameter in net.parameters()),
-        "layers": {name: {"weights": n, "flops": counted.layers[name]} for name, n in weights.items()},
-        "other_flops": counted.other,
-    }
 
 
 Builder = Callable[..., nn.Module]

@@ -7,7 +7,7 @@ from app_repro.config import grid as params
 from app_repro.execution import forecast
 from app_repro.execution.plan import Row, Shape
 from app_repro.execution.speeds import Speed, Speeds
-from app_repro.training import networks
+from app_repro.training import flops
 
 SHAPE = Shape(100, 20, 10, 8, 1)
 IDLE = "if the devices do nothing else and workers start at once"
@@ -34,7 +34,7 @@ def test_evaluating_costs_a_third_of_training() -> None:
 
 def test_memory_is_at_least_four_copies_of_the_network_and_the_images() -> None:
     found = made(Speed(0.5, "basis"))
-    parameters = networks.describe("resnet8s", 10, 8, 1)["parameters"]
+    parameters = flops.describe("resnet8s", 10, 8, 1)["parameters"]
     assert (found.memory_bytes, found.memory_is_measured) == (16 * parameters + 120 * 64, False)
 
 

@@ -5,7 +5,7 @@ from app_repro.config import grid
 from app_repro.execution import cost, growth, plan, worker
 from app_repro.records import record
 from app_repro.records.store import Store
-from app_repro.training import networks
+from app_repro.training import flops
 
 
 def lines(**changes) -> dict[str, growth.Growth]:
@@ -31,7 +31,7 @@ def test_cost_is_proportional_to_images_and_epochs_and_counts_flops_anew_for_a_s
         0.25, rel=1e-2
     )
     assert counted["12 epochs"].times == 4
-    large = networks.cost("resnet20s", 10, 64, 3).total / networks.cost("resnet20s", 10, 32, 3).total
+    large = flops.cost("resnet20s", 10, 64, 3).total / flops.cost("resnet20s", 10, 32, 3).total
     assert counted["64 pixels"].times == pytest.approx(large) and counted["32 pixels"].times == 1
 
 
@@ -58,7 +58,7 @@ def test_the_law_is_said_with_counted_numbers() -> None:
 def test_several_gpus_are_refused_with_counts_and_no_figure_of_time() -> None:
     cell = grid.parse(settings(dataset="cifar10", arch="resnet50", method="dense", batch_size=64)).specs[0]
     text = growth.over_gpus(cell, cost.PUBLISHED["cifar10"])
-    parameters = networks.describe("resnet50", 10, 32, 3)["parameters"]
+    parameters = flops.describe("resnet50", 10, 32, 3)["parameters"]
     assert f"{4 * parameters / 1e6:.1f} MB of float32 gradients" in text and "over 32 images each" in text
     assert "seconds" not in text and "nobody has measured" in text
     assert growth.as_table(growth.growth(cell, cost.PUBLISHED["cifar10"])).splitlines()[2].startswith("as planned")

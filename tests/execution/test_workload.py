@@ -1,6 +1,6 @@
 """What is counted before a run is the same as what the networks say and the streams hold.
 
-`python tests/execution/test_workload.py` writes app_repro/execution/workload.json anew from models.describe.
+`python tests/execution/test_workload.py` writes app_repro/execution/workload.json anew from training.flops.describe.
 """
 
 import json
@@ -17,18 +17,18 @@ FILE = PACKAGE / "execution/workload.json"
 
 def sizes() -> dict[str, list[int]]:
     """[parameters, prunable weights, FLOPs of an image] of every network on every published shape that it can take."""
-    from app_repro.training import networks
+    from app_repro.training import flops, networks
 
     large = Shape(0, 0, 14, 224, 3)
     found = {}
     for arch, (_, smallest) in networks.ARCHITECTURES.items():
         for shape in (*cost.PUBLISHED.values(), large):
             if shape.size >= smallest:
-                of = networks.describe(arch, shape.classes, shape.size, shape.channels)
+                of = flops.describe(arch, shape.classes, shape.size, shape.channels)
                 layers = of["layers"].values()
-                flops = of["other_flops"] + sum(layer["flops"] for layer in layers)
+                total = of["other_flops"] + sum(layer["flops"] for layer in layers)
                 key = f"{arch} {shape.classes} {shape.size} {shape.channels}"
-                found[key] = [of["parameters"], sum(layer["weights"] for layer in layers), flops]
+                found[key] = [of["parameters"], sum(layer["weights"] for layer in layers), total]
     return found
 
 

@@ -12,7 +12,7 @@ from app_repro.core.paths import PACKAGE
 
 PENDING = {("execution", "claims"), ("execution", "report")}
 PENDING_DOORS = {
-    *("training/flops", "execution/computing", "records/transfer", "records/frame"),
+    *("execution/computing", "records/transfer", "records/frame"),
     *("records/provenance", "report/tables/table"),
 }
 

@@ -17,7 +17,7 @@ from app_repro.core import files
 from app_repro.core.errors import DiskFullError, DivergedError, IntegrityError, Stopped
 from app_repro.records import record, store
 from app_repro.records.store import RunFolder, Store, label, lay_out
-from app_repro.training.networks import describe
+from app_repro.training.flops import describe
 
 HOLDER = """
 import sys, time; from pathlib import Path; from app_repro.records.store import RunFolder

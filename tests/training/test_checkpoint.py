@@ -4,12 +4,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load
+from tiny import CPU, dataset, spec_of
 from torch import nn
 
+from app_repro.core.errors import IntegrityError
+from app_repro.data.megabatches import split
 from app_repro.pruning import masks
+from app_repro.records.store import RunFolder
 from app_repro.training import checkpoint, networks
 from app_repro.training.fit import Progress
+from app_repro.training.images import Images
 from app_repro.training.optimizer import OptimSettings, momentum_of, optimizer_for
+from app_repro.training.run import Run
 
 RECIPE = OptimSettings(5, 4, 0.1, 0.9, 1e-4, (2,), 0.1, True, "fp32")
 POSITION = {"run_id": "0123456789ab", "finished": 3, "scored": {"seconds": 0.1 + 0.2, "samples": 7}}
@@ -114,3 +120,26 @@ def test_a_state_is_what_it_was_when_it_was_taken(saved) -> None:
     step(net, sgd)
     assert bits(load(checkpoint.encode(state))) == at_once
     assert bits(load(checkpoint.encode(checkpoint.take(net, sgd, mask, Progress(), {})))) != at_once
+
+
+def test_a_finished_run_s_network_is_read_back_with_its_logits(tmp_path) -> None:
+    """Trained for two megabatches, so that BatchNorm's statistics differ from those of a new network."""
+    spec, data = spec_of(sb=2, epochs=1, milestones=[], criterion="magnitude"), dataset(80)
+    cut = split(80, 80, 2, order="file", val_fraction=0.1, split_seed=0)
+    run = Run(spec, data, cut, CPU, RunFolder(tmp_path))
+    run.go()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(checkpoint.encode_weights(run.net))
+    net = checkpoint.load_network(spec, data, path)
+    images, _ = Images.load(data, "test", CPU).clean(torch.arange(80))
+    with torch.no_grad():
+        assert not net.training and torch.equal(net(images), run.net.eval()(images))
+    assert masks.holds(masks.prunable(net), run.mask)
+
+
+@pytest.mark.parametrize("content", [b"", b"damaged", checkpoint.encode_mask({"fc": torch.ones(2, 2).bool()})])
+def test_what_is_not_the_network_s_weights_is_refused_by_the_name_of_the_file(tmp_path, content) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(IntegrityError, match=r"model\.safetensors: .*run it again"):
+        checkpoint.load_network(spec_of(), dataset(20), path)

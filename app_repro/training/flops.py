@@ -1,0 +1,59 @@
+"""What a network costs: FLOPs of one image, parameters and weights by layer, counted from shapes alone."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from app_repro.pruning.masks import prunable
+from app_repro.training.networks import build
+
+
+@dataclass(frozen=True)
+class Cost:
+    """FLOPs of one image's forward pass, two a multiply-add; normalisation and activations are not counted."""
+
+    layers: dict[str, int]
+    """Prunable layers by weight name."""
+    other: int
+    """Linear layers."""
+
+    @property
+    def total(self) -> int:
+        """All layers together."""
+        return sum(self.layers.values()) + self.other
+
+
+def cost(arch: str, classes: int, image_size: int, channels: int = 3) -> Cost:
+    """Count the FLOPs of `arch` on shapes alone (nothing is allocated or computed)."""
+    layers: dict[str, int] = {}
+    other = 0
+
+    def count(name: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        nonlocal other
+        if isinstance(module, nn.Conv2d):
+            layers[f"{name}.weight"] = 2 * output.shape[2] * output.shape[3] * module.weight.numel()
+        elif isinstance(module, nn.Linear):
+            other += 2 * module.weight.numel()
+
+    with torch.device("meta"):
+        net = build(arch, classes, image_size, channels)
+        for name, module in net.named_modules():
+            module.register_forward_hook(partial(count, name))
+        net.eval()(torch.empty(1, channels, image_size, image_size))
+    return Cost({name: layers[name] for name in prunable(net)}, other)
+
+
+def describe(arch: str, classes: int, image_size: int, channels: int = 3) -> dict[str, Any]:
+    """`network` part of a record: parameters, and each prunable layer's weights and FLOPs."""
+    counted = cost(arch, classes, image_size, channels)
+    with torch.device("meta"):
+        net = build(arch, classes, image_size, channels)
+    weights = {name: weight.numel() for name, weight in prunable(net).items()}
+    return {
+        "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "layers": {name: {"weights": n, "flops": counted.layers[name]} for name, n in weights.items()},
+        "other_flops": counted.other,
+    }
