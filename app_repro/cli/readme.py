@@ -9,11 +9,10 @@ from app_repro.claims.variance import Pool
 from app_repro.core import files
 from app_repro.core.paths import BENCHES, PUBLISHED
 from app_repro.machine import speed_table
-from app_repro.records.runs import RunRecord
+from app_repro.records.runs import RunRecord, read_intact
 from app_repro.records.settings import group
 from app_repro.report.figures import figures
 from app_repro.report.tables.main import main_table, to_overview
-from app_repro.report.write import read_intact
 
 SECTIONS = {"demo": ("framework", "anytime"), "audit": ("density", "accuracy")}
 """Folders of published records of which README.md shows the main table, and the figures of them that it shows."""

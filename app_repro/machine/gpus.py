@@ -32,13 +32,11 @@ def gpu(device: str) -> Answer:
         return "ok", "device: cpu asks for none", ""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count and device.startswith("cuda:") and int(device[5:]) >= count:
-        count_text, named = (
-            ("is 1 GPU", "cuda:0") if count == 1 else (f"are {count} GPUs", f"cuda:0 to cuda:{count - 1}")
-        )
-        return "fail", f"device: {device}, and there {count_text} here", f"device: auto, or {named}"
+        number, names = ("is 1 GPU", "cuda:0") if count == 1 else (f"are {count} GPUs", f"cuda:0 to cuda:{count - 1}")
+        return "fail", f"device: {device}, and there {number} here", f"device: auto, or {names}"
     if count:
-        names = [torch.cuda.get_device_properties(index) for index in range(count)]
-        return "ok", ", ".join(f"{item.name} ({item.total_memory / 1e9:.0f} GB)" for item in names), ""
+        gpus = [torch.cuda.get_device_properties(index) for index in range(count)]
+        return "ok", ", ".join(f"{item.name} ({item.total_memory / 1e9:.0f} GB)" for item in gpus), ""
     if driver_version():
         if torch.version.cuda is None:
             return "fail", "a driver is here, but torch is its CPU build", "use the image, or device: cpu"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,20 @@ def read(roots: Sequence[Path]) -> Records:
         found[run_id] = run
     runs = tuple(found[run_id] for run_id in sorted(found))
     return Records(runs, tuple(problems), tuple(notes), tuple(damaged))
+
+
+def read_intact(folders: Sequence[Path]) -> Records:
+    """Every run whose record lies below `folders`, each once as `read` chooses, in the order of their paths.
+
+    Raises DataError if there is none, IntegrityError naming a damaged record.
+    """
+    records = read(folders)
+    if records.damaged:
+        raise IntegrityError(records.damaged[0])
+    if not records.runs:
+        names = ", ".join(map(str, folders or KNOWN))
+        raise DataError(f"no record under {names}; run `app-repro run`, or `app-repro demo`, which reports too")
+    return replace(records, runs=tuple(sorted(records.runs, key=lambda run: run.path)))
 
 
 def record_files(root: Path) -> Iterator[Path]:

@@ -20,9 +20,7 @@ def show(folders: Sequence[Path], name: str, out: Path | None) -> str:
     Written to `out` too: a file, or a folder that gets <run's name>.md. Raises DataError for a run that is not there,
     IntegrityError for a damaged record, ParamsError for an `out` that cannot be a file.
     """
-    from app_repro.report.write import read_intact
-
-    records = read_intact(runs.known(folders)).runs
+    records = runs.read_intact(runs.known(folders)).runs
     try:
         run = runs.find(records, name)
     except DataError as error:

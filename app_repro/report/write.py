@@ -1,8 +1,7 @@
 """The report: tables, metrics.json, plots, figures and the page from records alone, without torch."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from app_repro.claims import claims_file, verify
@@ -10,7 +9,6 @@ from app_repro.claims.matching import index
 from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
 from app_repro.core import files
-from app_repro.core.errors import DataError, IntegrityError
 from app_repro.records import runs, settings
 from app_repro.records.record import remark
 from app_repro.records.runs import Records, RunRecord
@@ -27,7 +25,7 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> str:
     nothing is judged. Raises DataError without a record, IntegrityError naming a damaged one, ClaimsError.
     """
     places = runs.known(folders)
-    records = read_intact(places)
+    records = runs.read_intact(places)
     reported = claims_file.load(claims) if claims else ()
     contents = [run.content for run in records.runs]
     histories = {key: one for place in places for key, one in series_curves.read(place).items()}
@@ -40,21 +38,6 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> str:
             verdicts = verify.Report((), (), ("No claims file: no verdicts.", *records.notes))
         index_html = page.write(out, verdicts, tables, drawn, records.runs)
     return f"{text}\n\nthe page: {index_html}; `app-repro report --open` shows it"
-
-
-def read_intact(folders: Iterable[Path]) -> Records:
-    """Every run whose record lies below `folders`, each once as runs.read chooses, in the order of their paths.
-
-    Raises DataError if there is none, IntegrityError naming a damaged record.
-    """
-    places = list(folders)
-    records = runs.read(places)
-    if records.damaged:
-        raise IntegrityError(records.damaged[0])
-    if not records.runs:
-        names = ", ".join(map(str, places or runs.KNOWN))
-        raise DataError(f"no record under {names}; run `app-repro run`, or `app-repro demo`, which reports too")
-    return replace(records, runs=tuple(sorted(records.runs, key=lambda run: run.path)))
 
 
 def write_tables(records: Records, claims: Sequence[Claim], out: Path) -> tuple[str, list[Table]]:

@@ -6,7 +6,7 @@ from by_hand import a_record
 from app_repro.cli import readme
 from app_repro.core import files
 from app_repro.core.paths import PACKAGE
-from app_repro.report import write
+from app_repro.records.runs import read_intact
 from app_repro.report.figures import figures
 
 
@@ -28,6 +28,6 @@ def test_the_figures_it_shows_are_those_of_the_published_records(tmp_path) -> No
     ]
     for name in shown:
         section = Path(name).parent.name
-        contents = [run.content for run in write.read_intact([root / readme.PUBLISHED / section]).runs]
+        contents = [run.content for run in read_intact([root / readme.PUBLISHED / section]).runs]
         figures.write_one(Path(name).stem, contents, tmp_path, ["svg"])
         assert (tmp_path / Path(name).name).read_bytes() == (root / name).read_bytes()

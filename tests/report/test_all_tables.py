@@ -51,7 +51,7 @@ def golden_records() -> list[dict[str, Any]]:
 def golden_files() -> dict[str, str]:
     """Name -> text: every table as Markdown, the main one in every format."""
     made = all_tables(pages.run_records(golden_records()), claims())
-    files = {f"{table.name}.md": formats.markdown(table) for table in made}
+    files = {f"{table.name}.md": formats.to_markdown(table) for table in made}
     return files | {f"main.{ending}": form(made[0]) for ending, form in formats.FORMATS.items()}
 
 

@@ -28,13 +28,13 @@ def runs(tmp_path):
 
 
 def overview(folder: Path) -> list[str]:
-    records = write.read_intact([folder]).runs
+    records = evidence.read_intact([folder]).runs
     groups = settings.group(records)
     return to_overview(main_table(groups, Pool(records)), groups).splitlines()
 
 
 def test_means_are_over_seeds_by_hand(runs) -> None:
-    records = write.read_intact([runs]).runs
+    records = evidence.read_intact([runs]).runs
     groups = settings.group(records)
     table = main_table(groups, Pool(records))
     cer = [column.key for column in table.columns].index("cer")
@@ -70,7 +70,7 @@ def test_a_diverged_run_is_left_out_and_named(runs, tmp_path) -> None:
 
 def test_published_single_files_count_too_and_a_run_counts_once(runs) -> None:
     files.write_sealed(runs / "published.json", a_record(1, 60))
-    assert len(write.read_intact([runs]).runs) == 4
+    assert len(evidence.read_intact([runs]).runs) == 4
 
 
 def test_tables_and_verdicts_read_each_record_once(runs, tmp_path, monkeypatch) -> None:
@@ -82,11 +82,11 @@ def test_tables_and_verdicts_read_each_record_once(runs, tmp_path, monkeypatch) 
 
 def test_no_record_is_one_line_and_a_damaged_one_is_named(runs, tmp_path) -> None:
     with pytest.raises(DataError, match="no record under"):
-        write.read_intact([tmp_path / "empty"])
+        evidence.read_intact([tmp_path / "empty"])
     path = runs / "app1/record.json"
     path.write_text(path.read_text().replace("60", "61", 1))
     with pytest.raises(IntegrityError, match=r"app1/record\.json"):
-        write.read_intact([runs])
+        evidence.read_intact([runs])
 
 
 def test_files_agree_with_each_other(runs, tmp_path) -> None:
@@ -107,7 +107,7 @@ def test_folders_are_searched_through_and_one_s_own_record_counts(runs, tmp_path
     files.write_sealed(tmp_path / "more/grid/deep/one.json", a_record(1, 60))
     files.write_sealed(tmp_path / "z/one.json", a_record(1, 60))
     files.write_sealed(tmp_path / "more/grid/deep/other.json", a_record(9, 60))
-    found = write.read_intact([tmp_path / "more", runs, tmp_path / "z"])
+    found = evidence.read_intact([tmp_path / "more", runs, tmp_path / "z"])
     assert len(found.runs) == 5 and not found.notes
     assert {run.content["run_id"]: run.path.name for run in found.runs}[a_record(1)["run_id"]] == "record.json"
 
@@ -144,7 +144,7 @@ def test_verify_report_and_power_look_at_own_and_published_runs(tmp_path, monkey
 def test_without_a_folder_those_that_exist_count(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"no record under data/runs, data/published; run .*`app-repro demo`"):
-        write.read_intact(evidence.known([]))
+        evidence.read_intact(evidence.known([]))
     PUBLISHED.mkdir(parents=True)
     assert evidence.known([]) == [PUBLISHED]
     RUNS.mkdir()

@@ -1,12 +1,11 @@
 """What a figure shows, before it is drawn: rows from records, with title, caption and text for the blind."""
 
-import math
-import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app_repro.claims.judgement import mean_of, spread_of
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records import settings
@@ -149,11 +148,7 @@ def panels(rows: Iterable[Row], *shared: str) -> dict[str, list[Row]]:
 
 def mean_sd(values: Sequence[float], factor: float = 1.0) -> tuple[float, float | None]:
     """Mean and standard deviation over seeds (None for one seed), times `factor` afterwards: rounded as in a table."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return factor * mean, None
-    # by hand: statistics.stdev computes in fractions, a hundred times slower, and figures ask thousands of times
-    return factor * mean, factor * math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return factor * mean_of(values), factor * spread_of(values) if len(values) > 1 else None
 
 
 def shown(mean: float, sd: float | None, digits: int = 2) -> str:

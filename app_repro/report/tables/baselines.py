@@ -1,4 +1,4 @@
-"""How far runs are from the baselines, dense and osp, paired by seed, beside the differences that were reported."""
+"""The table of differences: methods minus the baselines dense and osp, paired by seed, beside reported ones."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -26,17 +26,25 @@ NOTE = (
 )
 
 Pairing = tuple[str, str, str]
-"""Metric, and the settings (Run.setting) of both sides."""
+"""Metric, and the settings (RunRecord.setting) of both sides."""
 
 
-def differences(made: Sequence[Group], claims: Sequence[Claim], runs: Index, pool: Pool) -> Table:
-    """A row a group that prunes, baseline and metric; last, a row a reported difference without runs."""
+def differences(groups: Sequence[Group], claims: Sequence[Claim], runs: Index, pool: Pool) -> Table:
+    """A row per pruning group, baseline and metric; after them a row per reported difference that no runs are for.
+
+    `runs`: matching.index of all runs; `pool`: their noise. Differences are in the record's unit.
+    """
     reported, rest = _reported(claims, runs)
     absent = [
         (claim, side_specs(claim, claim.method, name, seeds(claim)[0])[0], remark) for claim, name, remark in rest
     ]
-    keys = settings.varying([*(one.settings for one in made), *(settings.planned(spec) for _, spec, _ in absent)])
-    rows = [row for one in made for other in _baselines(one, made) for row in _rows(one, other, keys, reported, pool)]
+    keys = settings.varying([*(group.settings for group in groups), *(settings.planned(spec) for _, spec, _ in absent)])
+    rows = [
+        row
+        for group in groups
+        for other in _baselines(group, groups)
+        for row in _rows(group, other, keys, reported, pool)
+    ]
     for claim, spec, remark in absent:
         head = (*grouping.labels(settings.planned(spec), keys), table.label(claim.against[0]), _metric(claim.metric))
         rows.append((*head, NOTHING, NOTHING, NOTHING, *_beside(claim, None, remark)))
@@ -53,39 +61,37 @@ def differences(made: Sequence[Group], claims: Sequence[Claim], runs: Index, poo
         Column("share", "share", True),
         Column(*texts[1]),
     )
-    note = " ".join([NOTE, *grouping.gaps(made)])
+    note = " ".join([NOTE, *grouping.gaps(groups)])
     return Table("differences", "Against dense and osp, beside the reported differences", note, columns, tuple(rows))
 
 
-def _baselines(one: Group, made: Sequence[Group]) -> Iterator[Group]:
-    """Groups that `one` is held against: dense ones that share all but the pruning, osp that shares all but when."""
-    if not one.runs or one.settings["method"] == "dense":
+def _baselines(group: Group, groups: Sequence[Group]) -> Iterator[Group]:
+    """Baselines of `group`: dense groups that differ in pruning alone, osp groups that differ in the method."""
+    if not group.runs or group.settings["method"] == "dense":
         return
-    mine = one.runs[0]
-    for other in made:
+    for other in groups:
         method = other.settings["method"]
-        if not other.runs or method not in BASELINES or method == one.settings["method"]:
+        if not other.runs or method not in BASELINES or method == group.settings["method"]:
             continue
-        theirs = other.runs[0]
-        same_pruning = mine.setting_without("method") == theirs.setting_without("method")
-        if one.contest == other.contest and (method == "dense" or same_pruning):
+        same_pruning = group.runs[0].setting_without("method") == other.runs[0].setting_without("method")
+        if group.contest == other.contest and (method == "dense" or same_pruning):
             yield other
 
 
 def _rows(
-    one: Group, other: Group, keys: Sequence[str], reported: dict[Pairing, tuple[Claim, str]], pool: Pool
+    group: Group, other: Group, keys: Sequence[str], reported: dict[Pairing, tuple[Claim, str]], pool: Pool
 ) -> Iterator[tuple[Cell, ...]]:
-    """A row a metric; none where the two have no seed in common."""
+    """A row per metric; none where the two groups have no seed in common."""
     for metric, scale in SCALES.items():
-        found = contrast(one, other, metric, pool)
-        if not found.differences:
+        measured = contrast(group, other, metric, pool)
+        if not measured.differences:
             return
-        low, high = found.interval or (None, None)
-        shown = low is not None and high is not None and low * high > 0
-        difference = table.mean(found.differences, scale, found.runs, signed=True, best=shown)
-        ends = (table.number(end, scale, found.runs, signed=True) for end in (low, high))
-        claim, remark = reported.get((metric, one.runs[0].setting, other.runs[0].setting), (None, ""))
-        head = (*grouping.labels(one.settings, keys), table.label(other.settings["method"]), _metric(metric))
+        low, high = measured.interval or (None, None)
+        excludes_zero = low is not None and high is not None and low * high > 0
+        difference = table.mean(measured.differences, scale, measured.runs, signed=True, best=excludes_zero)
+        ends = (table.number(end, scale, measured.runs, signed=True) for end in (low, high))
+        claim, remark = reported.get((metric, group.runs[0].setting, other.runs[0].setting), (None, ""))
+        head = (*grouping.labels(group.settings, keys), table.label(other.settings["method"]), _metric(metric))
         yield (*head, difference, *ends, *_beside(claim, difference, remark))
 
 
@@ -108,8 +114,8 @@ def _beside(claim: Claim | None, measured: Cell | None, remark: str) -> tuple[Ce
 def _reported(
     claims: Sequence[Claim], runs: Index
 ) -> tuple[dict[Pairing, tuple[Claim, str]], list[tuple[Claim, str, str]]]:
-    """Reported differences by the pair of settings that is run for them, with remark; and those that no pair is for."""
-    found: dict[Pairing, tuple[Claim, str]] = {}
+    """Reported differences with their remark, by the pair of settings run for them; and those without a pair."""
+    reported: dict[Pairing, tuple[Claim, str]] = {}
     absent = []
     for claim in claims:
         if claim.kind != "difference":
@@ -119,13 +125,13 @@ def _reported(
             absent += [] if cells else [(claim, protocol, "not run")]
             for cell in cells:
                 sides = [_finished(cell.sides[side].values()) for side in claim.sides]
-                lost = [f"diverged: {s} seed {n}" for s in claim.sides for n, run in _diverged(cell.sides[s])]
-                remark = "; ".join([*cell.deviations, *lost, *(f"missing: {text}" for text in cell.missing)])
+                diverged = [f"diverged: {s} seed {n}" for s in claim.sides for n, run in _diverged(cell.sides[s])]
+                remark = "; ".join([*cell.deviations, *diverged, *(f"missing: {text}" for text in cell.missing)])
                 if all(sides) and claim.against[0] in BASELINES and claim.metric in SCALES:
-                    found[claim.metric, sides[0][0].setting, sides[1][0].setting] = (claim, remark)
+                    reported[claim.metric, sides[0][0].setting, sides[1][0].setting] = (claim, remark)
                 else:
                     absent.append((claim, protocol, remark or "no finished pair"))
-    return found, absent
+    return reported, absent
 
 
 def _diverged(runs: dict[int, RunRecord]) -> list[tuple[int, RunRecord]]:

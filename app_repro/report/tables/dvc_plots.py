@@ -16,7 +16,10 @@ DRAWN = tuple(metrics.of_megabatches("plots"))
 
 
 def save(per_megabatch: Table, target: Path) -> list[Path]:
-    """stream/<setting>.csv, a line a megabatch, and final.csv, a line a setting, into `target`; the files written."""
+    """Write stream/<setting>.csv (a line per megabatch) and final.csv (a line per setting) into `target`.
+
+    Returns the files written; older files in stream/ are removed.
+    """
     keys = [column.key for column in per_megabatch.columns]
     first = keys.index("megabatch")
     places = [keys.index(key) for key in DRAWN]
@@ -26,14 +29,14 @@ def save(per_megabatch: Table, target: Path) -> list[Path]:
         curves.setdefault(name, []).append([row[first].value, *(row[place].value for place in places)])
     for old in target.glob("stream/*.csv"):  # what this function made of other records
         old.unlink()
-    made = {
+    texts = {
         target / "stream" / f"{_file(name)}.csv": _csv(("megabatch", *DRAWN), rows) for name, rows in curves.items()
     }
     ends = ([name, *rows[-1][1:]] for name, rows in curves.items())
-    made[target / "final.csv"] = _csv(("setting", *DRAWN), ends)
-    for path, text in made.items():
+    texts[target / "final.csv"] = _csv(("setting", *DRAWN), ends)
+    for path, text in texts.items():
         files.write_text(path, text)
-    return list(made)
+    return list(texts)
 
 
 def _file(name: str) -> str:

@@ -15,7 +15,7 @@ LONG = 40
 
 
 def save(table: Table, target: Path) -> list[Path]:
-    """`table` in every format, as `target`/<name>.<ending>; the files written."""
+    """Write `table` in every format as `target`/<name>.<ending>; the files written."""
     written = []
     for ending, form in FORMATS.items():
         path = target / f"{table.name}.{ending}"
@@ -24,7 +24,7 @@ def save(table: Table, target: Path) -> list[Path]:
     return written
 
 
-def markdown(table: Table) -> str:
+def to_markdown(table: Table) -> str:
     """Title, table and note; the best in bold. A bar inside a text is escaped."""
 
     def text(cell: Cell) -> str:
@@ -44,13 +44,13 @@ def markdown(table: Table) -> str:
 
 
 def _plain(text: str) -> str:
-    """On one line, and nothing in it that Markdown takes for a column, emphasis or HTML."""
+    """On one line, with what Markdown takes for a column, emphasis or HTML escaped."""
     for special in "\\|*<":
         text = text.replace(special, f"\\{special}")
     return " ".join(text.split())
 
 
-def latex(table: Table) -> str:
+def to_latex(table: Table) -> str:
     """A booktabs table to \\input, its note below; from LONG rows on a longtable, which breaks over pages."""
     layout = "".join("r" if column.number else "l" for column in table.columns)
     head = " & ".join(escape(column.heading) for column in table.columns) + r" \\"
@@ -98,8 +98,8 @@ def escape(text: str) -> str:
     return text.translate(_LATEX)
 
 
-def as_csv(table: Table) -> str:
-    """A line a row, full precision; a column of means is followed by <key>_sd and <key>_n."""
+def to_csv(table: Table) -> str:
+    """A line per row, in full precision; a column of means is followed by <key>_sd and <key>_n."""
     measured = [any(row[place].n is not None for row in table.rows) for place in range(len(table.columns))]
     buffer = io.StringIO()
     out = csv.writer(buffer, lineterminator="\n")
@@ -115,31 +115,33 @@ def as_csv(table: Table) -> str:
     return buffer.getvalue()
 
 
-def as_json(table: Table) -> str:
+def to_json(table: Table) -> str:
     """Columns, rows as {key: cell}, and `runs`: the lists of run ids that cells name by their place in it.
 
-    A cell: value, text shown, sd, n, best, runs; a label has the first two alone.
+    A cell: value, shown, sd, n, best, runs; a label has only the first two.
     """
     keys = [column.key for column in table.columns]
-    behind: dict[tuple[str, ...], int] = {}
-    rows = [json.dumps({key: _cell(cell, behind) for key, cell in zip(keys, row, strict=True)}) for row in table.rows]
+    run_lists: dict[tuple[str, ...], int] = {}
+    rows = [
+        json.dumps({key: _cell(cell, run_lists) for key, cell in zip(keys, row, strict=True)}) for row in table.rows
+    ]
     head = {"name": table.name, "title": table.title, "note": table.note}
-    content = head | {"columns": [vars(column) for column in table.columns], "runs": list(behind)}
+    content = head | {"columns": [vars(column) for column in table.columns], "runs": list(run_lists)}
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
     return "{\n" + ",\n".join([*lines, '"rows": [\n' + ",\n".join(rows) + "\n]"]) + "\n}\n"
 
 
-def _cell(cell: Cell, behind: dict[tuple[str, ...], int]) -> dict[str, Any]:
-    """What is said of the cell; its runs as a place in `behind`, to which they are added."""
-    found: dict[str, Any] = {"value": cell.value, "shown": cell.shown}
-    found |= {"runs": behind.setdefault(cell.runs, len(behind))} if cell.runs else {}
-    found |= {"sd": cell.sd, "n": cell.n} if cell.n is not None else {}
-    return found | ({"best": True} if cell.best else {})
+def _cell(cell: Cell, run_lists: dict[tuple[str, ...], int]) -> dict[str, Any]:
+    """The cell as a dict; its runs as their index in `run_lists`, to which they are added."""
+    values: dict[str, Any] = {"value": cell.value, "shown": cell.shown}
+    values |= {"runs": run_lists.setdefault(cell.runs, len(run_lists))} if cell.runs else {}
+    values |= {"sd": cell.sd, "n": cell.n} if cell.n is not None else {}
+    return values | ({"best": True} if cell.best else {})
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {
-    "md": markdown,
-    "tex": latex,
-    "csv": as_csv,
-    "json": as_json,
+    "md": to_markdown,
+    "tex": to_latex,
+    "csv": to_csv,
+    "json": to_json,
 }

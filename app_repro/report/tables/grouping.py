@@ -13,7 +13,7 @@ _TEXTS = (*ALWAYS, "criterion", "scope", "replay", "precision", "milestones", "e
 
 
 def columns(keys: Sequence[str]) -> tuple[Column, ...]:
-    """A column a setting."""
+    """A column per setting."""
     return tuple(Column(key, HEADINGS.get(key, key.replace("_", " ")), key not in _TEXTS) for key in keys)
 
 
@@ -23,24 +23,24 @@ def labels(settings: dict[str, Any], keys: Sequence[str]) -> tuple[Cell, ...]:
 
 
 def gaps(groups: Sequence[Group]) -> list[str]:
-    """Sentences about what is not there: diverged runs, methods without runs, settings with one seed only."""
-    lost = [f"{one.name} seed {run.seed} ({run.content['run_id']})" for one in groups for run in one.diverged]
-    present: dict[str, list[Group]] = {}
-    for one in groups:
-        present.setdefault(one.contest, []).append(one)
-    lacking: dict[str, list[str]] = {}
-    for members in present.values():
-        have = [one.settings["method"] for one in members]
-        if missing := [method for method in METHODS if method not in have]:
-            lacking.setdefault(", ".join(missing), []).append(members[0].contest_name)
-    absent = [f"{methods} ({table.listed(contests)})" for methods, contests in lacking.items()]
-    single = [one for one in groups if len(one.runs) == 1]
-    sentences = [f"Diverged, in no mean: {table.listed(lost)}."] if lost else []
+    """Sentences about what is missing: diverged runs, methods without runs, settings with one seed only."""
+    diverged = [f"{group.name} seed {run.seed} ({run.content['run_id']})" for group in groups for run in group.diverged]
+    contests: dict[str, list[Group]] = {}
+    for group in groups:
+        contests.setdefault(group.contest, []).append(group)
+    without: dict[str, list[str]] = {}
+    for members in contests.values():
+        methods = [group.settings["method"] for group in members]
+        if missing := [method for method in METHODS if method not in methods]:
+            without.setdefault(", ".join(missing), []).append(members[0].contest_name)
+    absent = [f"{methods} ({table.listed(names)})" for methods, names in without.items()]
+    single = [group for group in groups if len(group.runs) == 1]
+    sentences = [f"Diverged, in no mean: {table.listed(diverged)}."] if diverged else []
     sentences += [f"No runs of: {table.listed(absent)}."] if absent else []
     return sentences + ([f"One seed only, so no sd: {listed(single, groups)}."] if single else [])
 
 
 def listed(some: Sequence[Group], groups: Sequence[Group]) -> str:
-    """Names of some of the groups for a note; in one word where it is about every one of several."""
+    """Names of `some` of the groups for a note; "all 3 settings" where these are all of several."""
     everyone = len(some) == len(groups) > 1
-    return f"all {len(groups)} settings" if everyone else table.listed([one.name for one in some])
+    return f"all {len(groups)} settings" if everyone else table.listed([group.name for group in some])

@@ -1,4 +1,4 @@
-"""The main table: what each group of runs reached, what it kept and what it took."""
+"""The main table (what each group of runs reached, kept and took) and the overview made from it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,20 +26,26 @@ NOTE = (
 )
 
 
-def main_table(made: Sequence[Group], pool: Pool) -> Table:
-    """A row a group: its settings, then each metric as mean ± sd (n), in the record's unit; energy where known."""
-    keys = settings.varying([one.settings for one in made])
+def main_table(groups: Sequence[Group], pool: Pool) -> Table:
+    """A row per group: its settings, then each metric as mean ± sd (n), in the record's unit; energy if any run has it.
+
+    `pool`: the noise of all runs. Bold: ahead of every group with which it can be compared (contrasts.best).
+    """
+    keys = settings.varying([group.settings for group in groups])
     scales = metrics.scales("main")
-    if not any(run.measured("energy_joules") for one in made for run in one.runs):
+    if not any(run.measured("energy_joules") for group in groups for run in group.runs):
         del scales["energy_joules"]
-    ahead = _ahead(made, pool)
+    ahead = _ahead(groups, pool)
     rows = tuple(
-        (*grouping.labels(one.settings, keys), *(_cell(one, metric, scale, ahead) for metric, scale in scales.items()))
-        for one in made
+        (
+            *grouping.labels(group.settings, keys),
+            *(_cell(group, metric, scale, ahead) for metric, scale in scales.items()),
+        )
+        for group in groups
     )
     columns = (*grouping.columns(keys), *(Column(metric, scale.heading, True) for metric, scale in scales.items()))
-    silent = ["Energy was not measured."] if "energy_joules" not in scales else []
-    note = " ".join([NOTE, *silent, *grouping.gaps(made), *_devices(made), *_departures(made)])
+    unmeasured = ["Energy was not measured."] if "energy_joules" not in scales else []
+    note = " ".join([NOTE, *unmeasured, *grouping.gaps(groups), *_devices(groups), *_departures(groups)])
     return Table("main", "Every setting: what it reached, what it kept, what it took", note, columns, rows)
 
 
@@ -92,20 +98,20 @@ def _mean_sd(metric: str, cell: Cell) -> str:
     return mean if cell.sd is None else f"{mean} ± {cell.sd * scale.factor:.{scale.digits}f}"
 
 
-def _ahead(made: Sequence[Group], pool: Pool) -> dict[str, set[int]]:
-    """Metric -> the groups (by identity) that are shown to be ahead of all that they can be compared with."""
+def _ahead(groups: Sequence[Group], pool: Pool) -> dict[str, set[int]]:
+    """Metric -> ids (Python's) of the groups that are ahead of all with which they can be compared."""
     contests: dict[str, list[Group]] = {}
-    for one in made:
-        contests.setdefault(one.contest, []).append(one)
+    for group in groups:
+        contests.setdefault(group.contest, []).append(group)
     return {
         metric: {id(first) for rivals in contests.values() if (first := best(rivals, metric, pool))}
         for metric in metrics.competing()
     }
 
 
-def _cell(one: Group, metric: str, scale: Scale, ahead: dict[str, set[int]]) -> Cell:
-    values = [run.measured(metric) for run in one.runs]
-    return table.mean(values, scale, one.ids, best=id(one) in ahead.get(metric, ()))
+def _cell(group: Group, metric: str, scale: Scale, ahead: dict[str, set[int]]) -> Cell:
+    values = [run.measured(metric) for run in group.runs]
+    return table.mean(values, scale, group.ids, best=id(group) in ahead.get(metric, ()))
 
 
 def device(content: dict[str, Any]) -> str:
@@ -113,14 +119,14 @@ def device(content: dict[str, Any]) -> str:
     return str(content["provenance"].get("device", {}).get("name") or "unknown device")
 
 
-def _devices(made: Sequence[Group]) -> list[str]:
-    counts = Counter(device(run.content) for one in made for run in one.runs)
+def _devices(groups: Sequence[Group]) -> list[str]:
+    counts = Counter(device(run.content) for group in groups for run in group.runs)
     return [f"Times: {table.listed([f'{n} runs on {name}' for name, n in counts.most_common()])}."] if counts else []
 
 
-def _departures(made: Sequence[Group]) -> list[str]:
+def _departures(groups: Sequence[Group]) -> list[str]:
     """Sentences about runs whose data is not the publisher's, or whose learning code differs from that of others."""
-    foreign = [one for one in made if any(not run.is_official for run in one.runs)]
-    codes = sorted({run.content["code_digest"] for one in made for run in one.runs})
-    said = [f"Data not as published: {grouping.listed(foreign, made)}."] if foreign else []
-    return said + ([f"Learning code of {len(codes)} versions: {table.listed(codes)}."] if len(codes) > 1 else [])
+    foreign = [group for group in groups if any(not run.is_official for run in group.runs)]
+    codes = sorted({run.content["code_digest"] for group in groups for run in group.runs})
+    sentences = [f"Data not as published: {grouping.listed(foreign, groups)}."] if foreign else []
+    return sentences + ([f"Learning code of {len(codes)} versions: {table.listed(codes)}."] if len(codes) > 1 else [])

@@ -1,10 +1,10 @@
-"""What a table is: named columns, cells that know their value, how it is shown and the runs behind it."""
+"""What a table is: named columns and cells, each with its value, its text and the runs behind it."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app_repro.claims.judgement import mean_of, spread_of
 from app_repro.records.metrics import Scale
 from app_repro.records.settings import in_words
 
@@ -63,24 +63,20 @@ def label(value: Any) -> Cell:
 
 
 def number(value: float | None, scale: Scale, runs: tuple[str, ...] = (), *, signed: bool = False) -> Cell:
-    """A cell of one number that is no mean over seeds: a sum, a bound, a reported value."""
+    """A cell of a number that is not a mean over seeds: a sum, a bound, a reported value."""
     return NOTHING if value is None else Cell(value, _shown(value, scale, signed), runs)
 
 
 def mean(
     values: Sequence[float | None], scale: Scale, runs: tuple[str, ...], *, signed: bool = False, best: bool = False
 ) -> Cell:
-    """Mean ± sd (n) over seeds of what was measured (a None was not); `runs`: the ids behind the values."""
+    """Mean ± sd (n) over seeds of the values that are not None; `runs`: ids of the runs behind the values."""
     known = [float(value) for value in values if value is not None]
     if not known:
         return NOTHING
-    n = len(known)
-    middle = math.fsum(known) / n
-    shown = _shown(middle, scale, signed)
-    sd = math.sqrt(math.fsum((value - middle) ** 2 for value in known) / (n - 1)) if n > 1 else None
-    if sd is not None:
-        shown += f" ± {sd * scale.factor:,.{scale.digits}f}"
-    return Cell(middle, f"{shown} ({n})", runs, best, sd, n)
+    middle, sd = mean_of(known), spread_of(known) if len(known) > 1 else None
+    spread = "" if sd is None else f" ± {sd * scale.factor:,.{scale.digits}f}"
+    return Cell(middle, f"{_shown(middle, scale, signed)}{spread} ({len(known)})", runs, best, sd, len(known))
 
 
 def _shown(value: float, scale: Scale, signed: bool) -> str:

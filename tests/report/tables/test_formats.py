@@ -31,7 +31,7 @@ TABLE = Table(
 
 
 def test_markdown_has_equal_columns_bold_and_nothing_that_breaks_it() -> None:
-    lines = formats.markdown(TABLE).splitlines()
+    lines = formats.to_markdown(TABLE).splitlines()
     grid = [line for line in lines if line.startswith("|")]
     assert len({len(line) for line in grid}) == 1 and len(grid) == 4
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in grid} == {4}
@@ -41,7 +41,7 @@ def test_markdown_has_equal_columns_bold_and_nothing_that_breaks_it() -> None:
 
 
 def test_latex_is_booktabs_and_nothing_in_it_is_a_command_but_ours() -> None:
-    text = formats.latex(TABLE)
+    text = formats.to_latex(TABLE)
     body = text.split("\\midrule\n")[1].split("\n\\bottomrule")[0].splitlines()
     assert "\\begin{tabular}{lrr}\n\\toprule\n" in text and "\\caption{A \\& B}\\label{tab:small}" in text
     assert [len(re.findall(r"(?<!\\)&", line)) for line in body] == [2, 2]
@@ -53,12 +53,12 @@ def test_latex_is_booktabs_and_nothing_in_it_is_a_command_but_ours() -> None:
 
 def test_a_long_table_breaks_over_pages() -> None:
     long = Table("long", "Long", "", COLUMNS, TABLE.rows * (formats.LONG // 2))
-    assert "\\begin{longtable}{lrr}" in formats.latex(long) and "\\endhead" in formats.latex(long)
-    assert "longtable" not in formats.latex(Table("short", "", "", COLUMNS, long.rows[1:]))
+    assert "\\begin{longtable}{lrr}" in formats.to_latex(long) and "\\endhead" in formats.to_latex(long)
+    assert "longtable" not in formats.to_latex(Table("short", "", "", COLUMNS, long.rows[1:]))
 
 
 def test_csv_holds_full_precision_sd_and_n() -> None:
-    rows = list(csv.DictReader(io.StringIO(formats.as_csv(TABLE))))
+    rows = list(csv.DictReader(io.StringIO(formats.to_csv(TABLE))))
     assert list(rows[0]) == ["name", "accuracy", "accuracy_sd", "accuracy_n", "from"]
     assert rows[0] == {
         "name": NASTY, "accuracy": "0.6812345678901234", "accuracy_sd": "0.02", "accuracy_n": "3", "from": "0.1",
@@ -67,7 +67,7 @@ def test_csv_holds_full_precision_sd_and_n() -> None:
 
 
 def test_json_says_which_runs_stand_behind_a_number() -> None:
-    content = json.loads(formats.as_json(TABLE))
+    content = json.loads(formats.to_json(TABLE))
     assert [column["key"] for column in content["columns"]] == ["name", "accuracy", "from"]
     assert content["rows"][0]["accuracy"] == {
         "value": BEST.value, "shown": BEST.shown, "runs": 0, "sd": 0.02, "n": 3, "best": True,
