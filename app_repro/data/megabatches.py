@@ -44,8 +44,8 @@ def split(
     """Cut `images` training images into `megabatches` of m = floor(N / T), the first floor((1 - v) m) of each to train.
 
     Training parts lie first, one after the other, then the validation parts, as the released code has it for T = 8.
-    `order`: "permuted" with `split_seed`, or "file". Limits take the first n of that order; a limited test set is always
-    drawn, since test sets are often sorted by class. Raises ParamsError if a part would be empty.
+    `order`: "permuted" with `split_seed`, or "file". Limits take the first n of that order; a limited test set is
+    always drawn, since test sets are often sorted by class. Raises ParamsError if a part would be empty.
     """
     stream = _order(images, order == "permuted", split_seed, "train", train_limit)
     size = len(stream) // megabatches

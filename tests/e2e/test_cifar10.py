@@ -12,7 +12,7 @@ from app_repro.config import grid
 from app_repro.data import dataset, splits
 from app_repro.records import record
 from app_repro.records.store import Store
-from app_repro.training import stream
+from app_repro.training import images
 from app_repro.training.run import Run
 
 ARCHIVE = Path(__file__).parents[3] / "shared/data/cifar10-jpeg.tar.xz"
@@ -61,12 +61,12 @@ def test_images_that_do_not_fit_the_device_train_the_same_bits(
     spec = splits.with_digest(spec, raw)
     left = []
     for memory in (64 << 30, 0):
-        monkeypatch.setattr(stream, "_memory", lambda device, memory=memory: memory)
+        monkeypatch.setattr(images, "_memory", lambda device, memory=memory: memory)
         keeper = Store(tmp_path / str(memory)).folder(spec)
         cut = splits.cut(spec, raw)
         run = Run(spec, dataset.load(raw / "cifar10"), cut, torch.device("cpu"), keeper, code="c")
         run.go()
-        assert run.train_images.streams == run.test_images.streams == (memory == 0)
+        assert run.train_images.on_host == run.test_images.on_host == (memory == 0)
         bits = {name: tensor.numpy().tobytes() for name, tensor in run.net.state_dict().items()}
         left.append(([record.numbers(item) for item in run.results], bits))
     assert left[0] == left[1]
