@@ -176,7 +176,7 @@ def train(
         run = Run(spec, images, split, torch.device(device), folder, code=code, report=report, should_stop=should_stop)
         diverged = None
         try:
-            while (launched := run.turn()) is not None:
+            while (launched := run.advance()) is not None:
                 yield launched
         except DivergedError as error:
             diverged = error.where

@@ -1,14 +1,16 @@
-"""How one megabatch is trained: epochs, batches, SGD and its learning rate."""
+"""SGD, its settings, and the learning rate of each epoch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
 
+from app_repro.config.spec import RunSpec
+
 
 @dataclass(frozen=True)
 class OptimSettings:
-    """The training part of a run's spec."""
+    """How a megabatch is trained: the fields of RunSpec of the same names."""
 
     epochs: int
     batch_size: int
@@ -20,6 +22,11 @@ class OptimSettings:
     lr_restart: bool
     precision: str
     engine: str = "eager"
+
+    @classmethod
+    def of(cls, spec: RunSpec) -> "OptimSettings":
+        """The optimisation settings of a run."""
+        return cls(**{field.name: getattr(spec, field.name) for field in fields(cls)})
 
     def learning_rate(self, megabatch: int, epoch: int) -> float:
         """Learning rate in `epoch` (0-based) of `megabatch` (1-based): x gamma from each milestone on.

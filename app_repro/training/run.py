@@ -1,4 +1,4 @@
-"""The loop of anytime learning: prune -> train -> evaluate -> append. Resuming is skipping what is finished."""
+"""The loop of a run: per megabatch prune, train, test and append the result; it stops after any step and resumes."""
 
 import contextlib
 import time
@@ -30,7 +30,7 @@ HISTORY = ("train_loss", "train_accuracy", "val_accuracy", "lr")
 
 
 class RunFiles(Protocol):
-    """Where a run keeps its files (store.RunFolder)."""
+    """Where a run keeps its files; records.store.RunFolder is one. Declared here: training knows no records."""
 
     def write_megabatch(self, content: dict[str, Any]) -> None: ...
     def megabatches(self, count: int) -> list[dict[str, Any]] | None: ...
@@ -39,14 +39,12 @@ class RunFiles(Protocol):
     def restart(self) -> None: ...
 
 
-def optim_settings(spec: RunSpec) -> OptimSettings:
-    """The optimisation settings of a spec."""
-    names = OptimSettings.__dataclass_fields__
-    return OptimSettings(**{name: getattr(spec, name) for name in names})
-
-
 class Run:
-    """One run of a spec on a device: everything between two steps, and what carries it on."""
+    """One training run: prunes, trains and tests megabatch by megabatch; stops after any step, resumes with equal bits.
+
+    files: results and states of this run. code: digest of the learning code; a state of other code is not taken up.
+    report: called with plain values after each epoch. should_stop: asked after each step and each scored batch.
+    """
 
     def __init__(
         self,
@@ -70,7 +68,7 @@ class Run:
             self.net = network_of(spec, data, device)
             self.train_batches = batches_of(self.train_images, len(self.train_images.labels))
             self.test_batches = batches_of(self.test_images, len(self.test))
-            self.steps = Steps(self.net, optim_settings(spec))
+            self.steps = Steps(self.net, OptimSettings.of(spec))
             self.mask = masks.full(masks.prunable(self.net))
         self.progress = Progress()
         self.results: list[dict[str, Any]] = []
@@ -81,7 +79,7 @@ class Run:
         self.writer, self.writing = ThreadPoolExecutor(1), Future[None]()
         self.writing.set_result(None)
         self.started, self.wall_before = time.perf_counter(), 0.0
-        self.work = self._all()
+        self.launches = self._megabatches()
 
     @property
     def megabatch(self) -> int:
@@ -93,54 +91,58 @@ class Run:
 
         Raises DivergedError (state unchanged) and Stopped (state saved).
         """
-        while self.turn() is not None:
+        while self.advance() is not None:
             pass
         return self.results
 
-    def turn(self) -> bool | None:
-        """The next piece of work: True if a step was launched, False if the device has enough to do, None at the end.
+    def advance(self) -> bool | None:
+        """Launch the next step: True if one was launched, False if the device has enough to do, None at the end.
 
-        Raises what `go` raises.
+        Concurrent runs in one process advance in turn. Raises what `go` raises.
         """
-        set_precision(self.spec.precision)
+        set_precision(self.spec.precision)  # a global switch, which a concurrent run may have set otherwise
         try:
             with self._on_stream():
-                return next(self.work, None)
+                return next(self.launches, None)
         except BaseException:
-            wait([self.writing])  # whoever comes next finds files that nobody writes any more
+            wait([self.writing])  # the caller finds files that nobody writes any more
             raise
 
     def _on_stream(self) -> contextlib.AbstractContextManager[Any]:
         return torch.cuda.stream(self.stream) if self.stream else contextlib.nullcontext()
 
-    def _all(self) -> Launches:
+    def _megabatches(self) -> Launches:
+        """Everything that is left of the run, step by step."""
         self._resume()
         while self.megabatch <= self.spec.sb:
-            yield from self._one_megabatch()
+            self.current = phase_of(self.spec, self.split, self.train_images, self.megabatch)
+            if self.progress.epoch == 0 and self.progress.step == 0:  # else the state was saved after pruning
+                self._prune()
+            yield from fit(self.steps, self.train_batches, self.current, self.progress, self._on_step)
+            if not masks.holds(self.steps.weights, self.mask):
+                raise AppReproError(
+                    f"a pruned weight is not 0 after megabatch {self.megabatch}: a defect, please report"
+                )
+            yield from calling(self._on_step, self.steps.evaluate(self.test_batches, EpochOrder(self.test)))
+            tested = self.steps.counts()
+            clean = self.steps.evaluate(self.train_batches, EpochOrder(self.current.train))
+            yield from calling(self._on_step, clean)
+            self._finish_megabatch(self._result(tested, self.steps.counts()))
         self.writing.result()
 
-    def _one_megabatch(self) -> Launches:
-        self.current = current = phase_of(self.spec, self.split, self.train_images, self.megabatch)
-        if self.progress.epoch == 0 and self.progress.step == 0:
-            self._prune(current)
-        yield from fit(self.steps, self.train_batches, current, self.progress, self._on_step)
-        if not masks.holds(masks.prunable(self.net), self.mask):
-            raise AppReproError(f"a pruned weight is not 0 after megabatch {self.megabatch}: a defect, please report")
-        yield from calling(self._on_step, self.steps.evaluate(self.test_batches, EpochOrder(self.test)))
-        tested = self.steps.counts()
-        yield from calling(self._on_step, self.steps.evaluate(self.train_batches, EpochOrder(current.train)))
-        result = self._result(current, tested, self.steps.counts())
+    def _finish_megabatch(self, result: dict[str, Any]) -> None:
+        # the result first: a state that counts a megabatch whose result is missing would start the run anew
         self.files.write_megabatch(result)
         self.results.append(result)
         self.progress = Progress()
         self.started, self.wall_before = time.perf_counter(), 0.0
         self._save()
 
-    def _prune(self, current: Phase) -> None:
-        """Step 1 of algorithm.md section 3, if the method asks for it."""
+    def _prune(self) -> None:
+        """Prune before the megabatch, if the method does."""
         start = time.perf_counter()
         try:
-            mask = next_mask(self.spec, self.net, self.mask, current, self.train_batches, self._check_stop)
+            mask = next_mask(self.spec, self.net, self.mask, self.current, self.train_batches, self._check_stop)
         except ScoreError as error:
             raise DivergedError(self.megabatch, 0) from error
         if mask is None:
@@ -148,15 +150,15 @@ class Run:
             return
         self.mask = mask
         self.steps.set_mask(mask)
-        self.scored = {"seconds": time.perf_counter() - start, "samples": len(current.score)}
+        self.scored = {"seconds": time.perf_counter() - start, "samples": len(self.current.score)}
 
     def _check_stop(self) -> None:
-        """Stop if asked to: the state before this megabatch is saved, weights that are being scored are not."""
+        """Stop if asked to, while scoring: the state after the megabatch before is saved, scoring begins anew."""
         if self.should_stop():
             self._stopped()
 
     def _on_step(self, epoch_ended: bool) -> None:
-        """After each step and epoch: tell where the run stands, save now and then, stop if asked to."""
+        """After each step and epoch: report, save every SAVE_EVERY_SECONDS, stop if asked to."""
         stopping = self.should_stop()
         if stopping or time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
             if not epoch_ended:
@@ -189,9 +191,9 @@ class Run:
         before = sum(result["trained_samples"] for result in self.results)
         return before + self.progress.epoch * len(self.current.train)
 
-    def _result(self, current: Phase, tested: Counts, clean: Counts) -> dict[str, Any]:
-        """Steps 3 and 4 of algorithm.md section 3, as plain values: the restored network on the test set."""
-        k, spec, progress = self.megabatch, self.spec, self.progress
+    def _result(self, tested: Counts, clean: Counts) -> dict[str, Any]:
+        """What a record says of a megabatch. tested, clean: the restored network on the test and training images."""
+        k, spec, progress, current = self.megabatch, self.spec, self.progress, self.current
         wall = self._wall_seconds()
         trained = len(current.train) * spec.epochs
         return {
@@ -229,7 +231,7 @@ class Run:
         return self.wall_before + time.perf_counter() - self.started
 
     def _save(self) -> None:
-        """Take the state, and write it beside training. Raises what writing the one before raised."""
+        """Copy the state and write it in a thread while training goes on. Raises what writing the last one raised."""
         position = self.identity | {
             "finished": len(self.results),
             "scored": self.scored,
@@ -241,7 +243,7 @@ class Run:
         self.saved_at = time.monotonic()
 
     def _resume(self) -> None:
-        """Take up the newest state of this run under this code whose earlier results are all there; else start anew."""
+        """Load the newest state of this run and code whose earlier results are all there; if there is none, restart."""
         for content in self.files.load_states():
             position = checkpoint.position_of(content)
             results = self.files.megabatches(position["finished"])

@@ -79,7 +79,6 @@ def test_pruned_weights_are_exactly_zero_after_every_step_of_every_method(spec_f
     spec, (digits, parts) = spec_for(changes)
     keeper, seen = RunFolder(tmp_path_factory.mktemp("run")), []
     run = Run(spec, digits, parts, torch.device("cpu"), keeper, should_stop=lambda: look())
-    run._check_stop = lambda: None  # then other weights may lie there: those that are scored
 
     def look() -> bool:
         weights = masks.prunable(run.net)
@@ -89,7 +88,8 @@ def test_pruned_weights_are_exactly_zero_after_every_step_of_every_method(spec_f
 
     run.go()
     steps = sum(-(-item["train_samples"] // spec.batch_size) for item in run.results)
-    assert len(seen) == steps + 4 * spec.sb and all(seen)  # three evaluations of a batch; the end of the epoch
+    # beside steps and scored batches, per megabatch: three evaluations of a batch, and the end of the epoch
+    assert len(seen) >= steps + 4 * spec.sb and all(seen)
     pruned_at_all = any(not bool(layer.all()) for layer in run.mask.values())
     assert pruned_at_all == (spec.method != "dense")
 

@@ -22,10 +22,10 @@ def bench(tmp_path_factory):
     return prepared(tmp_path_factory.mktemp("bench"), method=["dense", "osp", "app"], protocol=["paper", "released"])
 
 
-def a_run(bench, spec, keeper, **hooks) -> Run:
+def a_run(bench, spec, keeper, code="c", **hooks) -> Run:
     _, places = bench
     images = dataset.load(places.raw / "digits")
-    return Run(spec, images, splits.load(spec, places.splits), torch.device("cpu"), keeper, code="c", **hooks)
+    return Run(spec, images, splits.load(spec, places.splits), torch.device("cpu"), keeper, code=code, **hooks)
 
 
 def of(bench, method: str, protocol: str = "paper") -> Any:
@@ -35,6 +35,13 @@ def of(bench, method: str, protocol: str = "paper") -> Any:
 def outcome(run: Run) -> tuple[Any, ...]:
     weights = {name: tensor.clone() for name, tensor in run.net.state_dict().items()}
     return [record.numbers(item) for item in run.results], weights, run.mask
+
+
+def stands(run: Run) -> tuple[int, int, int]:
+    """Megabatch, epochs and steps done, one step after the run was taken up; it is to stop at once."""
+    with pytest.raises(Stopped):
+        run.go()
+    return run.megabatch, run.progress.epoch, run.progress.step
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -127,10 +134,8 @@ def test_a_state_of_other_code_is_not_taken_up(bench, tmp_path) -> None:
     calls = iter(range(1000))
     with pytest.raises(Stopped):
         a_run(bench, spec, keeper, should_stop=lambda: next(calls) == 8).go()
-    run = a_run(bench, spec, keeper)
-    run.identity["code"] = "another"
-    run._resume()
-    assert run.megabatch == 1 and run.progress.epoch == 0 and not list(keeper.load_states())
+    assert stands(a_run(bench, spec, keeper, should_stop=lambda: True)) > (1, 0, 1)
+    assert stands(a_run(bench, spec, keeper, code="another", should_stop=lambda: True)) == (1, 0, 1)
 
 
 def test_a_missing_result_of_an_earlier_megabatch_starts_the_run_anew(bench, tmp_path) -> None:
@@ -140,9 +145,8 @@ def test_a_missing_result_of_an_earlier_megabatch_starts_the_run_anew(bench, tmp
     with pytest.raises(Stopped):
         a_run(bench, spec, keeper, should_stop=lambda: next(calls) == 12).go()
     (keeper.path / "megabatch-001.json").unlink()
-    run = a_run(bench, spec, keeper)
-    run._resume()
-    assert run.megabatch == 1 and not run.results
+    run = a_run(bench, spec, keeper, should_stop=lambda: True)
+    assert stands(run) == (1, 0, 1) and not run.results
 
 
 def test_a_pruned_weight_that_is_not_zero_is_an_error(bench, tmp_path, monkeypatch) -> None:
