@@ -13,7 +13,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.records import settings
 from app_repro.records.runs import RunRecord, read
 from app_repro.report.figures.charts import Chart
-from app_repro.report.page import write as page
+from app_repro.report.page.write import write as write_page
 from app_repro.report.tables.table import Cell, Column, Table
 
 CLAIM = "c100-r50-acc-vs-dense"
@@ -105,4 +105,4 @@ def judged(folder: Path, found: list[dict[str, Any]], claims: Path = synthetic.C
 def write(folder: Path, found: list[dict[str, Any]], *tables: Table) -> Path:
     """A page of these records, with further tables, in `folder`."""
     charts = [chart(found), NO_CHART]
-    return page.write(folder, judged(folder, found), [main_table(found), *tables], charts, run_records(found))
+    return write_page(folder, judged(folder, found), [main_table(found), *tables], charts, run_records(found))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from app_repro.claims import claims_file as claims
+from app_repro.claims.claims_file import COLUMNS, load
 from app_repro.claims.statement import Claim, protocols, seeds, side_specs
 from app_repro.config import methods, presets
 from app_repro.config.grid import parse
@@ -23,7 +23,7 @@ TESTED = 10_000
 @cache
 def committed() -> dict[str, Claim]:
     """The committed claims by id."""
-    return {found.id: found for found in claims.load(CLAIMS)}
+    return {found.id: found for found in load(CLAIMS)}
 
 
 def claim(claim_id: str, **replaced: Any) -> Claim:
@@ -114,9 +114,9 @@ def write(folder: Path, *records: dict[str, Any]) -> Path:
 def claims_file(path: Path, *rows: dict[str, str]) -> Path:
     """A claims file with these rows; columns left out are empty."""
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, claims.COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: row.get(name, "") for name in claims.COLUMNS} for row in rows)
+        writer.writerows({name: row.get(name, "") for name in COLUMNS} for row in rows)
     return path
 
 
