@@ -196,14 +196,25 @@ def test_app_reaches_its_density_to_one_weight_through_nested_masks(megabatches,
         assert abs(sum(masks.kept(mask).values()) - asked * masks.size(mask)) <= 1
 
 
-def test_a_fourth_criterion_is_validated_by_name_without_importing_torch(edited_package) -> None:
+def test_a_further_criterion_is_a_function_an_entry_and_one_of_its_tags(edited_package) -> None:
+    """It is known by name without torch, and prunes: the lowest weights stay."""
     registry, tags = "CRITERIA: dict[str, Criterion] = {", "CRITERIA: dict[str, CriterionTags] = {"
-    added = ("def oldest(net, weights, sample, seed):", "    return weights", '    "oldest": Criterion(oldest, None),')
-    code = (
-        "import sys; from app_repro.config import grid as params, presets\n"
-        "raw = presets.preset('demo') | {'criterion': 'oldest', 'device': 'cpu', 'workers': None}\n"
-        "print(params.parse(raw).specs[-1].criterion, 'torch' in sys.modules)"
+    function = (
+        "def smallest(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Scores:\n"
+        "    return {name: -weight.abs() for name, weight in weights.items()}\n"
     )
-    tag = '    "oldest": CriterionTags("magnitude", "none", labels=False, derivative=0),'
-    replacements = {registry: "\n".join([*added[:2], registry, added[2]]), tags: f"{tags}\n{tag}"}
-    assert edited_package(replacements, code) == "oldest False"
+    entry = '    "smallest": Criterion(smallest, images_at_once=None),'
+    tag = '    "smallest": CriterionTags("magnitude", "none", labels=False, derivative=0),'
+    replacements = {registry: "\n\n".join([function, f"{registry}\n{entry}"]), tags: f"{tags}\n{tag}"}
+    code = (
+        "import sys; from app_repro.config import grid, presets\n"
+        "raw = presets.preset('demo') | {'criterion': 'smallest', 'device': 'cpu', 'workers': None}\n"
+        "spec = grid.parse(raw).specs[-1]; light = 'torch' not in sys.modules\n"
+        "import torch; from app_repro.pruning import masks, select\n"
+        "net = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 2, bias=False))\n"
+        "net[0].weight.data = torch.tensor([[[[1.0, -4.0], [3.0, 2.0]]]])\n"
+        "full = masks.full(masks.prunable(net))\n"
+        "mask = select.prune(net, full, 0.5, lambda: iter([]), criterion=spec.criterion, scope='global')\n"
+        "print(light, mask['0.weight'].flatten().tolist())"
+    )
+    assert edited_package(replacements, code) == "True [True, False, False, True]"

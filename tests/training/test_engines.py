@@ -52,6 +52,33 @@ def test_every_warm_up_starts_where_the_first_one_did() -> None:
     assert seen == [5, 5] and (int(position), int(total)) == (1, 0)
 
 
+def forty_steps(warmed_up: bool, monkeypatch) -> list[torch.Tensor]:
+    """Five epochs of 31 images, a new mask, and an evaluation of fewer images after each; as a graph would begin."""
+    steps, batches = steps_for(), Batches(images_of(31), 31)
+
+    def launch(key, body, changed) -> None:
+        engines.warm_up(body, changed)
+        body()
+
+    if warmed_up:
+        monkeypatch.setattr(steps.engine, "launch", launch)
+    sums = []
+    for epoch in range(5):
+        draws = torch.Generator().manual_seed(epoch)
+        steps.set_mask({name: torch.rand(w.shape, generator=draws) < 0.8 for name, w in steps.weights.items()})
+        order = EpochOrder(torch.randperm(31, generator=draws), torch.rand(31, 5, generator=draws))
+        assert sum(steps.train(batches, order, 0, 0.1)) == 8
+        assert all(steps.evaluate(batches, EpochOrder(torch.arange(13))))
+        sums.append(torch.tensor([steps.counts().loss_sum, *steps.trained.read()], dtype=torch.float64))
+    return [*sums, *steps.net.state_dict().values(), *steps.momentum.values()]
+
+
+def test_a_step_that_is_warmed_up_before_it_is_taken_has_the_same_bits(monkeypatch) -> None:
+    """All that a step changes is put back: else a captured step would start from what its warm-up left."""
+    plain, warmed_up = forty_steps(False, monkeypatch), forty_steps(True, monkeypatch)
+    assert all(torch.equal(a, b) for a, b in zip(plain, warmed_up, strict=True))
+
+
 def on_device(images: Images, device: torch.device) -> Images:
     return Images(*(value.to(device) if isinstance(value, torch.Tensor) else value for value in vars(images).values()))
 
