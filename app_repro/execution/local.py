@@ -15,7 +15,7 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.execution.grid import GRACE_SECONDS, Display, Executor, Outcome, sigterm_as_interrupt
 from app_repro.execution.worker import serve
-from app_repro.records import record
+from app_repro.records import provenance
 from app_repro.records.store import Paths
 
 QUEUES = {"CUDA_DEVICE_MAX_CONNECTIONS": "32"}
@@ -140,7 +140,7 @@ def _environment(device: str, lanes: int = 1, together: int = 1) -> Iterator[Non
     """What a worker inherits: variables that must be set before it imports torch, and deafness to Ctrl-C from birth."""
     wanted = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
     wanted |= {"OMP_NUM_THREADS": "1"} if device == "cpu" else {}
-    wanted |= {record.SHARING["lanes"]: str(lanes), record.SHARING["runs_together"]: str(together)}
+    wanted |= {provenance.SHARING["lanes"]: str(lanes), provenance.SHARING["runs_together"]: str(together)}
     wanted |= {name: os.environ.get(name, value) for name, value in QUEUES.items()}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

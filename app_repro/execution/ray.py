@@ -17,7 +17,7 @@ from app_repro.data.dataset import data_folder
 from app_repro.data.splits import stream_name, with_digest
 from app_repro.execution.grid import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
 from app_repro.execution.worker import prepare_and_attempt
-from app_repro.records import record, transfer
+from app_repro.records import provenance, record, transfer
 from app_repro.records.store import Paths, Store
 
 RETRIES = 8
@@ -177,7 +177,7 @@ def _task(text: str, order: TaskOrder, board: Any) -> tuple[str, str, dict[str, 
     shared = not order.token or _shares(order)
     places = order.places if shared else _own_places(spec, board)
     report = board.post.remote
-    os.environ[record.SHARING["runs_together"]] = str(order.together)  # for the record's provenance
+    os.environ[provenance.SHARING["runs_together"]] = str(order.together)  # for the record's provenance
     status, message = order.attempt(spec, places, order.device, report, stopping.is_set)
     return status, message, {} if shared else transfer.pack(Store(places.store).folder(spec))
 

@@ -62,9 +62,9 @@ def chosen(wanted: str, known: Sequence[str]) -> str:
     return found[0]
 
 
-def finished_records(store: Store) -> list[dict[str, Any]]:
+def finished_records(store: Store) -> list[Any]:
     """Every intact record of a finished run, under whatever code; damaged ones are for others to complain about."""
-    found = []
+    found: list[Any] = []
     for folder in store.folders():
         try:
             content = record.read(folder.path / "record.json")

@@ -11,6 +11,7 @@ from app_repro.config.protocols import protocol_title
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.records import metrics, record
+from app_repro.records.content import Record
 from app_repro.records.store import Store
 
 PROJECT = "app-repro"
@@ -166,7 +167,7 @@ def _common(where: Where) -> dict[str, Any]:
     }
 
 
-def rows(epochs: int, results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def rows(epochs: int, results: Sequence[Any]) -> list[dict[str, Any]]:
     """What a run's files say, in the order in which a live mirror logs it: a megabatch's epochs, then the megabatch."""
     found = []
     for k, item in enumerate(results, 1):
@@ -190,7 +191,7 @@ def at_megabatch(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"megabatch/number": results[-1]["megabatch"], **values}
 
 
-def conclude(run: Any, content: dict[str, Any]) -> None:
+def conclude(run: Any, content: Record) -> None:
     """The summary and a table of the megabatches, from its record."""
     import wandb
 

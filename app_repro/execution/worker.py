@@ -162,7 +162,7 @@ def train(
 
     from app_repro.core.errors import DivergedError
     from app_repro.data import dataset, splits
-    from app_repro.records import record
+    from app_repro.records import provenance, record
     from app_repro.training import checkpoint, flops
     from app_repro.training.run import Run
 
@@ -191,7 +191,7 @@ def train(
             flops.describe(spec.arch, len(images.classes), height, channels),
             data_source=images.source,
             files=left,
-            provenance=record.provenance(describe_device(device)),
+            provenance=provenance.collect(describe_device(device)),
             diverged=diverged,
         )
         folder.write_record(content)

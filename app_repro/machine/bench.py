@@ -20,7 +20,7 @@ from app_repro.machine.trials import Case, Lanes, Trial, attempted, free
 from app_repro.pruning import masks
 from app_repro.pruning.criteria import SCORE_BATCH
 from app_repro.pruning.select import prune
-from app_repro.records import record
+from app_repro.records import provenance
 from app_repro.training import checkpoint
 from app_repro.training.batches import Batches
 from app_repro.training.device import configure, describe_device, set_precision
@@ -145,7 +145,7 @@ def measure_device(
         "kind": about["kind"],
         "cores": len(os.sched_getaffinity(0)),
         "save_every_seconds": SAVE_EVERY_SECONDS,
-        "provenance": record.provenance(about),
+        "provenance": provenance.collect(about),
         "notes": _notes(archs, device, quick),
         "ceilings": {precision: asdict(value) for precision, value in limits.items()},
         "reference": [],

@@ -20,6 +20,7 @@ from app_repro.core.errors import DataError
 from app_repro.data.sets import SETS
 from app_repro.machine import demo, workspace
 from app_repro.records import record
+from app_repro.records.content import Record
 from app_repro.records.runs import record_files
 
 RECORDS = 400
@@ -76,7 +77,7 @@ def multiply(source: Path, target: Path, count: int) -> None:
             _write(content, settings | {"seed": seed}, target)
 
 
-def _write(content: dict[str, Any], settings: dict[str, Any], target: Path) -> None:
+def _write(content: Record, settings: dict[str, Any], target: Path) -> None:
     spec = RunSpec.model_validate(content["spec"] | settings)
     name, departures = spec.protocol
     same = {"run_id": spec.run_id, "spec": spec.stored()}

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from app_repro.core.errors import AppReproError
 from app_repro.records import record, transfer
+from app_repro.records.content import Record
 from app_repro.records.store import RunFolder, Store
 
 
@@ -36,7 +36,7 @@ def merge(folders: Sequence[Path], target: Path) -> Merged:
     that has two results, and AppReproError for a folder that is no store; nothing has been copied then. A merge that
     is interrupted is finished by the same call.
     """
-    held: dict[str, tuple[Path, dict[str, Any]]] = {}
+    held: dict[str, tuple[Path, Record]] = {}
     new: dict[str, Path] = {}
     begun: dict[str, Path] = {}
     known = 0
@@ -61,13 +61,13 @@ def merge(folders: Sequence[Path], target: Path) -> Merged:
     return Merged(len(new), known, sum(taken))
 
 
-def _mine(store: Store, folder: RunFolder) -> tuple[Path, dict[str, Any]] | None:
+def _mine(store: Store, folder: RunFolder) -> tuple[Path, Record] | None:
     """The target's own record of a run."""
     path = store.root / "runs" / folder.path.name
     return (path, record.read(path / "record.json")) if (path / "record.json").exists() else None
 
 
-def _agree(one: tuple[Path, dict[str, Any]], other: tuple[Path, dict[str, Any]]) -> None:
+def _agree(one: tuple[Path, Record], other: tuple[Path, Record]) -> None:
     """Raise ConflictError unless two records of a run hold the same numbers."""
     first, second = ({**record.numbers(content), "accepted_code": []} for _, content in (one, other))
     if first != second:

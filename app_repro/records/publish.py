@@ -7,6 +7,7 @@ from typing import Any
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, DataError, IntegrityError
 from app_repro.records import record
+from app_repro.records.content import Record
 from app_repro.records.runs import find, name_of, read_run
 
 MAX_BYTES = 64_000
@@ -48,7 +49,7 @@ def publish(runs: Path, target: Path, names: Sequence[str] = ()) -> list[Path]:
     return list(texts)
 
 
-def _objection(content: dict[str, Any]) -> str | None:
+def _objection(content: Record) -> str | None:
     """Why a record is not published unless it is named."""
     if content["status"] != "finished":
         return "diverged"
@@ -60,7 +61,7 @@ def _objection(content: dict[str, Any]) -> str | None:
     return "finished under other learning code, accepted by hand" if content.get("accepted_code") else None
 
 
-def _check_files(folder: Path, content: dict[str, Any]) -> None:
+def _check_files(folder: Path, content: Record) -> None:
     """The files beside a record, as far as they are there, are those it names."""
     for name, expected in content["files"].items():
         path = folder / name

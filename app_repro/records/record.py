@@ -1,21 +1,16 @@
-"""What a run leaves: results per megabatch, metrics derived from them, provenance."""
+"""The record of a run: made from its results, checked when it is read."""
 
-import os
-import platform
-import subprocess
-import sys
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from app_repro.config.protocols import protocol_title
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DivergedError, IntegrityError, place
 from app_repro.core.files import read_sealed
-from app_repro.core.paths import PACKAGE
 from app_repro.records import metrics
 from app_repro.records.code import code_digest
+from app_repro.records.content import Record
 
 SCHEMA = 1
 
@@ -25,17 +20,20 @@ def make(
     megabatches: Sequence[Any],
     network: Any,
     *,
-    data_source: dict[str, Any],
+    data_source: Any,
     files: dict[str, str],
-    provenance: dict[str, Any],
-    diverged: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The record of one run, plain values only.
+    provenance: Any,
+    diverged: Any = None,
+) -> Record:
+    """The record of one run, plain values only; what it holds: records/content.py.
 
-    `megabatches`: results per megabatch in order; `network`: {"parameters": int, "layers": {name: {"weights": int,
-    "flops": int}}, "other_flops": int}, FLOPs of one image's forward pass; `files`: sha256 of each file left beside it.
+    `megabatches`: results per megabatch in order, as training leaves them (Megabatch); `network`: as
+    networks.describe gives it (Network); `data_source`: Source; `files`: sha256 of each file left beside it;
+    `provenance`: provenance.collect; `diverged`: where, of a run that did (Where).
     """
     name, departures = spec.protocol
+    kept: Any = [{key: value for key, value in item.items() if key != "history"} for item in megabatches]
+    derived: Any = metrics.summary(megabatches, network) if megabatches and not diverged else None
     return {
         "schema": SCHEMA,
         "run_id": spec.run_id,
@@ -47,19 +45,19 @@ def make(
         "accepted_code": [],
         "data_source": data_source,
         "network": network,
-        "summary": metrics.summary(megabatches, network) if megabatches and not diverged else None,
-        "megabatches": [{key: value for key, value in item.items() if key != "history"} for item in megabatches],
+        "summary": derived,
+        "megabatches": kept,
         "files": files,
         "provenance": provenance,
     }
 
 
-def stored(content: dict[str, Any]) -> dict[str, Any]:
+def stored(content: Record) -> dict[str, Any]:
     """A record as files hold it: its spec without the later settings that are None."""
-    return content | {"spec": RunSpec.as_stored(content["spec"])}
+    return {**content} | {"spec": RunSpec.as_stored(content["spec"])}
 
 
-def remark(content: dict[str, Any]) -> str:
+def remark(content: Record) -> str:
     """What must be said of an ended run beside its status: where it diverged, which layers were emptied; or nothing."""
     if content["diverged"]:
         return str(DivergedError(**content["diverged"]))
@@ -67,17 +65,17 @@ def remark(content: dict[str, Any]) -> str:
     return f"nothing is left of {len(emptied)} layers: {', '.join(emptied)}" if emptied else ""
 
 
-def diverged_where(content: dict[str, Any]) -> str:
+def diverged_where(content: Record) -> str:
     """Where a run diverged, in words."""
     return place(**content["diverged"]) if content["diverged"] else "place unknown"
 
 
-def protocol_name(content: dict[str, Any]) -> str:
+def protocol_name(content: Record) -> str:
     """The protocol of a record with its departures: `paper`, `released, order=permuted`."""
     return protocol_title(content["protocol"]["name"], content["protocol"]["departures"])
 
 
-def numbers(content: dict[str, Any]) -> dict[str, Any]:
+def numbers(content: Any) -> dict[str, Any]:
     """`content` (a record or a megabatch) without times, provenance and file digests: what two equal runs agree on."""
     volatile = ("timing", "provenance", "wall_seconds", "files")
 
@@ -89,7 +87,7 @@ def numbers(content: dict[str, Any]) -> dict[str, Any]:
     return strip(content)
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Record:
     """A record, checked: checksum, schema, and an id that fits its spec. Raises IntegrityError naming the file.
 
     Its spec has every setting; a later one that the file lacks is None.
@@ -103,47 +101,5 @@ def read(path: Path) -> dict[str, Any]:
         raise IntegrityError(f"{path}: its settings are not those of a run of this version; run it again") from None
     if spec.run_id != run_id:
         raise IntegrityError(f"{path}: run id {content['run_id']} does not belong to its settings ({spec.run_id})")
-    return content | {"spec": content["spec"] | {key: getattr(spec, key) for key in RunSpec.later()}}
-
-
-SHARING = {"lanes": "APP_REPRO_LANES", "runs_together": "APP_REPRO_RUNS_TOGETHER"}
-"""Variables by which a worker process is told how many runs are side by side in it, and on its device in all."""
-
-
-def provenance(device: dict[str, Any]) -> dict[str, Any]:
-    """Where the numbers come from: git commit, versions, machine; `device` as it is, and how many runs share it."""
-    sharing = {key: int(os.environ[name]) for key, name in SHARING.items() if name in os.environ}
-    packages = ("torch", "torchvision", "numpy", "app-repro")
-    return {
-        "git": _git(),
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in packages},
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": device | sharing,
-        "command": Path(sys.argv[0]).name,
-    }
-
-
-def _version(package: str) -> str | None:
-    loaded = getattr(sys.modules.get(package), "__version__", None)  # torch's own names its CUDA too
-    if loaded:
-        return str(loaded)
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _git() -> dict[str, Any]:
-    """Commit and dirty flag of the checkout this package lies in; outside one the image's commit, if it names one."""
-
-    def ask(*words: str) -> str | None:
-        try:
-            command = ["git", "-C", str(PACKAGE), *words]
-            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-        except (OSError, subprocess.SubprocessError):
-            return None
-
-    status = ask("status", "--porcelain", "--untracked-files=no")
-    commit = ask("rev-parse", "HEAD") or os.environ.get("APP_REPRO_REVISION") or None
-    return {"commit": commit, "dirty": None if status is None else bool(status)}
+    every = content["spec"] | {key: getattr(spec, key) for key in RunSpec.later()}
+    return cast(Record, content | {"spec": every})

@@ -1,7 +1,7 @@
 """Finished and diverged runs as verify sees them: records found, checked, reduced to what a judgement needs."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from app_repro.core.errors import DataError, IntegrityError, nearest_and_known
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PUBLISHED, RUNS
 from app_repro.records import metrics, record, settings
+from app_repro.records.content import Record
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class RunRecord:
     """One record, checked."""
 
     path: Path
-    content: dict[str, Any]
+    content: Record
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -77,7 +78,8 @@ class RunRecord:
 
     def curve(self, metric: str) -> list[float]:
         """A metric per megabatch, in the record's unit."""
-        return [float(item[metric]) for item in self.content["megabatches"]]
+        results: Sequence[Mapping[str, Any]] = self.content["megabatches"]
+        return [float(item[metric]) for item in results]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DivergedError, IntegrityError, Stopped
 from app_repro.records import record
+from app_repro.records.content import Record
 
 STATES_KEPT = 2
 MAX_STATE_BYTES = 8 << 30
@@ -39,7 +40,7 @@ class RunFolder:
 
     path: Path
 
-    def finished(self, code: str) -> dict[str, Any] | None:
+    def finished(self, code: str) -> Record | None:
         """The record if the run has ended under the learning code `code` (or code accepted as equal), else None.
 
         Raises IntegrityError for a damaged record: never silently reused, never silently thrown away.
@@ -55,7 +56,7 @@ class RunFolder:
         with self.lock():
             content = record.read(self.path / "record.json")
             accepted = [*content["accepted_code"], code]
-            self._write_record(content | {"accepted_code": accepted})
+            self._write_record({**content, "accepted_code": accepted})
 
     def write_megabatch(self, content: dict[str, Any]) -> None:
         """Write megabatch-NNN.json. Raises DivergedError where the loss on the test set is no number that JSON has."""
@@ -92,7 +93,7 @@ class RunFolder:
         files.write_bytes(self.path / name, content)
         return files.digest(content)
 
-    def write_record(self, content: dict[str, Any]) -> None:
+    def write_record(self, content: Record) -> None:
         """Write record.json, last of all, then drop the states: a run with a record has ended."""
         self._write_record(content)
         self.drop_states()
@@ -146,7 +147,7 @@ class RunFolder:
             return "outdated"
         return "unfinished" if self._states() else "to do"
 
-    def _write_record(self, content: dict[str, Any]) -> None:
+    def _write_record(self, content: Record) -> None:
         files.write_sealed(self.path / "record.json", record.stored(content))
 
     def _megabatch(self, k: int) -> Path:

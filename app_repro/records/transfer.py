@@ -3,11 +3,11 @@
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError
 from app_repro.records import record
+from app_repro.records.content import Record
 from app_repro.records.store import RunFolder
 
 _LEFT = ("megabatch-*.json", "*.safetensors", "record.json")
@@ -25,7 +25,7 @@ def pack(folder: RunFolder) -> dict[str, bytes]:
     return {name: (folder.path / name).read_bytes() for name in found} if "record.json" in found else {}
 
 
-def check(folder: Path, run_id: str | None = None, but: Collection[str] = ()) -> dict[str, Any]:
+def check(folder: Path, run_id: str | None = None, but: Collection[str] = ()) -> Record:
     """The record of the ended run in `folder`, after every file that it names and every result has been checked.
 
     `but`: files that are not looked at. Raises IntegrityError naming the first file that is damaged, or that belongs to

@@ -10,6 +10,7 @@ from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.records import metrics, runs
+from app_repro.records.content import Record
 from app_repro.records.record import diverged_where, protocol_name
 from app_repro.records.runs import RunRecord
 
@@ -74,12 +75,12 @@ def facts(run: RunRecord, same: Sequence[RunRecord]) -> dict[str, Any]:
     }
 
 
-def _filled(known: dict[str, Any] | None, *keys: str) -> dict[str, Any]:
+def _filled(known: Any, *keys: str) -> dict[str, Any]:
     """`known`, and None for each of `keys` that it lacks."""
     return dict.fromkeys(keys) | (known or {})
 
 
-def _metrics(content: dict[str, Any], same: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
+def _metrics(content: Record, same: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
     """Heading, this run's value, and mean ± sd (n) over the seeds of its setting."""
     if content["summary"] is None:
         return []
@@ -94,7 +95,7 @@ def _metrics(content: dict[str, Any], same: Sequence[RunRecord]) -> list[tuple[s
     return rows
 
 
-def _layers(content: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+def _layers(content: Record) -> list[tuple[str, str, str, str]]:
     """Name, weights, weights kept, density of each prunable layer after the last megabatch."""
     if not content["megabatches"] or not (kept := content["megabatches"][-1].get("kept")):
         return []

@@ -9,7 +9,7 @@ from workbench import prepared, run_grid
 
 from app_repro.config.grid import Params
 from app_repro.execution import grid, local
-from app_repro.records import record
+from app_repro.records import provenance, record
 from app_repro.records.store import Store
 
 
@@ -154,5 +154,5 @@ def test_a_record_says_how_many_runs_shared_its_process_and_its_device(tmp_path)
     assert [device["lanes"] for device in devices] == [1, 1, 1], "a lane that no run is for"
     assert [device["runs_together"] for device in devices] == [2, 2, 1]
     with local._environment("cuda:0", 4, 8):
-        assert record.provenance({"name": "card"})["device"] == {"name": "card", "lanes": 4, "runs_together": 8}
-    assert record.provenance({})["device"] == {}
+        assert provenance.collect({"name": "card"})["device"] == {"name": "card", "lanes": 4, "runs_together": 8}
+    assert provenance.collect({})["device"] == {}

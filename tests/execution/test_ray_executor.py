@@ -16,7 +16,7 @@ from workbench import prepared, run_grid
 from app_repro.core.errors import ParamsError
 from app_repro.execution import grid, ray
 from app_repro.execution.ray import RayPlace
-from app_repro.records import record
+from app_repro.records import provenance, record
 from app_repro.records.store import Paths, Store
 
 ROOT = Path(__file__).parents[2]
@@ -151,7 +151,7 @@ def test_a_task_says_how_many_share_its_device(tmp_path, monkeypatch) -> None:
     ):
         told = ray._together(place, device, runs=5)
         places = Paths(tmp_path, tmp_path, tmp_path)
-        order = ray.TaskOrder(places, "", record.code_digest(), device, told, lambda *_: ("", record.provenance({})))
+        order = ray.TaskOrder(places, "", record.code_digest(), device, told, lambda *_: ("", provenance.collect({})))
         board = SimpleNamespace(post=SimpleNamespace(remote=None))
         _, found, _ = ray._task(pretend.specs(1)[0].model_dump_json(), order, board)
         assert told == expected and found["device"] == {"runs_together": expected}

@@ -9,12 +9,12 @@ from app_repro.claims.judgement import mean_of, spread_of
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records import settings
+from app_repro.records.content import Record
 from app_repro.records.record import protocol_name
 from app_repro.records.runs import RunRecord
 
 Row = dict[str, Any]
 """A row of the CSV beside a figure: plain values, percent and points where the name says so."""
-Record = dict[str, Any]
 
 TITLES = {name: method.appearance.title for name, method in METHODS.items()}
 """The methods as the paper names them in its figures."""
@@ -126,7 +126,7 @@ def panel(row: Row) -> str:
     return ", ".join([*parts, *([f"T = {row['T']}"] if row.get("T") else [])])
 
 
-def by(rows: Iterable[Row], *names: str) -> dict[Any, list[Row]]:
+def by(rows: Iterable[Any], *names: str) -> dict[Any, list[Any]]:
     """Rows grouped by one value or several, in the order of their first row."""
     groups: dict[Any, list[Row]] = {}
     for row in rows:

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def anytime(records: Sequence[Record]) -> Series:
     )
 
 
-def _along(line: Line) -> list[tuple[Row, Row]]:
+def _along(line: Line) -> list[tuple[Row, Any]]:
     """Start of a row, and the record's result, for each run and megabatch of a line."""
     start = line.keys
     return [

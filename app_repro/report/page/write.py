@@ -19,6 +19,7 @@ from app_repro.claims.verify import Report
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.core import files
 from app_repro.records import record, settings
+from app_repro.records.content import Record
 from app_repro.records.runs import RunRecord
 from app_repro.report.figures.charts import Chart
 from app_repro.report.page import findings
@@ -127,13 +128,13 @@ def runs_table(records: Sequence[RunRecord]) -> Table:
 RUN_SETTINGS = ("dataset", "arch", "method", "sb", "tau", "criterion", "epochs")
 
 
-def _place(content: dict[str, Any]) -> list[str]:
+def _place(content: Record) -> list[str]:
     spec = content["spec"]
     labels = [cell.shown for cell in grouping.labels(spec, RUN_SETTINGS)]
     return [*labels, str(spec["seed"]), record.protocol_name(content), content["run_id"]]
 
 
-def _run_row(content: dict[str, Any]) -> tuple[Cell, ...]:
+def _run_row(content: Record) -> tuple[Cell, ...]:
     spec, source = content["spec"], content["provenance"]
     git, device = source.get("git") or {}, source.get("device") or {}
     commit = (git.get("commit") or "")[:10] + ("+" if git.get("dirty") else "")

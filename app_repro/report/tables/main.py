@@ -7,6 +7,7 @@ from typing import Any
 from app_repro.claims.contrasts import best
 from app_repro.claims.variance import Pool
 from app_repro.records import metrics, settings
+from app_repro.records.content import Record
 from app_repro.records.metrics import Scale
 from app_repro.records.settings import Group
 from app_repro.report.tables import grouping, table
@@ -114,7 +115,7 @@ def _cell(group: Group, metric: str, scale: Scale, ahead: dict[str, set[int]]) -
     return table.mean(values, scale, group.ids, best=id(group) in ahead.get(metric, ()))
 
 
-def device(content: dict[str, Any]) -> str:
+def device(content: Record) -> str:
     """Name of the device that a run was trained on."""
     return str(content["provenance"].get("device", {}).get("name") or "unknown device")
 

@@ -7,6 +7,7 @@ from tabulate import tabulate
 
 from app_repro.core.errors import AppReproError
 from app_repro.records import record
+from app_repro.records.content import Record
 from app_repro.records.store import RunFolder, Store
 
 HEADINGS = ("id", "setting", "state", "test accuracy", "wall time")
@@ -34,7 +35,7 @@ def _row(folder: RunFolder, code: str) -> list[str]:
     return [folder.path.name, _setting(content), folder.state(code), *_numbers(content["summary"])]
 
 
-def _setting(content: dict[str, Any]) -> str:
+def _setting(content: Record) -> str:
     values = [str(content["spec"][key]) for key in SETTINGS if content["spec"][key] is not None]
     return " ".join([*values, record.protocol_name(content)])
 
