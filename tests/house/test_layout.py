@@ -19,7 +19,7 @@ TOPICS = {
 }
 """Tests of a room that are about no file of it, but about what several do together."""
 PENDING = {
-    *("pruning/test_prune", "cli/test_stages", "execution/test_execute", "execution/test_ray_executor"),
+    *("cli/test_stages", "execution/test_execute", "execution/test_ray_executor"),
     *("execution/test_slurm_executor", "execution/test_costs", "execution/test_workload"),
 }
 
