@@ -33,13 +33,14 @@ from app_repro.training.images import Images
 from app_repro.training.protocol import network_of, next_mask, phase_of
 
 IMAGES = 1000
-"""Images scored a megabatch, at most: T = 8 takes a minute then, and T = 100 minutes, on two cores."""
+"""Images scored per megabatch, at most: T = 8 then takes a minute, and T = 100 minutes, on two cores."""
 
 COLUMNS = 8
 """Megabatches shown in the table of layers, at most; files have all."""
 
 Audit = dict[str, Any]
-"""`setting`: what all walks share; `layers`: weights a layer; `walks`: protocol, whole spec, a row per megabatch."""
+"""`setting`: what all specs share; `layers`: weights per layer; `walks`: per protocol its whole spec, and a row per
+megabatch with densities, weights kept and emptied layers."""
 
 
 @dataclass(frozen=True)
@@ -71,31 +72,32 @@ def masks_only(spec: RunSpec, data: DataSet, split: Split, device: torch.device,
 
 
 def specs(raw: dict[str, Any], protocols: Sequence[str], where: str = "params") -> list[RunSpec]:
-    """The settings to walk, one a protocol: of each axis of `raw` (keys as in params.yaml) the first value.
+    """One spec per protocol: of each axis of `raw` (keys as in params.yaml) the first value.
 
     A switch given in `raw` overrides the bundle, as everywhere. Raises ParamsError for what cannot be used.
     """
     single = {key: value[0] if isinstance(value, list) and value else value for key, value in raw.items()}
     single |= {"milestones": presets.SHORT["milestones"], "variants": None}
-    found = [grid.parse(single | {"protocol": name}, where).specs[0] for name in protocols]
-    return list({spec.run_id: spec for spec in found}.values())
+    parsed = [grid.parse(single | {"protocol": name}, where).specs[0] for name in protocols]
+    return list({spec.run_id: spec for spec in parsed}.values())
 
 
 def audit(chosen: Sequence[RunSpec], raw: Path, device: str = "cpu", images: int = IMAGES) -> Audit:
-    """Walk each spec's stream on the data sets in `raw`.
+    """The masks without training of each spec, on the data sets prepared in `raw`; per scoring sample at most `images`.
 
-    Raises DataError for one that is not there, ParamsError where a batch to score is one that no network can take.
+    Raises DataError for a data set that is not there, ParamsError where a batch to score has one image and the network
+    cannot normalise it.
     """
-    found = [splits.with_digest(spec, raw) for spec in chosen]
-    preflight.check(found, raw, images)
+    complete = [splits.with_digest(spec, raw) for spec in chosen]
+    preflight.check(complete, raw, images)
     one = partial(_walked, raw=raw, device=device, images=images)
-    if device == "cpu" and len(found) > 1:  # a process each: threads of one walk wait for each other
+    if device == "cpu" and len(complete) > 1:  # a process per spec: it uses the cores better than threads of one
         cores = len(os.sched_getaffinity(0))
-        start, share = multiprocessing.get_context("spawn"), max(1, cores // len(found))
-        with ProcessPoolExecutor(min(cores, len(found)), start, _begin, (share,)) as pool:
-            walks = list(pool.map(one, found))
+        start, share = multiprocessing.get_context("spawn"), max(1, cores // len(complete))
+        with ProcessPoolExecutor(min(cores, len(complete)), start, _begin, (share,)) as pool:
+            walks = list(pool.map(one, complete))
     else:
-        walks = [one(spec) for spec in found]
+        walks = [one(spec) for spec in complete]
     keys = ("dataset", "arch", "method", "sb", "tau", "criterion", "scope", "replay", "seed", "train_limit")
     setting = {key: getattr(chosen[0], key) for key in keys} | {"score_limit": images}
     layers = {name: size for walked in walks for name, size in walked.pop("layers").items()}
@@ -103,7 +105,7 @@ def audit(chosen: Sequence[RunSpec], raw: Path, device: str = "cpu", images: int
 
 
 def _begin(threads: int) -> None:
-    """A process of the pool: so many threads, and no life of its own when the command is killed."""
+    """Begin a process of the pool: `threads` threads, and an end when the command is killed."""
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -115,25 +117,25 @@ def _end_with_parent() -> None:
 
 
 def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any]:
-    """One walk as plain values, by the kernels of a run; on a CPU by as many threads as there are."""
+    """The masks of one spec as plain values: with the kernels of a run on a GPU, with all threads on a CPU."""
     if device == "cpu":
         keep_freed()
     else:
         configure(device)
     set_precision(spec.precision)
     start, rows, sizes = time.perf_counter(), [], {}
-    found = dataset.load(raw / dataset.data_folder(spec))
-    for stop in masks_only(spec, found, splits.cut(spec, raw), torch.device(device), images):
-        kept, sizes = masks.kept(stop.mask), {name: layer.numel() for name, layer in stop.mask.items()}
+    data = dataset.load(raw / dataset.data_folder(spec))
+    for at in masks_only(spec, data, splits.cut(spec, raw), torch.device(device), images):
+        kept, sizes = masks.kept(at.mask), {name: layer.numel() for name, layer in at.mask.items()}
         rows.append(
             {
-                "megabatch": stop.megabatch,
-                "density_nominal": nominal_density(spec.method, stop.megabatch, spec.sb, spec.tau),
-                "density_effective": masks.density(stop.mask),
+                "megabatch": at.megabatch,
+                "density_nominal": nominal_density(spec.method, at.megabatch, spec.sb, spec.tau),
+                "density_effective": masks.density(at.mask),
                 "density_layers": {name: kept[name] / sizes[name] for name in kept},
                 "kept": list(kept.values()),
                 "emptied_layers": [name for name, count in kept.items() if count == 0],
-                "score_samples": stop.score_samples,
+                "score_samples": at.score_samples,
             }
         )
     return {

@@ -1,4 +1,4 @@
-"""Criteria: weights and a scoring sample -> scores; what scores highest is kept. A further one: a function and a line.
+"""Criteria: weights and a scoring sample -> scores; the highest are kept. A further one: a function, an entry below.
 
 A criterion is given a copy of the network in train mode that computes with weight * mask, and the weights to score,
 which are not masked: where all weights are candidates, a pruned weight scores by the gradient at weight * mask.
@@ -26,12 +26,13 @@ Sample = Callable[[], Iterator[Batch]]
 SCORE_BATCH = 100
 """Images of the scoring sample per batch (Lee et al. 2019's code, and the released code)."""
 TEMPERATURE = 200.0
-"""What GraSP divides logits by (the published code of Wang et al. 2020)."""
+"""Temperature that GraSP divides logits by (the published code of Wang et al. 2020)."""
 EACH = 10
-"""Images a class that GraSP looks at, at most (its published configuration)."""
+"""Images per class in GraSP's sample, at most (its published configuration)."""
 BATCH = 100
+"""Images in a batch of GraSP, about: as many of each class."""
 ALL = 10**9
-"""Images shown at once, where those are as many as there are."""
+"""`images_at_once` of a criterion that may show the network its whole sample in one batch."""
 
 
 def gradients(net: nn.Module, sample: Sample) -> Scores:
@@ -153,7 +154,8 @@ class Criterion:
     score: Callable[[nn.Module, Weights, Sample, int], Scores]
     """(a copy of the network in train mode, the weights to score, the sample, seed) -> scores"""
     images_at_once: int | None
-    """Images that it shows the network in train mode at once; ALL: as many as there are; None: it shows none."""
+    """Images per batch that it shows the network in train mode (ALL: the whole sample; None: none): preflight refuses
+    samples whose last batch would be one image, where BatchNorm cannot normalise it."""
     steps: int = 1
 
 

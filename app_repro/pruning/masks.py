@@ -68,7 +68,7 @@ def holds(weights: Mapping[str, Tensor], mask: Mask) -> bool:
 
 
 def pack(mask: Mask) -> dict[str, Tensor]:
-    """A mask as (ceil(n / 8),) uint8 tensors, eight weights a byte, for storage."""
+    """A mask as (ceil(n / 8),) uint8 tensors, eight weights per byte, for storage."""
     return {name: torch.from_numpy(np.packbits(layer.cpu().numpy().ravel())) for name, layer in mask.items()}
 
 

@@ -13,11 +13,11 @@ from app_repro.pruning.masks import Mask, density, full, intersect, is_nested, k
 
 
 class PruningError(RunError):
-    """A mask that is not what was asked for."""
+    """A mask that does not have the density asked for, or is not nested."""
 
 
 class ScoreError(PruningError):
-    """A weight that may be kept has a score that is infinite or no number: nothing can be ranked by it."""
+    """A weight that may be kept has an infinite score or NaN, so weights cannot be ranked."""
 
 
 def select(scores: Scores, asked: float, scope: str) -> Mask:

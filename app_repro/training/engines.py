@@ -1,4 +1,4 @@
-"""How a step is launched: kernel by kernel, or captured once as a CUDA graph and replayed; bits are to be the same."""
+"""How a step is launched: kernel by kernel, or captured once as a CUDA graph and replayed, with the same bits."""
 
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
@@ -10,10 +10,11 @@ from torch import Tensor
 from app_repro.core.errors import ParamsError
 
 AHEAD = 4
-"""Launches that a graph engine lets wait on the device: enough to keep it busy, few enough to share it with others."""
+"""Launches that a graph engine lets wait on the device: enough to keep it busy; more would delay concurrent runs."""
 
 WARM_UP = 2
-"""Times a step is run before it is captured: libraries make their handles and workspaces at first use."""
+"""Times a step is run before it is captured: libraries make their handles and workspaces at first use, which a
+capture must not."""
 
 
 Body = Callable[[], None]

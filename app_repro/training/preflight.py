@@ -1,4 +1,4 @@
-"""Whether BatchNorm can normalise every batch of a run: a batch of one image with maps of one pixel has no variance."""
+"""Batches that BatchNorm cannot normalise, found before training: one image, whose last maps are one pixel."""
 
 import functools
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from app_repro.pruning.criteria import CRITERIA
 from app_repro.training.networks import build
 
 _SEEN_BY = ("replay", "seed", "val_fraction", "buffer_size", "score_sample", "score_fraction")
-"""Settings by which a megabatch's images are chosen."""
+"""Settings that choose the images of a megabatch."""
 
 
 def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> None:
