@@ -36,7 +36,7 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> str:
             verdicts = verify.verify(records, reported)
         else:
             verdicts = verify.Report((), (), ("No claims file: no verdicts.", *records.notes))
-        index_html = page.write(out, verdicts, tables, drawn, records.runs)
+        index_html = page.save(out, verdicts, tables, drawn, records.runs)
     return f"{text}\n\nthe page: {index_html}; `app-repro report --open` shows it"
 
 

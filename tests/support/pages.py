@@ -13,7 +13,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.records import settings
 from app_repro.records.runs import RunRecord, read
 from app_repro.report.figures.charts import Chart
-from app_repro.report.page.write import write as write_page
+from app_repro.report.page.write import save as write_page
 from app_repro.report.tables.table import Cell, Column, Table
 
 CLAIM = "c100-r50-acc-vs-dense"

@@ -9,7 +9,8 @@ import pages
 import pytest
 
 from app_repro.claims.verify import Report
-from app_repro.report.page import write
+from app_repro.report.page import excerpts, write
+from app_repro.report.tables.runs import runs_table
 from app_repro.report.tables.table import Cell, Column, Table
 
 EMPTY = Report((), ())
@@ -59,20 +60,13 @@ def test_values_are_escaped_wherever_they_stand() -> None:
 
 def test_figures_travel_as_letters_that_end_no_script() -> None:
     value = {"a": {"data": HOSTILE}}
-    packed = write._packed(value)
+    packed = write.pack(value)
     assert re.fullmatch(r"[A-Za-z0-9+/=]+", packed)
     assert json.loads(gzip.decompress(base64.b64decode(packed))) == value
 
 
-def test_small_tables_stay_whole_and_large_ones_share_the_rest(monkeypatch) -> None:
-    monkeypatch.setattr(write, "MAX_CELLS", 100)
-    parts = write._parts([rows(1000, name="a"), rows(10, name="b"), rows(1000, 4, name="c")])
-    assert [len(part.rows) for part in parts] == [20, 10, 10]
-    assert [part.left_out for part in parts] == [980, 0, 990]
-
-
 def test_rows_left_out_are_said_with_the_file_that_has_them(monkeypatch) -> None:
-    monkeypatch.setattr(write, "MAX_CELLS", 40)
+    monkeypatch.setattr(excerpts, "MAX_CELLS", 40)
     text = write.render_html(EMPTY, [rows(1234)], [], pages.run_records(pages.records()))
     assert "The first 20 of 1234 rows;</strong> tables/many.csv has them all." in text
     table = text.partition('<table id="rows-many">')[2].partition("</table>")[0]
@@ -83,34 +77,10 @@ def test_a_number_carries_its_value_and_the_places_of_its_runs() -> None:
     records = pages.records(protocols=["paper"])
     table = pages.main_table(records)
     text = write.render_html(EMPTY, [table], [], pages.run_records(records))
-    ids = [row[0].value for row in write.runs_table(pages.run_records(records)).rows]
+    ids = [row[0].value for row in runs_table(pages.run_records(records)).rows]
     app = next(row for row in table.rows if row[2].value == "app")[5]
     places = " ".join(str(ids.index(run)) for run in app.runs)
     assert f'data-v="{app.value}"><button type="button" data-runs="{places}"><strong>60.20<' in text
-
-
-def test_runs_say_where_they_come_from() -> None:
-    record = pages.records(["paper"], ["app"], [1])[0]
-    record["provenance"] = {"git": {"commit": "a" * 40, "dirty": True}, "device": {"kind": "cuda", "name": "GPU"}}
-    bad = record | {"status": "diverged", "summary": None, "diverged": {"megabatch": 3, "epoch": 2}}
-    bad["accepted_code"], bad["provenance"] = ["x"], {}
-    columns = [column.key for column in write.runs_table(pages.run_records([record])).columns]
-    shown = [
-        dict(zip(columns, row, strict=True))
-        for found in (record, bad)
-        for row in write.runs_table(pages.run_records([found])).rows
-    ]
-    texts = [{key: cell.shown for key, cell in row.items()} for row in shown]
-    assert texts[0]["commit"] == "a" * 10 + "+" and texts[0]["device"] == "GPU" and texts[0]["wall_seconds"] == "100.0"
-    assert texts[1]["status"] == "diverged at megabatch 3, epoch 2, other code accepted"
-    assert (texts[1]["commit"], texts[1]["device"], texts[1]["wall_seconds"]) == ("-", "-", "-")
-
-
-@pytest.mark.parametrize("shown", ["released", "released, order=permuted"])
-def test_a_row_is_about_the_bundle_it_departs_from(shown) -> None:
-    table = Table("t", "t", "", (Column("protocol", "protocol"),), ((Cell(shown, shown),),))
-    assert write._protocols_of(table) == ("released",)
-    assert write._protocols_of(rows(2)) == ("", "")
 
 
 def test_the_page_names_protocols_methods_and_seeds_without_runs_and_diverged_runs() -> None:
