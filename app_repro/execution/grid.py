@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
-from app_repro.records import record, transfer
+from app_repro.records import merge, record
 from app_repro.records.store import Paths, Store, labels, lay_out
 
 GRACE_SECONDS = 60.0
@@ -121,5 +121,5 @@ def lay_out_grid(specs: Sequence[RunSpec], params: Params, store: Store, target:
     folders = zip(labels(specs, params.axes), map(store.folder, specs), strict=True)
     ended = {name: folder for name, folder in folders if folder.finished(code)}
     for folder in ended.values():
-        transfer.check(folder.path, but=["model.safetensors"])
+        merge.check(folder.path, but=["model.safetensors"])
     lay_out(ended, target)

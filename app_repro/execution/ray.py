@@ -17,7 +17,7 @@ from app_repro.data.dataset import data_folder
 from app_repro.data.splits import stream_name, with_digest
 from app_repro.execution.grid import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
 from app_repro.execution.worker import prepare_and_attempt
-from app_repro.records import provenance, record, transfer
+from app_repro.records import merge, provenance, record
 from app_repro.records.store import Paths, Store
 
 RETRIES = 8
@@ -157,7 +157,7 @@ def _settle(ray: Any, ref: Any, spec: RunSpec, store: Store, display: Display, o
     try:
         status, message, sent = ray.get(ref)
         if sent:
-            transfer.unpack(sent, store.folder(spec))
+            merge.unpack(sent, store.folder(spec))
     except ray.exceptions.RayTaskError as error:
         status, message = "failed", " ".join(str(error.cause).split())[:300]
     except ray.exceptions.RayError as error:
@@ -179,7 +179,7 @@ def _task(text: str, order: TaskOrder, board: Any) -> tuple[str, str, dict[str, 
     report = board.post.remote
     os.environ[provenance.SHARING["runs_together"]] = str(order.together)  # for the record's provenance
     status, message = order.attempt(spec, places, order.device, report, stopping.is_set)
-    return status, message, {} if shared else transfer.pack(Store(places.store).folder(spec))
+    return status, message, {} if shared else merge.pack(Store(places.store).folder(spec))
 
 
 def _shares(order: TaskOrder) -> bool:

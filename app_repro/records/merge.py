@@ -1,13 +1,81 @@
-"""Stores that grew apart, united: every run checked against its seals, conflicts refused before anything is copied."""
+"""Runs taken from one store into another, checked against their seals: whole stores merged, or one run as bytes."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app_repro.core.errors import AppReproError
-from app_repro.records import record, transfer
+from app_repro.core import files
+from app_repro.core.errors import AppReproError, IntegrityError
+from app_repro.records import record
 from app_repro.records.content import Record
 from app_repro.records.store import RunFolder, Store
+
+_LEFT = ("megabatch-*.json", "*.safetensors", "record.json")
+"""What an ended run leaves, the record last; states of an unfinished one match too."""
+
+
+def names(folder: Path) -> list[str]:
+    """Files of the run in `folder`, record.json last."""
+    return list(dict.fromkeys(path.name for pattern in _LEFT for path in sorted(folder.glob(pattern))))
+
+
+def pack(folder: RunFolder) -> dict[str, bytes]:
+    """The files of an ended run, by name; nothing for one that has no record."""
+    found = names(folder.path)
+    return {name: (folder.path / name).read_bytes() for name in found} if "record.json" in found else {}
+
+
+def check(folder: Path, run_id: str | None = None, but: Collection[str] = ()) -> Record:
+    """The record of the ended run in `folder`, after every file that it names and every result has been checked.
+
+    `but`: files that are not looked at. Raises IntegrityError naming the first file that is damaged, or that belongs to
+    another run than `run_id`.
+    """
+    content = record.read(folder / "record.json")
+    if content["run_id"] != (run_id or folder.name):
+        raise IntegrityError(f"{folder / 'record.json'}: it is of run {content['run_id']}; move it to its own folder")
+    for name in sorted(content["files"].keys() - set(but)):
+        path, expected = folder / name, content["files"][name]
+        if Path(name).name != name or not path.is_file() or files.file_digest(path) != expected:
+            raise IntegrityError(
+                f"{path}: missing or damaged, its record says otherwise; run {content['run_id']} again"
+            )
+    for kept in content["megabatches"]:
+        path = folder / f"megabatch-{kept['megabatch']:03d}.json"
+        try:
+            result = files.read_sealed(path)
+        except FileNotFoundError:
+            raise IntegrityError(f"{path}: missing; run {content['run_id']} again") from None
+        if {key: value for key, value in result.items() if key != "history"} != kept:
+            raise IntegrityError(f"{path}: not what the record beside it says; run {content['run_id']} again")
+    return content
+
+
+def adopt(source: Path, folder: RunFolder) -> None:
+    """Copy a run's files into `folder`, the record last: it counts as ended once that is there."""
+    with folder.lock():
+        for name in names(source):
+            size = (source / name).stat().st_size
+            with (source / name).open("rb") as file, files.atomic_open(folder.path / name, size) as copy:
+                shutil.copyfileobj(file, copy, 1 << 20)
+        if (folder.path / "record.json").exists():
+            folder.drop_states()
+
+
+def unpack(content: Mapping[str, bytes], folder: RunFolder) -> None:
+    """Write a packed run into `folder` once all of it has been checked. Raises IntegrityError; nothing is kept then."""
+    scratch = folder.path.parents[1] / f".{folder.path.name}.arriving"
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        for name, raw in content.items():
+            if Path(name).name != name or not any(Path(name).match(pattern) for pattern in _LEFT):
+                raise IntegrityError(f"{folder.path.name}: {name[:80]!r} is no file of a run; it was not taken")
+            files.write_bytes(scratch / name, raw)
+        check(scratch, folder.path.name)
+        adopt(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 class ConflictError(AppReproError):
@@ -47,7 +115,7 @@ def merge(folders: Sequence[Path], target: Path) -> Merged:
             if not (folder.path / "record.json").exists():
                 begun.setdefault(folder.path.name, folder.path)
                 continue
-            content = transfer.check(folder.path)
+            content = check(folder.path)
             mine = held.get(folder.path.name) or _mine(Store(target), folder)
             if mine is None:
                 new[folder.path.name] = folder.path
@@ -56,7 +124,7 @@ def merge(folders: Sequence[Path], target: Path) -> Merged:
                 _agree(mine, (folder.path, content))
                 known += 1
     for path in new.values():
-        transfer.adopt(path, RunFolder(target / "runs" / path.name))
+        adopt(path, RunFolder(target / "runs" / path.name))
     taken = [_begin(path, target / "runs" / path.name) for path in begun.values()]
     return Merged(len(new), known, sum(taken))
 
@@ -80,7 +148,7 @@ def _begin(source: Path, target: Path) -> bool:
     """Carry an unfinished run over, unless it is known here or at work there."""
     folder = RunFolder(target)
     has_state = next(RunFolder(source).load_states(), None) is not None
-    if not has_state or RunFolder(source).is_locked() or transfer.names(target):
+    if not has_state or RunFolder(source).is_locked() or names(target):
         return False
-    transfer.adopt(source, folder)
+    adopt(source, folder)
     return True

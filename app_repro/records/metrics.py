@@ -1,70 +1,11 @@
-"""The metrics: how each is computed, how it is shown, and where. A metric is one entry of METRICS."""
+"""The metrics: how each is computed, how it is shown, and where. A metric is one entry of `_ALL`."""
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
-from app_repro.records.content import Megabatch, Network, Record
-
-Place = Literal["overview", "main", "card", "megabatches", "differences", "effects", "figure", "plots", "wandb"]
-"""Where metrics are shown: the overview, the tables main, per-megabatch and differences, the table of what each switch
-does, the model card, the figure of accuracies, `dvc plots`, and Weights & Biases."""
-
-RECORD = "record.json"
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How a measured number is shown: heading with its unit, factor from the record's unit, digits after the point."""
-
-    heading: str
-    factor: float = 1.0
-    digits: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One metric. It needs one way to be computed; the rest says where it is shown and how claims may use it."""
-
-    name: str
-    scale: Scale
-    of_run: Callable[[Sequence[Megabatch], Network], Any] | None = None
-    """From the results of all megabatches; the value is stored in the record's summary. Gets None where a thinned
-    record has no `kept`."""
-    of_megabatch: Callable[[Sequence[Megabatch]], Any] | None = None
-    """The value at a megabatch, from the results so far: the last one is that megabatch's."""
-    of_record: Callable[[Record], float | None] | None = None
-    """From the whole record; not stored. None where it was not measured."""
-    places: tuple[Place, ...] = ("main", "card", "megabatches", "wandb")
-    """Where it is shown, if its value is known there: per megabatch or per run."""
-    scales: Mapping[Place, Scale] = field(default_factory=dict)
-    """Places that show it otherwise than `scale` says."""
-    words: str = ""
-    """Its name in a sentence; empty: the heading."""
-    claim_units: Mapping[str, float] = field(default_factory=dict)
-    """Units that a claim about it may use -> factor from the record's unit. Empty: no claim is about it."""
-    higher_is_better: bool = False
-    competes: bool = False
-    """Whether methods are compared in it: not densities, sizes and FLOPs, which follow from the settings, nor times."""
-    deterministic: bool = False
-    """Whether it follows from the settings: it has no noise, and one seed says it all."""
-    kind: Literal["number", "count", "list"] = "number"
-    file: str = RECORD
-    """The file of a run that holds it; an analysis of a finished run leaves `analysis-<name>.json`."""
-
-    @property
-    def in_words(self) -> str:
-        """Its name in a sentence."""
-        return self.words or self.scale.heading
-
-    def after(self, done: Sequence[Any]) -> Any:
-        """The value at the last of the megabatches `done`, a run's first ones; None where it is not known."""
-        return self.of_megabatch(done) if self.of_megabatch else None
-
-    def at(self, place: Place) -> Scale:
-        """How `place` shows it."""
-        return self.scales.get(place, self.scale)
+from app_repro.records import formulas
+from app_repro.records.content import Megabatch, Network
+from app_repro.records.metric import RECORD, Metric, Place, Scale
 
 
 def _last(name: str) -> dict[str, Any]:
@@ -77,66 +18,14 @@ def _result(name: str) -> dict[str, Any]:
     return {"of_megabatch": lambda done: done[-1].get(name)}
 
 
-def _test_accuracy(done: Sequence[Megabatch], network: Network | None = None) -> float:
-    return 1 - done[-1]["test_errors"] / done[-1]["test_samples"]
-
-
-def _cer(done: Sequence[Megabatch], network: Network | None = None) -> int:
-    """Sum of test errors over the megabatches."""
-    return sum(item["test_errors"] for item in done)
-
-
-def _mean_error(done: Sequence[Megabatch], network: Network) -> float:
-    return _cer(done) / (len(done) * done[0]["test_samples"])
-
-
-def _are(done: Sequence[Megabatch], network: Network) -> list[float]:
-    """Change of the test error rate from each megabatch to the next."""
-    tested = done[0]["test_samples"]
-    return [(b["test_errors"] - a["test_errors"]) / tested for a, b in itertools.pairwise(done)]
-
-
-def _parameters_kept(done: Sequence[Megabatch], network: Network) -> int:
-    weights = sum(layer["weights"] for layer in network["layers"].values())
-    return network["parameters"] - weights + sum(done[-1]["kept"])
-
-
-def flops(network: Network, kept: Sequence[int] | None = None) -> int:
-    """FLOPs of one image's forward pass; with `kept` each prunable layer's are scaled by its density."""
-    layers = network["layers"].values()
-    if kept is None:
-        return sum(layer["flops"] for layer in layers) + network["other_flops"]
-    pairs = zip(layers, kept, strict=True)
-    return network["other_flops"] + sum(round(item["flops"] * n / item["weights"]) for item, n in pairs)
-
-
-def _train_flops(done: Sequence[Megabatch], network: Network) -> int:
-    # a training pass costs three forward ones: forward, gradients of the inputs, gradients of the weights
-    return sum(3 * item["trained_samples"] * flops(network) for item in done)
-
-
-def _train_flops_at_density(done: Sequence[Megabatch], network: Network) -> int:
-    return sum(3 * item["trained_samples"] * flops(network, item["kept"]) for item in done)
-
-
-def _emptied_layers(done: Sequence[Megabatch], network: Network) -> list[str]:
-    return [name for name, kept in zip(network["layers"], done[-1]["kept"], strict=True) if kept == 0]
-
-
-def _samples_per_second(content: Record) -> float | None:
-    """Training samples over wall time, pruning and evaluation included."""
-    samples, seconds = content["summary"].get("trained_samples"), content["summary"].get("wall_seconds")
-    return samples / seconds if samples and seconds else None
-
-
 _POINTS = {"points": 100.0, "fraction": 1.0}
 
 _ALL: tuple[Metric, ...] = (
     Metric(
         name="test_accuracy",
         scale=Scale("test accuracy %", 100, 2),
-        of_run=_test_accuracy,
-        of_megabatch=_test_accuracy,
+        of_run=formulas.test_accuracy,
+        of_megabatch=formulas.test_accuracy,
         places=("overview", "main", "card", "megabatches", "differences", "effects", "figure", "plots"),
         scales={
             "differences": Scale("test accuracy, points", 100, 2),
@@ -151,8 +40,8 @@ _ALL: tuple[Metric, ...] = (
         name="cer",
         scale=Scale("CER"),
         kind="count",
-        of_run=_cer,
-        of_megabatch=_cer,
+        of_run=formulas.cer,
+        of_megabatch=formulas.cer,
         places=("overview", "main", "card", "megabatches", "differences", "effects", "figure"),
         scales={
             "megabatches": Scale("CER so far, errors"),
@@ -166,13 +55,13 @@ _ALL: tuple[Metric, ...] = (
     Metric(
         name="mean_error",
         scale=Scale("mean error %", 100, 2),
-        of_run=_mean_error,
+        of_run=formulas.mean_error,
         places=("main", "card"),
         words="mean error",
         claim_units=_POINTS,
         competes=True,
     ),
-    Metric(name="are", scale=Scale("change of the error rate"), of_run=_are, places=(), kind="list"),
+    Metric(name="are", scale=Scale("change of the error rate"), of_run=formulas.are, places=(), kind="list"),
     Metric(
         name="generalisation_gap",
         scale=Scale("gap, points", 100, 2),
@@ -213,26 +102,26 @@ _ALL: tuple[Metric, ...] = (
         name="parameters_kept",
         scale=Scale("parameters kept, thousands", 1e-3, 1),
         kind="count",
-        of_run=_parameters_kept,
+        of_run=formulas.parameters_kept,
     ),
     Metric(
         name="inference_flops",
         scale=Scale("inference, MFLOPs", 1e-6, 2),
         kind="count",
-        of_run=lambda done, network: flops(network),
+        of_run=lambda done, network: formulas.flops(network),
     ),
     Metric(
         name="inference_flops_at_density",
         scale=Scale("inference at layer density, MFLOPs", 1e-6, 2),
         kind="count",
-        of_run=lambda done, network: flops(network, done[-1]["kept"]),
+        of_run=lambda done, network: formulas.flops(network, done[-1]["kept"]),
     ),
-    Metric(name="train_flops", scale=Scale("training, TFLOPs", 1e-12, 3), kind="count", of_run=_train_flops),
+    Metric(name="train_flops", scale=Scale("training, TFLOPs", 1e-12, 3), kind="count", of_run=formulas.train_flops),
     Metric(
         name="train_flops_at_density",
         scale=Scale("training at layer density, TFLOPs", 1e-12, 3),
         kind="count",
-        of_run=_train_flops_at_density,
+        of_run=formulas.train_flops_at_density,
     ),
     Metric(
         name="trained_samples",
@@ -242,7 +131,9 @@ _ALL: tuple[Metric, ...] = (
         **_result("trained_samples"),
         places=("wandb",),
     ),
-    Metric(name="emptied_layers", scale=Scale("emptied layers"), of_run=_emptied_layers, places=(), kind="list"),
+    Metric(
+        name="emptied_layers", scale=Scale("emptied layers"), of_run=formulas.emptied_layers, places=(), kind="list"
+    ),
     Metric(
         name="best_epoch",
         scale=Scale("epoch kept", 1, 1),
@@ -277,7 +168,10 @@ _ALL: tuple[Metric, ...] = (
         scales={"megabatches": Scale("wall time, s", 1, 2)},
     ),
     Metric(
-        name="samples_per_second", scale=Scale("training samples/s"), of_record=_samples_per_second, places=("main",)
+        name="samples_per_second",
+        scale=Scale("training samples/s"),
+        of_record=formulas.samples_per_second,
+        places=("main",),
     ),
     Metric(
         name="energy_joules",

@@ -1,4 +1,4 @@
-"""Finished and diverged runs as verify sees them: records found, checked, reduced to what a judgement needs."""
+"""The records of folders: found, checked, each run once, in the form that tables, figures and claims use."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

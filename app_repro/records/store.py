@@ -1,4 +1,4 @@
-"""Where runs live: one folder a run under its id, finished or not; states named by their own digest; one lock a run."""
+"""The store: one folder per run under its id, with its lock, states, results per megabatch, record."""
 
 import contextlib
 import fcntl
@@ -20,7 +20,7 @@ from app_repro.records.content import Record
 
 STATES_KEPT = 2
 MAX_STATE_BYTES = 8 << 30
-"""A file that calls itself a state and is larger is none: the largest network's state takes 1.5 GB."""
+"""Larger files are not read as states: the largest network's state takes 1.5 GB."""
 LOOK_EVERY_SECONDS = 0.2
 _STATE = re.compile(r"state-(\d{9})-([0-9a-f]{16})\.safetensors")
 
@@ -99,7 +99,7 @@ class RunFolder:
         self.drop_states()
 
     def drop_states(self) -> None:
-        """Forget where the run stood."""
+        """Remove the states."""
         for path in self._states():
             path.unlink(missing_ok=True)
 

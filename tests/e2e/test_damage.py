@@ -17,7 +17,7 @@ from torture import SEED, drawing, times
 from app_repro.config import grid as params
 from app_repro.core.errors import IntegrityError
 from app_repro.execution import grid as execute
-from app_repro.records import record, transfer
+from app_repro.records import merge, record
 from app_repro.records.store import RunFolder, Store
 
 
@@ -97,7 +97,7 @@ def test_damage_of_what_a_run_leaves_is_noticed_and_named(ended, tmp_path, name,
     path, draw = folder.path / name, drawing(name, damage.__name__)
     raw, grid = path.read_bytes(), params.Params((spec,), "cpu", 1, ())
     acts = {
-        "model.safetensors": lambda: transfer.check(folder.path),
+        "model.safetensors": lambda: merge.check(folder.path),
         "masks.safetensors": lambda: execute.lay_out_grid([spec], grid, Store(tmp_path / "store"), tmp_path / "runs"),
         "record.json": lambda: folder.finished(record.code_digest()),
     }
@@ -126,6 +126,6 @@ def test_damage_of_a_state_is_noticed_and_the_one_before_used(tmp_path, damage) 
 
 def test_the_six_points_are_all_there_are() -> None:
     """Whoever changes how files are written changes where it can die."""
-    source = Path(transfer.files.__file__).read_text()
+    source = Path(merge.files.__file__).read_text()
     body = source[source.index("def atomic_open") : source.index("def write_bytes")]
     assert [body.count(call) for call in ("mkstemp(", "fdopen(", "os.fsync(", ".replace(")] == [1, 1, 1, 1]

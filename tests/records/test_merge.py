@@ -3,7 +3,7 @@ import pytest
 
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, IntegrityError
-from app_repro.records import merge, record, transfer
+from app_repro.records import merge, record
 from app_repro.records.merge import ConflictError
 from app_repro.records.store import Store
 
@@ -34,7 +34,7 @@ def test_stores_become_one_and_a_second_call_takes_nothing(shares, tmp_path) -> 
     assert held(target) == {spec.run_id for spec in specs}
     for spec in specs:
         folder = Store(target).folder(spec)
-        assert transfer.check(folder.path)["run_id"] == spec.run_id
+        assert merge.check(folder.path)["run_id"] == spec.run_id
         assert (folder.path / "model.safetensors").read_bytes() == spec.run_id.encode()
     assert (
         merge.merge([a, b], target).line(target)
@@ -118,8 +118,8 @@ def test_what_is_no_store_is_one_line(tmp_path) -> None:
 def test_a_run_travels_as_bytes_and_is_kept_only_if_whole(shares, tmp_path) -> None:
     specs, a, _ = shares
     target = Store(tmp_path / "all").folder(specs[0])
-    packed = transfer.pack(Store(a).folder(specs[0]))
-    assert list(packed)[-1] == "record.json" and transfer.pack(target) == {}
+    packed = merge.pack(Store(a).folder(specs[0]))
+    assert list(packed)[-1] == "record.json" and merge.pack(target) == {}
     for wrong in (
         packed | {"model.safetensors": b"other"},
         packed | {"../../escaped.json": b"x"},
@@ -127,7 +127,7 @@ def test_a_run_travels_as_bytes_and_is_kept_only_if_whole(shares, tmp_path) -> N
         {name: raw for name, raw in packed.items() if name != "megabatch-001.json"},
     ):
         with pytest.raises(IntegrityError):
-            transfer.unpack(wrong, target)
+            merge.unpack(wrong, target)
         assert not list((tmp_path / "all").rglob("*.json")) and not list(tmp_path.glob("**/.*"))
-    transfer.unpack(packed, target)
-    assert transfer.pack(target) == packed
+    merge.unpack(packed, target)
+    assert merge.pack(target) == packed

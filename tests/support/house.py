@@ -39,7 +39,21 @@ DOORS: dict[str, set[str]] = {
     "config": {"protocols", "methods", "catalogue", "spec", "reading", "grid", "presets"},
     "data": {"dataset", "splits", "megabatches"},
     "pruning": {"select", "masks", "criteria"},
-    "records": {"record", "runs", "store", "settings", "metrics", "frame", "merge", "publish", "code", "provenance"},
+    "records": {
+        *(
+            "content",
+            "metrics",
+            "settings",
+            "record",
+            "runs",
+            "frame",
+            "store",
+            "merge",
+            "publish",
+            "code",
+            "provenance",
+        ),
+    },
     "claims": {
         *("statement", "claims_file", "variance", "matching", "judgement", "contrasts", "ablations", "verify"),
         *("printing", "power", "needs", "reported", "kinds/registry", "kinds/shape"),

@@ -1,0 +1,64 @@
+"""Metrics computed from the results of megabatches (`done`, a run's first ones or all) and the network's sizes."""
+
+import itertools
+from collections.abc import Sequence
+
+from app_repro.records.content import Megabatch, Network, Record
+
+
+def test_accuracy(done: Sequence[Megabatch], network: Network | None = None) -> float:
+    """Share of test images classified rightly after the last of `done`."""
+    return 1 - done[-1]["test_errors"] / done[-1]["test_samples"]
+
+
+def cer(done: Sequence[Megabatch], network: Network | None = None) -> int:
+    """Sum of test errors over the megabatches."""
+    return sum(item["test_errors"] for item in done)
+
+
+def mean_error(done: Sequence[Megabatch], network: Network) -> float:
+    """Test errors over all tests, a fraction."""
+    return cer(done) / (len(done) * done[0]["test_samples"])
+
+
+def are(done: Sequence[Megabatch], network: Network) -> list[float]:
+    """Change of the test error rate from each megabatch to the next."""
+    tested = done[0]["test_samples"]
+    return [(b["test_errors"] - a["test_errors"]) / tested for a, b in itertools.pairwise(done)]
+
+
+def parameters_kept(done: Sequence[Megabatch], network: Network) -> int:
+    """Parameters left after the last pruning; those that are never pruned count whole."""
+    weights = sum(layer["weights"] for layer in network["layers"].values())
+    return network["parameters"] - weights + sum(done[-1]["kept"])
+
+
+def flops(network: Network, kept: Sequence[int] | None = None) -> int:
+    """FLOPs of one image's forward pass; with `kept` each prunable layer's are scaled by its density."""
+    layers = network["layers"].values()
+    if kept is None:
+        return sum(layer["flops"] for layer in layers) + network["other_flops"]
+    pairs = zip(layers, kept, strict=True)
+    return network["other_flops"] + sum(round(item["flops"] * n / item["weights"]) for item, n in pairs)
+
+
+def train_flops(done: Sequence[Megabatch], network: Network) -> int:
+    """FLOPs of all training, unpruned."""
+    # a training pass costs three forward ones: forward, gradients of the inputs, gradients of the weights
+    return sum(3 * item["trained_samples"] * flops(network) for item in done)
+
+
+def train_flops_at_density(done: Sequence[Megabatch], network: Network) -> int:
+    """FLOPs of all training, each layer's times its density."""
+    return sum(3 * item["trained_samples"] * flops(network, item["kept"]) for item in done)
+
+
+def emptied_layers(done: Sequence[Megabatch], network: Network) -> list[str]:
+    """Names of the prunable layers of which nothing is left."""
+    return [name for name, kept in zip(network["layers"], done[-1]["kept"], strict=True) if kept == 0]
+
+
+def samples_per_second(content: Record) -> float | None:
+    """Training samples over wall time, pruning and evaluation included."""
+    samples, seconds = content["summary"].get("trained_samples"), content["summary"].get("wall_seconds")
+    return samples / seconds if samples and seconds else None

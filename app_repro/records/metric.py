@@ -1,0 +1,66 @@
+"""What a metric is: how it is computed, how and where it is shown, how claims may use it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from app_repro.records.content import Megabatch, Network, Record
+
+Place = Literal["overview", "main", "card", "megabatches", "differences", "effects", "figure", "plots", "wandb"]
+"""Where metrics are shown: the overview, the tables main, per-megabatch and differences, the table of what each switch
+does, the model card, the figure of accuracies, `dvc plots`, and Weights & Biases."""
+
+RECORD = "record.json"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a measured number is shown: heading with its unit, factor from the record's unit, digits after the point."""
+
+    heading: str
+    factor: float = 1.0
+    digits: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One metric. It needs one way to be computed; the rest says where it is shown and how claims may use it."""
+
+    name: str
+    scale: Scale
+    of_run: Callable[[Sequence[Megabatch], Network], Any] | None = None
+    """From the results of all megabatches; the value is stored in the record's summary. Gets None where a thinned
+    record has no `kept`."""
+    of_megabatch: Callable[[Sequence[Megabatch]], Any] | None = None
+    """The value at a megabatch, from the results so far: the last one is that megabatch's."""
+    of_record: Callable[[Record], float | None] | None = None
+    """From the whole record; not stored. None where it was not measured."""
+    places: tuple[Place, ...] = ("main", "card", "megabatches", "wandb")
+    """Where it is shown, if its value is known there: per megabatch or per run."""
+    scales: Mapping[Place, Scale] = field(default_factory=dict)
+    """Places that show it otherwise than `scale` says."""
+    words: str = ""
+    """Its name in a sentence; empty: the heading."""
+    claim_units: Mapping[str, float] = field(default_factory=dict)
+    """Units that a claim about it may use -> factor from the record's unit. Empty: no claim is about it."""
+    higher_is_better: bool = False
+    competes: bool = False
+    """Whether methods are compared in it: not densities, sizes and FLOPs, which follow from the settings, nor times."""
+    deterministic: bool = False
+    """Whether it follows from the settings: it has no noise, and one seed says it all."""
+    kind: Literal["number", "count", "list"] = "number"
+    file: str = RECORD
+    """The file of a run that holds it; an analysis of a finished run leaves `analysis-<name>.json`."""
+
+    @property
+    def in_words(self) -> str:
+        """Its name in a sentence."""
+        return self.words or self.scale.heading
+
+    def after(self, done: Sequence[Any]) -> Any:
+        """The value at the last of the megabatches `done`, a run's first ones; None where it is not known."""
+        return self.of_megabatch(done) if self.of_megabatch else None
+
+    def at(self, place: Place) -> Scale:
+        """How `place` shows it."""
+        return self.scales.get(place, self.scale)
