@@ -59,19 +59,6 @@ def trained(steps: Steps, current: Phase, on_step=lambda epoch_ended: None) -> P
     return progress
 
 
-def test_learning_rate_falls_at_milestones_and_starts_again() -> None:
-    paper = OptimSettings(**{**vars(SETTINGS), "epochs": 50, "milestones": (20, 40)})
-    rates = [paper.learning_rate(1, epoch) for epoch in (0, 19, 20, 39, 40, 49)]
-    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
-    assert paper.learning_rate(2, 0) == 0.1
-
-
-def test_without_restart_the_learning_rate_stays_where_megabatch_1_left_it() -> None:
-    never = OptimSettings(**{**vars(SETTINGS), "epochs": 50, "milestones": (20, 40), "lr_restart": False})
-    assert never.learning_rate(1, 0) == 0.1
-    assert [never.learning_rate(2, epoch) for epoch in (0, 30)] == pytest.approx([0.001, 0.001])
-
-
 def test_pruned_weights_and_their_momentum_are_zero_after_every_step(stage) -> None:
     steps_by, current, mask = stage
     steps, seen = steps_by(), []
