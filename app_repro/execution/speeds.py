@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.core.errors import AppReproError, DataError, ParamsError
+from app_repro.core.errors import DataError, ParamsError
 from app_repro.core.paths import BENCHES
 from app_repro.data.sets import FOLDER, SETS
-from app_repro.records import record
+from app_repro.records import runs
 from app_repro.records.store import Store
 
 EVALUATION = 1 / 3
@@ -63,16 +63,8 @@ def chosen(wanted: str, known: Sequence[str]) -> str:
 
 
 def finished_records(store: Store) -> list[Any]:
-    """Every intact record of a finished run, under whatever code; damaged ones are for others to complain about."""
-    found: list[Any] = []
-    for folder in store.folders():
-        try:
-            content = record.read(folder.path / "record.json")
-        except (FileNotFoundError, AppReproError):
-            continue
-        if content["status"] == "finished":
-            found.append(content)
-    return found
+    """Every intact record of a finished run, under whatever code; damaged ones are left out."""
+    return [run.content for run in runs.read([store.root / "runs"]).runs if run.is_finished]
 
 
 def read_benches(folder: Path) -> list[dict[str, Any]]:

@@ -110,7 +110,7 @@ def read(roots: Sequence[Path]) -> Records:
     Of two records of one run a diverged one goes before a finished one, then one's own before a published one; a note
     names the other one where its numbers differ.
     """
-    found: dict[str, RunRecord] = {}
+    by_id: dict[str, RunRecord] = {}
     problems: list[str] = []
     damaged: list[str] = []
     notes = [f"{root}: no such folder" for root in roots if not root.exists()]
@@ -124,12 +124,12 @@ def read(roots: Sequence[Path]) -> Records:
         if not run.is_finished:
             problems.append(f"{path}: diverged: {_diverged(run)}; a failed run is never dropped")
         run_id = run.content["run_id"]
-        if run_id in found:
-            run, other = sorted((found[run_id], run), key=_precedence)
+        if run_id in by_id:
+            run, other = sorted((by_id[run_id], run), key=_precedence)
             if record.numbers(other.content) != record.numbers(run.content):
                 notes.append(f"{other.path}: the same run as {run.path} with other numbers; the latter is judged")
-        found[run_id] = run
-    runs = tuple(found[run_id] for run_id in sorted(found))
+        by_id[run_id] = run
+    runs = tuple(by_id[run_id] for run_id in sorted(by_id))
     return Records(runs, tuple(problems), tuple(notes), tuple(damaged))
 
 
