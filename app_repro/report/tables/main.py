@@ -76,7 +76,7 @@ def means(table: Table, groups: Sequence[Group]) -> dict[str, dict[str, float]]:
     rows = _finished(table, groups)
     keys = settings.varying([group.settings for group, _ in rows])
     return {
-        "/".join(_plain(group.settings[key]) for key in keys): {metric: cells[metric].value for metric in OVERVIEW}
+        "/".join(_plain(group.settings[key]) for key in keys): {metric: _mean(cells[metric]) for metric in OVERVIEW}
         for group, cells in rows
     }
 
@@ -92,10 +92,16 @@ def _plain(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
+def _mean(cell: Cell) -> float:
+    """The value of a cell that table.mean made."""
+    assert isinstance(cell.value, float)
+    return cell.value
+
+
 def _mean_sd(metric: str, cell: Cell) -> str:
     """Mean ± sd without thousands separators; the mean alone for one seed."""
     scale = OVERVIEW[metric]
-    mean = f"{cell.value * scale.factor:.{scale.digits}f}"
+    mean = f"{_mean(cell) * scale.factor:.{scale.digits}f}"
     return mean if cell.sd is None else f"{mean} ± {cell.sd * scale.factor:.{scale.digits}f}"
 
 
