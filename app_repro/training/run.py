@@ -60,14 +60,13 @@ class Run:
     ) -> None:
         self.spec, self.split, self.files = spec, split, files
         self.report, self.should_stop = report, should_stop
-        self.train_images = Images.load(data, "train", device)
-        self.test_images = Images.load(data, "test", device)
-        self.test = torch.from_numpy(split.test).to(self.test_images.labels.device)
+        train, test = (Images.load(data, part, device) for part in ("train", "test"))
+        self.test_order = EpochOrder(torch.from_numpy(split.test).to(test.labels.device))
         self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         with self._on_stream():
             self.net = network_of(spec, data, device)
-            self.train_batches = batches_of(self.train_images, len(self.train_images.labels))
-            self.test_batches = batches_of(self.test_images, len(self.test))
+            self.train_batches = batches_of(train, len(train.labels))
+            self.test_batches = batches_of(test, len(split.test))
             self.steps = Steps(self.net, OptimSettings.of(spec))
             self.mask = masks.full(masks.prunable(self.net))
         self.progress = Progress()
@@ -115,7 +114,7 @@ class Run:
         """Everything that is left of the run, step by step."""
         self._resume()
         while self.megabatch <= self.spec.sb:
-            self.current = phase_of(self.spec, self.split, self.train_images, self.megabatch)
+            self.current = phase_of(self.spec, self.split, self.train_batches.images, self.megabatch)
             if self.progress.epoch == 0 and self.progress.step == 0:  # else the state was saved after pruning
                 self._prune()
             yield from fit(self.steps, self.train_batches, self.current, self.progress, self._on_step)
@@ -123,7 +122,7 @@ class Run:
                 raise AppReproError(
                     f"a pruned weight is not 0 after megabatch {self.megabatch}: a defect, please report"
                 )
-            yield from calling(self._on_step, self.steps.evaluate(self.test_batches, EpochOrder(self.test)))
+            yield from calling(self._on_step, self.steps.evaluate(self.test_batches, self.test_order))
             tested = self.steps.counts()
             clean = self.steps.evaluate(self.train_batches, EpochOrder(self.current.train))
             yield from calling(self._on_step, clean)
@@ -153,7 +152,7 @@ class Run:
         self.scored = {"seconds": time.perf_counter() - start, "samples": len(self.current.score)}
 
     def _check_stop(self) -> None:
-        """Stop if asked to, while scoring: the state after the megabatch before is saved, scoring begins anew."""
+        """Stop while scoring if asked to: the state of the megabatch before is saved, and scoring begins anew."""
         if self.should_stop():
             self._stopped()
 

@@ -66,7 +66,7 @@ def test_images_that_do_not_fit_the_device_train_the_same_bits(
         cut = splits.cut(spec, raw)
         run = Run(spec, dataset.load(raw / "cifar10"), cut, torch.device("cpu"), keeper, code="c")
         run.go()
-        assert run.train_images.on_host == run.test_images.on_host == (memory == 0)
+        assert run.train_batches.images.on_host == run.test_batches.images.on_host == (memory == 0)
         bits = {name: tensor.numpy().tobytes() for name, tensor in run.net.state_dict().items()}
         left.append(([record.numbers(item) for item in run.results], bits))
     assert left[0] == left[1]
