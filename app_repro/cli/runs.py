@@ -56,14 +56,13 @@ def run(
     ] = False,
 ) -> None:
     """Train every run of the grid that the store lacks, here or on a cluster; carry on what was interrupted."""
-    from app_repro.execution import computing
+    from app_repro.execution import grid
     from app_repro.records.store import Paths
 
-    places = Paths(raw, splits, store_at(store))
-    site = {"workers": workers, "address": address, "runs_per_gpu": runs_per_gpu, "minutes": minutes, "python": python}
-    site |= {"partition": partition, "account": account}
-    how = {"executor": executor, "share": shard, "anyway": anyway, "accept_code": accept_code}
-    raise typer.Exit(computing.run(params, places, out, **how, **site))  # type: ignore[arg-type]
+    options = {"workers": workers, "address": address, "runs_per_gpu": runs_per_gpu, "minutes": minutes}
+    options |= {"python": python, "partition": partition, "account": account, "anyway": anyway}
+    paths, how = Paths(raw, splits, store_at(store)), {"executor": executor, "share": shard, "accept_code": accept_code}
+    raise typer.Exit(grid.run(params, paths, out, **how, **options))  # type: ignore[arg-type]
 
 
 @app.command()
@@ -82,10 +81,10 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON.")] = False,
 ) -> None:
     """Print the grid without running it: what is done, seconds, energy, memory, disk, the claims it can decide."""
-    from app_repro.execution import computing
+    from app_repro.execution import budget
 
     asked = {"gpus": gpus, "device": device, "watts": watts, "bench": bench, "growth": growth, "as_json": as_json}
-    typer.echo(computing.plan(params, raw, store_at(store), preset, claim, claims=claims, **asked))
+    typer.echo(budget.plan(params, raw, store_at(store), preset, claim, claims=claims, **asked))
 
 
 @app.command()
@@ -94,6 +93,7 @@ def merge(
     store: StoreFolder = None,
 ) -> None:
     """Unite stores that were filled apart: checksums checked, conflicting results refused."""
-    from app_repro.execution import computing
+    from app_repro.records import merge as stores
 
-    typer.echo(computing.merge(folders, store_at(store)))
+    root = store_at(store)
+    typer.echo(stores.merge(folders, root).line(root))

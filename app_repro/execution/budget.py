@@ -15,7 +15,8 @@ from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.core.paths import BENCHES, CLAIMS
-from app_repro.execution import forecast
+from app_repro.data.dataset import data_folder
+from app_repro.execution import cost, forecast
 from app_repro.execution import growth as growing
 from app_repro.execution import plan as planning
 from app_repro.execution.forecast import Forecast
@@ -58,11 +59,29 @@ class Budget:
     hints: list[str]
 
 
+def plan(
+    params_file: Path, raw: Path, store: Path, preset: str | None = None, claim: str | None = None, **wanted: Any
+) -> str:
+    """A grid planned: that of the params file, of a preset, or of a claim; `wanted`: fields of Wanted."""
+    from app_repro.config.grid import load, parse
+    from app_repro.config.presets import preset as settings_of
+
+    asked = Wanted(**wanted)
+    if claim:
+        params = of_claim(asked.claims, claim)
+    elif preset:
+        params = parse(settings_of(preset) | {"device": "auto", "workers": None}, f"preset {preset}")
+    else:
+        params = load(params_file)
+    return text(budget(params, raw, Store(store), asked), asked)
+
+
 def budget(params: Params, raw: Path, store: Store, wanted: Wanted) -> Budget:
     """Plan the grid of `params`. Raises ParamsError, DataError, ClaimsError."""
     gpus = _numbers(wanted.gpus)
     specs = params.specs
-    shapes = [planning.shape_of(spec, raw) for spec in specs]
+    known = cost.shapes(specs, raw)
+    shapes = [known[data_folder(spec)] for spec in specs]
     records = finished_records(store)
     benches = read_benches(wanted.bench)
     here, watts, power = _this_machine(params.device, wanted.watts)

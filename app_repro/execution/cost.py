@@ -2,10 +2,14 @@
 
 import functools
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from app_repro.config.spec import RunSpec
+from app_repro.core.errors import DataError
+from app_repro.data import dataset
+from app_repro.data.dataset import data_folder
 from app_repro.data.megabatches import phase, split
 from app_repro.data.sets import SETS
 
@@ -49,6 +53,26 @@ def published_shape(spec: RunSpec) -> Shape | None:
         return None
     few = spec.few_shot * shape.classes if spec.few_shot else shape.train
     return Shape(few, shape.test, shape.classes, spec.image_size or shape.size, shape.channels)
+
+
+def shapes(specs: Iterable[RunSpec], raw: Path) -> dict[str, Shape]:
+    """Shapes of the data sets of `specs`, each opened once, by folder (splits.data_folder). Raises as `shape_of`."""
+    return {folder: shape_of(spec, raw) for folder, spec in {data_folder(spec): spec for spec in specs}.items()}
+
+
+def shape_of(spec: RunSpec, raw: Path) -> Shape:
+    """Sizes of the spec's data set, from `raw` if it is there, else as its publisher gives them.
+
+    Raises DataError for a data set of unknown size that is not there.
+    """
+    try:
+        images = dataset.load(raw / data_folder(spec))
+    except DataError:
+        if (shape := published_shape(spec)) is None:
+            raise
+        return shape
+    _, size, _, channels = images.train_images.shape
+    return Shape(len(images.train_labels), len(images.test_labels), len(images.classes), size, channels)
 
 
 def network(arch: str, shape: Shape) -> Network | None:

@@ -1,33 +1,16 @@
-"""Where runs are trained: here, as tasks of Ray, or as tasks of Slurm. The same store, locks and records behind all."""
+"""The three executors by name, each bound to what the command line asks of it: worker processes here, Ray, Slurm."""
 
 import functools
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
-from app_repro.execution.grid import Executor
-from app_repro.execution.local import here
-from app_repro.training.device import devices
-
-
-@dataclass(frozen=True)
-class Site:
-    """What the command line says of the place; each executor reads what concerns it."""
-
-    device: str = "auto"
-    """As in params.yaml."""
-    workers: int | None = None
-    """Runs at a time; None: one a GPU or one a core (local, ray), all that are granted (slurm)."""
-    address: str | None = None
-    """ray: an existing cluster; None starts one here."""
-    runs_per_gpu: int | None = None
-    """Runs that share a GPU: lanes of one process (local), or tasks (ray). None: 1."""
-    partition: str | None = None
-    account: str | None = None
-    minutes: int = 240
-    """slurm: a task's time; a run that needs more is stopped, queued again and carried on."""
-    python: str | None = None
-    """slurm: the command that starts Python on a node."""
+from app_repro.core.paths import BENCHES
+from app_repro.execution import local, plan, ray, slurm, speeds
+from app_repro.execution.cost import Shape
+from app_repro.execution.outcome import Executor
 
 
 def check(name: str) -> None:
@@ -36,31 +19,74 @@ def check(name: str) -> None:
         raise ParamsError(f"--executor {name}{nearest_and_known(name, EXECUTORS)}")
 
 
-def executor(name: str, site: Site) -> Executor:
-    """The executor of that name, bound to its place. Raises ParamsError for an unknown name or a missing extra."""
-    check(name)
-    return EXECUTORS[name](site)
+def _local(
+    todo: Sequence[RunSpec],
+    shapes: Mapping[str, Shape],
+    *,
+    device: str,
+    workers: int | None = None,
+    runs_per_gpu: int | None = None,
+    anyway: bool = False,
+    **_: Any,
+) -> Executor:
+    """Worker processes here, one per GPU or core. Raises ParamsError for steps that need a GPU where there is none, or
+    unless `anyway` for a grid that would take a CPU too long.
+    """
+    from app_repro.training.device import describe_device
+    from app_repro.training.device import devices as devices_of
+
+    devices = devices_of(device, workers)
+    if devices[0] == "cpu":
+        if any(spec.engine == "graph" for spec in todo):
+            raise ParamsError("engine: graph needs a CUDA device, and there is none; use engine: eager")
+        if not anyway:
+            plan.check_cpu_time(todo, shapes, len(devices))
+    elif runs_per_gpu is None:
+        name = describe_device(devices[0])["name"]
+        runs_per_gpu = speeds.best_lanes(todo, name, speeds.read_benches(BENCHES))
+    return functools.partial(local.train, devices=devices, lanes=runs_per_gpu or 1)
 
 
-def _local(site: Site) -> Executor:
-    return here(devices(site.device, site.workers), site.runs_per_gpu or 1)
+def _ray(
+    todo: Sequence[RunSpec],
+    shapes: Mapping[str, Shape],
+    *,
+    device: str,
+    workers: int | None = None,
+    address: str | None = None,
+    runs_per_gpu: int | None = None,
+    **_: Any,
+) -> Executor:
+    """Tasks of a Ray started here, or of the cluster at `address`."""
+    slots = workers or len(os.sched_getaffinity(0))
+    kind = device.partition(":")[0]
+    return functools.partial(ray.train, device=kind, slots=slots, address=address, per_gpu=runs_per_gpu or 1)
 
 
-def _ray(site: Site) -> Executor:
-    from app_repro.execution.ray import RayPlace, train
+def _slurm(
+    todo: Sequence[RunSpec],
+    shapes: Mapping[str, Shape],
+    *,
+    device: str,
+    workers: int | None = None,
+    minutes: int | None = None,
+    partition: str | None = None,
+    account: str | None = None,
+    python: str | None = None,
+    **_: Any,
+) -> Executor:
+    """Tasks of Slurm arrays. A login node has no GPU: unless the CPU is asked for, each task gets one."""
+    return functools.partial(
+        slurm.train,
+        device="cpu" if device == "cpu" else "cuda",
+        slots=workers,
+        minutes=minutes or slurm.MINUTES,
+        partition=partition,
+        account=account,
+        python=python,
+    )
 
-    slots = site.workers or len(os.sched_getaffinity(0))
-    place = RayPlace(site.device.partition(":")[0], slots, site.address, site.runs_per_gpu or 1)
-    return functools.partial(train, place=place)
 
-
-def _slurm(site: Site) -> Executor:
-    from app_repro.execution.slurm import SlurmPlace, train
-
-    # a login node has no GPU: what the tasks' nodes have cannot be seen from it
-    device = "cpu" if site.device == "cpu" else "cuda"
-    place = SlurmPlace(device, site.workers, site.minutes, site.partition, site.account, site.python)
-    return functools.partial(train, place=place)
-
-
-EXECUTORS = {"local": _local, "ray": _ray, "slurm": _slurm}
+EXECUTORS: dict[str, Callable[..., Executor]] = {"local": _local, "ray": _ray, "slurm": _slurm}
+"""Name -> (runs to train, shapes of their data sets, options of the command line) -> executor. Each takes the options
+that concern it: device as in params.yaml; workers, runs at a time; what is None is chosen by the executor."""

@@ -1,108 +1,89 @@
-"""Many runs: what a grid lacks, whoever trains it, how each run ended, and what is laid out of it."""
+"""The command `run`: which runs of a grid the store lacks, trained by an executor, laid out, summed up."""
 
 import contextlib
-import signal
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from app_repro.config.grid import Params
+from app_repro.config.grid import load
 from app_repro.config.spec import RunSpec
+from app_repro.core.errors import ParamsError
+from app_repro.data import splits
+from app_repro.data.dataset import data_folder
+from app_repro.execution import cost, executors, tracking
+from app_repro.execution.display import GridDisplay
+from app_repro.execution.outcome import Outcome
 from app_repro.records import merge, record
 from app_repro.records.store import Paths, Store, labels, lay_out
 
-GRACE_SECONDS = 60.0
-"""How long a stopped worker may take to finish its step and save its state before it is killed."""
+_COST = ("dataset", "image_size", "arch", "precision", "sb", "replay", "epochs", "batch_size", "method")
+"""Settings that decide what a run costs: runs that agree in them are dealt out evenly to shares."""
 
 
-class Display(Protocol):
-    """What shows the progress of a grid (display.py)."""
+def run(
+    params_file: Path,
+    paths: Paths,
+    target: Path,
+    *,
+    executor: str = "local",
+    share: str | None = None,
+    accept_code: bool = False,
+    workers: int | None = None,
+    **options: Any,
+) -> int:
+    """Train what the store lacks of a grid, or of its share "2/8", lay out the grid in `target`, sum up; the exit code.
 
-    def epoch(self, event: dict[str, Any]) -> None: ...
-    def end(self, run_id: str, status: str, message: str) -> None: ...
-    def say(self, line: str) -> None: ...
-
-
-@dataclass
-class Outcome:
-    """How each run of a grid ended: run id -> (status, message)."""
-
-    ended: dict[str, tuple[str, str]] = field(default_factory=dict)
-    interrupted: bool = False
-
-    def end(self, display: Display, run_id: str, status: str, message: str) -> None:
-        """A run has ended, or was found finished: remember and show it."""
-        self.ended[run_id] = (status, message)
-        display.end(run_id, status, message)
-
-    @property
-    def exit_code(self) -> int:
-        """0 all finished, 3 some failed or diverged, 130 interrupted."""
-        if self.interrupted:
-            return 130
-        return 0 if all(status == "finished" for status, _ in self.ended.values()) else 3
-
-
-class Executor(Protocol):
-    """Trains runs that the store lacks, somewhere; says how each ended. Ctrl-C and SIGTERM set `outcome.interrupted`.
-
-    It leaves each finished run in the store at `places`, as worker.attempt does: nothing else tells where it was run.
+    `options`: those of the command line for one executor or another (executors.py). Raises ParamsError for settings,
+    options or a machine that cannot be used, DataError, IntegrityError.
     """
-
-    def __call__(self, todo: Sequence[RunSpec], places: Paths, display: Display, outcome: Outcome) -> None: ...
-
-
-def complete(specs: Sequence[RunSpec], places: Paths, executor: Executor, display: Display) -> Outcome:
-    """Have `executor` train every run of `specs` that the store lacks, the longest first."""
-    store, code, outcome = Store(places.store), record.code_digest(), Outcome()
-    todo = []
-    for spec in specs:
-        if done := store.folder(spec).finished(code):
-            outcome.ended[spec.run_id] = (done["status"], record.remark(done))
-            display.end(spec.run_id, done["status"], "in the store")
-        else:
-            todo.append(spec)
+    executors.check(executor)
+    position(share or "1/1")
+    params = load(params_file)
+    specs, store = splits.grid(params, paths.raw), Store(paths.store)
+    names = dict(zip([spec.run_id for spec in specs], labels(specs, params.axes), strict=True))
+    asked = shard(specs, share) if share else specs
+    if accept_code:
+        print(f"{accept(asked, store)} runs of other code accepted")
+    records = finished(asked, store)
+    outcome, todo = begin(asked, records)
     if todo:
-        # the longest first, so that none is left alone at the end
-        executor(sorted(todo, key=work, reverse=True), places, display, outcome)
-    return outcome
+        from app_repro.training import preflight
+
+        preflight.check(asked, paths.raw)
+        shapes = cost.shapes(asked, paths.raw)
+        options |= {"device": params.device, "workers": workers or params.workers}
+        train = executors.EXECUTORS[executor](todo, shapes, **options)
+        with _shown(_display(asked, shapes, names), params.tracking, paths.store, asked, outcome) as display:
+            train(todo, paths, display, outcome)
+            lay_out_grid(specs, params.axes, store, target, records)
+    else:
+        lay_out_grid(specs, params.axes, store, target, records)
+    _sum_up(outcome, {spec.run_id: names[spec.run_id] for spec in asked})
+    return outcome.exit_code
 
 
-def work(spec: RunSpec) -> float:
-    """Rough size of a run, to sort by: full replay sees (T + 1) / 2 times the data."""
-    return spec.epochs * (spec.sb + 1 if spec.replay == "full" else 2) * (spec.train_limit or 50_000)
+def shard(specs: Sequence[RunSpec], share: str) -> list[RunSpec]:
+    """The runs of share "2/8": every eighth from the second on, in an order of cost and id that no grid can upset.
+
+    Every run is in exactly one of the shares 1/n ... n/n, and shares differ by one run at most, also of each kind.
+    Raises ParamsError as `position` does.
+    """
+    first, count = position(share)
+    ordered = sorted(specs, key=lambda spec: (*(str(getattr(spec, name)) for name in _COST), spec.run_id))
+    return ordered[first - 1 :: count]
 
 
-@contextlib.contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """SIGTERM (a batch system, `docker stop`) does what Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def position(share: str) -> tuple[int, int]:
+    """2 and 8 of "2/8". Raises ParamsError for anything but k/n with 1 <= k <= n."""
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", share)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise ParamsError(f"--shard {share[:40]}: not a share; 2/8 is the second of eight (1/8 ... 8/8)")
+    return int(found[1]), int(found[2])
 
 
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """What is done below is done whole: Ctrl-C or SIGTERM that comes meanwhile is heard at its end."""
-    held: list[int] = []
-    before = {name: signal.signal(name, lambda name, _: held.append(name)) for name in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
-        for number in held[:1]:
-            signal.raise_signal(number)
-
-
-def accept_code(specs: Sequence[RunSpec], store: Store) -> int:
+def accept(specs: Sequence[RunSpec], store: Store) -> int:
     """Let finished runs of other learning code stand, and say so in their records; how many."""
     code, accepted = record.code_digest(), 0
     for spec in specs:
@@ -113,13 +94,69 @@ def accept_code(specs: Sequence[RunSpec], store: Store) -> int:
     return accepted
 
 
-def lay_out_grid(specs: Sequence[RunSpec], params: Params, store: Store, target: Path) -> None:
-    """Make data/runs exactly the ended runs of the grid. Raises IntegrityError naming a damaged file; weights, which
+def finished(specs: Sequence[RunSpec], store: Store) -> dict[str, dict[str, Any]]:
+    """Records of the runs that have ended under today's learning code, by run id. Raises IntegrityError."""
+    code = record.code_digest()
+    records = {spec.run_id: store.folder(spec).finished(code) for spec in specs}
+    return {run_id: content for run_id, content in records.items() if content}
+
+
+def begin(specs: Sequence[RunSpec], records: Mapping[str, dict[str, Any]]) -> tuple[Outcome, list[RunSpec]]:
+    """How the runs with a record ended, and the others, the longest first, so that none is left alone at the end."""
+    ended = [records[spec.run_id] for spec in specs if spec.run_id in records]
+    outcome = Outcome({content["run_id"]: (content["status"], record.remark(content)) for content in ended})
+    return outcome, sorted((spec for spec in specs if spec.run_id not in records), key=_size, reverse=True)
+
+
+def _size(spec: RunSpec) -> float:
+    """Rough size of a run, to sort by: full replay sees (T + 1) / 2 times the data."""
+    return spec.epochs * (spec.sb + 1 if spec.replay == "full" else 2) * (spec.train_limit or 50_000)
+
+
+def lay_out_grid(
+    specs: Sequence[RunSpec],
+    axes: tuple[str, ...],
+    store: Store,
+    target: Path,
+    records: Mapping[str, dict[str, Any]] | None = None,
+) -> None:
+    """Make `target` exactly the ended runs of the grid, by name; `axes`: keys that a name says, beside the usual ones.
+
+    `records`: those read before; the others are looked for. Raises IntegrityError naming a damaged file; weights, which
     stay in the store, are not looked at.
     """
-    code = record.code_digest()
-    folders = zip(labels(specs, params.axes), map(store.folder, specs), strict=True)
-    ended = {name: folder for name, folder in folders if folder.finished(code)}
-    for folder in ended.values():
+    read = records or {}
+    ended = {*read, *finished([spec for spec in specs if spec.run_id not in read], store)}
+    names = zip(labels(specs, axes), specs, strict=True)
+    folders = {name: store.folder(spec) for name, spec in names if spec.run_id in ended}
+    for folder in folders.values():
         merge.check(folder.path, but=["model.safetensors"])
-    lay_out(ended, target)
+    lay_out(folders, target)
+
+
+def _display(specs: Sequence[RunSpec], shapes: Mapping[str, cost.Shape], names: Mapping[str, str]) -> GridDisplay:
+    samples = {spec.run_id: cost.workload(spec, shapes[data_folder(spec)])[0] for spec in specs}
+    shown = {spec.run_id: names[spec.run_id] for spec in specs}
+    return GridDisplay(shown, samples, {spec.run_id: spec.sb for spec in specs})
+
+
+@contextlib.contextmanager
+def _shown(
+    display: GridDisplay, mode: str, store: Path, specs: Sequence[RunSpec], outcome: Outcome
+) -> Iterator[tracking.Mirror]:
+    """The display at work, mirrored to wandb as `mode` says, with the runs of `outcome` shown as in the store."""
+    with display, tracking.Mirror(display, mode, store, specs) as mirror:
+        for run_id, (status, _) in outcome.ended.items():
+            mirror.end(run_id, status, "in the store")
+        yield mirror
+        mirror.end_of_grid(outcome.interrupted)
+
+
+def _sum_up(outcome: Outcome, names: Mapping[str, str]) -> None:
+    """Print one line about the grid, and one on standard error per run that is not finished."""
+    bad = {run_id: entry for run_id, entry in outcome.ended.items() if entry[0] != "finished"}
+    missing = len(names) - len(outcome.ended)
+    unfinished = f", {missing} not begun or at work" if missing else ""
+    print(f"{len(outcome.ended) - len(bad)} of {len(names)} runs finished{unfinished}")
+    for run_id, (status, message) in bad.items():
+        print(f"app-repro: {names[run_id]} ({run_id}): {status}: {message}", file=sys.stderr)

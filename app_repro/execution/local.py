@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.execution.grid import GRACE_SECONDS, Display, Executor, Outcome, sigterm_as_interrupt
+from app_repro.execution.outcome import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
 from app_repro.execution.worker import serve
 from app_repro.records import provenance
 from app_repro.records.store import Paths
@@ -37,32 +37,31 @@ class _Slot:
     """By run id, at most `lanes` of them."""
 
 
-def here(slots: Sequence[str], lanes: int = 1) -> Executor:
-    """Worker processes on this machine, one a slot, each with up to `lanes` runs side by side.
-
-    A stopped worker saves the state of its runs after the step at hand.
-    """
-
-    def train(todo: Sequence[RunSpec], places: Paths, display: Display, outcome: Outcome) -> None:
-        _train(list(todo), places, list(slots)[: len(todo)], lanes, display, outcome)
-
-    return train
-
-
-def _train(
-    queue: list[RunSpec], places: Paths, slots: list[str], lanes: int, display: Display, outcome: Outcome
+def train(
+    todo: Sequence[RunSpec],
+    paths: Paths,
+    display: Display,
+    outcome: Outcome,
+    *,
+    devices: Sequence[str],
+    lanes: int = 1,
 ) -> None:
+    """Worker processes on this machine, one per entry of `devices`, each with up to `lanes` runs side by side.
+
+    A stopped worker saves the state of its runs after the step at hand. An outcome.Executor once `devices` is bound.
+    """
+    queue, slots = list(todo), list(devices)[: len(todo)]
     context = multiprocessing.get_context("spawn")
     workers: list[_Slot] = []
     lanes = min(lanes, math.ceil(len(queue) / len(slots)))  # no more than there are runs for: records name the number
     with sigterm_as_interrupt():
         try:
-            workers += [_start(context, places, device, lanes, lanes * slots.count(device)) for device in slots]
+            workers += [_start(context, paths, device, lanes, lanes * slots.count(device)) for device in slots]
             for _ in range(lanes):  # one each before anybody has two
                 for worker in workers:
                     _give(worker, queue)
             while any(worker.specs for worker in workers):
-                _listen(workers, queue, display, outcome, context, places)
+                _listen(workers, queue, display, outcome, context, paths)
         except KeyboardInterrupt:
             outcome.interrupted = True
             display.say("stopping: every run at work saves its state")
@@ -70,10 +69,10 @@ def _train(
             _stop(workers)
 
 
-def _start(context: Any, places: Paths, device: str, lanes: int, together: int) -> _Slot:
+def _start(context: Any, paths: Paths, device: str, lanes: int, together: int) -> _Slot:
     ours, theirs = context.Pipe()
     with _environment(device, lanes, together):
-        process = context.Process(target=serve, args=(theirs, places, device, lanes), daemon=True)
+        process = context.Process(target=serve, args=(theirs, paths, device, lanes), daemon=True)
         process.start()
     theirs.close()
     return _Slot(device, lanes, together, process, ours)
@@ -91,7 +90,7 @@ def _give(worker: _Slot, queue: list[RunSpec]) -> None:
 
 
 def _listen(
-    workers: list[_Slot], queue: list[RunSpec], display: Display, outcome: Outcome, context: Any, places: Paths
+    workers: list[_Slot], queue: list[RunSpec], display: Display, outcome: Outcome, context: Any, paths: Paths
 ) -> None:
     """Wait for the next events and act on them."""
     busy = {worker.pipe: worker for worker in workers if worker.specs}
@@ -104,7 +103,7 @@ def _listen(
             died = f"its worker died (exit code {worker.process.exitcode})"
             for run_id in worker.specs:
                 outcome.end(display, run_id, "failed", died)
-            again = _start(context, places, worker.device, worker.lanes, worker.together)
+            again = _start(context, paths, worker.device, worker.lanes, worker.together)
             workers[workers.index(worker)] = worker = again
             for _ in range(worker.lanes):
                 _give(worker, queue)

@@ -1,23 +1,19 @@
 """What a grid costs before it is run: samples, FLOPs, disk; and on a machine without a GPU, hours."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-import torch.nn.functional as F
 
 from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, ParamsError
-from app_repro.data import dataset
+from app_repro.data.dataset import data_folder
 from app_repro.data.splits import with_digest
-from app_repro.execution.cost import Shape, published_shape, workload
+from app_repro.execution.cost import Shape, shapes, workload
 from app_repro.execution.networks import sizes
 from app_repro.records import record
 from app_repro.records.store import RunFolder, Store, labels
-from app_repro.training import networks
 
 STATE_COPIES = 2 * 3
 """Weights, momentum and best epoch of two states: what lies beside a run's weights while it is trained."""
@@ -45,29 +41,16 @@ class Row:
     """While it is trained: its weights, and states, which go when it ends."""
 
 
-def shape_of(spec: RunSpec, raw: Path) -> Shape:
-    """Sizes of the spec's data set, from `raw` if it is there, else as its publisher gives them.
-
-    Raises DataError for a data set of unknown size that is not there.
-    """
-    try:
-        found = dataset.load(raw / dataset.data_folder(spec))
-    except DataError:
-        if (shape := published_shape(spec)) is None:
-            raise
-        return shape
-    _, size, _, channels = found.train_images.shape
-    return Shape(len(found.train_labels), len(found.test_labels), len(found.classes), size, channels)
-
-
 def rows(params: Params, raw: Path, store: Store) -> list[Row]:
-    """A row a run, in the order of the grid."""
-    code, names = record.code_digest(), labels(params.specs, params.axes)
-    return [_row(spec, name, raw, store, code) for spec, name in zip(params.specs, names, strict=True)]
+    """One row per run, in the order of the grid."""
+    code, names, known = record.code_digest(), labels(params.specs, params.axes), shapes(params.specs, raw)
+    return [
+        _row(spec, name, known[data_folder(spec)], raw, store, code)
+        for spec, name in zip(params.specs, names, strict=True)
+    ]
 
 
-def _row(spec: RunSpec, name: str, raw: Path, store: Store, code: str) -> Row:
-    shape = shape_of(spec, raw)
+def _row(spec: RunSpec, name: str, shape: Shape, raw: Path, store: Store, code: str) -> Row:
     try:
         known = with_digest(spec, raw)
         run_id, state = known.run_id, state_of(store.folder(known), code)
@@ -90,14 +73,14 @@ def state_of(folder: RunFolder, code: str) -> str:
     return folder.state(code)
 
 
-def check_cpu_time(specs: Sequence[RunSpec], raw: Path, store: Store, workers: int) -> None:
-    """Raise ParamsError if what is left of the grid would take a CPU more than CPU_LIMIT_HOURS, by a short timing."""
-    code = record.code_digest()
+def check_cpu_time(todo: Sequence[RunSpec], shapes: Mapping[str, Shape], workers: int) -> None:
+    """Raise ParamsError if `todo` would take a CPU more than CPU_LIMIT_HOURS, by a short timing.
+
+    `shapes`: of the data sets, by folder (cost.shapes).
+    """
     seconds, timed = 0.0, {}
-    for spec in specs:
-        if store.folder(spec).finished(code):
-            continue
-        shape = shape_of(spec, raw)
+    for spec in todo:
+        shape = shapes[data_folder(spec)]
         key = (spec.arch, shape.classes, shape.size, shape.channels, spec.batch_size)
         if key not in timed:
             timed[key] = seconds_per_sample(*key)
@@ -113,6 +96,11 @@ def check_cpu_time(specs: Sequence[RunSpec], raw: Path, store: Store, workers: i
 
 def seconds_per_sample(arch: str, classes: int, size: int, channels: int, batch_size: int) -> float:
     """Seconds of one training sample on one thread, the quicker of two small steps."""
+    import torch
+    import torch.nn.functional as F
+
+    from app_repro.training import networks
+
     threads, batch = torch.get_num_threads(), min(batch_size, 16)
     torch.set_num_threads(1)
     try:

@@ -15,7 +15,7 @@ from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError, ParamsError
 from app_repro.data.dataset import data_folder
 from app_repro.data.splits import stream_name, with_digest
-from app_repro.execution.grid import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
+from app_repro.execution.outcome import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
 from app_repro.execution.worker import prepare_and_attempt
 from app_repro.records import merge, provenance, record
 from app_repro.records.store import Paths, Store
@@ -30,24 +30,10 @@ Attempt = Callable[..., tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class RayPlace:
-    """Where the tasks run."""
-
-    device: str
-    """"cpu" or "cuda"; "auto" is the latter if the cluster has GPUs."""
-    slots: int
-    """Tasks at a time, for a Ray started here."""
-    address: str | None = None
-    """Of a cluster that is there; None starts a Ray here."""
-    per_gpu: int = 1
-    """Runs that share a GPU."""
-
-
-@dataclass(frozen=True)
 class TaskOrder:
     """What every task is told, beside its spec."""
 
-    places: Paths
+    paths: Paths
     token: str
     """File in the store by which a node sees whether it shares it; empty for a Ray started here."""
     code: str
@@ -59,20 +45,27 @@ class TaskOrder:
 
 def train(
     todo: Sequence[RunSpec],
-    places: Paths,
+    paths: Paths,
     display: Display,
     outcome: Outcome,
     *,
-    place: RayPlace,
+    device: str,
+    slots: int,
+    address: str | None = None,
+    per_gpu: int = 1,
     attempt: Attempt = prepare_and_attempt,
 ) -> None:
-    """An execute.Executor once `place` is bound. Raises ParamsError where there is no Ray, or none at the address."""
-    ray = _start(place)
-    root = Path(places.store).resolve()
-    token = f".shared-{uuid.uuid4().hex}" if place.address else ""
+    """Train `todo` as tasks of Ray: `slots` at a time on a Ray started here, or those of the cluster at `address`.
+
+    `device`: "cpu", "cuda" or "auto", which is the latter where the cluster has GPUs; `per_gpu`: runs that share one.
+    An outcome.Executor once these are bound. Raises ParamsError where there is no Ray, or none at the address.
+    """
+    ray = _start(slots, address)
+    root = Path(paths.store).resolve()
+    token = f".shared-{uuid.uuid4().hex}" if address else ""
     if token:
         files.write_text(root / token, "A node that sees this file shares this store.\n")
-    absolute = Paths(Path(places.raw).resolve(), Path(places.splits).resolve(), root)
+    absolute = Paths(Path(paths.raw).resolve(), Path(paths.splits).resolve(), root)
     try:
         with sigterm_as_interrupt():
             head = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
@@ -80,10 +73,10 @@ def train(
             )
             remote = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=head)(_Board)
             board = remote.remote(absolute.raw, absolute.splits)
-            device = _device(ray, place.device)
-            together = _together(place, device, len(todo))
+            device = _device(ray, device)
+            together = _together(device, len(todo), slots, address, per_gpu)
             order = ray.put(TaskOrder(absolute, token, record.code_digest(), device, together, attempt))
-            resources = {"num_gpus": 1 / place.per_gpu} if device != "cpu" else {}
+            resources = {"num_gpus": 1 / per_gpu} if device != "cpu" else {}
             task = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False, **resources)(_task)
             at_work = {task.remote(spec.model_dump_json(), order, board): spec for spec in todo}
             _watch(ray, at_work, board, Store(root), display, outcome)
@@ -93,7 +86,7 @@ def train(
         ray.shutdown()
 
 
-def _start(place: RayPlace) -> Any:
+def _start(slots: int, address: str | None) -> Any:
     """Ray, connected. Its own reports of usage stay off."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -103,20 +96,20 @@ def _start(place: RayPlace) -> Any:
         raise ParamsError(
             "--executor ray: Ray is not installed; run `make setup`, or `pip install '.[ray]'` in the project's folder"
         ) from None
-    if place.address and place.address.startswith("ray://"):
+    if address and address.startswith("ray://"):
         raise ParamsError(
-            f"--address {place.address}: a client cannot hand out data; run it on a node of the cluster, --address auto"
+            f"--address {address}: a client cannot hand out data; run it on a node of the cluster, --address auto"
         )
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
-        if place.address:
-            ray.init(address=place.address, **quiet)
+        if address:
+            ray.init(address=address, **quiet)
         else:
             memory = OBJECT_STORE_BYTES
-            ray.init("local", num_cpus=place.slots, include_dashboard=False, object_store_memory=memory, **quiet)
+            ray.init("local", num_cpus=slots, include_dashboard=False, object_store_memory=memory, **quiet)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         why = " ".join(str(error).split())[:200]
-        raise ParamsError(f"--address {place.address or '(none)'}: no Ray to be had there: {why}") from None
+        raise ParamsError(f"--address {address or '(none)'}: no Ray to be had there: {why}") from None
     return ray
 
 
@@ -128,9 +121,10 @@ def _device(ray: Any, asked: str) -> str:
     return "cuda" if has_gpus and asked != "cpu" else "cpu"
 
 
-def _together(place: RayPlace, device: str, runs: int) -> int:
-    slots = 1 if place.address else place.slots
-    return min(runs, place.per_gpu if device != "cpu" else slots)
+def _together(device: str, runs: int, slots: int, address: str | None, per_gpu: int) -> int:
+    """Runs that share a device: those of one GPU, or of this machine's CPU; of a cluster's CPUs nothing is known."""
+    alone = 1 if address else slots
+    return min(runs, per_gpu if device != "cpu" else alone)
 
 
 def _watch(ray: Any, at_work: dict[Any, RunSpec], board: Any, store: Store, display: Display, outcome: Outcome) -> None:
@@ -175,33 +169,33 @@ def _task(text: str, order: TaskOrder, board: Any) -> tuple[str, str, dict[str, 
     if (code := record.code_digest()) != order.code:
         return "failed", f"{os.uname().nodename} has learning code {code}, the head {order.code}; install the same", {}
     shared = not order.token or _shares(order)
-    places = order.places if shared else _own_places(spec, board)
+    paths = order.paths if shared else _own_paths(spec, board)
     report = board.post.remote
     os.environ[provenance.SHARING["runs_together"]] = str(order.together)  # for the record's provenance
-    status, message = order.attempt(spec, places, order.device, report, stopping.is_set)
-    return status, message, {} if shared else merge.pack(Store(places.store).folder(spec))
+    status, message = order.attempt(spec, paths, order.device, report, stopping.is_set)
+    return status, message, {} if shared else merge.pack(Store(paths.store).folder(spec))
 
 
 def _shares(order: TaskOrder) -> bool:
     """Whether this node works in the head's store: it sees it, and was not told of another."""
     named = os.environ.get("APP_REPRO_STORE")
-    is_named = named is None or Path(named).resolve() == order.places.store
-    return is_named and (order.places.store / order.token).exists()
+    is_named = named is None or Path(named).resolve() == order.paths.store
+    return is_named and (order.paths.store / order.token).exists()
 
 
-def _own_places(spec: RunSpec, board: Any) -> Paths:
+def _own_paths(spec: RunSpec, board: Any) -> Paths:
     """This node's own store ($APP_REPRO_STORE, else ~/.cache/app-repro) with the run's data, asked for if missing."""
     root = Path(os.environ.get("APP_REPRO_STORE") or Path.home() / ".cache" / "app-repro")
-    places = Paths(root / "datasets", root / "splits", root)
+    paths = Paths(root / "datasets", root / "splits", root)
     try:
-        held = with_digest(spec, places.raw).data_digest == spec.data_digest
+        held = with_digest(spec, paths.raw).data_digest == spec.data_digest
     except (DataError, IntegrityError):
         held = False
     if not held:
-        _bring(board, "raw", data_folder(spec), places.raw)
-    if not (places.splits / f"{stream_name(spec)}.npz").exists():
-        _bring(board, "splits", f"{stream_name(spec)}.npz", places.splits)
-    return places
+        _bring(board, "raw", data_folder(spec), paths.raw)
+    if not (paths.splits / f"{stream_name(spec)}.npz").exists():
+        _bring(board, "splits", f"{stream_name(spec)}.npz", paths.splits)
+    return paths
 
 
 def _bring(board: Any, root: str, name: str, target: Path) -> None:

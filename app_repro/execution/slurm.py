@@ -13,7 +13,7 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError, ParamsError, RunError
-from app_repro.execution.grid import Display, Outcome, interrupts_held, sigterm_as_interrupt
+from app_repro.execution.outcome import Display, Outcome, interrupts_held, sigterm_as_interrupt
 from app_repro.execution.slurm_task import Attempt, Task, ended_file
 from app_repro.execution.worker import prepare_and_attempt
 from app_repro.records import record
@@ -24,25 +24,12 @@ RETRY_SECONDS = 60.0
 """How long a full queue is left alone."""
 MAX_ARRAY = 1000
 """Tasks of one array: Slurm's own default MaxArraySize is 1001; a smaller one shows when it refuses."""
+MINUTES = 240
+"""A task's time, unless another is asked for."""
+SIGNAL_SECONDS = 90
+"""How long before its time is up a task is told: it saves its state and is queued again."""
 MAX_TIMEOUTS = 10_000
 """How often a task that ran out of time is queued again: a run ends when it has ended."""
-
-
-@dataclass(frozen=True)
-class SlurmPlace:
-    """What is asked of the scheduler for each run."""
-
-    device: str
-    """"cpu", or "cuda": one GPU a task."""
-    slots: int | None = None
-    """Tasks at a time; None: as many as the scheduler grants."""
-    minutes: int = 240
-    partition: str | None = None
-    account: str | None = None
-    python: str | None = None
-    """Command that starts Python there ("apptainer exec --nv app-repro.sif python"); None: this Python."""
-    signal_seconds: int = 90
-    """How long before its time is up a task is told: it saves its state and is queued again."""
 
 
 @dataclass
@@ -62,9 +49,12 @@ class _Watched:
 class _Head:
     """What the submitting process holds."""
 
-    places: Paths
-    place: SlurmPlace
+    paths: Paths
+    device: str
     attempt: Attempt
+    python: str | None
+    asked: dict[str, Any]
+    """What sbatch is asked for, beside the device, under submitit's names."""
     waiting: list[RunSpec]
     watched: dict[str, _Watched] = field(default_factory=dict)
     refused_at: float = float("-inf")
@@ -72,20 +62,30 @@ class _Head:
 
 def train(
     todo: Sequence[RunSpec],
-    places: Paths,
+    paths: Paths,
     display: Display,
     outcome: Outcome,
     *,
-    place: SlurmPlace,
+    device: str,
+    slots: int | None = None,
+    minutes: int = MINUTES,
+    partition: str | None = None,
+    account: str | None = None,
+    python: str | None = None,
     attempt: Attempt = prepare_and_attempt,
 ) -> None:
-    """An execute.Executor once `place` is bound. Tasks still queued by an earlier head are waited for, not repeated.
+    """Train `todo` as tasks of Slurm arrays; those that an earlier call left in the queue are waited for, not repeated.
 
-    Raises ParamsError where there is no Slurm, RunError if it refuses even one task while none of ours is queued.
+    `device`: "cpu", or "cuda", one GPU per task; `slots`: tasks at a time, None as many as the scheduler grants;
+    `minutes`: a task's time, after which it is queued again; `python`: the command that starts Python on a node
+    ("apptainer exec --nv app-repro.sif python"), None this Python. An outcome.Executor once these are bound. Raises
+    ParamsError where there is no Slurm, RunError if it refuses even one task while none of ours is queued.
     """
     submitit = _submitit()
-    absolute = Paths(Path(places.raw).resolve(), Path(places.splits).resolve(), Path(places.store).resolve())
-    head = _Head(absolute, place, attempt, list(todo))
+    absolute = Paths(Path(paths.raw).resolve(), Path(paths.splits).resolve(), Path(paths.store).resolve())
+    asked: dict[str, Any] = {"time": minutes, "array_parallelism": slots or MAX_ARRAY}
+    asked |= {"partition": partition, "account": account}
+    head = _Head(absolute, device, attempt, python, asked, list(todo))
     _take_over(head)
     if head.watched:
         display.say(f"{len(head.watched)} tasks of an earlier call are still in Slurm's queue")
@@ -116,15 +116,15 @@ def _submitit() -> Any:
     return submitit
 
 
-def _plans(places: Paths) -> Path:
-    return places.store / "slurm"
+def _plans(paths: Paths) -> Path:
+    return paths.store / "slurm"
 
 
 def _take_over(head: _Head) -> None:
     """Watch the tasks of waiting runs that are in the queue already: an earlier head may have left them there."""
     mine = {spec.run_id: spec for spec in head.waiting}
     for name, index in sorted(_queued() or ()):
-        plan = _plans(head.places) / name
+        plan = _plans(head.paths) / name
         with contextlib.suppress(OSError, IntegrityError, LookupError):
             run_id = RunSpec.model_validate(files.read_sealed(plan / "plan.json")["specs"][index]).run_id
             if run_id in mine:
@@ -166,23 +166,19 @@ def _submit(submitit: Any, head: _Head, display: Display) -> None:
 
 def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
     """Freeze a plan and submit it as one array; its folder."""
-    place = head.place
-    plan = _plans(head.places) / f"app-repro-{uuid.uuid4().hex[:12]}"
+    plan = _plans(head.paths) / f"app-repro-{uuid.uuid4().hex[:12]}"
     content = {
         "code": record.code_digest(),
-        "device": place.device,
-        "places": {name: str(getattr(head.places, name)) for name in ("raw", "splits", "store")},
+        "device": head.device,
+        "places": {name: str(getattr(head.paths, name)) for name in ("raw", "splits", "store")},
         "specs": [spec.stored() for spec in part],
     }
     files.write_sealed(plan / "plan.json", content)
-    executor = submitit.SlurmExecutor(plan / "logs", max_num_timeout=MAX_TIMEOUTS, python=place.python)
-    asked: dict[str, Any] = {"partition": place.partition, "account": place.account}
-    asked |= {"gpus_per_node": 1} if place.device != "cpu" else {"setup": ["export OMP_NUM_THREADS=1"]}
+    executor = submitit.SlurmExecutor(plan / "logs", max_num_timeout=MAX_TIMEOUTS, python=head.python)
+    asked = head.asked | ({"gpus_per_node": 1} if head.device != "cpu" else {"setup": ["export OMP_NUM_THREADS=1"]})
     executor.update_parameters(
         job_name=plan.name,
-        time=place.minutes,
-        signal_delay_s=place.signal_seconds,
-        array_parallelism=place.slots or MAX_ARRAY,
+        signal_delay_s=SIGNAL_SECONDS,
         stderr_to_stdout=True,
         additional_parameters={"requeue": True},
         **{name: value for name, value in asked.items() if value is not None},
@@ -196,7 +192,7 @@ def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
 
 def _look(head: _Head, display: Display, outcome: Outcome) -> None:
     """Show and settle what has happened since the last look."""
-    queued, code, store = _queued(), record.code_digest(), Store(head.places.store)
+    queued, code, store = _queued(), record.code_digest(), Store(head.paths.store)
     for run_id, run in list(head.watched.items()):
         folder = store.folder(run.spec)
         _show(run, folder.path, display)

@@ -16,8 +16,8 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DataError
 from app_repro.core.paths import PUBLISHED, RUNS
-from app_repro.execution.grid import Display
-from app_repro.execution.wandb_mirror import Where, serve, upload
+from app_repro.execution.outcome import Display
+from app_repro.execution.wandb_mirror import serve, upload
 
 START_SECONDS = 45.0
 """How long the mirror may take to reach its server before it is given up."""
@@ -57,11 +57,12 @@ class Mirror:
     The process starts with the first epoch that is really trained. Each trouble is said once, and nothing waits for it.
     """
 
-    def __init__(self, shown: Display, where: Where, specs: Sequence[RunSpec]) -> None:
-        self.shown, self.where = shown, where
+    def __init__(self, shown: Display, mode: str, store: Path, specs: Sequence[RunSpec]) -> None:
+        """`mode`: off, offline or online; records are read in `store`, and wandb's own files written there."""
+        self.shown, self.mode, self.store = shown, mode, str(store.absolute())
         self.specs = {spec.run_id: spec for spec in specs}
         self.process: Any = None
-        self.given_up = where.mode == "off"
+        self.given_up = mode == "off"
         self.is_ready = False
 
     def __enter__(self) -> "Mirror":
@@ -104,13 +105,14 @@ class Mirror:
         self.process = None
 
     def _start(self) -> None:
-        if self.where.mode == "online" and not has_key():
+        if self.mode == "online" and not has_key():
             self._give_up("no key; set WANDB_API_KEY or run wandb login")
             return
         context = multiprocessing.get_context("spawn")
         self.messages, self.answers = context.Queue(), context.Queue()
         self.messages.cancel_join_thread()  # what nobody reads must not keep this process from ending
-        self.process = context.Process(target=serve, args=(self.messages, self.answers, self.where), daemon=True)
+        given = (self.messages, self.answers, self.mode, self.store)
+        self.process = context.Process(target=serve, args=given, daemon=True)
         self.started = time.monotonic()
         with deaf_to_ctrl_c():
             self.process.start()
@@ -149,13 +151,13 @@ def sync(names: Sequence[str], store: Path, say: Callable[[str], None]) -> None:
     if a run could not be uploaded.
     """
     folders = [find(name, store) for name in names]
-    where = Where(os.environ.get("WANDB_MODE", "online"), str(store.absolute()))
-    if where.mode == "online" and not has_key():
+    mode = os.environ.get("WANDB_MODE", "online")
+    if mode == "online" and not has_key():
         raise TrackingError("wandb: no key; set WANDB_API_KEY, run wandb login, or write files: WANDB_MODE=offline")
     context = multiprocessing.get_context("spawn")
     for name, path in zip(names, folders, strict=True):
         answers = context.Queue()
-        process = context.Process(target=upload, args=(str(path), where, answers), daemon=True)
+        process = context.Process(target=upload, args=(str(path), answers, mode, str(store.absolute())), daemon=True)
         process.start()
         try:
             kind, text = answers.get(timeout=UPLOAD_SECONDS)

@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +20,10 @@ PER_MEGABATCH = metrics.of_megabatches("wandb")
 """Metrics per megabatch that are charted and tabled."""
 
 
-@dataclass(frozen=True)
-class Where:
-    """Where the mirror stands."""
-
-    mode: str
-    """online or offline"""
-    store: str
-    """The store's folder: records are read there, and wandb's own files written below it."""
-
-
-def serve(messages: Any, answers: Any, where: Where) -> None:
+def serve(messages: Any, answers: Any, mode: str, store: str) -> None:
     """Mirror what comes through `messages` until None; answers ("ready", "") after a success, ("trouble", why) last."""
     _be_quiet()
-    mirror = Runs(where)
+    mirror = Runs(mode, store)
     try:
         while (message := messages.get()) is not None:
             mirror.take(message)
@@ -44,13 +33,13 @@ def serve(messages: Any, answers: Any, where: Where) -> None:
         answers.put(("trouble", why(error)))
 
 
-def upload(path: str, where: Where, answers: Any) -> None:
+def upload(path: str, answers: Any, mode: str, store: str) -> None:
     """One finished record as a wandb run: ("done", line) or ("trouble", why)."""
     _be_quiet()
     try:
         content = record.read(Path(path))
         histories = [files.read_sealed(item) for item in sorted(Path(path).parent.glob("megabatch-*.json"))]
-        run = begin(RunSpec.model_validate(content["spec"]), content["code_digest"], where)
+        run = begin(RunSpec.model_validate(content["spec"]), content["code_digest"], mode, store)
         told = run.starting_step  # rows that the server has, from an earlier upload that was cut short or a live mirror
         lines = rows(content["spec"]["epochs"], histories or content["megabatches"])
         for line in lines[told:]:
@@ -80,8 +69,9 @@ def _be_quiet() -> None:
 class Runs:
     """The wandb runs that are open now, by run id."""
 
-    def __init__(self, where: Where) -> None:
-        self.where, self.store, self.code = where, Store(Path(where.store)), record.code_digest()
+    def __init__(self, mode: str, store: str) -> None:
+        """`mode`: online or offline; records are read in the folder `store`, and wandb's own files written below it."""
+        self.mode, self.store, self.code = mode, Store(Path(store)), record.code_digest()
         self.open: dict[str, Any] = {}
         self.specs: dict[str, RunSpec] = {}
         self.told: dict[str, int] = {}
@@ -103,7 +93,7 @@ class Runs:
         run_id = event["run_id"]
         if run_id not in self.open:
             self.specs[run_id] = RunSpec.model_validate(settings)
-            self.open[run_id] = begin(self.specs[run_id], self.code, self.where)
+            self.open[run_id] = begin(self.specs[run_id], self.code, self.mode, str(self.store.root))
             # what a resumed run of the server's has been told already is not told again
             self.told[run_id] = event["megabatch"] - 1 if self.open[run_id].resumed else 0
         self._finished_megabatches(run_id, event["megabatch"] - 1)
@@ -127,19 +117,21 @@ class Runs:
         run.finish(exit_code=0 if status == "finished" else 1)
 
 
-def begin(spec: RunSpec, code: str, where: Where) -> Any:
+def begin(spec: RunSpec, code: str, mode: str, store: str) -> Any:
     """A wandb run for `spec`: its id is the run's own and the code's, so that a second start carries it on."""
     import wandb
 
     config = spec.stored() | {"protocol": protocol_title(*spec.protocol), "code_digest": code}
     name = f"{spec.dataset}-{spec.arch}-{spec.method}-sb{spec.sb}-s{spec.seed}"
-    run = wandb.init(id=f"{spec.run_id}-{code[:8]}", name=name, group=spec.method, config=config, **_common(where))
+    run = wandb.init(
+        id=f"{spec.run_id}-{code[:8]}", name=name, group=spec.method, config=config, **_common(mode, store)
+    )
     run.define_metric("epoch/*", step_metric="epoch/number")
     run.define_metric("megabatch/*", step_metric="megabatch/number")
     return run
 
 
-def _common(where: Where) -> dict[str, Any]:
+def _common(mode: str, store: str) -> dict[str, Any]:
     """Arguments that every run shares: this machine is not described to the server, its output not captured."""
     import wandb
 
@@ -154,9 +146,8 @@ def _common(where: Where) -> dict[str, Any]:
         disable_code=True,
         init_timeout=INIT_SECONDS,
     )
-    folder = Path(where.store)
+    folder = Path(store)
     folder.mkdir(parents=True, exist_ok=True)
-    mode: Any = where.mode
     return {
         "project": os.environ.get("WANDB_PROJECT", PROJECT),
         "mode": mode,

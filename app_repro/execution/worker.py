@@ -7,14 +7,18 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.records.store import Paths, Store
+from app_repro.records.store import Paths, RunFolder, Store
 from app_repro.training.device import configure, describe_device, out_of_memory, ran_out
 
+if TYPE_CHECKING:
+    from app_repro.data.dataset import DataSet
+    from app_repro.training.run import Run
 
-def serve(pipe: Connection, places: Paths, device: str, lanes: int = 1) -> None:
+
+def serve(pipe: Connection, paths: Paths, device: str, lanes: int = 1) -> None:
     """Train each spec that comes through `pipe` (as JSON text) until None comes; answer with events.
 
     Up to `lanes` runs are at work side by side, each on a stream of its own; their bits are those of a run alone.
@@ -42,7 +46,7 @@ def serve(pipe: Connection, places: Paths, device: str, lanes: int = 1) -> None:
         spec = RunSpec.model_validate_json(text)
         should_stop = lambda: stopping or os.getppid() != parent  # noqa: E731
         return Lane(
-            spec, attempt_by_turns(spec, places, device, lambda event: tell({"kind": "epoch", **event}), should_stop)
+            spec, attempt_by_turns(spec, paths, device, lambda event: tell({"kind": "epoch", **event}), should_stop)
         )
 
     try:
@@ -104,13 +108,13 @@ def _keep_busy(
 
 def attempt(
     spec: RunSpec,
-    places: Paths,
+    paths: Paths,
     device: str,
     report: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[str, str]:
     """Train one run unless it is finished: its status (finished, diverged, stopped, oom, failed), and a line why."""
-    turns = attempt_by_turns(spec, places, device, report, should_stop)
+    turns = attempt_by_turns(spec, paths, device, report, should_stop)
     naps = Backoff()
     while True:
         try:
@@ -121,7 +125,7 @@ def attempt(
 
 def attempt_by_turns(
     spec: RunSpec,
-    places: Paths,
+    paths: Paths,
     device: str,
     report: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool],
@@ -130,7 +134,7 @@ def attempt_by_turns(
     from app_repro.core.errors import AppReproError, Stopped
 
     try:
-        return (yield from train(spec, places, device, report, should_stop))
+        return (yield from train_run(spec, paths, device, report, should_stop))
     except Stopped as stop:
         return "stopped", str(stop)
     except AppReproError as error:
@@ -144,35 +148,37 @@ def attempt_by_turns(
     return ended
 
 
-def prepare_and_attempt(spec: RunSpec, places: Paths, device: str, *rest: Any) -> tuple[str, str]:
+def prepare_and_attempt(spec: RunSpec, paths: Paths, device: str, *rest: Any) -> tuple[str, str]:
     """`attempt` in a process, or on a thread, that has not been made to repeat bits yet."""
     configure(device)
-    return attempt(spec, places, device, *rest)
+    return attempt(spec, paths, device, *rest)
 
 
-def train(
+def train_run(
     spec: RunSpec,
-    places: Paths,
+    paths: Paths,
     device: str,
     report: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool],
 ) -> Generator[bool, None, tuple[str, str]]:
-    """Train one run under its lock and leave weights, masks and, last of all, the record."""
+    """Train one run under its lock, step by step: yields whether a step was launched, returns status and message.
+
+    Leaves weights, masks and, last of all, the record.
+    """
     import torch
 
     from app_repro.core.errors import DivergedError
     from app_repro.data import dataset, splits
-    from app_repro.records import provenance, record
-    from app_repro.training import checkpoint, flops
+    from app_repro.records import record
     from app_repro.training.run import Run
 
-    folder, code = Store(places.store).folder(spec), record.code_digest()
-    while folder.is_locked() and not should_stop():  # by another process: the lanes beside this one go on meanwhile
+    folder, code = Store(paths.store).folder(spec), record.code_digest()
+    while folder.is_locked() and not should_stop():  # by another process: the runs beside this one go on meanwhile
         yield False
     with folder.lock(should_stop):
         if done := folder.finished(code):
             return done["status"], record.remark(done)
-        images, split = dataset.load(places.raw / dataset.data_folder(spec)), splits.load(spec, places.splits)
+        images, split = dataset.load(paths.raw / dataset.data_folder(spec)), splits.load(spec, paths.splits)
         run = Run(spec, images, split, torch.device(device), folder, code=code, report=report, should_stop=should_stop)
         diverged = None
         try:
@@ -180,19 +186,35 @@ def train(
                 yield launched
         except DivergedError as error:
             diverged = error.where
-        _, height, _, channels = images.train_images.shape
-        left = {
-            "model.safetensors": folder.write_tensors("model.safetensors", checkpoint.encode_weights(run.net)),
-            "masks.safetensors": folder.write_tensors("masks.safetensors", checkpoint.encode_mask(run.mask)),
-        }
-        content = record.make(
-            spec,
-            run.results,
-            flops.describe(spec.arch, len(images.classes), height, channels),
-            data_source=images.source,
-            files=left,
-            provenance=provenance.collect(describe_device(device)),
-            diverged=diverged,
-        )
-        folder.write_record(content)
+        content = _leave(spec, folder, run, images, describe_device(device), diverged)
     return content["status"], record.remark(content)
+
+
+def _leave(
+    spec: RunSpec,
+    folder: RunFolder,
+    run: "Run",
+    images: "DataSet",
+    device: dict[str, Any],
+    diverged: dict[str, int] | None,
+) -> dict[str, Any]:
+    """Write weights, masks and then the record of an ended run; the record."""
+    from app_repro.records import provenance, record
+    from app_repro.training import checkpoint, flops
+
+    _, height, _, channels = images.train_images.shape
+    digests = {
+        "model.safetensors": folder.write_tensors("model.safetensors", checkpoint.encode_weights(run.net)),
+        "masks.safetensors": folder.write_tensors("masks.safetensors", checkpoint.encode_mask(run.mask)),
+    }
+    content = record.make(
+        spec,
+        run.results,
+        flops.describe(spec.arch, len(images.classes), height, channels),
+        data_source=images.source,
+        files=digests,
+        provenance=provenance.collect(device),
+        diverged=diverged,
+    )
+    folder.write_record(content)
+    return content

@@ -83,12 +83,12 @@ def _data_folders(params: Params) -> dict[str, Any]:
 
 def _data_bytes(folder: str, subject: Subject) -> int:
     """Room that a data set still needs: decoded images, and an archive of about that size."""
-    from app_repro.execution import plan
+    from app_repro.execution import cost
 
     spec = _data_folders(subject.params())[folder]
     if (subject.store / "datasets" / folder / "meta.json").exists():
         return 0
-    shape = plan.shape_of(spec, subject.raw)
+    shape = cost.shape_of(spec, subject.raw)
     return 2 * (shape.train + shape.test) * shape.size**2 * shape.channels
 
 

@@ -7,7 +7,8 @@ from workbench import settings
 from app_repro.config import grid
 from app_repro.core import paths
 from app_repro.data import dataset, splits
-from app_repro.execution import computing
+from app_repro.execution import budget
+from app_repro.execution import grid as running
 from app_repro.records.store import Paths
 from app_repro.report.tables import stored_runs
 
@@ -24,7 +25,7 @@ def test_the_pipeline_in_one_process_and_a_summary(here, capsys) -> None:
     dataset.fetch_grid(Path("params.yaml"), Path("data/raw"), paths.store_at(None))
     splits.write_grid(Path("params.yaml"), Path("data/raw"), Path("data/splits"))
     places = Paths(Path("data/raw"), Path("data/splits"), paths.store_at(None))
-    code = computing.run(Path("params.yaml"), places, Path("data/runs"), anyway=False, accept_code=False)
+    code = running.run(Path("params.yaml"), places, Path("data/runs"))
     out = capsys.readouterr().out
     assert code == 0 and "3 megabatches of 90 + 10 images, 100 to test" in out
     assert out.splitlines()[-1] == "1 of 1 runs finished"
@@ -33,7 +34,7 @@ def test_the_pipeline_in_one_process_and_a_summary(here, capsys) -> None:
 
 
 def test_a_preset_is_planned_without_its_data(here) -> None:
-    text = computing.plan(Path("params.yaml"), Path("data/raw"), Path(".store"), "headline")
+    text = budget.plan(Path("params.yaml"), Path("data/raw"), Path(".store"), "headline")
     assert "18 of 18 to run" in text and "cifar100-resnet50-app-sb8-s3-protocol-released" in text
 
 

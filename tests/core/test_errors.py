@@ -24,7 +24,7 @@ def test_the_known_names_are_listed_after_a_separator_whether_one_is_near_or_not
     "refuse",
     [
         lambda: claims_file._check_header(["qqqq"], "claims.csv"),
-        lambda: executors.executor("qqqq", executors.Site()),
+        lambda: executors.check("qqqq"),
         lambda: runs.find([], "qqqq"),
         lambda: grid.parse({"qqqq": 1}),
         lambda: presets.preset("qqqq"),

@@ -14,7 +14,6 @@ import pretend
 import pytest
 from torture import SEED, drawing, times
 
-from app_repro.config import grid as params
 from app_repro.core.errors import IntegrityError
 from app_repro.execution import grid as execute
 from app_repro.records import merge, record
@@ -95,10 +94,10 @@ def ended(tmp_path):
 def test_damage_of_what_a_run_leaves_is_noticed_and_named(ended, tmp_path, name, damage) -> None:
     spec, folder = ended
     path, draw = folder.path / name, drawing(name, damage.__name__)
-    raw, grid = path.read_bytes(), params.Params((spec,), "cpu", 1, ())
+    raw = path.read_bytes()
     acts = {
         "model.safetensors": lambda: merge.check(folder.path),
-        "masks.safetensors": lambda: execute.lay_out_grid([spec], grid, Store(tmp_path / "store"), tmp_path / "runs"),
+        "masks.safetensors": lambda: execute.lay_out_grid([spec], (), Store(tmp_path / "store"), tmp_path / "runs"),
         "record.json": lambda: folder.finished(record.code_digest()),
     }
     for _ in range(times(5, 25)):

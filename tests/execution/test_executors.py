@@ -2,35 +2,36 @@ import functools
 
 import pretend
 import pytest
-from workbench import prepared
+from workbench import complete, prepared
 
 from app_repro.core.errors import ParamsError
-from app_repro.execution import executors, grid
-from app_repro.execution.executors import Site
+from app_repro.execution import cost, executors
+from app_repro.execution.outcome import Executor
 
 
 def test_an_unknown_executor_names_the_known_and_the_nearest() -> None:
     with pytest.raises(ParamsError, match=r"--executor slurn; did you mean 'slurm'\? known: local, ray, slurm"):
-        executors.executor("slurn", Site())
+        executors.check("slurn")
 
 
 def test_local_is_worker_processes_here(tmp_path) -> None:
     specs, places = prepared(tmp_path, method="dense", epochs=1, milestones=[])
-    found = executors.executor("local", Site(device="cpu", workers=1))
-    assert grid.complete(specs, places, found, pretend.Recorder()).exit_code == 0
+    shapes = cost.shapes(specs, places.raw)
+    found = executors.EXECUTORS["local"](specs, shapes, device="cpu", workers=1, partition="of another")
+    assert complete(specs, places, found, pretend.Recorder()).exit_code == 0
 
 
-def bound(name: str, **site):
-    found = executors.executor(name, Site(**site))
+def asked(name: str, device: str = "auto", **options) -> dict:
+    """What the executor of that name is asked for."""
+    found: Executor = executors.EXECUTORS[name]([], {}, device=device, **options)
     assert isinstance(found, functools.partial)
-    return found.keywords["place"]
+    return found.keywords
 
 
-def test_a_site_says_what_ray_and_slurm_are_asked_for() -> None:
-    place = bound("ray", device="cuda:1", workers=3, address="auto", runs_per_gpu=2)
-    assert (place.device, place.slots, place.address, place.per_gpu) == ("cuda", 3, "auto", 2)
-    assert bound("ray", device="cpu").address is None and bound("ray").slots >= 1
-    place = bound("slurm", workers=5, partition="gpu", account="a", minutes=60, python="apptainer exec x.sif python")
-    assert (place.device, place.slots, place.minutes) == ("cuda", 5, 60)
-    assert (place.partition, place.account, place.python) == ("gpu", "a", "apptainer exec x.sif python")
-    assert bound("slurm", device="cpu").device == "cpu"
+def test_options_of_the_command_line_say_what_ray_and_slurm_are_asked_for() -> None:
+    on_ray = asked("ray", device="cuda:1", workers=3, address="auto", runs_per_gpu=2, minutes=None)
+    assert on_ray == {"device": "cuda", "slots": 3, "address": "auto", "per_gpu": 2}
+    assert asked("ray", device="cpu")["address"] is None and asked("ray")["slots"] >= 1
+    given = {"partition": "gpu", "account": "a", "minutes": 60, "python": "apptainer exec x.sif python"}
+    assert asked("slurm", workers=5, **given, anyway=True) == given | {"device": "cuda", "slots": 5}
+    assert asked("slurm", device="cpu")["device"] == "cpu" and asked("slurm")["minutes"] == 240

@@ -2,7 +2,7 @@ import pytest
 from workbench import prepared, settings
 
 from app_repro.config import grid
-from app_repro.execution import cost, growth, plan, worker
+from app_repro.execution import cost, growth, worker
 from app_repro.records import record
 from app_repro.records.store import Store
 from app_repro.training import flops
@@ -39,7 +39,7 @@ def test_the_count_is_what_a_run_then_does(tmp_path) -> None:
     specs, places = prepared(tmp_path, method="dense", sb=5)
     worker.attempt(specs[0], places, "cpu", lambda event: None)
     content = record.read(Store(places.store).folder(specs[0]).path / "record.json")
-    found = growth.growth(specs[0], plan.shape_of(specs[0], places.raw))[0]
+    found = growth.growth(specs[0], cost.shape_of(specs[0], places.raw))[0]
     assert found.trained_samples == content["summary"]["trained_samples"]
     assert found.train_flops == content["summary"]["train_flops"]
     assert found.passes_per_epoch == 3.0

@@ -15,12 +15,10 @@ from typer.testing import CliRunner
 from workbench import app_repro, prepared, run_grid
 
 from app_repro.cli import pipeline
-from app_repro.config import grid as params
 from app_repro.core.errors import DataError
 from app_repro.execution import grid as execute
 from app_repro.execution import tracking
 from app_repro.execution.tracking import Mirror, TrackingError
-from app_repro.execution.wandb_mirror import Where
 from app_repro.records import record
 from app_repro.records.store import Store
 
@@ -82,10 +80,10 @@ def grid(folder: Path, mode: str, **changes) -> tuple[Recorder, Store, list]:
     """A tiny grid trained under the mirror."""
     specs, places = prepared(folder, **({"method": "app"} | changes))
     shown = Recorder()
-    with Mirror(shown, Where(mode, str(places.store)), specs) as mirror:
+    with Mirror(shown, mode, places.store, specs) as mirror:
         outcome = run_grid(specs, places, ["cpu"], mirror)
         store = Store(places.store)
-        execute.lay_out_grid(specs, params.Params(tuple(specs), "cpu", 1, ()), store, folder / "runs")
+        execute.lay_out_grid(specs, (), store, folder / "runs")
         mirror.end_of_grid(outcome.interrupted)
     assert outcome.exit_code == 0 and set(shown.ended) == {"finished"}
     return shown, store, specs
@@ -170,7 +168,7 @@ def test_an_epoch_is_never_waited_for(tmp_path, monkeypatch) -> None:
     specs, places = prepared(tmp_path, method="dense")
     shown = Recorder()
     event = {"run_id": specs[0].run_id, "megabatch": 1, "epoch": 1, "padding": "x" * 1000}
-    with Mirror(shown, Where("offline", str(places.store)), specs) as mirror:
+    with Mirror(shown, "offline", places.store, specs) as mirror:
         for _ in range(1000):
             mirror.epoch(event)
         process = mirror.process
@@ -188,7 +186,7 @@ def test_a_mirror_that_dies_costs_one_warning(tmp_path) -> None:
     specs, places = prepared(tmp_path, method="dense")
     shown = Recorder()
     event = {"run_id": specs[0].run_id, "megabatch": 1, "epoch": 1}
-    with Mirror(shown, Where("offline", str(places.store)), specs) as mirror:
+    with Mirror(shown, "offline", places.store, specs) as mirror:
         mirror.epoch(event)
         mirror.process.kill()
         mirror.process.join()

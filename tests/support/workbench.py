@@ -1,5 +1,6 @@
 """A small grid on the embedded digits, for tests that train: prepared in a folder of their own."""
 
+import functools
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,8 @@ from app_repro.config.grid import parse
 from app_repro.config.spec import RunSpec
 from app_repro.data import dataset, splits
 from app_repro.execution import grid, local
-from app_repro.records.store import Paths
+from app_repro.execution.outcome import Executor, Outcome
+from app_repro.records.store import Paths, Store
 
 TINY: dict[str, Any] = {
     "device": "cpu",
@@ -45,7 +47,17 @@ def prepared(folder: Path, **changes: Any) -> tuple[list[RunSpec], Paths]:
 
 def run_grid(specs: Sequence[RunSpec], places: Paths, slots: Sequence[str], display: Any, lanes: int = 1) -> Any:
     """Train on this machine what the store lacks, `slots` naming the device of each worker."""
-    return grid.complete(specs, places, local.here(slots, lanes), display)
+    return complete(specs, places, functools.partial(local.train, devices=slots, lanes=lanes), display)
+
+
+def complete(specs: Sequence[RunSpec], places: Paths, train: Executor, display: Any) -> Outcome:
+    """Have an executor train what the store lacks, as grid.run does."""
+    outcome, todo = grid.begin(specs, grid.finished(specs, Store(places.store)))
+    for run_id, (status, _) in outcome.ended.items():
+        display.end(run_id, status, "in the store")
+    if todo:
+        train(todo, places, display, outcome)
+    return outcome
 
 
 def workspace(folder: Path, **changes: Any) -> Path:

@@ -26,11 +26,11 @@ import torch._dynamo  # an optimizer imports it late, which takes longer than a 
 
 from app_repro.cli import pipeline
 from app_repro.data import splits
-from app_repro.execution import computing, executors, local, worker
+from app_repro.execution import executors, grid, local, worker
 from app_repro.records import record
 from app_repro.training import checkpoint, optimizer, run
 
-LOADED = (run, checkpoint, computing, executors, local, splits, worker)
+LOADED = (run, checkpoint, executors, grid, local, splits, worker)
 
 
 def act(request: dict[str, Any], number: int) -> None:

@@ -6,7 +6,7 @@ import yaml
 from workbench import prepared, settings
 
 from app_repro.core.errors import ParamsError
-from app_repro.execution import computing, worker
+from app_repro.execution import grid, worker
 from app_repro.records.store import Store
 from app_repro.training import networks, preflight
 
@@ -70,5 +70,5 @@ def test_no_run_of_a_grid_is_begun_where_one_has_such_a_batch(tmp_path) -> None:
     _, places = prepared(tmp_path, **changes)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(**changes)))
     with pytest.raises(ParamsError, match="batch_size: 17"):
-        computing.run(tmp_path / "params.yaml", places, tmp_path / "runs", anyway=True, accept_code=False)
+        grid.run(tmp_path / "params.yaml", places, tmp_path / "runs", anyway=True)
     assert Store(places.store).folders() == [] and not (tmp_path / "runs").exists()

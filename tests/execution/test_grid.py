@@ -8,13 +8,15 @@ from typing import Any
 import pretend
 import pytest
 import yaml
-from workbench import app_repro, settings, workspace
+from workbench import app_repro, prepared, run_grid, settings, workspace
 
-from app_repro.config.grid import load
+from app_repro.config import presets
+from app_repro.config.grid import load, parse
 from app_repro.core.errors import ParamsError
 from app_repro.data import splits
-from app_repro.execution import computing
+from app_repro.execution import grid
 from app_repro.machine.workspace import environment
+from app_repro.records import record
 from app_repro.records.store import Paths, Store
 
 
@@ -52,7 +54,7 @@ def test_a_wrong_word_is_refused_before_data_sets_are_looked_for(tmp_path, words
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(method="dense")))
     places = Paths(tmp_path / "raw", tmp_path / "splits", tmp_path / "store")
     with pytest.raises(ParamsError, match=said):
-        computing.run(tmp_path / "params.yaml", places, tmp_path / "o", anyway=False, accept_code=False, **words)
+        grid.run(tmp_path / "params.yaml", places, tmp_path / "o", **words)
 
 
 def test_a_finished_grid_is_laid_out_without_torch_or_a_worker(tmp_path, monkeypatch) -> None:
@@ -70,16 +72,7 @@ def test_a_finished_grid_is_laid_out_without_torch_or_a_worker(tmp_path, monkeyp
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.stdout == "2 of 2 runs finished\n0 False\n", ran.stderr
     assert len(list(Path("data/runs").iterdir())) == 2
-    assert (
-        computing.run(
-            Path("params.yaml"),
-            Paths(raw, Path("data/splits"), store.root),
-            Path("o"),
-            anyway=False,
-            accept_code=False,
-        )
-        == 0
-    )
+    assert grid.run(Path("params.yaml"), Paths(raw, Path("data/splits"), store.root), Path("o")) == 0
 
 
 def test_a_plan_of_a_preset_a_claim_and_the_file(tmp_path) -> None:
@@ -122,8 +115,8 @@ def test_the_readme_s_matrix_and_job_cover_the_grid() -> None:
 def test_the_job_s_arguments_train_a_share_from_the_image_s_empty_folder(tmp_path) -> None:
     words = matrix_and_job()[1]["spec"]["template"]["spec"]["containers"][0]["args"]
     (tmp_path / "out").mkdir()
-    grid = settings(method=["dense", "app"], epochs=1, milestones=[])
-    (tmp_path / "out/params.yaml").write_text(yaml.safe_dump(grid))
+    wanted = settings(method=["dense", "app"], epochs=1, milestones=[])
+    (tmp_path / "out/params.yaml").write_text(yaml.safe_dump(wanted))
     code = "import sys, pathlib; from app_repro.machine import container; "
     code += "sys.exit(container.start(sys.argv[2:], pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(tmp_path / "out")]
@@ -139,3 +132,50 @@ def test_captured_steps_without_a_gpu_are_refused_before_anything_starts(tmp_pat
     ran = app_repro(here, "run")
     assert ran.returncode == 2 and not (here / ".store" / "runs").exists()
     assert ran.stderr == "app-repro: engine: graph needs a CUDA device, and there is none; use engine: eager\n"
+
+
+def test_data_runs_is_exactly_the_grid(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method=["dense", "osp"])
+    run_grid(specs, places, ["cpu"], pretend.Recorder())
+    grid.lay_out_grid(specs[:1], (), Store(places.store), tmp_path / "runs")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["digits-resnet8s-dense-sb3-s1"]
+    left = {path.name for path in (tmp_path / "runs/digits-resnet8s-dense-sb3-s1").iterdir()}
+    assert left == {"record.json", "masks.safetensors", *(f"megabatch-{k:03d}.json" for k in (1, 2, 3))}
+
+
+def test_accepting_code_is_written_into_the_record(tmp_path, monkeypatch) -> None:
+    specs, places = prepared(tmp_path, method="dense")
+    run_grid(specs, places, ["cpu"], pretend.Recorder())
+    monkeypatch.setattr(record, "code_digest", lambda: "new")
+    assert grid.accept(specs, Store(places.store)) == 1
+    assert grid.accept(specs, Store(places.store)) == 0
+    folder = Store(places.store).folder(specs[0])
+    assert (folder.finished("new") or {})["accepted_code"] == ["new"]
+
+
+SHORT = parse(presets.preset("short") | {"device": "cpu", "workers": 1}).specs
+
+
+IDS = {spec: spec.run_id for spec in SHORT}
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 7, 8, 53, 54, 60])
+def test_shares_are_disjoint_complete_and_even_also_of_each_kind(of: int) -> None:
+    shares = [grid.shard(SHORT, f"{k}/{of}") for k in range(1, of + 1)]
+    assert sorted(IDS[spec] for share in shares for spec in share) == sorted(IDS.values())
+    sizes = [len(share) for share in shares]
+    of_one_kind = [sum((spec.dataset, spec.arch) == ("cifar10", "resnet50") for spec in share) for share in shares]
+    assert max(sizes) - min(sizes) <= 1 and max(of_one_kind) - min(of_one_kind) <= 1
+
+
+def test_a_share_does_not_hang_on_the_order_of_the_axes() -> None:
+    turned = parse(settings(seed=[3, 1, 2], method=["app", "dense"])).specs
+    straight = parse(settings(seed=[1, 2, 3], method=["dense", "app"])).specs
+    assert [spec.run_id for spec in grid.shard(turned, "2/4")] == [spec.run_id for spec in grid.shard(straight, "2/4")]
+    assert grid.shard(straight, "1/1") != [] and len(grid.shard(straight, "6/6")) == 1
+
+
+@pytest.mark.parametrize("share", ["0/8", "9/8", "2", "2/8/1", "a/b", "-1/8", "2/0", "1.5/8", ""])
+def test_what_is_no_share_is_one_line(share: str) -> None:
+    with pytest.raises(ParamsError, match=r"--shard .*: not a share; 2/8 is the second of eight"):
+        grid.shard(SHORT, share)

@@ -7,8 +7,7 @@ import threading
 import pytest
 from workbench import prepared, run_grid
 
-from app_repro.config.grid import Params
-from app_repro.execution import grid, local
+from app_repro.execution import local
 from app_repro.records import provenance, record
 from app_repro.records.store import Store
 
@@ -98,26 +97,6 @@ def test_a_signal_stops_all_with_their_states_saved(tmp_path, hears_ctrl_c, sent
     for spec in specs:
         assert list(Store(places.store).folder(spec).load_states()), "a run at work lost its state"
     assert not multiprocessing.active_children()
-
-
-def test_data_runs_is_exactly_the_grid(tmp_path) -> None:
-    specs, places = prepared(tmp_path, method=["dense", "osp"])
-    run_grid(specs, places, ["cpu"], Recorder())
-    parsed = Params(tuple(specs[:1]), "cpu", 1, ())
-    grid.lay_out_grid(specs[:1], parsed, Store(places.store), tmp_path / "runs")
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["digits-resnet8s-dense-sb3-s1"]
-    left = {path.name for path in (tmp_path / "runs/digits-resnet8s-dense-sb3-s1").iterdir()}
-    assert left == {"record.json", "masks.safetensors", *(f"megabatch-{k:03d}.json" for k in (1, 2, 3))}
-
-
-def test_accepting_code_is_written_into_the_record(tmp_path, monkeypatch) -> None:
-    specs, places = prepared(tmp_path, method="dense")
-    run_grid(specs, places, ["cpu"], Recorder())
-    monkeypatch.setattr(record, "code_digest", lambda: "new")
-    assert grid.accept_code(specs, Store(places.store)) == 1
-    assert grid.accept_code(specs, Store(places.store)) == 0
-    folder = Store(places.store).folder(specs[0])
-    assert (folder.finished("new") or {})["accepted_code"] == ["new"]
 
 
 def test_runs_in_lanes_of_one_worker_have_the_bits_of_runs_alone(tmp_path) -> None:

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 
 import pretend
 import pytest
-from workbench import prepared, run_grid
+from workbench import complete, prepared, run_grid
 
 from app_repro.core.errors import ParamsError
-from app_repro.execution import grid, ray
-from app_repro.execution.ray import RayPlace
+from app_repro.execution import ray
+from app_repro.execution.outcome import Executor
 from app_repro.records import provenance, record
 from app_repro.records.store import Paths, Store
 
@@ -30,9 +30,9 @@ def importable(monkeypatch) -> None:
     monkeypatch.delenv("APP_REPRO_STORE", raising=False)
 
 
-def on_ray(slots: int, attempt=None, **place) -> grid.Executor:
+def on_ray(slots: int, attempt=None, **asked) -> Executor:
     chosen = {"attempt": attempt} if attempt else {}
-    return functools.partial(ray.train, place=RayPlace("cpu", slots, **place), **chosen)
+    return functools.partial(ray.train, device="cpu", slots=slots, **asked, **chosen)
 
 
 @pytest.mark.slow
@@ -52,7 +52,7 @@ def test_every_run_ends_exactly_once_though_workers_are_killed(tmp_path, monkeyp
     killer = threading.Thread(target=kill)
     killer.start()
     shown = pretend.Recorder()
-    outcome = grid.complete(specs, places, on_ray(4, pretend.attempt), shown)
+    outcome = complete(specs, places, on_ray(4, pretend.attempt), shown)
     killer.join()
     assert outcome.exit_code == 0 and len(outcome.ended) == 40 and len(shown.epochs) == 40
     assert pretend.times(places.store, "ended", specs) == [1] * 40
@@ -66,7 +66,7 @@ def test_local_and_ray_leave_the_same_bits_and_what_failed_is_not_tried_again(tm
     run_grid(specs, here, ["cpu"], pretend.Recorder())
     missing = specs[0].model_copy(update={"split_seed": 7})
     shown = pretend.Recorder()
-    outcome = grid.complete([*specs, missing], there, on_ray(2), shown)
+    outcome = complete([*specs, missing], there, on_ray(2), shown)
     assert outcome.exit_code == 3 and "no such stream" in outcome.ended[missing.run_id][1]
     assert sum(line.startswith(missing.run_id) for line in shown.lines) == 1
     assert pretend.seal_of_all(there.store, specs) == pretend.seal_of_all(here.store, specs)
@@ -86,7 +86,7 @@ def test_two_nodes_without_a_shared_store_send_back_what_they_leave(tmp_path, mo
         nodes = [tmp_path / "node1", tmp_path / "node2"]
         for node in nodes:
             cluster.add_node(num_cpus=1, env_vars={"APP_REPRO_STORE": str(node)})
-        outcome = grid.complete(specs, places, on_ray(1, address=cluster.address), pretend.Recorder())
+        outcome = complete(specs, places, on_ray(1, address=cluster.address), pretend.Recorder())
     finally:
         cluster.shutdown()
     assert outcome.exit_code == 0, outcome.ended
@@ -111,7 +111,7 @@ def test_an_interrupt_lets_every_run_at_work_stop_by_itself(tmp_path, monkeypatc
 
     threading.Thread(target=interrupt).start()
     try:
-        outcome = grid.complete(specs, places, on_ray(2, pretend.attempt), pretend.Recorder())
+        outcome = complete(specs, places, on_ray(2, pretend.attempt), pretend.Recorder())
     finally:
         signal.signal(signal.SIGINT, before)
     assert outcome.exit_code == 130
@@ -122,10 +122,10 @@ def test_an_interrupt_lets_every_run_at_work_stop_by_itself(tmp_path, monkeypatc
 def test_what_cannot_be_had_is_one_line(tmp_path, monkeypatch) -> None:
     specs, places = pretend.specs(1), Paths(tmp_path, tmp_path, tmp_path)
     with pytest.raises(ParamsError, match=r"ray://host:1: a client cannot hand out data; .* --address auto"):
-        grid.complete(specs, places, on_ray(1, address="ray://host:1"), pretend.Recorder())
+        complete(specs, places, on_ray(1, address="ray://host:1"), pretend.Recorder())
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ParamsError, match=r"Ray is not installed; run `make setup`, or `pip install '\.\[ray\]'`"):
-        grid.complete(specs, places, on_ray(1), pretend.Recorder())
+        complete(specs, places, on_ray(1), pretend.Recorder())
 
 
 def test_the_head_hands_out_nothing_outside_its_data(tmp_path) -> None:
@@ -144,15 +144,15 @@ def test_the_head_hands_out_nothing_outside_its_data(tmp_path) -> None:
 def test_a_task_says_how_many_share_its_device(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setenv("APP_REPRO_RUNS_TOGETHER", "")  # so that it is taken away again
-    for place, device, expected in (
-        (RayPlace("cuda", 8, per_gpu=3), "cuda", 3),
-        (RayPlace("cpu", 2), "cpu", 2),
-        (RayPlace("cpu", 2, address="auto"), "cpu", 1),
+    for device, slots, address, per_gpu, expected in (
+        ("cuda", 8, None, 3, 3),
+        ("cpu", 2, None, 1, 2),
+        ("cpu", 2, "auto", 1, 1),
     ):
-        told = ray._together(place, device, runs=5)
+        told = ray._together(device, 5, slots, address, per_gpu)
         places = Paths(tmp_path, tmp_path, tmp_path)
         order = ray.TaskOrder(places, "", record.code_digest(), device, told, lambda *_: ("", provenance.collect({})))
         board = SimpleNamespace(post=SimpleNamespace(remote=None))
         _, found, _ = ray._task(pretend.specs(1)[0].model_dump_json(), order, board)
         assert told == expected and found["device"] == {"runs_together": expected}
-    assert ray._together(RayPlace("cuda", 8, per_gpu=3), "cuda", runs=2) == 2
+    assert ray._together("cuda", 2, 8, None, 3) == 2

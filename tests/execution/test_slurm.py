@@ -11,13 +11,13 @@ from pathlib import Path
 import pretend
 import pytest
 from fake_slurm import FakeSlurm
-from workbench import prepared, run_grid
+from workbench import complete, prepared, run_grid
 
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, RunError
-from app_repro.execution import grid, slurm_task
 from app_repro.execution import slurm as slurm_executor
-from app_repro.execution.slurm import SlurmPlace
+from app_repro.execution import slurm_task
+from app_repro.execution.outcome import Executor
 from app_repro.records import record
 from app_repro.records.store import Paths, Store
 
@@ -32,9 +32,9 @@ def quick(monkeypatch) -> None:
     monkeypatch.setattr(slurm_executor, "RETRY_SECONDS", 0.3)
 
 
-def on_slurm(attempt=None, **asked) -> grid.Executor:
+def on_slurm(attempt=None, **asked) -> Executor:
     chosen = {"attempt": attempt} if attempt else {}
-    return functools.partial(slurm_executor.train, place=SlurmPlace("cpu", **asked), **chosen)
+    return functools.partial(slurm_executor.train, device="cpu", **asked, **chosen)
 
 
 def bare(folder: Path) -> Paths:
@@ -58,7 +58,7 @@ def test_every_run_ends_exactly_once_though_nodes_are_lost_and_the_queue_is_shor
 
         loser = threading.Thread(target=lose)
         loser.start()
-        outcome = grid.complete(specs, places, on_slurm(pretend.attempt, slots=3), shown)
+        outcome = complete(specs, places, on_slurm(pretend.attempt, slots=3), shown)
         loser.join()
     assert outcome.exit_code == 0, outcome.ended
     assert pretend.times(places.store, "ended", specs) == [1] * 20
@@ -82,7 +82,7 @@ def test_a_task_out_of_time_saves_its_state_and_is_carried_on(tmp_path) -> None:
     with FakeSlurm(tmp_path / "slurm", slots=1) as slurm:
         begun = Store(places.store).folder(specs[0]).path / "megabatch-001.json"
         threading.Thread(target=_run_out_when, args=(begun, slurm)).start()
-        outcome = grid.complete(specs, places, on_slurm(), pretend.Recorder())
+        outcome = complete(specs, places, on_slurm(), pretend.Recorder())
     assert outcome.exit_code == 0, outcome.ended
     assert slurm.jobs[0].history[:4] == ["RUNNING", "SIGNALLED", "REQUEUED", "RUNNING"]
     assert pretend.seal_of_all(places.store, specs) == pretend.seal_of_all(here.store, specs)
@@ -106,9 +106,9 @@ def test_an_interrupt_between_the_queue_s_answer_and_the_last_file_loses_no_task
     specs, places = pretend.specs(2), bare(tmp_path)
     with FakeSlurm(tmp_path / "slurm", slots=2) as slurm:
         shown = pretend.Recorder()
-        assert grid.complete(specs, places, on_slurm(pretend.attempt), shown).exit_code == 130
+        assert complete(specs, places, on_slurm(pretend.attempt), shown).exit_code == 130
         assert "2 tasks stay in Slurm's queue" in shown.lines[-1]
-        assert grid.complete(specs, places, on_slurm(pretend.attempt), pretend.Recorder()).exit_code == 0
+        assert complete(specs, places, on_slurm(pretend.attempt), pretend.Recorder()).exit_code == 0
         assert len(slurm.jobs) == 2, "submitted once"
 
 
@@ -121,12 +121,12 @@ def test_another_head_watches_what_the_first_left_in_the_queue(tmp_path, monkeyp
         threading.Thread(target=_interrupt_when, args=(lambda: len(slurm.running()) == 2,)).start()
         shown = pretend.Recorder()
         try:
-            first = grid.complete(specs, places, on_slurm(pretend.attempt), shown)
+            first = complete(specs, places, on_slurm(pretend.attempt), shown)
         finally:
             signal.signal(signal.SIGINT, before)
         assert first.exit_code == 130 and "4 tasks stay in Slurm's queue" in shown.lines[-1]
         again = pretend.Recorder()
-        second = grid.complete(specs, places, on_slurm(pretend.attempt), again)
+        second = complete(specs, places, on_slurm(pretend.attempt), again)
         assert len(slurm.jobs) == 4, "submitted once"
     assert second.exit_code == 0 and again.lines[0] == "4 tasks of an earlier call are still in Slurm's queue"
     assert pretend.times(places.store, "begun", specs) != [0] * 4
@@ -138,9 +138,7 @@ def test_a_task_cancelled_is_a_failed_run_that_names_its_log(tmp_path, monkeypat
     specs, places = pretend.specs(1), bare(tmp_path)
     with FakeSlurm(tmp_path / "slurm", slots=1) as slurm:
         threading.Thread(target=_cancel_first, args=(slurm,)).start()
-        outcome = grid.complete(
-            specs, places, on_slurm(pretend.attempt, partition="a b", account="x"), pretend.Recorder()
-        )
+        outcome = complete(specs, places, on_slurm(pretend.attempt, partition="a b", account="x"), pretend.Recorder())
         script = slurm.jobs[0].script.read_text()
     status, message = outcome.ended[specs[0].run_id]
     assert status == "failed" and "left Slurm's queue without a record; what it said: " in message
@@ -152,7 +150,7 @@ def test_a_task_cancelled_is_a_failed_run_that_names_its_log(tmp_path, monkeypat
 def test_a_slurm_that_takes_nothing_says_why_in_one_line(tmp_path) -> None:
     specs, places = pretend.specs(2), bare(tmp_path)
     with FakeSlurm(tmp_path / "slurm", slots=1, max_queued=0), pytest.raises(RunError) as caught:
-        grid.complete(specs, places, on_slurm(pretend.attempt), pretend.Recorder())
+        complete(specs, places, on_slurm(pretend.attempt), pretend.Recorder())
     assert str(caught.value) == "Slurm takes no task: sbatch: error: QOSMaxSubmitJobPerUserLimit"
 
 
@@ -160,10 +158,10 @@ def test_what_is_missing_is_one_line(tmp_path, monkeypatch) -> None:
     specs, places = pretend.specs(1), bare(tmp_path)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(ParamsError, match="--executor slurm: no srun here; run this on a login node"):
-        grid.complete(specs, places, on_slurm(), pretend.Recorder())
+        complete(specs, places, on_slurm(), pretend.Recorder())
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(ParamsError, match=r"submitit is not installed; run `make setup`, or `pip .*'\.\[slurm\]'`"):
-        grid.complete(specs, places, on_slurm(), pretend.Recorder())
+        complete(specs, places, on_slurm(), pretend.Recorder())
 
 
 def test_a_task_refuses_other_learning_code_and_repeats_nothing(tmp_path, monkeypatch) -> None:
@@ -215,5 +213,5 @@ def test_ctrl_c_in_the_middle_of_a_submission_counts_what_the_queue_already_has(
     monkeypatch.setattr(slurm_executor, "_array", interrupted)
     shown = pretend.Recorder()
     with FakeSlurm(tmp_path / "slurm", slots=1):
-        outcome = grid.complete(specs, places, on_slurm(pretend.attempt), shown)
+        outcome = complete(specs, places, on_slurm(pretend.attempt), shown)
     assert outcome.exit_code == 130 and shown.lines[-1].startswith("3 tasks stay in Slurm's queue")
