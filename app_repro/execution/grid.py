@@ -16,6 +16,7 @@ from app_repro.execution import cost, executors, tracking
 from app_repro.execution.display import GridDisplay
 from app_repro.execution.outcome import Outcome
 from app_repro.records import merge, record
+from app_repro.records.content import Record
 from app_repro.records.store import Paths, Store, labels, lay_out
 
 _COST = ("dataset", "image_size", "arch", "precision", "sb", "replay", "epochs", "batch_size", "method")
@@ -94,14 +95,14 @@ def accept(specs: Sequence[RunSpec], store: Store) -> int:
     return accepted
 
 
-def finished(specs: Sequence[RunSpec], store: Store) -> dict[str, dict[str, Any]]:
+def finished(specs: Sequence[RunSpec], store: Store) -> dict[str, Record]:
     """Records of the runs that have ended under today's learning code, by run id. Raises IntegrityError."""
     code = record.code_digest()
     records = {spec.run_id: store.folder(spec).finished(code) for spec in specs}
     return {run_id: content for run_id, content in records.items() if content}
 
 
-def begin(specs: Sequence[RunSpec], records: Mapping[str, dict[str, Any]]) -> tuple[Outcome, list[RunSpec]]:
+def begin(specs: Sequence[RunSpec], records: Mapping[str, Record]) -> tuple[Outcome, list[RunSpec]]:
     """How the runs with a record ended, and the others, the longest first, so that none is left alone at the end."""
     ended = [records[spec.run_id] for spec in specs if spec.run_id in records]
     outcome = Outcome({content["run_id"]: (content["status"], record.remark(content)) for content in ended})
@@ -118,7 +119,7 @@ def lay_out_grid(
     axes: tuple[str, ...],
     store: Store,
     target: Path,
-    records: Mapping[str, dict[str, Any]] | None = None,
+    records: Mapping[str, Record] | None = None,
 ) -> None:
     """Make `target` exactly the ended runs of the grid, by name; `axes`: keys that a name says, beside the usual ones.
 

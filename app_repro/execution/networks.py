@@ -17,5 +17,5 @@ def _counted(arch: str, classes: int, size: int, channels: int) -> Network:
 
     of = flops.describe(arch, classes, size, channels)
     layers = of["layers"].values()
-    flops = of["other_flops"] + sum(layer["flops"] for layer in layers)
-    return Network(of["parameters"], sum(layer["weights"] for layer in layers), flops)
+    total = of["other_flops"] + sum(layer["flops"] for layer in layers)
+    return Network(of["parameters"], sum(layer["weights"] for layer in layers), total)

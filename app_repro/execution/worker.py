@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from app_repro.config.spec import RunSpec
+from app_repro.records.content import Record
 from app_repro.records.store import Paths, RunFolder, Store
 from app_repro.training.device import configure, describe_device, out_of_memory, ran_out
 
@@ -197,7 +198,7 @@ def _leave(
     images: "DataSet",
     device: dict[str, Any],
     diverged: dict[str, int] | None,
-) -> dict[str, Any]:
+) -> Record:
     """Write weights, masks and then the record of an ended run; the record."""
     from app_repro.records import provenance, record
     from app_repro.training import checkpoint, flops
