@@ -1,12 +1,15 @@
 """Commands that compute: run, plan, merge."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, StoreFolder
 from app_repro.core.paths import BENCHES, CLAIMS, PARAMS, RAW, RUNS, SPLITS, store_at
+
+if TYPE_CHECKING:
+    from app_repro.config.grid import Params
 
 RunsPerGpu = Annotated[
     int | None,
@@ -81,10 +84,29 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON.")] = False,
 ) -> None:
     """Print the grid without running it: what is done, seconds, energy, memory, disk, the claims it can decide."""
-    from app_repro.execution import budget
+    from app_repro.claims import claims_file, needs
+    from app_repro.execution import plan as room
+    from app_repro.records.store import Store
 
-    asked = {"gpus": gpus, "device": device, "watts": watts, "bench": bench, "growth": growth, "as_json": as_json}
-    typer.echo(budget.plan(params, raw, store_at(store), preset, claim, claims=claims, **asked))
+    grid = _grid(params, preset, claim, claims)
+    asked = {"gpus": gpus, "device": device, "watts": watts, "bench": bench, "growth": growth or as_json}
+    budget = room.plan(grid, raw, Store(store_at(store)), **asked)  # type: ignore[arg-type]
+    known = claims_file.load(claims) if claims.exists() else []
+    decided = needs.decidable(known, grid.specs, budget.records)
+    typer.echo(room.to_json(budget, decided) if as_json else room.to_text(budget, decided, growth))
+
+
+def _grid(params: Path, preset: str | None, claim: str | None, claims: Path) -> "Params":
+    """The grid that a claim needs, that of a preset, or that of the params file."""
+    from app_repro.claims import claims_file, needs
+    from app_repro.config.grid import load, parse
+    from app_repro.config.presets import preset as settings_of
+
+    if claim:
+        return needs.grid(claims_file.load(claims), claim)
+    if preset:
+        return parse(settings_of(preset) | {"device": "auto", "workers": None}, f"preset {preset}")
+    return load(params)
 
 
 @app.command()

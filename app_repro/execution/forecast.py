@@ -8,7 +8,7 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.execution.cost import Shape
 from app_repro.execution.networks import sizes
-from app_repro.execution.plan import ENDED, Row, disk_needed
+from app_repro.execution.rows import ENDED, Row, disk_needed
 from app_repro.execution.speeds import EVALUATION, Speed, Speeds
 
 TRAINING_COPIES = 4

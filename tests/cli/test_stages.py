@@ -2,12 +2,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 from workbench import settings
 
+from app_repro.cli import runs
 from app_repro.config import grid
 from app_repro.core import paths
 from app_repro.data import dataset, splits
-from app_repro.execution import budget
 from app_repro.execution import grid as running
 from app_repro.records.store import Paths
 from app_repro.report.tables import stored_runs
@@ -34,7 +35,7 @@ def test_the_pipeline_in_one_process_and_a_summary(here, capsys) -> None:
 
 
 def test_a_preset_is_planned_without_its_data(here) -> None:
-    text = budget.plan(Path("params.yaml"), Path("data/raw"), Path(".store"), "headline")
+    text = CliRunner().invoke(runs.app, ["plan", "--preset", "headline"]).output
     assert "18 of 18 to run" in text and "cifar100-resnet50-app-sb8-s3-protocol-released" in text
 
 

@@ -5,7 +5,7 @@ from workbench import settings
 
 from app_repro.config import grid as params
 from app_repro.execution import forecast
-from app_repro.execution.plan import Row, Shape
+from app_repro.execution.rows import Row, Shape
 from app_repro.execution.speeds import Speed, Speeds
 from app_repro.training import flops
 

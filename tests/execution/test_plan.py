@@ -1,76 +1,105 @@
+import json
+from pathlib import Path
+
+import pretend
 import pytest
-from workbench import prepared, settings
+import yaml
+from workbench import settings
 
-from app_repro.config import grid
-from app_repro.core.errors import DataError, ParamsError
-from app_repro.execution import cost, plan, worker
+from app_repro.config import grid as params
+from app_repro.core import files
+from app_repro.core.errors import ParamsError
+from app_repro.data import dataset, splits
+from app_repro.execution import plan, worker
 from app_repro.records import record
-from app_repro.records.store import Store
+from app_repro.records.store import Paths, Store
 
 
-def test_work_is_counted_as_it_is_then_done(tmp_path) -> None:
-    specs, places = prepared(tmp_path, method=["app"], replay=["full", "none", "last"])
-    for spec in specs:
-        worker.attempt(spec, places, "cpu", lambda event: None)
-        content = record.read(Store(places.store).folder(spec).path / "record.json")
-        trained, evaluated = cost.workload(spec, cost.shape_of(spec, places.raw))
-        assert trained == content["summary"]["trained_samples"]
-        each = content["megabatches"]
-        tested = sum(item["test_samples"] + item["train_samples"] for item in each)
-        assert evaluated == tested + spec.epochs * sum(item["val_samples"] for item in each)
+@pytest.fixture
+def grid(tmp_path, monkeypatch):
+    """Two tiny digits runs, one of them trained; the current folder is theirs."""
+    monkeypatch.chdir(tmp_path)
+    wanted = settings(method="dense", seed=[1, 2])
+    Path("params.yaml").write_text(yaml.safe_dump(wanted))
+    parsed = params.parse(wanted)
+    places = Paths(tmp_path / "raw", tmp_path / "splits", tmp_path / "store")
+    dataset.fetch("digits", places.raw / "digits", cache=tmp_path / "downloads")
+    specs = splits.grid(parsed, places.raw)
+    splits.write(specs, places.raw, places.splits)
+    return parsed, specs, places
 
 
-def test_full_replay_sees_half_of_t_plus_one_times_the_data() -> None:
-    def trained(sb: int) -> int:
-        cell = grid.parse(settings(dataset="cifar10", arch="resnet20s", sb=sb, train_limit=None, method="dense")).specs[
-            0
-        ]
-        return cost.workload(cell, cost.PUBLISHED["cifar10"])[0]
-
-    assert trained(8) == 2 * 5625 * 36 and trained(100) == 2 * 450 * 5050
-    assert trained(100) / trained(8) == pytest.approx(11.2, abs=0.05)
+def planned(grid, **wanted) -> dict:
+    parsed, _, places = grid
+    return json.loads(plan.to_json(plan.plan(parsed, places.raw, Store(places.store), **wanted), []))
 
 
-def test_rows_tell_states(tmp_path) -> None:
-    specs, places = prepared(tmp_path)
-    parsed, store = grid.parse(settings()), Store(places.store)
-    worker.attempt(specs[1], places, "cpu", lambda event: None)
-    rows = plan.rows(parsed, places.raw, store)
-    assert [row.state for row in rows] == ["to do", "finished", "to do"]
-    assert [row.run_id for row in rows] == [spec.run_id for spec in specs]
-    content = record.read(store.folder(specs[1]).path / "record.json")
-    assert rows[1].train_flops == content["summary"]["train_flops"]
+def test_seconds_come_from_runs_here_and_a_run_of_the_same_work_takes_the_same(grid) -> None:
+    _, specs, places = grid
+    assert planned(grid)["runs"][0]["basis"] == "estimate: two steps timed just now on one thread"
+    worker.attempt(specs[0], places, "cpu", lambda event: None)
+    content = planned(grid, gpus="1,2", watts=36.0)
+    took = record.read(Store(places.store).folder(specs[0]).path / "record.json")["summary"]["wall_seconds"]
+    assert [run["state"] for run in content["runs"]] == ["finished", "to do"]
+    assert content["runs"][1]["seconds"] == pytest.approx(took)
+    assert content["runs"][1]["basis"] == "measured: 1 runs here" and content["runs"][1]["memory_is_measured"]
+    assert content["totals"]["energy_wh"] == pytest.approx(took * 36 / 3600) and content["power"] == "36, as given"
+    assert content["totals"]["makespan_seconds"] == {"1": pytest.approx(took), "2": pytest.approx(took)}
 
 
-def test_a_run_at_work_is_told_from_one_left_unfinished(tmp_path) -> None:
-    specs, places = prepared(tmp_path, method="dense")
-    folder = Store(places.store).folder(specs[0])
-    assert plan.state_of(folder, "c") == "to do"
-    with folder.lock():
-        assert plan.state_of(folder, "c") == "running"
-    folder.save_state(b"x")
-    assert plan.state_of(folder, "c") == "unfinished"
+def test_another_device_is_planned_from_its_bench(grid, tmp_path) -> None:
+    results = [{"arch": "resnet8s", "image_size": 8, "samples_per_second": 100.0, "watts": 50}]
+    files.write_text(tmp_path / "bench/x.json", json.dumps({"device": "Fast Card", "results": results}))
+    content = planned(grid, bench=tmp_path / "bench", device="fast")
+    trained, evaluated = (content["runs"][0][key] for key in ("trained_samples", "evaluated_samples"))
+    assert content["device"] == "Fast Card" and content["runs"][0]["basis"] == "bench"
+    assert content["runs"][0]["seconds"] == pytest.approx((trained + evaluated / 3) / 100)
+    assert content["runs"][0]["energy_wh"] == pytest.approx(content["runs"][0]["seconds"] * 50 / 3600)
+    assert content["power"].startswith("unknown but for what a bench says")
+    with pytest.raises(ParamsError, match="known: Fast Card"):
+        planned(grid, bench=tmp_path / "bench", device="slow")
 
 
-def test_published_sizes_serve_until_a_data_set_is_there(tmp_path) -> None:
-    parsed = grid.parse(settings(dataset="cifar100", arch="resnet18", train_limit=None, test_limit=None))
-    rows = plan.rows(parsed, tmp_path, Store(tmp_path))
-    assert {row.run_id for row in rows} == {""} and {row.state for row in rows} == {"to do"}
-    with pytest.raises(DataError):
-        plan.rows(grid.parse(settings(dataset="folder:/nowhere")), tmp_path, Store(tmp_path))
+def test_the_text_says_device_claims_and_growth(grid) -> None:
+    parsed, _, places = grid
+    text = plan.to_text(plan.plan(parsed, places.raw, Store(places.store), growth=True), [], growth=True)
+    assert "claims it can decide: none" in text and "2 of 2 to run" in text
+    assert "passes of the data an epoch" in text and "nobody has measured" in text
+    assert pretend.specs(1)[0].arch in text
 
 
-def test_hours_on_a_cpu_are_refused_unless_all_is_done(tmp_path, monkeypatch) -> None:
-    specs, places = prepared(tmp_path, method="dense")
-    shapes = cost.shapes(specs, places.raw)
-    monkeypatch.setattr(plan, "seconds_per_sample", lambda *key: 1e-6)
-    plan.check_cpu_time(specs, shapes, 1)
-    monkeypatch.setattr(plan, "seconds_per_sample", lambda *key: 1000.0)
-    with pytest.raises(ParamsError, match=r"over 3\d\d hours on 1 CPU workers; `app-repro demo` .*_ANYWAY=1 "):
-        plan.check_cpu_time(specs, shapes, 1)
-    plan.check_cpu_time([], shapes, 1)
+def test_a_plan_for_a_gpu_says_which_engine_lets_runs_share_it(grid, tmp_path, monkeypatch) -> None:
+    parsed, _, places = grid
+    results = [{"arch": "resnet8s", "image_size": 8, "samples_per_second": 100.0}]
+    for name, kind in (("Card", "cuda"), ("Chip", "cpu")):
+        content = {"device": name, "kind": kind, "results": results}
+        files.write_text(tmp_path / f"bench/{name}.json", json.dumps(content))
+
+    def text(grid: params.Params, device: str | None = None) -> str:
+        budget = plan.plan(grid, places.raw, Store(places.store), bench=tmp_path / "bench", device=device)
+        return plan.to_text(budget, [])
+
+    hint = "hint: engine: eager has a GPU to itself; with engine: graph (-S engine=graph) several runs share it"
+    assert text(parsed, "card").splitlines()[-1] == hint
+    assert hint not in text(parsed, "chip") and hint not in text(parsed)
+    captured = params.parse(settings(method="dense", engine="graph"))
+    assert hint not in text(captured, "card")
 
 
-def test_a_step_is_timed() -> None:
-    small, large = (plan.seconds_per_sample(arch, 10, 16, 3, 8) for arch in ("resnet8s", "resnet50"))
-    assert 0 < small < large
+@pytest.mark.parametrize("text", ["", "0", "1,", "a", "1;2", "-1", "1,0"])
+def test_what_is_no_number_of_gpus_is_one_line(grid, text) -> None:
+    with pytest.raises(ParamsError, match=r"--gpus .*: not numbers of GPUs; 1,4,8"):
+        planned(grid, gpus=text)
+
+
+def test_a_card_s_power_limit_is_an_upper_bound(monkeypatch) -> None:
+    class Answer:
+        stdout, returncode = "700.00\n", 0
+
+    monkeypatch.setattr(plan.shutil, "which", lambda name: "/bin/nvidia-smi")
+    monkeypatch.setattr(plan.subprocess, "run", lambda *words, **named: Answer())
+    monkeypatch.setattr(plan, "_has_gpu", lambda asked: True)
+    monkeypatch.setattr(plan, "describe_device", lambda device: {"name": "card"})
+    assert plan._this_machine("auto", None) == ("card", 700.0, "700, the card's power limit: at most")
+    Answer.stdout = "[N/A]\n"
+    assert plan._this_machine("auto", None) == ("card", None, "unknown; give --watts")
