@@ -1,4 +1,4 @@
-"""The commands. Each calls one room; what is heavy is imported inside, so that --help needs no torch."""
+"""The application and its commands. Rooms are imported inside the commands, so that --help needs no torch."""
 
 import sys
 from pathlib import Path

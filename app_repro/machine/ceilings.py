@@ -1,4 +1,4 @@
-"""What a device can do at most, measured: bytes copied and products summed a second; and what that allows a network."""
+"""The roofline of a device: FLOPs and bytes per second, measured, and the samples per second that they allow."""
 
 import statistics
 import time

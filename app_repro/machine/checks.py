@@ -1,4 +1,4 @@
-"""What a machine must offer, one check a function: disk, memory, file system, owner, git, data sets, tracking."""
+"""The checks of doctor that need no GPU, one per function: disk, memory, locks, owner, git, data, tracking."""
 
 import fcntl
 import importlib.metadata

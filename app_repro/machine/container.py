@@ -1,4 +1,4 @@
-"""The image's front door: a workspace in /out, the machine looked at before hours are spent, signals passed on."""
+"""The entry point of the image: makes a workspace in /out, checks the machine, runs a command and passes signals on."""
 
 import ctypes
 import errno
@@ -15,7 +15,7 @@ from app_repro.core.paths import PACKAGE, PARAMS, PUBLISHED, locate
 from app_repro.machine import workspace
 
 OUT = Path("/out")
-"""Where a run leaves everything: the one documented mount."""
+"""The folder of all results; mounted, they stay after the container ends."""
 
 ARCHIVES = Path("/archives")
 """Where official archives may be mounted for a machine without a network."""
@@ -114,7 +114,7 @@ def _take(archives: Path) -> None:
 
 
 def _look(words: Sequence[str]) -> None:
-    """Before anything that trains: raise what would stop it later."""
+    """Before a command that trains: check the machine. Raises MachineError for what would stop it later."""
     from app_repro.machine import doctor
 
     if (words[0] == "dvc" and words[1:2] in (["repro"], ["exp"])) or list(words[:2]) == ["app-repro", "run"]:
@@ -127,8 +127,8 @@ def _look(words: Sequence[str]) -> None:
 def supervise(words: Sequence[str]) -> int:
     """Run `words` to their end; its exit code, 130 if a signal ended it, 127 if there is no such command.
 
-    SIGTERM (`docker stop`) becomes what Ctrl-C on a terminal is: SIGINT for every process of the group. DVC waits then
-    for its stage, which saves its state; SIGTERM would end DVC at once, and with it the container.
+    SIGTERM (`docker stop`) is passed on as SIGINT to every process of the group, as Ctrl-C does.
+    DVC waits then for its stage, which saves its state; SIGTERM would end DVC at once, and with it the container.
     """
     stopped = False
 
@@ -163,7 +163,7 @@ def _interrupt(child: "subprocess.Popen[bytes]") -> None:
 
 
 def _left_behind() -> bool:
-    """Wait for the next process that was left to us; False when there is none."""
+    """Wait for the next orphaned process; False if there is none."""
     try:
         os.wait()
     except ChildProcessError:

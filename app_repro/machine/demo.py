@@ -1,4 +1,4 @@
-"""The whole pipeline on the embedded digits, by DVC, in a workspace of its own: tracked files stay as they are."""
+"""`app-repro demo`: the whole pipeline on the embedded digits, by DVC, in a workspace of its own."""
 
 import collections
 import json
@@ -31,7 +31,7 @@ def run(folder: Path, settings: Sequence[str]) -> int:
 
 
 def _verdicts(path: Path) -> str:
-    """A line a verdict, those that were judged first, and how many there are of each kind."""
+    """The verdicts that were judged as a table, then how many there are of each kind."""
     verdicts = json.loads(path.read_text(encoding="utf-8"))["verdicts"]
     judged = [[item["claim"], item["protocol"], item["verdict"], item["reason"]] for item in verdicts if item["n"]]
     counts = collections.Counter(item["verdict"] for item in verdicts)

@@ -1,4 +1,4 @@
-"""A folder in which the pipeline runs: its files copied from the project, DVC set up without git, commands found."""
+"""A folder in which DVC runs the pipeline without git: its files are copied from the project."""
 
 import filecmp
 import os

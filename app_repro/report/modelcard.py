@@ -1,4 +1,4 @@
-"""A model card: what one run is, how it came to be, what it is good for and how to make it again."""
+"""A model card: one run as Markdown, with its setting, results, provenance and the command that repeats it."""
 
 import json
 from collections.abc import Sequence

@@ -34,7 +34,7 @@ def server(folder: Path) -> ThreadingHTTPServer:
         raise NoPageError(f"{page}: no such page; run `app-repro report`, or `dvc repro`, first")
 
     class Handler(BaseHTTPRequestHandler):
-        """Answers for the page alone, and only to who asks for it by its own address."""
+        """Serves the page alone, and only to requests whose Host is its own address."""
 
         def do_GET(self) -> None:
             self._answer(with_body=True)
@@ -43,12 +43,12 @@ def server(folder: Path) -> ThreadingHTTPServer:
             self._answer(with_body=False)
 
         def _answer(self, with_body: bool) -> None:
-            asked = self.path.partition("?")[0]
+            path = self.path.partition("?")[0]
             # another name for this address would be another site's page asking (DNS rebinding)
             if self.headers.get("Host") not in {f"{name}:{serving.server_port}" for name in (HOST, "localhost")}:
                 self.send_error(403)
                 return
-            if asked not in ("/", "/index.html") or not page.is_file():
+            if path not in ("/", "/index.html") or not page.is_file():
                 self.send_error(404)
                 return
             content = page.read_bytes()  # as it is now: a new report shows after a reload
