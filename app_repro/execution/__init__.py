@@ -1,1 +1,22 @@
-"""The room execution."""
+"""Many runs: what they cost, what a plan of them says, and who trains them where. In reading order:
+
+- cost.py: passes over images, FLOPs and sizes, counted without torch; shapes of data sets.
+- networks.py: sizes of a network, from workload.json or counted.
+- speeds.py: how fast a device trains, from records, benches or the nearest network.
+- rows.py: the runs of a plan, their states and disk; hours on a CPU by a short timing.
+- forecast.py: seconds, energy and memory of those runs on a device; their table.
+- growth.py: how the cost of a run grows with T, images and epochs.
+- plan.py: the command `plan`.
+- claim_costs.py: a table of what each claim costs, for the report.
+- outcome.py: what every executor works with: display, how runs ended, signals.
+- worker.py: one process that trains runs, each under its lock.
+- local.py: worker processes on this machine.
+- slurm_task.py: one task of a Slurm array, on its node.
+- slurm.py: runs as tasks of Slurm arrays.
+- ray.py: runs as tasks of Ray.
+- executors.py: the three executors by name, bound to options of the command line.
+- display.py: progress on a terminal.
+- wandb_mirror.py: records as wandb runs.
+- tracking.py: the process that mirrors a grid to wandb.
+- grid.py: the command `run`.
+"""

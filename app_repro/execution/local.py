@@ -79,7 +79,7 @@ def _start(context: Any, paths: Paths, device: str, lanes: int, together: int) -
 
 
 def _give(worker: _Slot, queue: list[RunSpec]) -> None:
-    """The next run of the queue to a worker that has a lane free; nothing left to do: it may go."""
+    """Send the next queued run to `worker`, or None (stop) if the queue is empty and it has no run."""
     if not queue and worker.specs:
         return
     spec = queue.pop(0) if queue else None

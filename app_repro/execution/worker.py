@@ -57,7 +57,7 @@ def serve(pipe: Connection, paths: Paths, device: str, lanes: int = 1) -> None:
 
 
 class Backoff:
-    """Rests while nothing can be launched, twice as long each time: a device is asked often, a lock now and then."""
+    """Exponential back-off while nothing can be launched: 0.2 ms, doubling to 50 ms."""
 
     SHORTEST, LONGEST = 0.0002, 0.05
 

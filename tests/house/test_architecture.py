@@ -11,7 +11,7 @@ from house import DOORS, FILES, INSIDE, PLAIN, ROOMS, TORCH, imports, module_of,
 from app_repro.core.paths import PACKAGE
 
 PENDING = {("execution", "claims"), ("execution", "report")}
-PENDING_DOORS = {"execution/computing", "report/tables/table"}
+PENDING_DOORS = {"report/tables/table"}
 
 
 def test_nothing_lies_flat_in_the_package() -> None:
