@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -96,7 +97,7 @@ class Steps:
         size = self.settings.batch_size
         for count in batches.sizes(order, size, start * size):
             yield from self._wait_for_capacity()
-            self._launch(self._train, batches, count)
+            self.engine.launch(*self._piece(self._train, batches, count))
             yield True
 
     def evaluate(self, batches: Batches, order: EpochOrder) -> Launches:
@@ -106,7 +107,7 @@ class Steps:
         self.samples = len(order.indices)
         for count in batches.sizes(order, EVALUATION_BATCH):
             yield from self._wait_for_capacity()
-            self._launch(self._evaluate, batches, count)
+            self.engine.launch(*self._piece(self._evaluate, batches, count))
             yield True
         yield from self._wait_until_done()
 
@@ -115,10 +116,13 @@ class Steps:
         loss, correct = self.evaluated.read()
         return Counts(self.samples - correct, self.samples, loss)
 
-    def _launch(self, step: Callable[[Batches, int], None], batches: Batches, count: int) -> None:
-        # what decides which kernels a step launches, and on which tensors: one captured graph for each
+    def _piece(
+        self, step: Callable[[Batches, int], None], batches: Batches, count: int
+    ) -> tuple[Any, Any, list[Tensor]]:
+        """What an engine is given: a key, the work, and the tensors that it changes."""
+        # the key: what decides which kernels a step launches, and on which tensors; one captured graph for each
         key = (step.__name__, batches, count, batches.is_clean)
-        self.engine.launch(key, partial(step, batches, count), [*self.changed, batches.position])
+        return key, partial(step, batches, count), [*self.changed, batches.position]
 
     def _train(self, batches: Batches, count: int) -> None:
         images, labels = batches.next(count)
