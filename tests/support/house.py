@@ -50,7 +50,6 @@ DOORS: dict[str, set[str]] = {
             "store",
             "merge",
             "publish",
-            "code",
             "provenance",
         ),
     },
@@ -61,7 +60,7 @@ DOORS: dict[str, set[str]] = {
     "training": {
         *("run", "protocol", "networks", "flops", "device", "checkpoint", "preflight", "images", "host_batches"),
     },
-    "execution": {"grid", "plan", "worker", "cost", "tracking"},
+    "execution": {"grid", "plan", "cost", "tracking"},
     "analysis": {"masks_only"},
     "report": {
         *("write", "modelcard", "page/serve", "tables/main", "tables/stored_runs"),
@@ -70,7 +69,7 @@ DOORS: dict[str, set[str]] = {
     "machine": {"doctor", "checks", "bench", "speed_table", "demo"},
     "cli": {"pipeline"},
 }
-"""Each room, and those of its files that other rooms may name."""
+"""Each room, and those of its files that other rooms may name; records/frame is there for people and notebooks."""
 
 INSIDE = {("machine", "training"), ("machine", "execution")}
 """A room, and one that it may look into: the bench times the parts of a run and of its workers."""
