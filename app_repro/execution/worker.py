@@ -5,11 +5,11 @@ import os
 import signal
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from app_repro.config.spec import RunSpec
+from app_repro.core.errors import AppReproError, DivergedError, Stopped
 from app_repro.records.content import Record
 from app_repro.records.store import Paths, RunFolder, Store
 from app_repro.training.device import configure, describe_device, out_of_memory, ran_out
@@ -19,39 +19,69 @@ if TYPE_CHECKING:
     from app_repro.training.run import Run
 
 
+Training = Generator[bool, None, tuple[str, str]]
+"""A run at work: yields after each step whether one was launched, returns status and message."""
+
+
+class _Parent:
+    """The process at the other end of the pipe: told of events, and the reason to stop when it asks or is gone."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe, self.process, self.stopping = pipe, os.getppid(), False
+
+    def stop(self, *_: object) -> None:
+        """Take no further run."""
+        self.stopping = True
+
+    def should_stop(self) -> bool:
+        """Whether runs at work save their state and end."""
+        return self.stopping or os.getppid() != self.process
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Send an event; where nobody listens any more, the parent was killed."""
+        try:
+            self.pipe.send(event)
+        except OSError:
+            self.stop()
+
+    def tell_epoch(self, event: dict[str, Any]) -> None:
+        """Send the event of an epoch."""
+        self.tell({"kind": "epoch", **event})
+
+
 def serve(pipe: Connection, paths: Paths, device: str, lanes: int = 1) -> None:
     """Train each spec that comes through `pipe` (as JSON text) until None comes; answer with events.
 
-    Up to `lanes` runs are at work side by side, each on a stream of its own; their bits are those of a run alone.
-    Events: {"kind": "epoch", ...} while training, {"kind": "end", "run_id", "status", "message"} once a run. SIGINT is
-    left to the parent; SIGTERM, or a parent that is gone, saves the state after the step at work and ends.
+    Up to `lanes` runs are at work side by side, a step of each in turn, each on a stream of its own; their bits are
+    those of a run alone. Events: {"kind": "epoch", ...} while training, {"kind": "end", "run_id", "status", "message"}
+    once per run. SIGINT is left to the parent; SIGTERM, or a parent that is gone, saves the state after the step at
+    work and ends.
     """
-    stopping = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopping
-        stopping = True
-
-    def tell(event: dict[str, Any]) -> None:
-        try:
-            pipe.send(event)
-        except OSError:  # nobody listens any more: the parent was killed
-            stop()
-
+    parent = _Parent(pipe)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, parent.stop)
     configure(device)
-    parent = os.getppid()
-
-    def begin(text: str) -> Lane:
-        spec = RunSpec.model_validate_json(text)
-        should_stop = lambda: stopping or os.getppid() != parent  # noqa: E731
-        return Lane(
-            spec, attempt_by_turns(spec, paths, device, lambda event: tell({"kind": "epoch", **event}), should_stop)
-        )
-
+    at_work: dict[RunSpec, Training] = {}
+    closing, backoff = False, Backoff()
     try:
-        _keep_busy(pipe, lanes, begin, tell, lambda: stopping)
+        while at_work or not (closing or parent.stopping):
+            while not (closing or parent.stopping) and len(at_work) < lanes and (not at_work or pipe.poll()):
+                text = pipe.recv()
+                closing = text is None
+                if not closing:
+                    spec = RunSpec.model_validate_json(text)
+                    at_work[spec] = train_run(spec, paths, device, parent.tell_epoch, parent.should_stop)
+            launched = False
+            for spec, steps in list(at_work.items()):
+                try:
+                    launched |= next(steps)
+                    continue
+                except Exception as error:  # whatever one run dies of, the others go on
+                    status, message = ending(error, spec, device)
+                del at_work[spec]
+                gc.collect()  # what the run held, before the next one needs it
+                parent.tell({"kind": "end", "run_id": spec.run_id, "status": status, "message": message})
+            backoff.after(launched or not at_work)
     except (EOFError, OSError):  # the parent is gone
         return
 
@@ -73,40 +103,6 @@ class Backoff:
         self.seconds = min(2 * self.seconds, self.LONGEST)
 
 
-@dataclass
-class Lane:
-    """A run at work beside others."""
-
-    spec: RunSpec
-    turns: Generator[bool, None, tuple[str, str]]
-
-
-def _keep_busy(
-    pipe: Connection,
-    lanes: int,
-    begin: Callable[[str], Lane],
-    tell: Callable[[dict[str, Any]], None],
-    stopping: Callable[[], bool],
-) -> None:
-    """Take specs while there are free lanes, and give each lane a turn after the other."""
-    at_work: list[Lane] = []
-    closing, naps = False, Backoff()
-    while at_work or not (closing or stopping()):
-        while not (closing or stopping()) and len(at_work) < lanes and (not at_work or pipe.poll()):
-            text = pipe.recv()
-            closing = text is None
-            at_work += [] if closing else [begin(text)]
-        launched = False
-        for lane in list(at_work):
-            try:
-                launched |= next(lane.turns)
-            except StopIteration as end:
-                status, message = end.value
-                at_work.remove(lane)
-                tell({"kind": "end", "run_id": lane.spec.run_id, "status": status, "message": message})
-        naps.after(launched or not at_work)
-
-
 def attempt(
     spec: RunSpec,
     paths: Paths,
@@ -115,38 +111,28 @@ def attempt(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[str, str]:
     """Train one run unless it is finished: its status (finished, diverged, stopped, oom, failed), and a line why."""
-    turns = attempt_by_turns(spec, paths, device, report, should_stop)
-    naps = Backoff()
+    steps, backoff = train_run(spec, paths, device, report, should_stop), Backoff()
     while True:
         try:
-            naps.after(next(turns))
-        except StopIteration as end:
-            return end.value
-
-
-def attempt_by_turns(
-    spec: RunSpec,
-    paths: Paths,
-    device: str,
-    report: Callable[[dict[str, Any]], None],
-    should_stop: Callable[[], bool],
-) -> Generator[bool, None, tuple[str, str]]:
-    """`attempt` piece by piece: yields whether a step was launched, returns status and message."""
-    from app_repro.core.errors import AppReproError, Stopped
-
-    try:
-        return (yield from train_run(spec, paths, device, report, should_stop))
-    except Stopped as stop:
-        return "stopped", str(stop)
-    except AppReproError as error:
-        return "failed", str(error)
-    except Exception as error:  # whatever one run dies of, the others go on
-        if ran_out(error):
-            ended = "oom", out_of_memory(spec, device)
-        else:
-            ended = "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-    gc.collect()  # what the run held, before the next one needs it
+            backoff.after(next(steps))
+        except Exception as error:
+            ended = ending(error, spec, device)
+            break
+    gc.collect()
     return ended
+
+
+def ending(error: Exception, spec: RunSpec, device: str) -> tuple[str, str]:
+    """Status and message of a run whose steps ended with `error`: StopIteration where it was trained to its end."""
+    if isinstance(error, StopIteration):
+        return error.value
+    if isinstance(error, Stopped):
+        return "stopped", str(error)
+    if isinstance(error, AppReproError):
+        return "failed", str(error)
+    if ran_out(error):
+        return "oom", out_of_memory(spec, device)
+    return "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def prepare_and_attempt(spec: RunSpec, paths: Paths, device: str, *rest: Any) -> tuple[str, str]:
@@ -161,14 +147,13 @@ def train_run(
     device: str,
     report: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool],
-) -> Generator[bool, None, tuple[str, str]]:
+) -> Training:
     """Train one run under its lock, step by step: yields whether a step was launched, returns status and message.
 
     Leaves weights, masks and, last of all, the record.
     """
     import torch
 
-    from app_repro.core.errors import DivergedError
     from app_repro.data import dataset, splits
     from app_repro.records import record
     from app_repro.training.run import Run

@@ -54,7 +54,7 @@ def test_a_run_has_the_bits_of_a_run_alone_though_one_beside_it_is_killed(alone,
 
     def begin(spec: RunSpec) -> Generator[bool, None, tuple[str, str]]:
         tell = lambda event: seen[spec.run_id].append((event["megabatch"], event["epoch"]))  # noqa: E731
-        return worker.attempt_by_turns(spec, here, device, tell, lambda: False)
+        return worker.train_run(spec, here, device, tell, lambda: False)
 
     chosen = [spec for pair in zip(specs[4:], specs[:4], strict=True) for spec in pair][:lanes]  # networks by turns
     at_work, ended = {spec: begin(spec) for spec in chosen}, {}

@@ -1,7 +1,11 @@
 """docs/architecture.md: the places that it names exist, and a training step lies as deep as it says."""
 
 import ast
+import contextlib
+import multiprocessing
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +37,18 @@ def test_the_table_of_the_page_is_the_table_of_the_tests() -> None:
     assert {room: everything.get(may, set(may.split(", "))) for room, may in rows} == ROOMS
 
 
+@contextlib.contextmanager
+def signals_kept() -> Iterator[None]:
+    """A worker that is served in this process sets its own handlers of signals."""
+    names = (signal.SIGINT, signal.SIGTERM)
+    before = {name: signal.getsignal(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
 def test_a_training_step_is_as_many_calls_away_as_the_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,7 +75,11 @@ def test_a_training_step_is_as_many_calls_away_as_the_page_says(
         step(self, *given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Steps, "_train", spy)
-    assert worker.attempt(spec, paths, "cpu", lambda event: None)[0] == "finished"
-    inside = [place for place in way if place[0].startswith("training/")]
-    assert stacks[0][-len(inside) :] == inside
+    ours, theirs = multiprocessing.Pipe()
+    for text in (spec.model_dump_json(), None):
+        ours.send(text)
+    with signals_kept():
+        worker.serve(theirs, paths, "cpu")
+    inside = way[[name for _, name in way].index("serve") :]
+    assert stacks[0] == inside
     assert len(way) <= 11
