@@ -90,7 +90,7 @@ def _open_cells(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
     fixed = {key: value if isinstance(value, list) else [value] for key, value in main.items() if key != "protocol"}
     templates: dict[str, RunRecord] = {}
     for run in (run for (name, _), have in runs.items() if name == protocol for run in have):
-        if not run.departures and all(run.spec[key] in values for key, values in fixed.items()):
+        if not run.switches_changed and all(run.spec[key] in values for key, values in fixed.items()):
             templates.setdefault(run.setting, run)
     cells = []
     for _, run in sorted(templates.items()):

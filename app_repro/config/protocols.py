@@ -44,22 +44,22 @@ def nearest_protocol(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
     On a tie it is the first of PROTOCOLS. A switch that is None does not apply and departs from neither.
     """
-    departures = {
+    switches_changed = {
         name: {key: settings[key] for key, value in switches.items() if settings[key] not in (None, value)}
         for name, switches in PROTOCOLS.items()
     }
-    name = min(PROTOCOLS, key=lambda candidate: len(departures[candidate]))
-    return name, departures[name]
+    name = min(PROTOCOLS, key=lambda candidate: len(switches_changed[candidate]))
+    return name, switches_changed[name]
 
 
-def protocol_title(name: str, departures: Mapping[str, Any]) -> str:
+def protocol_title(name: str, switches_changed: Mapping[str, Any]) -> str:
     """A protocol's name, and the switches that depart from it: `paper`, `released, order=permuted`."""
-    return ", ".join([name, *(f"{key}={value}" for key, value in sorted(departures.items()))])
+    return ", ".join([name, *(f"{key}={value}" for key, value in sorted(switches_changed.items()))])
 
 
-def stream_title(name: str, departures: Mapping[str, Any]) -> str:
-    """The same without departures that concern pruning alone, which a dense run does not have.
+def stream_title(name: str, switches_changed: Mapping[str, Any]) -> str:
+    """The same without switches that concern pruning alone, which a dense run does not have.
 
     Runs whose stream titles are equal saw the same images in the same order.
     """
-    return protocol_title(name, {key: value for key, value in departures.items() if key not in PRUNING_ONLY})
+    return protocol_title(name, {key: value for key, value in switches_changed.items() if key not in PRUNING_ONLY})

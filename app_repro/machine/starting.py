@@ -79,11 +79,11 @@ def multiply(source: Path, target: Path, count: int) -> None:
 
 def _write(content: Record, settings: dict[str, Any], target: Path) -> None:
     spec = RunSpec.model_validate(content["spec"] | settings)
-    name, departures = spec.protocol
+    name, switches_changed = spec.protocol
     same = {"run_id": spec.run_id, "spec": spec.stored()}
     files.write_sealed(
         target / f"{spec.run_id}.json",
-        content | same | {"protocol": {"name": name, "departures": departures}},
+        content | same | {"protocol": {"name": name, "departures": switches_changed}},
     )
 
 

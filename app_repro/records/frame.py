@@ -38,7 +38,7 @@ def frame(folders: Path | str | Iterable[Path | str] = ()) -> "pd.DataFrame":
 
 def columns() -> dict[str, str]:
     """Names and dtypes of the columns: of the run, settings, results per megabatch, metrics of the run."""
-    texts = ("run_id", "status", "protocol", "departures", "code_digest", "device")
+    texts = ("run_id", "status", "protocol", "switches_changed", "code_digest", "device")
     every = metrics.METRICS.items()
     return (
         dict.fromkeys(texts, "string")
@@ -76,7 +76,7 @@ def _rows(run: RunRecord) -> list[dict[str, Any]]:
         "status": content["status"],
         "official": run.is_official,
         "protocol": run.protocol,
-        "departures": protocol_title("", run.departures).removeprefix(", "),
+        "switches_changed": protocol_title("", run.switches_changed).removeprefix(", "),
         "code_digest": content["code_digest"],
         "device": content["provenance"].get("device", {}).get("name"),
         **{name: _plain(value) for name, value in run.spec.items()},

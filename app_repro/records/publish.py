@@ -53,9 +53,11 @@ def _objection(content: Record) -> str | None:
     """Why a record is not published unless it is named."""
     if content["status"] != "finished":
         return "diverged"
-    if departures := content["protocol"]["departures"]:
+    if switches_changed := content["protocol"]["departures"]:
         name = content["protocol"]["name"]
-        return f"deviates from protocol {name}: {', '.join(f'{key}={value}' for key, value in departures.items())}"
+        return (
+            f"deviates from protocol {name}: {', '.join(f'{key}={value}' for key, value in switches_changed.items())}"
+        )
     if not content["data_source"].get("official"):
         return f"its data is not the publisher's ({content['data_source'].get('origin')})"
     return "finished under other learning code, accepted by hand" if content.get("accepted_code") else None

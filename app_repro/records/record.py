@@ -31,7 +31,7 @@ def make(
     networks.describe gives it (Network); `data_source`: Source; `files`: sha256 of each file left beside it;
     `provenance`: provenance.collect; `diverged`: where, of a run that did (Where).
     """
-    name, departures = spec.protocol
+    name, switches_changed = spec.protocol
     kept: Any = [{key: value for key, value in item.items() if key != "history"} for item in megabatches]
     derived: Any = metrics.summary(megabatches, network) if megabatches and not diverged else None
     return {
@@ -40,7 +40,7 @@ def make(
         "status": "diverged" if diverged else "finished",
         "diverged": diverged,
         "spec": spec.model_dump(mode="json"),
-        "protocol": {"name": name, "departures": departures},
+        "protocol": {"name": name, "departures": switches_changed},
         "code_digest": code_digest(),
         "accepted_code": [],
         "data_source": data_source,

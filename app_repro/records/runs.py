@@ -52,7 +52,7 @@ class RunRecord:
         return self.content["protocol"]["name"]
 
     @property
-    def departures(self) -> dict[str, Any]:
+    def switches_changed(self) -> dict[str, Any]:
         """Switches that depart from that bundle."""
         return self.content["protocol"]["departures"]
 
@@ -170,7 +170,7 @@ def read_run(path: Path) -> RunRecord:
         if run.is_finished:
             sum(len(item) for item in run.content["megabatches"])
             run.value("test_accuracy")
-        _ = run.seed, run.protocol, run.departures, run.is_official
+        _ = run.seed, run.protocol, run.switches_changed, run.is_official
         return run
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         what = " ".join(str(error).split())[:120]

@@ -57,7 +57,7 @@ def planned_key(spec: RunSpec) -> str:
 
 def of_run(run: "RunRecord") -> dict[str, Any]:
     """Values of SETTINGS of a run."""
-    title = protocol_title(run.protocol, run.departures)
+    title = protocol_title(run.protocol, run.switches_changed)
     values = run.spec | {"protocol": title, "official": run.is_official}
     return {name: values[name] for name in SETTINGS}
 
@@ -113,14 +113,14 @@ class Group:
 
     @property
     def contest_name(self) -> str:
-        """The same for its contest: without the method and the settings of pruning, whose departures are none of it."""
+        """The same for its contest: without the method, the settings of pruning and their switches."""
         return f"{self.bundle}{self._rest([key for key in self.told if key not in PRUNING_ONLY])}"
 
     @property
     def bundle(self) -> str:
-        """Data set, network, bundle with those departures that change a dense run too, and T."""
+        """Data set, network, bundle with those changed switches that change a dense run too, and T."""
         run = (self.runs or self.diverged)[0]
-        return self._stream(stream_title(run.protocol, run.departures))
+        return self._stream(stream_title(run.protocol, run.switches_changed))
 
     def _stream(self, protocol: str) -> str:
         return f"{self.settings['dataset']} {self.settings['arch']} {protocol} T = {self.settings['sb']}"

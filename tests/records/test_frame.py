@@ -27,7 +27,7 @@ def test_there_is_a_row_per_run_and_megabatch(rows) -> None:
     assert len(rows) == 4 * 8 and all(list(one.megabatch) == [*range(1, 9)] for _, one in rows.groupby("run_id"))
     last = rows[(rows.method == "app") & (rows.seed == 1) & (rows.megabatch == 8)].iloc[0]
     assert last.test_accuracy == pytest.approx(0.7) and last.test_errors == 3000 and last.cer == last.run_cer == 24_000
-    assert last.milestones == "20, 40" and last.protocol == "paper" and last.departures == ""
+    assert last.milestones == "20, 40" and last.protocol == "paper" and last.switches_changed == ""
 
 
 def test_what_does_not_apply_or_was_not_measured_is_missing(rows) -> None:

@@ -46,7 +46,7 @@ def main_table(groups: Sequence[Group], pool: Pool) -> Table:
     )
     columns = (*grouping.columns(keys), *(Column(metric, scale.heading, True) for metric, scale in scales.items()))
     unmeasured = ["Energy was not measured."] if "energy_joules" not in scales else []
-    note = " ".join([NOTE, *unmeasured, *grouping.gaps(groups), *_devices(groups), *_departures(groups)])
+    note = " ".join([NOTE, *unmeasured, *grouping.gaps(groups), *_devices(groups), *_switches_changed(groups)])
     return Table("main", "Every setting: what it reached, what it kept, what it took", note, columns, rows)
 
 
@@ -131,7 +131,7 @@ def _devices(groups: Sequence[Group]) -> list[str]:
     return [f"Times: {table.listed([f'{n} runs on {name}' for name, n in counts.most_common()])}."] if counts else []
 
 
-def _departures(groups: Sequence[Group]) -> list[str]:
+def _switches_changed(groups: Sequence[Group]) -> list[str]:
     """Sentences about runs whose data is not the publisher's, or whose learning code differs from that of others."""
     foreign = [group for group in groups if any(not run.is_official for run in group.runs)]
     codes = sorted({run.content["code_digest"] for group in groups for run in group.runs})
