@@ -91,11 +91,6 @@ def side_settings(side: str) -> dict[str, Any]:
     return {"method" if name in METHODS else "criterion": name} | settings_from_words(rest, separator="|")
 
 
-def claim_params(claim: Claim) -> Params:
-    """The grid that the claim needs: its preset with its settings, once for each of its sides."""
-    return claim.grid
-
-
 def protocols(claim: Claim) -> tuple[str, ...]:
     """The protocols under which the claim is meant."""
     return tuple(dict.fromkeys(spec.protocol[0] for spec in claim.grid.specs))
