@@ -21,6 +21,11 @@ def specs(claim: Claim, protocol: str) -> list[RunSpec]:
     return [spec for spec in claim.grid.specs if spec.protocol[0] == protocol]
 
 
+def by_protocol(claims: Sequence[Claim]) -> list[tuple[str, str, list[RunSpec]]]:
+    """(claim's id, protocol, every run that it needs under it), per claim and protocol."""
+    return [(claim.id, protocol, specs(claim, protocol)) for claim in claims for protocol in protocols(claim)]
+
+
 def decidable(
     claims: Sequence[Claim], planned: Sequence[RunSpec], records: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
@@ -34,10 +39,9 @@ def decidable(
     finished = {settings.planned_key(RunSpec.model_validate(content["spec"])) for content in valid}
     in_grid = {settings.planned_key(spec) for spec in planned}
     rows = []
-    for claim in claims:
-        for protocol in protocols(claim):
-            needed = {settings.planned_key(spec) for spec in specs(claim, protocol)}
-            if needed <= in_grid | finished and needed & in_grid:
-                row = {"id": claim.id, "protocol": protocol, "runs": len(needed), "finished": len(needed & finished)}
-                rows.append(row)
+    for claim_id, protocol, of_claim in by_protocol(claims):
+        needed = {settings.planned_key(spec) for spec in of_claim}
+        if needed <= in_grid | finished and needed & in_grid:
+            row = {"id": claim_id, "protocol": protocol, "runs": len(needed), "finished": len(needed & finished)}
+            rows.append(row)
     return rows

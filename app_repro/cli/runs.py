@@ -81,6 +81,9 @@ def plan(
     watts: Annotated[float | None, typer.Option(min=0.001, help="What a device draws at work, for the energy.")] = None,
     bench: Annotated[Path, typer.Option(help="Folder of measured speeds.")] = BENCHES,
     growth: Annotated[bool, typer.Option("--growth", help="How cost grows with T, N, image size, epochs.")] = False,
+    claims_cost: Annotated[
+        bool, typer.Option("--claims-cost", help="Instead: what the runs of each claim cost, taken and to go.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON.")] = False,
 ) -> None:
     """Print the grid without running it: what is done, seconds, energy, memory, disk, the claims it can decide."""
@@ -88,6 +91,9 @@ def plan(
     from app_repro.execution import plan as room
     from app_repro.records.store import Store
 
+    if claims_cost:
+        typer.echo(_claims_cost(claim, claims, as_json))
+        return
     grid = _grid(params, preset, claim, claims)
     asked = {"gpus": gpus, "device": device, "watts": watts, "bench": bench, "growth": growth or as_json}
     budget = room.plan(grid, raw, Store(store_at(store)), **asked)  # type: ignore[arg-type]
@@ -107,6 +113,17 @@ def _grid(params: Path, preset: str | None, claim: str | None, claims: Path) -> 
     if preset:
         return parse(settings_of(preset) | {"device": "auto", "workers": None}, f"preset {preset}")
     return load(params)
+
+
+def _claims_cost(claim: str | None, claims: Path, as_json: bool) -> str:
+    """What the runs of each claim, or of one alone, cost, by the records that `verify` judges."""
+    from app_repro.claims import claims_file, needs
+    from app_repro.execution import claim_costs
+    from app_repro.records import runs
+
+    chosen = claims_file.select(claims_file.load(claims), [claim] if claim else [])
+    rows = claim_costs.claim_costs(needs.by_protocol(chosen), runs.read(runs.known([])).runs)
+    return claim_costs.to_json(rows) if as_json else claim_costs.to_text(rows)
 
 
 @app.command()

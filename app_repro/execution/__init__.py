@@ -7,7 +7,7 @@
 - forecast.py: seconds, energy and memory of those runs on a device; their table.
 - growth.py: how the cost of a run grows with T, images and epochs.
 - plan.py: the command `plan`.
-- claim_costs.py: a table of what each claim costs, for the report.
+- claim_costs.py: what the runs of each claim cost.
 - outcome.py: what every executor works with: display, how runs ended, signals.
 - worker.py: one process that trains runs, each under its lock.
 - local.py: worker processes on this machine.

@@ -1,150 +1,162 @@
-"""What each claim costs: the runs that it needs, what they took, and what those that are missing would take."""
+"""What each claim costs: the runs that it needs, what finished ones took, what missing ones would take."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
 
-from app_repro.claims.statement import Claim
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.core.files import canonical
 from app_repro.execution.cost import network, published_shape, workload
-from app_repro.records.metrics import Scale
+from app_repro.records import settings
 from app_repro.records.runs import RunRecord
-from app_repro.report.tables import table
-from app_repro.report.tables.main import device
-from app_repro.report.tables.table import NOTHING, Cell, Column, Table
+
+Number = TypeVar("Number", int, float)
 
 KINDS = {"cuda": "GPU", "cpu": "CPU"}
-"""Kind of a device in a record -> as it is called here."""
+"""Kind of a device in a record -> as it is called in the table."""
 
-HOURS, COUNT = Scale("hours", 1 / 3600, 3), Scale("runs")
-SAMPLES, FLOPS, BYTES = Scale("millions", 1e-6, 3), Scale("PFLOPs", 1e-15, 3), Scale("MB", 1e-6, 1)
+NOTE = """\
+Claims share runs; the last row counts each run once. Training samples, FLOPs (unpruned, three forward passes per
+sample) and disk (4 bytes per parameter and the last mask) are those of all runs needed, counted from the settings and
+the sizes of published data sets (Restricted ImageNet's are estimates). Taken: wall time of the finished runs with
+exactly the claim's setting, each in full, though several may have shared a device. To go: estimated, training samples
+of the missing runs times the seconds per sample of finished runs with the same network, data set, image size, batch
+size, precision and engine on such a device; - where there are none."""
 
-NOTE = (
-    "Each claim needs these runs under this protocol; claims share runs, the last row counts each run once. Samples "
-    "and FLOPs (unpruned; three forward passes a sample) are those of all runs needed, counted from the settings and "
-    "the sizes of published data sets (Restricted ImageNet's: about); bytes: 4 a parameter and the last mask of each "
-    "run, what stays on disk. Taken: wall time of finished runs that have exactly the claim's setting, each run in "
-    "full, though several may have shared a device. To go: planned, not measured: training samples of the missing "
-    "runs, times the measured seconds a sample of finished runs with the same network, data set, precision and engine "
-    "on such a device; `-` where there are none."
-)
-
-COLUMNS = (
-    Column("claim", "claim"),
-    Column("protocol", "protocol"),
-    Column("needed", "runs needed", True),
-    Column("finished", "finished", True),
-    Column("diverged", "diverged", True),
-    Column("trained_samples", "training samples, millions", True),
-    Column("train_flops", "training PFLOPs", True),
-    Column("bytes", "on disk, MB", True),
-    *(Column(f"{kind.lower()}_seconds", f"{kind}-hours taken", True) for kind in KINDS.values()),
-    *(Column(f"{kind.lower()}_seconds_to_go", f"{kind}-hours to go", True) for kind in KINDS.values()),
-    Column("devices", "measured on"),
-)
+_PACING = ("dataset", "image_size", "arch", "batch_size", "precision", "engine")
+"""Settings that decide how long a training sample takes on a device."""
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What is known of runs that were made."""
+class ClaimCost:
+    """The runs that a claim needs under a protocol, and their cost; None: not known."""
 
-    by_setting: dict[str, RunRecord]
-    pace: dict[tuple[str, str], tuple[float, int, tuple[str, ...]]]
-    """(kind of device, what sets the pace) -> wall seconds, training samples, ids of the finished runs behind them."""
-
-
-def cost_table(runs: Sequence[RunRecord], claims: Sequence[Claim]) -> Table:
-    """A row a claim and protocol, then one of all together; times in seconds, shown as hours."""
-    known = _known(runs)
-    rows: list[tuple[Cell, ...]] = []
-    every: dict[str, RunSpec] = {}
-    for claim in claims:
-        by_protocol: dict[str, dict[str, RunSpec]] = {}
-        for spec in claim.grid.specs:
-            by_protocol.setdefault(spec.protocol[0], {})[_setting(spec)] = spec
-        for protocol, specs in by_protocol.items():
-            rows.append((table.label(claim.id), table.label(protocol), *_row(specs, known)))
-            every |= specs
-    if claims:
-        rows.append((table.label("all claims"), NOTHING, *_row(every, known)))
-    note = NOTE if claims else f"{NOTE} No claims file was read."
-    return Table("cost", "What each claim costs", note, COLUMNS, tuple(rows))
+    claim: str
+    protocol: str
+    """Empty for all claims together."""
+    needed: int
+    finished: int
+    diverged: int
+    trained_samples: int | None
+    train_flops: int | None
+    disk_bytes: int | None
+    seconds_taken: dict[str, float | None]
+    """By kind of device, a key of KINDS; so are `seconds_to_go`."""
+    seconds_to_go: dict[str, float | None]
+    devices: list[str]
+    """On which the finished runs were trained."""
+    runs: list[str]
+    """Ids of the finished runs."""
 
 
-def _setting(spec: RunSpec) -> str:
-    return _canonical(spec.model_dump(mode="json"))
+@dataclass
+class _Made:
+    """Runs that have ended, and the speed of the finished ones."""
+
+    by_setting: dict[str, RunRecord] = field(default_factory=dict)
+    """By settings.planned_key: a run is planned before its data set's digest is known."""
+    trained: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
+    """(kind of device, values of _PACING) -> wall seconds and training samples of the finished runs, summed."""
+
+    def seconds_per_sample(self, kind: str, spec: RunSpec) -> float | None:
+        """Of a run like `spec` on a device of that kind."""
+        seconds, samples = self.trained.get((kind, _pacing(spec.model_dump(mode="json"))), (0.0, 0))
+        return seconds / samples if samples else None
 
 
-def _canonical(settings: dict[str, object]) -> str:
-    """All that a claim's setting fixes: what the data set says of itself is not known before it is there."""
-    return canonical({key: value for key, value in settings.items() if key not in ("data_digest", "augmentation")})
+def claim_costs(needs: Sequence[tuple[str, str, Sequence[RunSpec]]], runs: Sequence[RunRecord]) -> list[ClaimCost]:
+    """A row per claim and protocol of `needs` (claims.needs.by_protocol), then one of all claims together.
+
+    `runs`: records, each run once (records.runs.read).
+    """
+    if not needs:
+        return []
+    made = _made(runs)
+    every = [spec for _, _, specs in needs for spec in specs]
+    return [_row(*need, made) for need in [*needs, ("all claims", "", every)]]
 
 
-def _known(runs: Sequence[RunRecord]) -> _Known:
-    pace: dict[tuple[str, str], tuple[float, int, tuple[str, ...]]] = {}
+def to_json(rows: Sequence[ClaimCost]) -> str:
+    """The rows as JSON, a list of objects with the fields of ClaimCost."""
+    return json.dumps([asdict(row) for row in rows], indent=1)
+
+
+def to_text(rows: Sequence[ClaimCost]) -> str:
+    """The rows as a table for people, with its note; times in hours."""
+    from tabulate import tabulate
+
+    head = ["claim", "protocol", "runs needed", "finished", "diverged", "million samples", "PFLOPs", "disk MB"]
+    head += [f"{kind}-hours {what}" for what in ("taken", "to go") for kind in KINDS.values()]
+    body = [_line(row) for row in rows]
+    align = ["left"] * 2 + ["right"] * 10 + ["left"]
+    table = tabulate(body, [*head, "measured on"], tablefmt="simple", disable_numparse=True, colalign=align)
+    return f"{table}\n\n{NOTE}" if rows else "no claims"
+
+
+def _made(runs: Iterable[RunRecord]) -> _Made:
+    made = _Made()
     for run in runs:
-        if run.is_finished and (trained := run.content["summary"].get("trained_samples")):
-            key = (_kind(run), _pacing(run.spec))
-            seconds, samples, ids = pace.get(key, (0.0, 0, ()))
-            wall = run.content["summary"]["wall_seconds"]
-            pace[key] = (seconds + wall, samples + trained, (*ids, run.content["run_id"]))
-    return _Known({_canonical(run.spec): run for run in runs}, pace)
+        made.by_setting[settings.planned_key(RunSpec.model_validate(run.spec))] = run
+        summary = run.content["summary"]
+        if run.is_finished and (trained := summary.get("trained_samples")):
+            key = _kind(run), _pacing(run.spec)
+            seconds, samples = made.trained.get(key, (0.0, 0))
+            made.trained[key] = seconds + summary["wall_seconds"], samples + trained
+    return made
 
 
-def _pacing(settings: dict[str, object]) -> str:
-    """Settings that set how fast an image is learned, as text."""
-    names = ("dataset", "image_size", "arch", "batch_size", "precision", "engine")
-    return canonical([settings[name] for name in names])
+def _pacing(spec: Mapping[str, Any]) -> str:
+    return canonical([spec[name] for name in _PACING])
 
 
 def _kind(run: RunRecord) -> str:
     return str(run.content["provenance"].get("device", {}).get("kind"))
 
 
-def _row(specs: dict[str, RunSpec], known: _Known) -> tuple[Cell, ...]:
-    """The numbers of a set of runs, by setting."""
-    there = {setting: run for setting in specs if (run := known.by_setting.get(setting))}
-    finished = [run for run in there.values() if run.is_finished]
-    missing = [spec for setting, spec in specs.items() if setting not in there]
-    ids = _ids(finished)
-    counts = (len(specs), len(finished), len(there) - len(finished))
-    counted = [_counted(spec) for spec in specs.values()]
-    samples, flops, kept = (
-        None if any(one is None for one in counted) else sum(one[place] for one in counted if one) for place in range(3)
+def _device(run: RunRecord) -> str:
+    return str(run.content["provenance"].get("device", {}).get("name") or "unknown device")
+
+
+def _row(claim: str, protocol: str, specs: Sequence[RunSpec], made: _Made) -> ClaimCost:
+    by_setting = {settings.planned_key(spec): spec for spec in specs}
+    ended = [made.by_setting[key] for key in by_setting if key in made.by_setting]
+    finished = [run for run in ended if run.is_finished]
+    missing = [spec for key, spec in by_setting.items() if key not in made.by_setting]
+    counts = [_counted(spec) for spec in by_setting.values()]
+    samples, flops, disk = ([count[place] if count else None for count in counts] for place in range(3))
+    return ClaimCost(
+        claim,
+        protocol,
+        len(by_setting),
+        len(finished),
+        len(ended) - len(finished),
+        _sum(samples),
+        _sum(flops),
+        _sum(disk),
+        {kind: _taken(finished, kind) for kind in KINDS},
+        {kind: _sum([_to_go(spec, kind, made) for spec in missing]) for kind in KINDS},
+        sorted({_device(run) for run in finished}),
+        [run.content["run_id"] for run in finished],
     )
-    taken = (table.number(*_taken(finished, kind)) for kind in KINDS)
-    to_go = (table.number(*_to_go(missing, kind, known)) for kind in KINDS)
-    return (
-        *(table.number(count, COUNT, ids if place else ()) for place, count in enumerate(counts)),
-        *(table.number(n, scale) for n, scale in ((samples, SAMPLES), (flops, FLOPS), (kept, BYTES))),
-        *taken,
-        *to_go,
-        table.label(table.listed(sorted({device(run.content) for run in finished}), 3)),
-    )
 
 
-def _ids(runs: Iterable[RunRecord]) -> tuple[str, ...]:
-    return tuple(run.content["run_id"] for run in runs)
+def _sum(values: Sequence[Number | None]) -> Number | None:
+    """None if one of the values is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
-def _taken(finished: Sequence[RunRecord], kind: str) -> tuple[float | None, Scale, tuple[str, ...]]:
-    mine = [run for run in finished if _kind(run) == kind]
-    seconds = sum(run.content["summary"]["wall_seconds"] for run in mine)
-    return (seconds if mine else None), HOURS, _ids(mine)
+def _taken(finished: Sequence[RunRecord], kind: str) -> float | None:
+    seconds = [run.content["summary"]["wall_seconds"] for run in finished if _kind(run) == kind]
+    return sum(seconds) if seconds else None
 
 
-def _to_go(missing: Sequence[RunSpec], kind: str, known: _Known) -> tuple[float | None, Scale, tuple[str, ...]]:
-    """Seconds that the missing runs would take, and the runs whose pace says so; None where one's pace is unknown."""
-    total = 0.0
-    behind: dict[str, None] = {}
-    for spec in missing:
-        pace, counted = known.pace.get((kind, _pacing(spec.model_dump(mode="json")))), _counted(spec)
-        if pace is None or counted is None:
-            return None, HOURS, ()
-        total += counted[0] * pace[0] / pace[1]
-        behind |= dict.fromkeys(pace[2])
-    return total, HOURS, tuple(behind)
+def _to_go(spec: RunSpec, kind: str, made: _Made) -> float | None:
+    """Estimated seconds of a missing run on a device of that kind."""
+    seconds, counted = made.seconds_per_sample(kind, spec), _counted(spec)
+    return None if seconds is None or counted is None else seconds * counted[0]
 
 
 def _counted(spec: RunSpec) -> tuple[int, int, int] | None:
@@ -156,3 +168,21 @@ def _counted(spec: RunSpec) -> tuple[int, int, int] | None:
     except ParamsError:  # a stream that cannot be cut so often
         return None
     return trained, 3 * sizes.flops * trained, sizes.bytes_kept
+
+
+def _line(row: ClaimCost) -> list[str]:
+    hours = [row.seconds_taken[kind] for kind in KINDS] + [row.seconds_to_go[kind] for kind in KINDS]
+    return [
+        row.claim,
+        row.protocol or "-",
+        *(f"{count:,}" for count in (row.needed, row.finished, row.diverged)),
+        _scaled(row.trained_samples, 1e-6, 3),
+        _scaled(row.train_flops, 1e-15, 3),
+        _scaled(row.disk_bytes, 1e-6, 1),
+        *(_scaled(seconds, 1 / 3600, 3) for seconds in hours),
+        ", ".join(row.devices[:3]) + (f" and {len(row.devices) - 3} more" if row.devices[3:] else "") or "-",
+    ]
+
+
+def _scaled(value: float | None, factor: float, digits: int) -> str:
+    return "-" if value is None else f"{value * factor:,.{digits}f}"

@@ -22,6 +22,16 @@ def test_the_runs_of_a_claim_under_a_protocol() -> None:
     assert len(specs) == 6 and {spec.protocol[0] for spec in specs} == {"released"}
 
 
+def test_the_runs_of_claims_by_protocol() -> None:
+    chosen = [synthetic.claim("c100-r50-acc-vs-dense"), synthetic.claim("own-released-density")]
+    found = [(claim_id, protocol, len(specs)) for claim_id, protocol, specs in needs.by_protocol(chosen)]
+    assert found == [
+        ("c100-r50-acc-vs-dense", "paper", 6),
+        ("c100-r50-acc-vs-dense", "released", 6),
+        ("own-released-density", "released", 3),
+    ]
+
+
 def test_a_claim_is_decidable_once_every_run_it_needs_is_planned_or_done() -> None:
     claim = synthetic.claim("c100-r50-acc-vs-dense")
     of_protocol = needs.specs(claim, "paper")

@@ -1,7 +1,10 @@
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
+from workbench import settings
 
 from app_repro.cli import pipeline
 from app_repro.core.errors import DataError, IntegrityError
@@ -64,3 +67,20 @@ def test_presets_print_as_flags_and_a_wrong_name_offers_the_nearest(monkeypatch,
     with pytest.raises(SystemExit) as caught:
         pipeline.main()
     assert caught.value.code == 2 and "did you mean 'demo'?" in capsys.readouterr().err
+
+
+def test_a_grid_is_fetched_split_run_and_listed_in_one_process(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("APP_REPRO_STORE", raising=False)
+    Path("params.yaml").write_text(yaml.safe_dump(settings(method="dense")))
+
+    def printed(command: str) -> str:
+        result = CliRunner().invoke(pipeline.app, [command])
+        assert result.exit_code == 0
+        return result.output
+
+    printed("fetch")
+    assert "3 megabatches of 90 + 10 images, 100 to test" in printed("split")
+    assert printed("run").splitlines()[-1] == "1 of 1 runs finished"
+    assert [path.name for path in Path("data/runs").iterdir()] == ["digits-resnet8s-dense-sb3-s1"]
+    assert "finished" in printed("runs")

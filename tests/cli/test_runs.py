@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 from typer.testing import CliRunner
 
 from app_repro.cli import claims, runs
@@ -14,3 +17,27 @@ def test_run_plan_and_merge_explain_themselves_with_every_executor_named() -> No
 def test_numbers_out_of_range_are_a_usage_error() -> None:
     for words in (["run", "--workers", "0"], ["run", "--runs-per-gpu", "0"], ["run", "--time", "2"], ["merge"]):
         assert CliRunner().invoke(runs.app, words).exit_code == 2
+
+
+def test_a_preset_is_planned_without_its_data(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = CliRunner().invoke(runs.app, ["plan", "--preset", "headline"]).output
+    assert "18 of 18 to run" in text and "cifar100-resnet50-app-sb8-s3-protocol-released" in text
+
+
+def test_the_costs_of_claims_are_planned_without_a_params_file(tmp_path, monkeypatch) -> None:
+    claims_file = Path(__file__).parents[2] / "data/claims.csv"
+    monkeypatch.chdir(tmp_path)
+
+    def planned(*words: str) -> str:
+        result = CliRunner().invoke(runs.app, ["plan", "--claims-cost", "--claims", str(claims_file), *words])
+        assert result.exit_code == 0
+        return result.output
+
+    assert len([line for line in planned().splitlines() if line.startswith("c100-r50-acc-vs-dense")]) == 2
+    rows = json.loads(planned("--json", "--claim", "size-third"))
+    assert [(row["claim"], row["protocol"], row["needed"], row["finished"]) for row in rows] == [
+        ("size-third", "paper", 6, 0),
+        ("size-third", "released", 6, 0),
+        ("all claims", "", 12, 0),
+    ]

@@ -16,7 +16,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DiskFullError, DivergedError, IntegrityError, Stopped
 from app_repro.records import record, store
-from app_repro.records.store import RunFolder, Store, label, lay_out
+from app_repro.records.store import RunFolder, Store, label, labels, lay_out
 from app_repro.training.flops import describe
 
 HOLDER = """
@@ -210,6 +210,14 @@ def test_a_label_names_the_run_and_every_further_axis_of_the_grid() -> None:
 def test_labels_of_a_grid_are_distinct() -> None:
     grid = cells(method=["dense", "osp", "app"], tau=[3, 4.5], protocol=["paper", "released"], seed=[1, 2])
     assert len({label(spec, grid.axes) for spec in grid.specs}) == len(grid.specs) == 20
+
+
+def test_runs_that_would_share_a_folder_are_told_apart_by_their_ids() -> None:
+    turned = {"scored_weights": "trained", "candidates": "kept", "validation_images": "clean"}
+    grid = cells(protocol=["paper", "released"], **turned)
+    same = {label(spec, grid.axes) for spec in grid.specs}
+    assert len(grid.specs) == 2 and len(same) == 1
+    assert labels(grid.specs, grid.axes) == [f"{next(iter(same))}-{spec.run_id}" for spec in grid.specs]
 
 
 def test_records_results_and_masks_are_laid_out_and_weights_stay(tmp_path) -> None:

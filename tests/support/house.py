@@ -60,7 +60,7 @@ DOORS: dict[str, set[str]] = {
     "training": {
         *("run", "protocol", "networks", "flops", "device", "checkpoint", "preflight", "images", "host_batches"),
     },
-    "execution": {"grid", "plan", "cost", "tracking"},
+    "execution": {"grid", "plan", "claim_costs", "cost", "tracking"},
     "analysis": {"masks_only"},
     "report": {
         *("write", "modelcard", "page/serve", "tables/main", "tables/stored_runs"),

@@ -1,6 +1,6 @@
 """What is counted before a run is the same as what the networks say and the streams hold.
 
-`python tests/execution/test_workload.py` writes app_repro/execution/workload.json anew from training.flops.describe.
+`python tests/execution/test_cost.py` writes app_repro/execution/workload.json anew from training.flops.describe.
 """
 
 import json
