@@ -1,10 +1,8 @@
 """Many runs: what they cost, what a plan of them says, and who trains them where. In reading order:
 
-- cost.py: passes over images, FLOPs and sizes, counted without torch; shapes of data sets.
-- networks.py: sizes of a network, from workload.json or counted.
-- speeds.py: how fast a device trains, from records, benches or the nearest network.
-- rows.py: the runs of a plan, their states and disk; hours on a CPU by a short timing.
-- forecast.py: seconds, energy and memory of those runs on a device; their table.
+- cost.py: passes over images, FLOPs and sizes of a run, counted; seconds on a CPU, timed; shapes of data sets.
+- speeds.py: how fast a device trains, from records, benches, the nearest network or a short timing.
+- forecast.py: the runs of a plan: state, disk, and their seconds, energy and memory on a device.
 - growth.py: how the cost of a run grows with T, images and epochs.
 - plan.py: the command `plan`.
 - claim_costs.py: what the runs of each claim cost.

@@ -1,7 +1,11 @@
-"""What a run costs, counted before it is run and without torch: passes over images, FLOPs, bytes on disk."""
+"""What a run costs before it is run: passes over images, FLOPs and bytes on disk, counted; seconds on a CPU, timed.
+
+Only what builds a network (`sizes` of one that workload.json lacks, `seconds_per_sample`) imports torch.
+"""
 
 import functools
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +85,24 @@ def network(arch: str, shape: Shape) -> Network | None:
     return Network(*found) if found else None
 
 
+def sizes(arch: str, shape: Shape) -> Network:
+    """The same, counted by building the network without memory if workload.json lacks it.
+
+    Raises ParamsError if the images are too small for it.
+    """
+    return network(arch, shape) or _built(arch, shape.classes, shape.size, shape.channels)
+
+
+@functools.cache
+def _built(arch: str, classes: int, size: int, channels: int) -> Network:
+    from app_repro.training import flops
+
+    of = flops.describe(arch, classes, size, channels)
+    layers = of["layers"].values()
+    total = of["other_flops"] + sum(layer["flops"] for layer in layers)
+    return Network(of["parameters"], sum(layer["weights"] for layer in layers), total)
+
+
 @functools.cache
 def _networks() -> dict[str, list[int]]:
     content: dict[str, list[int]] = json.loads(Path(__file__).with_name("workload.json").read_text(encoding="utf-8"))
@@ -123,3 +145,26 @@ def _passes(
         trained += epochs * len(seen.train)
         evaluated += epochs * len(seen.validation) + len(seen.train) + len(cut.test)
     return trained, evaluated
+
+
+@functools.cache
+def seconds_per_sample(arch: str, classes: int, size: int, channels: int, batch_size: int) -> float:
+    """Seconds of one training sample on one thread, the quicker of two small steps; each kind is timed once."""
+    import torch
+    import torch.nn.functional as F
+
+    from app_repro.training import networks
+
+    threads, batch = torch.get_num_threads(), min(batch_size, 16)
+    torch.set_num_threads(1)
+    try:
+        net = networks.build(arch, classes, size, channels).to(memory_format=torch.channels_last)  # type: ignore
+        images, labels = torch.zeros(batch, channels, size, size), torch.zeros(batch, dtype=torch.long)
+        times = []
+        for _ in range(2):
+            start = time.perf_counter()
+            F.cross_entropy(net(images), labels).backward()
+            times.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return min(times) / batch

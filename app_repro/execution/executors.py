@@ -8,7 +8,7 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.core.paths import BENCHES
-from app_repro.execution import local, ray, rows, slurm, speeds
+from app_repro.execution import forecast, local, ray, slurm, speeds
 from app_repro.execution.cost import Shape
 from app_repro.execution.outcome import Executor
 
@@ -40,7 +40,7 @@ def _local(
         if any(spec.engine == "graph" for spec in todo):
             raise ParamsError("engine: graph needs a CUDA device, and there is none; use engine: eager")
         if not anyway:
-            rows.check_cpu_time(todo, shapes, len(devices))
+            forecast.check_cpu_time(todo, shapes, len(devices))
     elif runs_per_gpu is None:
         name = describe_device(devices[0])["name"]
         runs_per_gpu = speeds.best_lanes(todo, name, speeds.read_benches(BENCHES))

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.execution.cost import Shape, workload
-from app_repro.execution.networks import sizes
+from app_repro.execution.cost import Shape, sizes, workload
 
 LENGTHS = (1, 8, 10, 20, 50, 100)
 SIZES = (32, 64, 128, 224)

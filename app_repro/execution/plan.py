@@ -16,9 +16,8 @@ from app_repro.core.paths import BENCHES
 from app_repro.data.dataset import data_folder
 from app_repro.execution import cost, forecast
 from app_repro.execution import growth as growing
-from app_repro.execution import rows as planning
-from app_repro.execution.forecast import Forecast
-from app_repro.execution.speeds import Speed, Speeds, chosen, devices_of, finished_records, kind_of, read_benches
+from app_repro.execution.forecast import PlannedRun
+from app_repro.execution.speeds import Speeds, chosen, devices_of, finished_records, kind_of, read_benches, timed_here
 from app_repro.records.store import Store
 from app_repro.training.device import describe_device
 
@@ -30,7 +29,7 @@ class Budget:
     device: str
     power: str
     """Where the watts come from."""
-    runs: list[Forecast]
+    runs: list[PlannedRun]
     gpus: list[int]
     at_work: int
     """Runs trained at once: what their states take of the disk."""
@@ -69,12 +68,14 @@ def plan(
         watts, power = None, "unknown but for what a bench says; give --watts"
     speeds = Speeds(chosen_device, records, benches)
     if chosen_device == here and not _has_gpu(params.device):
-        speeds.timed = _timer(specs, shapes)
+        shape_of = dict(zip(specs, shapes, strict=True))
+        speeds.timed = lambda spec: timed_here(spec, shape_of[spec])
     on_gpu = _has_gpu(params.device) if chosen_device == here else kind_of(chosen_device, records, benches) != "cpu"
+    runs = forecast.planned_runs(params, raw, store)
     return Budget(
         chosen_device,
         power,
-        forecast.forecasts(planning.rows(params, raw, store), specs, shapes, speeds, watts),
+        forecast.on_device(runs, specs, shapes, speeds, watts),
         counts,
         params.workers or 1,
         records,
@@ -87,14 +88,14 @@ def plan(
 
 def to_json(budget: Budget, claims: Sequence[dict[str, Any]]) -> str:
     """The plan as JSON; `claims`: those that it decides (claims.needs.decidable)."""
-    content: dict[str, Any] = {"device": budget.device, "power": budget.power, "runs": forecast.plain(budget.runs)}
+    content: dict[str, Any] = {"device": budget.device, "power": budget.power, "runs": list(map(asdict, budget.runs))}
     content |= {"totals": forecast.totals(budget.runs, budget.gpus, budget.at_work), "claims": claims}
     return json.dumps(content | {"growth": [asdict(line) for line in budget.growth]}, indent=1)
 
 
 def to_text(budget: Budget, claims: Sequence[dict[str, Any]], growth: bool = False) -> str:
     """The plan for people; `growth`: how its cost grows, too; `claims`: those it decides (claims.needs.decidable)."""
-    lines = [forecast.as_table(budget.runs, budget.gpus, budget.at_work)]
+    lines = [runs_table(budget.runs, budget.gpus, budget.at_work)]
     lines.append(f"device: {budget.device}; watts: {budget.power}")
     lines.append(f"claims it can decide: {', '.join(map(_claim, claims)) or 'none'}")
     lines += [budget.law, *budget.hints]
@@ -145,17 +146,93 @@ def _gpu_limit() -> float | None:
     return float(found[1]) if answer.returncode == 0 and found else None
 
 
-def _timer(specs: Sequence[RunSpec], shapes: Sequence[planning.Shape]) -> Any:
-    """Times a step of a network that nothing is known of, each once."""
-    timed: dict[tuple[Any, ...], Speed] = {}
-    of_spec = dict(zip(specs, shapes, strict=True))
+def runs_table(runs: Sequence[PlannedRun], gpus: Sequence[int], at_work: int = 1) -> str:
+    """The plan for people: a line per run, the sum of what is left, when it ends on each number of devices."""
+    from tabulate import tabulate
 
-    def time(spec: RunSpec) -> Speed:
-        shape = of_spec[spec]
-        key = (spec.arch, shape.classes, shape.size, shape.channels, spec.batch_size)
-        if key not in timed:
-            basis = "estimate: two steps timed just now on one thread"
-            timed[key] = Speed(planning.seconds_per_sample(*key), basis, on_cpu=True)
-        return timed[key]
+    head = [
+        "run",
+        "id",
+        "state",
+        "training samples",
+        "evaluated",
+        "training FLOPs",
+        "disk MB",
+        "memory MB",
+        "seconds",
+        "Wh",
+    ]
+    body = [_line(item) for item in runs]
+    sums = forecast.totals(runs, gpus, at_work)
+    # runs that share a device take longer than it does: no total fits that column
+    whole = "-" if _shared(runs) else _or_dash(sums["device_hours"], lambda hours: f"{3600 * hours:,.0f}")
+    body.append(
+        [
+            f"{sums['left']} of {sums['runs']} to run",
+            "",
+            "",
+            f"{sums['trained_samples']:,}",
+            f"{sums['evaluated_samples']:,}",
+            f"{sums['train_flops']:.2e}",
+            f"{sums['disk_bytes'] / 1e6:,.0f}",
+            "",
+            whole,
+            _or_dash(sums["energy_wh"], lambda wh: f"{wh:,.1f}"),
+        ]
+    )
+    table = tabulate(body, head, tablefmt="simple", disable_numparse=True, colalign=["left"] * 3 + ["right"] * 7)
+    bases = sorted({item.basis for item in runs if item.is_left})
+    lines = [f"seconds: {basis}" for basis in bases]
+    lines += [f"disk: of all, their weights and the states of {at_work} at work at once"] if sums["left"] > 1 else []
+    lines += ["memory with > is weights, their copies and the data set alone"] if _has_least(runs) else []
+    return "\n".join([table, "", *lines, _time(runs, sums)])
 
-    return time
+
+def _time(runs: Sequence[PlannedRun], sums: dict[str, Any]) -> str:
+    """Device-hours, and the end on each number of what they are counted in: on a CPU that is a worker, not the CPU."""
+    hours = _or_dash(sums["device_hours"], lambda value: f"{value:,.2f}")
+    said = _shared(runs)
+    shared = f" ({said})" if said else ""
+    unit, more = ("worker process", "es") if any(item.on_cpu for item in runs if item.is_left) else ("device", "s")
+    ends = [
+        f"{count} {unit}{'' if count == '1' else more}: {_or_dash(at, clock)}"
+        for count, at in sums["makespan_seconds"].items()
+    ]
+    idle = "if the devices do nothing else and workers start at once"
+    return f"device-hours: {hours}{shared}; done, {idle}, on {', on '.join(ends)}"
+
+
+def _shared(runs: Sequence[PlannedRun]) -> str:
+    """How many runs share the device; empty if each has it to itself."""
+    numbers = {item.runs_together for item in runs if item.is_left}
+    most = max(numbers, default=1)
+    return f"{'' if len(numbers) == 1 else 'up to '}{most} runs share the device" if most > 1 else ""
+
+
+def _has_least(runs: Sequence[PlannedRun]) -> bool:
+    return any(not item.memory_is_measured for item in runs)
+
+
+def _line(item: PlannedRun) -> list[str]:
+    return [
+        item.name,
+        item.run_id,
+        item.state,
+        f"{item.trained_samples:,}",
+        f"{item.evaluated_samples:,}",
+        f"{item.train_flops:.2e}",
+        f"{item.disk_bytes / 1e6:,.0f}",
+        f"{'' if item.memory_is_measured else '>'}{item.memory_bytes / 1e6:,.0f}",
+        _or_dash(item.seconds, lambda seconds: f"{seconds:,.1f}"),
+        _or_dash(item.energy_wh, lambda wh: f"{wh:,.2f}"),
+    ]
+
+
+def _or_dash(value: float | None, shown: Any) -> str:
+    return "-" if value is None else shown(value)
+
+
+def clock(seconds: float) -> str:
+    """h:mm:ss"""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

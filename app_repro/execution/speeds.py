@@ -12,6 +12,8 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.core.paths import BENCHES
 from app_repro.data.sets import FOLDER, SETS
+from app_repro.execution import cost
+from app_repro.execution.cost import Shape
 from app_repro.records import runs
 from app_repro.records.store import Store
 
@@ -35,6 +37,16 @@ class Speed:
     """Of one run."""
     watts: float | None = None
     on_cpu: bool = False
+
+    def seconds(self, trained: int, evaluated: int) -> float:
+        """Of a run that trains on and evaluates so many images."""
+        return self.seconds_per_pass * (trained + EVALUATION * evaluated)
+
+
+def timed_here(spec: RunSpec, shape: Shape) -> Speed:
+    """The speed of a run on one thread of this machine, by two small steps."""
+    seconds = cost.seconds_per_sample(spec.arch, shape.classes, shape.size, shape.channels, spec.batch_size)
+    return Speed(seconds, "estimate: two steps timed just now on one thread", on_cpu=True)
 
 
 def devices_of(records: Iterable[dict[str, Any]], benches: Iterable[dict[str, Any]]) -> list[str]:

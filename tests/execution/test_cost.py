@@ -6,19 +6,22 @@
 import json
 
 import pytest
+from workbench import prepared, settings
 
 from app_repro.config import grid, presets
+from app_repro.core.errors import ParamsError
 from app_repro.core.paths import PACKAGE
-from app_repro.execution import cost
+from app_repro.execution import cost, worker
 from app_repro.execution.cost import Shape
+from app_repro.records import record
+from app_repro.records.store import Store
+from app_repro.training import flops, networks
 
 FILE = PACKAGE / "execution/workload.json"
 
 
 def sizes() -> dict[str, list[int]]:
     """[parameters, prunable weights, FLOPs of an image] of every network on every published shape that it can take."""
-    from app_repro.training import flops, networks
-
     large = Shape(0, 0, 14, 224, 3)
     found = {}
     for arch, (_, smallest) in networks.ARCHITECTURES.items():
@@ -57,6 +60,49 @@ def test_no_seed_changes_the_counts(changed: dict[str, int]) -> None:
     (spec,) = grid.parse(raw | {"buffer_size": 100}).specs
     shape = cost.PUBLISHED["digits"]
     assert cost.workload(spec, shape) == cost.workload(spec.model_copy(update=changed), shape)
+
+
+@pytest.mark.parametrize("size", [8, 12])  # kept, and not kept
+def test_sizes_are_those_of_the_network(size: int) -> None:
+    shape = Shape(1, 1, 10, size, 1)
+    assert (cost.network("resnet8s", shape) is None) == (size == 12)
+    of = flops.describe("resnet8s", 10, size, 1)
+    found = cost.sizes("resnet8s", shape)
+    assert (found.parameters, found.flops) == (of["parameters"], flops.cost("resnet8s", 10, size, 1).total)
+    assert found.prunable == sum(layer["weights"] for layer in of["layers"].values())
+
+
+def test_images_that_are_too_small_are_refused() -> None:
+    with pytest.raises(ParamsError, match="needs images of at least 16 pixels"):
+        cost.sizes("vgg16_bn", Shape(1, 1, 10, 8, 1))
+
+
+def test_work_is_counted_as_it_is_then_done(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method=["app"], replay=["full", "none", "last"])
+    for spec in specs:
+        worker.attempt(spec, places, "cpu", lambda event: None)
+        content = record.read(Store(places.store).folder(spec).path / "record.json")
+        trained, evaluated = cost.workload(spec, cost.shape_of(spec, places.raw))
+        assert trained == content["summary"]["trained_samples"]
+        each = content["megabatches"]
+        tested = sum(item["test_samples"] + item["train_samples"] for item in each)
+        assert evaluated == tested + spec.epochs * sum(item["val_samples"] for item in each)
+
+
+def test_full_replay_sees_half_of_t_plus_one_times_the_data() -> None:
+    def trained(sb: int) -> int:
+        cell = grid.parse(settings(dataset="cifar10", arch="resnet20s", sb=sb, train_limit=None, method="dense")).specs[
+            0
+        ]
+        return cost.workload(cell, cost.PUBLISHED["cifar10"])[0]
+
+    assert trained(8) == 2 * 5625 * 36 and trained(100) == 2 * 450 * 5050
+    assert trained(100) / trained(8) == pytest.approx(11.2, abs=0.05)
+
+
+def test_a_step_is_timed() -> None:
+    small, large = (cost.seconds_per_sample(arch, 10, 16, 3, 8) for arch in ("resnet8s", "resnet50"))
+    assert 0 < small < large
 
 
 if __name__ == "__main__":

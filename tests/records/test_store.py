@@ -190,6 +190,15 @@ def test_whoever_waits_for_a_lock_can_be_stopped(tmp_path) -> None:
         assert folder.is_locked()
 
 
+def test_a_run_at_work_is_told_from_one_left_unfinished(tmp_path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    assert folder.state("c") == "to do"
+    with folder.lock():
+        assert folder.state("c") == "running"
+    folder.save_state(b"x")
+    assert folder.state("c") == "unfinished"
+
+
 def test_a_run_lies_under_its_id_and_runs_are_listed_by_id(tmp_path) -> None:
     store, specs = Store(tmp_path), [spec_of(seed=seed) for seed in (1, 2, 3)]
     for spec in specs:
