@@ -43,11 +43,11 @@ class Network:
     prunable: int
     """Weights that can be pruned."""
     flops: int
-    """Of one image's forward pass, unpruned, two a multiply-add."""
+    """Of one image's forward pass, unpruned, two per multiply-add."""
 
     @property
     def bytes_kept(self) -> int:
-        """What stays of a run: 4 bytes a parameter, and the last mask, a bit a prunable weight."""
+        """What stays of a run: 4 bytes per parameter, and the last mask, one bit per prunable weight."""
         return 4 * self.parameters + -(-self.prunable // 8)
 
 

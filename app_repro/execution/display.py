@@ -1,4 +1,4 @@
-"""How far a grid of runs is: a live table on a terminal, one plain line an epoch elsewhere."""
+"""Progress of a grid: a live table on a terminal, one plain line per epoch elsewhere."""
 
 import sys
 import time

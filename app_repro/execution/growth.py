@@ -1,4 +1,4 @@
-"""How the cost of one run grows with the stream's length, the training set, the images and the epochs: counted."""
+"""How the training FLOPs of one run grow with T, number and size of its images, and epochs, counted."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,11 +12,11 @@ SIZES = (32, 64, 128, 224)
 
 @dataclass(frozen=True)
 class Growth:
-    """One line: a run as planned, but for one setting."""
+    """A run with one setting changed, and its cost."""
 
     setting: str
     passes_per_epoch: float
-    """Of the training part of the whole stream: (T + 1) / 2 with full replay."""
+    """Passes over the training part of the whole stream: (T + 1) / 2 with full replay."""
     trained_samples: int
     train_flops: int
     times: float
@@ -24,7 +24,7 @@ class Growth:
 
 
 def growth(spec: RunSpec, shape: Shape) -> list[Growth]:
-    """The run of `spec` with another T, N (training images), image size or number of epochs; counts, not formulas."""
+    """Costs of the run `spec` as planned, and with other T, N (training images), epochs or image size."""
     n = min(spec.train_limit or shape.train, shape.train)
     free = spec.model_copy(update={"train_limit": None})
     cases: list[tuple[str, RunSpec, Shape]] = [("as planned", spec, shape)]
@@ -47,21 +47,20 @@ def _line(name: str, spec: RunSpec, shape: Shape, base: int) -> Growth:
     return Growth(name, trained / spec.epochs / whole, trained, flops, flops / base)
 
 
-def over_gpus(spec: RunSpec, shape: Shape, gpus: int = 2) -> str:
-    """What one run over several GPUs would have to pay for, a step: counts alone, nothing of it measured."""
+def over_gpus(spec: RunSpec, shape: Shape) -> str:
+    """Why a run over several GPUs is not offered: what a step over two would compute and exchange, counted."""
     network = sizes(spec.arch, shape)
     flops = 3 * network.flops * spec.batch_size
-    exchanged = 4 * network.parameters
     return (
-        f"one step of {spec.arch} at batch {spec.batch_size}: {flops:.2e} FLOPs; over {gpus} GPUs {flops / gpus:.2e} "
-        f"each and {exchanged / 1e6:,.1f} MB of float32 gradients to be summed before the next step, with BatchNorm "
-        f"statistics over {spec.batch_size // gpus} images each unless they are exchanged too; not offered: nobody has "
-        "measured that it pays"
+        f"one step of {spec.arch} at batch {spec.batch_size}: {flops:.2e} FLOPs; over 2 GPUs {flops / 2:.2e} "
+        f"each and {4 * network.parameters / 1e6:,.1f} MB of float32 gradients to be summed before the next step, with "
+        f"BatchNorm statistics over {spec.batch_size // 2} images each unless they are exchanged too; not offered: "
+        "nobody has measured that it pays"
     )
 
 
 def as_table(lines: list[Growth]) -> str:
-    """For people."""
+    """The costs as a plain-text table."""
     from tabulate import tabulate
 
     body = [
@@ -79,7 +78,7 @@ def as_table(lines: list[Growth]) -> str:
 
 
 def law(spec: RunSpec, shape: Shape) -> str:
-    """How the cost of `spec` grows with T, in a sentence, from counts."""
+    """A sentence: how the cost of `spec` grows with T."""
     passes = f"{_line('', spec, shape, 1).passes_per_epoch:.2f} passes of the data an epoch"
     first = f"{spec.arch}, {spec.replay} replay: {passes} at T = {spec.sb}"
     if spec.replay != "full" or min(spec.train_limit or shape.train, shape.train) < 2 * 100:

@@ -1,4 +1,4 @@
-"""Runs on this machine: worker processes, one a GPU or one a core; a failed run does not stop the others."""
+"""Runs on this machine: worker processes, one per GPU or core; a failed run does not stop the others."""
 
 import contextlib
 import math
@@ -25,7 +25,7 @@ as it comes has 8 of them: streams beyond that share a queue and wait for each o
 
 @dataclass
 class _Slot:
-    """One worker process and the runs it is at."""
+    """One worker process and its runs at work."""
 
     device: str
     lanes: int
@@ -117,7 +117,7 @@ def _listen(
 
 
 def _stop(workers: list[_Slot]) -> None:
-    """End all workers: asked first, killed if they do not listen. A second Ctrl-C kills at once."""
+    """Ask all workers to stop, and kill those still alive after GRACE_SECONDS; a second Ctrl-C kills at once."""
     for worker in workers:
         if worker.specs and worker.process.is_alive():
             worker.process.terminate()

@@ -31,7 +31,7 @@ Attempt = Callable[..., tuple[str, str]]
 
 @dataclass(frozen=True)
 class TaskOrder:
-    """What every task is told, beside its spec."""
+    """What every task is given beside its spec."""
 
     paths: Paths
     token: str

@@ -21,13 +21,13 @@ from app_repro.records.store import Paths, Store
 
 POLL_SECONDS = 5.0
 RETRY_SECONDS = 60.0
-"""How long a full queue is left alone."""
+"""Wait before a queue that was full is tried again."""
 MAX_ARRAY = 1000
 """Tasks of one array: Slurm's own default MaxArraySize is 1001; a smaller one shows when it refuses."""
 MINUTES = 240
 """A task's time, unless another is asked for."""
 SIGNAL_SECONDS = 90
-"""How long before its time is up a task is told: it saves its state and is queued again."""
+"""How long before its time is up a task gets a signal, saves its state and is queued again."""
 MAX_TIMEOUTS = 10_000
 """How often a task that ran out of time is queued again: a run ends when it has ended."""
 
@@ -42,12 +42,12 @@ class _Watched:
     shown: int = 0
     """Megabatches shown so far."""
     missed: int = 0
-    """Looks in a row at which the queue did not have it."""
+    """Consecutive polls in which the queue did not list it."""
 
 
 @dataclass
 class _Head:
-    """What the submitting process holds."""
+    """State of the submitting process."""
 
     paths: Paths
     device: str

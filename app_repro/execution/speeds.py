@@ -82,7 +82,7 @@ def finished_records(store: Store) -> list[Any]:
 def read_benches(folder: Path) -> list[dict[str, Any]]:
     """Bench files of a folder: JSON {"device": str, "results": [{"arch", "precision", "engine": str, "runs_together":
     int, "samples_per_second": float of all of them together, and if known "batch_size", "image_size", "watts",
-    "peak_bytes" (a run)}]}. Rows that say "failed" are left out. Raises DataError naming a file that has another shape.
+    "peak_bytes" (per run)}]}. Rows that say "failed" are left out. Raises DataError naming a file of another form.
     """
     found = []
     for path in sorted(folder.glob("*.json")):

@@ -1,4 +1,4 @@
-"""A grid mirrored to Weights & Biases by a process of its own: what happens to it neither delays nor fails a run."""
+"""A grid mirrored to Weights & Biases by a process of its own, whose failures neither delay nor fail a run."""
 
 import contextlib
 import multiprocessing
@@ -52,9 +52,9 @@ def has_key() -> bool:
 
 
 class Mirror:
-    """A display that shows what it is told on another one, and tells the mirror's process too.
+    """A display that passes every event on to another one, and to the process that mirrors them.
 
-    The process starts with the first epoch that is really trained. Each trouble is said once, and nothing waits for it.
+    The process starts with the first epoch that is trained, not found. A failure is shown once, and ends the mirroring.
     """
 
     def __init__(self, shown: Display, mode: str, store: Path, specs: Sequence[RunSpec]) -> None:
@@ -110,7 +110,7 @@ class Mirror:
             return
         context = multiprocessing.get_context("spawn")
         self.messages, self.answers = context.Queue(), context.Queue()
-        self.messages.cancel_join_thread()  # what nobody reads must not keep this process from ending
+        self.messages.cancel_join_thread()  # messages that are never read would block this process at its exit
         given = (self.messages, self.answers, self.mode, self.store)
         self.process = context.Process(target=serve, args=given, daemon=True)
         self.started = time.monotonic()
@@ -184,7 +184,7 @@ def find(name: str, store: Path) -> Path:
 
 @contextlib.contextmanager
 def deaf_to_ctrl_c() -> Any:
-    """A process started within never hears SIGINT: its parent says when it ends."""
+    """Processes started within ignore SIGINT; their parent ends them."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -193,7 +193,7 @@ def deaf_to_ctrl_c() -> Any:
 
 
 def end(process: Any) -> None:
-    """End a process that may not listen."""
+    """Terminate a process; kill it if that takes over a second."""
     process.terminate()
     process.join(1.0)
     if process.is_alive():

@@ -1,4 +1,4 @@
-"""Records as wandb runs: what the mirror's process does with what it is told, and the upload of a finished record."""
+"""Records as wandb runs: the mirror's process, which takes events of a grid, and the upload of a finished record."""
 
 import os
 import signal

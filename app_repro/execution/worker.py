@@ -38,7 +38,7 @@ class _Parent:
         return self.stopping or os.getppid() != self.process
 
     def tell(self, event: dict[str, Any]) -> None:
-        """Send an event; where nobody listens any more, the parent was killed."""
+        """Send an event; stop if the other end of the pipe is closed: the parent was killed."""
         try:
             self.pipe.send(event)
         except OSError:
