@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def importable(monkeypatch) -> None:
     """Ray's workers import what these tests import."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests/support")]))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.delenv("APP_REPRO_STORE", raising=False)
 
@@ -49,11 +49,11 @@ def test_every_run_ends_exactly_once_though_workers_are_killed(tmp_path, monkeyp
                 os.kill(fresh[-1], signal.SIGKILL)
                 killed.append(fresh[-1])
 
-    killer = threading.Thread(target=kill)
+    killer = threading.Thread(target=kill, daemon=True)
     killer.start()
     shown = pretend.Recorder()
     outcome = complete(specs, places, on_ray(4, pretend.attempt), shown)
-    killer.join()
+    killer.join(60)
     assert outcome.exit_code == 0 and len(outcome.ended) == 40 and len(shown.epochs) == 40
     assert pretend.times(places.store, "ended", specs) == [1] * 40
     assert not list(places.store.glob(".shared-*"))
@@ -109,7 +109,7 @@ def test_an_interrupt_lets_every_run_at_work_stop_by_itself(tmp_path, monkeypatc
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
+    threading.Thread(target=interrupt, daemon=True).start()
     try:
         outcome = complete(specs, places, on_ray(2, pretend.attempt), pretend.Recorder())
     finally:

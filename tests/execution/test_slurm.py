@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch) -> None:
     """The queue is looked at often, and its tasks import what these tests import."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests/support")]))
     monkeypatch.setattr(slurm_executor, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(slurm_executor, "RETRY_SECONDS", 0.3)
 
@@ -56,10 +56,10 @@ def test_every_run_ends_exactly_once_though_nodes_are_lost_and_the_queue_is_shor
                     slurm.lose_node(fresh[-1])
                     lost.append(fresh[-1].id)
 
-        loser = threading.Thread(target=lose)
+        loser = threading.Thread(target=lose, daemon=True)
         loser.start()
         outcome = complete(specs, places, on_slurm(pretend.attempt, slots=3), shown)
-        loser.join()
+        loser.join(60)
     assert outcome.exit_code == 0, outcome.ended
     assert pretend.times(places.store, "ended", specs) == [1] * 20
     assert sum(job.restarts for job in slurm.jobs) == 3
