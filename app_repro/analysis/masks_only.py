@@ -27,7 +27,8 @@ from app_repro.data.megabatches import Split
 from app_repro.pruning import masks
 from app_repro.pruning.masks import Mask
 from app_repro.training import preflight
-from app_repro.training.device import configure, devices, keep_freed, set_precision
+from app_repro.training.determinism import configure, keep_freed, set_precision
+from app_repro.training.device import devices
 from app_repro.training.host_batches import batches_of
 from app_repro.training.images import Images
 from app_repro.training.protocol import network_of, next_mask, phase_of
@@ -148,7 +149,7 @@ def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any
 
 
 def to_text(audited: Audit) -> str:
-    """The audit for people: a row a megabatch with the protocols side by side, then each protocol's layers."""
+    """The audit for people: a row per megabatch with the protocols side by side, then each protocol's layers."""
     setting = " ".join(f"{key}={value}" for key, value in audited["setting"].items() if value is not None)
     parts = [f"masks without training: {setting}", _densities(audited["walks"])]
     return "\n\n".join([*parts, *(_layers(walked, audited["layers"]) for walked in audited["walks"])])

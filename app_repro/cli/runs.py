@@ -82,7 +82,11 @@ def plan(
     bench: Annotated[Path, typer.Option(help="Folder of measured speeds.")] = BENCHES,
     growth: Annotated[bool, typer.Option("--growth", help="How cost grows with T, N, image size, epochs.")] = False,
     claims_cost: Annotated[
-        bool, typer.Option("--claims-cost", help="Instead: what the runs of each claim cost, taken and to go.")
+        bool,
+        typer.Option(
+            "--claims-cost",
+            help="Instead: what the runs of each claim cost; of the options above only --claim and --claims matter.",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON.")] = False,
 ) -> None:

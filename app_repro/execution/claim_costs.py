@@ -97,7 +97,8 @@ def to_text(rows: Sequence[ClaimCost]) -> str:
 
 def _made(runs: Iterable[RunRecord]) -> _Made:
     made = _Made()
-    for run in runs:
+    # of runs on official and on mirrored images the official one stands for the setting, of those a finished one
+    for run in sorted(runs, key=lambda run: (run.is_official, run.is_finished)):
         made.by_setting[settings.planned_key(RunSpec.model_validate(run.spec))] = run
         summary = run.content["summary"]
         if run.is_finished and (trained := summary.get("trained_samples")):

@@ -12,7 +12,8 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DivergedError, Stopped
 from app_repro.records.content import Record
 from app_repro.records.store import Paths, RunFolder, Store
-from app_repro.training.device import configure, describe_device, out_of_memory, ran_out
+from app_repro.training.determinism import configure
+from app_repro.training.device import describe_device, out_of_memory, ran_out
 
 if TYPE_CHECKING:
     from app_repro.data.dataset import DataSet

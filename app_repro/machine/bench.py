@@ -23,7 +23,8 @@ from app_repro.pruning.select import prune
 from app_repro.records import provenance
 from app_repro.training import checkpoint
 from app_repro.training.batches import Batches
-from app_repro.training.device import configure, describe_device, set_precision
+from app_repro.training.determinism import configure, set_precision
+from app_repro.training.device import describe_device
 from app_repro.training.fit import Progress
 from app_repro.training.networks import ARCHITECTURES
 from app_repro.training.phases import EpochOrder

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from app_repro.machine.checks import Answer
-from app_repro.training.device import configure
+from app_repro.training.determinism import configure
 
 KERNEL_MODULE = Path("/proc/driver/nvidia/version")
 

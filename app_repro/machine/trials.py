@@ -15,7 +15,8 @@ from app_repro.data.sets import Augmentation
 from app_repro.machine.reference import Reference
 from app_repro.training import networks
 from app_repro.training.batches import Batches
-from app_repro.training.device import configure, describe_device, set_precision
+from app_repro.training.determinism import configure, set_precision
+from app_repro.training.device import describe_device
 from app_repro.training.images import Images
 from app_repro.training.optimizer import OptimSettings
 from app_repro.training.phases import EpochOrder

@@ -15,7 +15,7 @@ LEARNING_CODE = (
     "pruning/masks.py",
     "pruning/criteria.py",
     "pruning/select.py",
-    "training/device.py",
+    "training/determinism.py",
     "training/networks.py",
     "training/flops.py",
     "training/images.py",

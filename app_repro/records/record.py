@@ -28,7 +28,7 @@ def make(
     """The record of one run, plain values only; what it holds: records/content.py.
 
     `megabatches`: results per megabatch in order, as training leaves them (Megabatch); `network`: as
-    networks.describe gives it (Network); `data_source`: Source; `files`: sha256 of each file left beside it;
+    flops.describe gives it (Network); `data_source`: Source; `files`: sha256 of each file left beside it;
     `provenance`: provenance.collect; `diverged`: where, of a run that did (Where).
     """
     name, switches_changed = spec.protocol

@@ -169,7 +169,7 @@ def read_run(path: Path) -> RunRecord:
         run = RunRecord(path, record.read(path))
         if run.is_finished:
             sum(len(item) for item in run.content["megabatches"])
-            run.value("test_accuracy")
+            float(run.content["summary"]["test_accuracy"])
         _ = run.seed, run.protocol, run.switches_changed, run.is_official
         return run
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

@@ -2,8 +2,8 @@
 
 That is every setting of RunSpec except `seed`, and the data: `data_digest`, `augmentation`, and `official`, whether the
 archive is the publisher's. So runs on official and on mirrored images are never in one mean, table row, line of a
-figure, comparison of a claim or estimate of noise, nor are two mirrors that decode to other images. Everything that
-groups, pairs or labels runs asks here.
+figure or comparison of a claim, nor are two mirrors that decode to other images. Everything that groups, pairs or
+labels runs asks here. The spread of one seed (claims/variance.py) is pooled over more than one setting.
 """
 
 from collections.abc import Mapping, Sequence

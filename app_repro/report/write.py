@@ -71,7 +71,7 @@ def all_tables(records: Sequence[RunRecord], claims: Sequence[Claim] = ()) -> li
 
 
 def _remarks(records: Sequence[RunRecord]) -> list[str]:
-    """Diverged runs, and what each finished run says of itself (runs.remark)."""
+    """Diverged runs, and what each finished run says of itself (record.remark)."""
     diverged = [run.content["run_id"] for run in records if not run.is_finished]
     remarks = [f"not in the table, diverged: {', '.join(diverged)}"] if diverged else []
     finished = [run.content for run in records if run.is_finished]

@@ -1,6 +1,7 @@
 """One run: networks, batches, steps, and the loop over megabatches that stops after any step and resumes.
 
-- device.py: the devices there are, how one is set up, what it is called, its memory.
+- device.py: the devices there are, what one is called, its memory.
+- determinism.py: how a process is set up so that bits repeat.
 - networks.py: the networks, built and initialised by seed.
 - flops.py: what a network costs, counted from shapes.
 - images.py: the images of a data set on a device or the host; augmentation.

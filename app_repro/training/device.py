@@ -1,6 +1,5 @@
-"""The device that runs are trained on: which there are, how it is set up, what it is called, and its memory."""
+"""The device that runs are trained on: which there are, what it is called, and its memory."""
 
-import ctypes
 import errno
 import os
 import resource
@@ -18,8 +17,6 @@ _OUT_OF_MEMORY = (
     "alloc_failed",
 )
 """What torch's allocators and NVIDIA's libraries say, in lower case; all of it comes as a RuntimeError."""
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""Parameters of glibc's mallopt(3)."""
 
 
 def devices(asked: str, workers: int | None) -> list[str]:
@@ -37,29 +34,6 @@ def devices(asked: str, workers: int | None) -> list[str]:
     if asked.startswith("cuda:") and int(asked[5:]) >= torch.cuda.device_count():
         raise ParamsError(f"device: {asked}: there are {torch.cuda.device_count()} GPUs; use device: auto")
     return [gpus[index % len(gpus)] for index in range(workers or len(gpus))]
-
-
-def configure(device: str) -> None:
-    """Bits that repeat: deterministic kernels, no choice by timing, on the CPU one thread and kept"""
-    # cuBLAS is deterministic with a workspace of fixed size only, and reads this when its handle is made
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    import torch
-
-    torch.use_deterministic_algorithms(True)
-    # by default new tensors are first filled with NaN: a tenth of a step on a CPU, for operators that read none of it
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.backends.cudnn.benchmark = False
-    if device == "cpu":
-        torch.set_num_threads(1)
-        keep_freed()
-
-
-def set_precision(precision: str) -> None:
-    """Allow TF32 only where `precision` is "tf32": without this, current GPUs use it in convolutions for float32."""
-    import torch
-
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
 
 def describe_device(device: str) -> dict[str, Any]:
@@ -85,17 +59,6 @@ def _cpu_name() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return "unknown"
-
-
-def keep_freed() -> None:
-    """Let malloc keep what tensors free, for the next ones. Does nothing where the C library has no mallopt.
-
-    By default glibc maps each block of over 32 MB anew and returns it at once, at a page fault for every 4 KiB of it:
-    a third of an evaluation on a CPU, and a tenth of a training step of ResNet-50.
-    """
-    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
-        mallopt(_M_MMAP_THRESHOLD, 2**31 - 1)
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def ran_out(error: BaseException) -> bool:

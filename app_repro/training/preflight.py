@@ -28,10 +28,13 @@ def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> Non
     `scored`: none is trained, and of each scoring sample at most so many images are shown (audit's `--images`).
     """
     streams: dict[str, Split] = {}
+    shapes: dict[str, tuple[int, int, int]] = {}
     for spec in specs:
-        images = dataset.load(raw / data_folder(spec))
-        _, size, _, channels = images.train_images.shape
-        if smallest_map(spec.arch, len(images.classes), size, channels) > 1:
+        if (folder := data_folder(spec)) not in shapes:
+            images = dataset.load(raw / folder)
+            _, size, _, channels = images.train_images.shape
+            shapes[folder] = len(images.classes), size, channels
+        if smallest_map(spec.arch, *shapes[folder]) > 1:
             continue
         if (name := stream_name(spec)) not in streams:
             streams[name] = cut(spec, raw)

@@ -16,7 +16,7 @@ from app_repro.data.megabatches import Split
 from app_repro.pruning import masks
 from app_repro.pruning.select import ScoreError
 from app_repro.training import checkpoint
-from app_repro.training.device import set_precision
+from app_repro.training.determinism import set_precision
 from app_repro.training.fit import Progress, calling, fit
 from app_repro.training.host_batches import batches_of
 from app_repro.training.images import Images

@@ -13,7 +13,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.execution import worker
 from app_repro.records import record
 from app_repro.records.store import Paths, Store
-from app_repro.training.device import configure
+from app_repro.training.determinism import configure
 
 GRID = {"arch": ["resnet8s", "resnet20s"], "method": ["app", "dense"], "protocol": ["paper", "released"], "sb": 2}
 """Eight runs of two networks; each is of two megabatches of two epochs."""

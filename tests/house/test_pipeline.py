@@ -1,22 +1,40 @@
 """dvc.yaml: each stage depends on the rooms that its command may import."""
 
+import ast
+
 import pytest
 import yaml
-from house import PLAIN, ROOT, closure
+from house import FILES, PLAIN, ROOT, closure, imports, room_of
 
 from app_repro.config.grid import known_keys
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
-CALLS = {"fetch": "data", "split": "data", "run": "execution", "report": "report", "verify": "claims"}
-"""The room that a stage's command calls."""
+
+def rooms_called(command: str) -> set[str]:
+    """Rooms that a command of cli/ imports, itself or in the private functions of its file that it names."""
+    for path in FILES:
+        if room_of(path) != "cli":
+            continue
+        functions = {
+            node.name: node
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.FunctionDef)
+        }
+        is_command = [d for d in getattr(functions.get(command), "decorator_list", []) if "command" in ast.unparse(d)]
+        if is_command:
+            used = [functions[command]]
+            named = {node.id for node in ast.walk(used[0]) if isinstance(node, ast.Name)}
+            used += [node for name, node in functions.items() if name.startswith("_") and name in named]
+            return {name.split("/")[0] for node in used for name in imports(node)}
+    raise LookupError(command)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_are_the_rooms_that_the_command_may_import(stage: str) -> None:
     assert STAGES[stage]["cmd"].split()[1:3] == ["app-repro", stage]
     deps = {dep.removeprefix("app_repro/") for dep in STAGES[stage]["deps"] if dep.startswith("app_repro/")}
-    rooms = {"cli"} | closure(CALLS[stage])
+    rooms = {"cli", "config", "core"}.union(*map(closure, rooms_called(stage)))
     assert deps == rooms | (set() if "data" in rooms else {f"{PLAIN}.py"})
 
 

@@ -67,6 +67,18 @@ def test_a_sealed_file_that_is_no_record_is_a_problem(tmp_path: Path, content: d
     assert len(problems) == 1 and "x.json" in problems[0] and "\n" not in problems[0]
 
 
+@pytest.mark.parametrize("accuracy", [None, "0.5 %", ...])
+def test_a_finished_record_without_its_accuracy_is_a_problem(
+    tmp_path: Path, specs: dict[int, RunSpec], accuracy: object
+) -> None:
+    content = synthetic.make(specs[1])
+    del content["summary"]["test_accuracy"]
+    content["summary"] |= {} if accuracy is ... else {"test_accuracy": accuracy}
+    files.write_sealed(tmp_path / "x.json", content)
+    problems = runs.read([tmp_path]).problems
+    assert len(problems) == 1 and "x.json: not a record of this version" in problems[0]
+
+
 def test_a_record_of_other_settings_than_its_id_is_a_problem(tmp_path: Path, specs: dict[int, RunSpec]) -> None:
     content = synthetic.make(specs[1])
     content["spec"]["epochs"] = 49

@@ -23,7 +23,7 @@ from app_repro.execution import worker
 from app_repro.records import record
 from app_repro.records.store import RunFolder, Store
 from app_repro.training import run
-from app_repro.training.device import configure
+from app_repro.training.determinism import configure
 
 PROCESSES = 8
 EPOCHS = 3

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -19,16 +18,14 @@ LIMITED = """
 import json, resource, sys
 from pathlib import Path
 from workbench import prepared
-from app_repro.training import run as anytime, networks as models
 from app_repro.execution import worker
-from app_repro.training import device
+from app_repro.training.determinism import configure
 from app_repro.records import record
-from app_repro.data import dataset as data, splits
 from app_repro.records.store import Store
 
 changes = {"method": "dense", "sb": 1, "epochs": 1, "milestones": [], "train_limit": 600, "batch_size": 540}
 [spec], places = prepared(Path(sys.argv[1]), **changes)
-device.configure("cpu")
+configure("cpu")
 room = resource.getrlimit(resource.RLIMIT_AS)
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (24 << 20), room[1]))
@@ -93,37 +90,3 @@ def test_devices_are_one_a_core_unless_asked_otherwise(monkeypatch) -> None:
     assert device.devices("auto", None) == ["cuda:0", "cuda:1"] and device.devices("cuda:1", 2) == ["cuda:1"] * 2
     with pytest.raises(ParamsError, match="there are 2 GPUs"):
         device.devices("cuda:2", None)
-
-
-def test_tf32_is_on_only_where_the_precision_asks_for_it() -> None:
-    for precision, on in (("tf32", True), ("fp32", False), ("bf16", False)):
-        device.set_precision(precision)
-        assert torch.backends.cudnn.allow_tf32 is on and torch.backends.cuda.matmul.allow_tf32 is on
-
-
-FAULTS = """
-import resource, sys, torch
-from app_repro.training import device
-if sys.argv[1] == "configured":
-    device.configure("cpu")
-torch.ones(16 << 20)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(16):
-    torch.ones(16 << 20)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not glibc: its malloc is left as it is")
-def test_a_worker_on_a_cpu_keeps_the_memory_that_large_tensors_free() -> None:
-    """Tensors of 64 MiB, one after another: each 16,384 pages of 4 KiB, or fewer larger ones if the kernel has it so.
-
-    One or two may find what the first one left taken in part by something small.
-    """
-    command = [sys.executable, "-c", FAULTS]
-    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path), "PATH": "", "OMP_NUM_THREADS": "1"}
-    faults = {
-        name: int(subprocess.run([*command, name], env=environment, capture_output=True, text=True, check=True).stdout)
-        for name in ("configured", "as it comes")
-    }
-    assert 4 * faults["configured"] < faults["as it comes"], faults

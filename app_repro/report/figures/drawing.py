@@ -1,4 +1,4 @@
-"""The paper that printed figures are drawn on: axes at fixed places, names at line ends, PDF, SVG and PNG files."""
+"""Layout shared by printed figures: axes sized in inches, names at line ends, PDF, SVG and PNG output."""
 
 import io
 import itertools
@@ -92,7 +92,7 @@ def panels_sheet(
     most: int = 6,
     height: float = PANEL,
 ) -> Any:
-    """A figure with a panel a title, up to three in a row and `most` in all; those with the most rows are kept."""
+    """A figure with a panel per title, up to three in a row and `most` in all; those with the most rows are kept."""
     kept = sorted(sorted(panels, key=lambda title: -len(panels[title]))[:most], key=list(panels).index)
     columns = min(3, len(kept))
     over = max(title.count("\n") for title in map(_headed, kept))

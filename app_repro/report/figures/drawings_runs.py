@@ -27,7 +27,7 @@ LINES = 40
 
 
 def accuracy(rows: Sequence[Row]) -> Any:
-    """A row of panels a data set, a column a metric, a line a network, method and protocol."""
+    """A row of panels per data set, a column per metric, a line per network, method and protocol."""
     several = len(by(rows, "protocol")) > 1
     groups = panels(rows, "arch", *["protocol"] * several)
     styles = looks(groups.values())

@@ -22,7 +22,7 @@ COMPARED = ("snip", "magnitude")
 
 
 def density(records: Sequence[Record]) -> Series:
-    """Nominal and effective density after each megabatch, mean over seeds; a row a pruning line and megabatch."""
+    """Nominal and effective density after each megabatch, mean over seeds; a row per pruning line and megabatch."""
     rows: list[Row] = []
     said = []
     for line in _pruning(records):

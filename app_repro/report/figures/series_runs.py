@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app_repro.records.metrics import scales
+from app_repro.records.metrics import scales, value
 from app_repro.report.figures.series import (
     Record,
     Row,
@@ -28,13 +28,13 @@ COSTS = {
 
 
 def accuracy(records: Sequence[Record]) -> Series:
-    """Test accuracy, CER and gap of each line: a row a line and metric, with every seed's value."""
+    """Test accuracy, CER and gap of each line: a row per line and metric, with every seed's value."""
     rows: list[Row] = []
     said = []
     for line in lines(records):
         told = []
         for metric, (title, factor, digits) in METRICS.items():
-            measured = [run["summary"][metric] for run in line.runs]
+            measured = [value(metric, run) for run in line.runs]
             mean, sd = mean_sd(measured, factor)
             values = [factor * value for value in measured]
             row = line.keys | {"metric": title, "mean": mean, "sd": sd, "n": len(values), "values": values}

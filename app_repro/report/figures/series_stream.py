@@ -86,7 +86,7 @@ def _nothing(name: str) -> str:
 
 
 def anytime(records: Sequence[Record]) -> Series:
-    """Test accuracy after each megabatch, a row a run and megabatch, percent."""
+    """Test accuracy after each megabatch, a row per run and megabatch, percent."""
     found = lines(records)
     rows = [
         row | {"test_accuracy": 100 * (1 - item["test_errors"] / item["test_samples"])}

@@ -129,7 +129,7 @@ def tooltip(*fields: tuple[str, str, str | None]) -> list[Spec]:
 
 
 def packed(rows: Iterable[Row], by: Sequence[str], lists: Sequence[str]) -> list[Row]:
-    """A row a group with `lists` as arrays: to be taken apart in the page by the transform `unpacked`."""
+    """A row per group with `lists` as arrays: to be taken apart in the page by the transform `unpacked`."""
     groups: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         key = tuple(row[name] for name in by)

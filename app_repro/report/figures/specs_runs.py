@@ -11,7 +11,7 @@ from app_repro.report.figures.specs import SETTING, Spec, numbered, rounded
 
 
 def accuracy(rows: Sequence[Row]) -> Spec:
-    """One metric of one data set: a line a network, method and protocol, each seed a dot, mean and sd as in the paper.
+    """One metric of one data set: a line per network, method and protocol, a dot per seed, mean and sd as in the paper.
 
     The network is in the names of lines where a data set has several, the protocol where there are several at all.
     """
