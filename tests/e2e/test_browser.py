@@ -409,7 +409,7 @@ def test_a_diverged_run_is_named_in_words_and_in_the_runs(opened, tmp_path) -> N
     records = pages.records(protocols=["paper"])
     records[0] |= {"status": "diverged", "summary": None, "diverged": {"megabatch": 3, "epoch": 2}}
     tab = opened(pages.write(tmp_path, records))
-    assert f"({records[0]['run_id']})" in tab.locator(".lacking").inner_text()
+    assert f"({records[0]['run_id']}, megabatch 3, epoch 2)" in tab.locator(".lacking").inner_text()
     assert "diverged at megabatch 3, epoch 2" in tab.locator(f"#run-{records[0]['run_id']}").inner_text()
     assert tab.locator(f"#claim-{pages.CLAIM} .badge").first.inner_text().split() == ["!", "error"]
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app_repro.config.methods import METHODS
+from app_repro.records.record import diverged_where
 from app_repro.records.settings import ALWAYS, OF_DATA, Group
 from app_repro.report.tables import table
 from app_repro.report.tables.table import Cell, Column
@@ -22,9 +23,16 @@ def labels(settings: dict[str, Any], keys: Sequence[str]) -> tuple[Cell, ...]:
     return tuple(table.label(settings[key]) for key in keys)
 
 
-def gaps(groups: Sequence[Group]) -> list[str]:
-    """Sentences about what is missing: diverged runs, methods without runs, settings with one seed only."""
-    diverged = [f"{group.name} seed {run.seed} ({run.content['run_id']})" for group in groups for run in group.diverged]
+def gaps(groups: Sequence[Group], places: bool = False) -> list[str]:
+    """Sentences about what is missing: diverged runs, methods without runs, settings with one seed only.
+
+    `places`: say of a diverged run at which megabatch and epoch.
+    """
+    diverged = [
+        f"{group.name} seed {run.seed} ({run.content['run_id']}{f', {diverged_where(run.content)}' if places else ''})"
+        for group in groups
+        for run in group.diverged
+    ]
     contests: dict[str, list[Group]] = {}
     for group in groups:
         contests.setdefault(group.contest, []).append(group)

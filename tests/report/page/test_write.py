@@ -89,7 +89,7 @@ def test_the_page_names_protocols_methods_and_seeds_without_runs_and_diverged_ru
     text = write.render_html(EMPTY, [], [], pages.run_records([bad, *records[1:]]))
     for sentence in (
         "The released protocol has no run: nothing here is about it.",
-        f"Diverged, in no mean: cifar100 resnet50 paper T = 8 dense seed 1 ({bad['run_id']}).",
+        f"Diverged, in no mean: cifar100 resnet50 paper T = 8 dense seed 1 ({bad['run_id']}, megabatch 3, epoch 2).",
         "No runs of: osp (cifar100 resnet50 paper T = 8).",
         "One seed only, so no sd: cifar100 resnet50 paper T = 8 app.",
     ):
