@@ -69,7 +69,7 @@ def prune(
 
     candidates "kept": only weights still kept compete, so the density is exactly what is asked. "all": the new mask is
     drawn from all weights and then intersected with the old one, so less is left. `fresh`: score newly drawn
-    convolution weights instead of the network's own (algorithm.md section 6).
+    convolution weights instead of the network's own.
 
     Raises PruningError where "kept" misses the density asked for, ScoreError where a candidate's score is not finite.
     """
