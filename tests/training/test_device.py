@@ -18,7 +18,10 @@ LIMITED = """
 import json, resource, sys
 from pathlib import Path
 from workbench import prepared
+# loaded before memory is short, so that the run is what finds none
+from app_repro.data import dataset, splits
 from app_repro.execution import worker
+from app_repro.training import checkpoint, flops, run
 from app_repro.training.determinism import configure
 from app_repro.records import record
 from app_repro.records.store import Store
