@@ -76,7 +76,9 @@ def means(table: Table, groups: Sequence[Group]) -> dict[str, dict[str, float]]:
     rows = _finished(table, groups)
     keys = settings.varying([group.settings for group, _ in rows])
     return {
-        "/".join(_plain(group.settings[key]) for key in keys): {metric: _mean(cells[metric]) for metric in OVERVIEW}
+        "/".join(_plain(group.settings[key]) for key in keys): {
+            metric: mean for metric in OVERVIEW if (mean := _mean(cells[metric])) is not None
+        }
         for group, cells in rows
     }
 
@@ -92,16 +94,17 @@ def _plain(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def _mean(cell: Cell) -> float:
-    """The value of a cell that table.mean made."""
-    assert isinstance(cell.value, float)
-    return cell.value
+def _mean(cell: Cell) -> float | None:
+    """The value of a cell that table.mean made; None where the metric was not measured."""
+    return cell.value if isinstance(cell.value, float) else None
 
 
 def _mean_sd(metric: str, cell: Cell) -> str:
-    """Mean ± sd without thousands separators; the mean alone for one seed."""
+    """Mean ± sd without thousands separators; the mean alone for one seed, a dash where it was not measured."""
     scale = OVERVIEW[metric]
-    mean = f"{_mean(cell) * scale.factor:.{scale.digits}f}"
+    if (value := _mean(cell)) is None:
+        return "-"
+    mean = f"{value * scale.factor:.{scale.digits}f}"
     return mean if cell.sd is None else f"{mean} ± {cell.sd * scale.factor:.{scale.digits}f}"
 
 

@@ -11,7 +11,7 @@ from app_repro.claims.variance import Pool
 from app_repro.records import settings
 from app_repro.records.metrics import scales
 from app_repro.records.runs import RunRecord
-from app_repro.report.tables.main import main_table
+from app_repro.report.tables.main import main_table, means, to_overview
 from app_repro.report.tables.table import Cell, Table
 
 
@@ -94,3 +94,15 @@ def test_what_sets_runs_apart_is_said(changed: dict[str, Any], said: str) -> Non
     records = [synthetic.make(spec("app")) | changed] + ([other] if "code_digest" in changed else [])
     assert said in table(*records).note
     assert said not in table(other).note
+
+
+def test_what_an_older_record_cannot_say_is_a_dash_in_the_overview_and_in_no_mean() -> None:
+    content = synthetic.make(spec("osp"), accuracy=0.6)
+    for part in (content["summary"], *content["megabatches"]):
+        part.pop("gap_test", None)
+    runs = settings.group([RunRecord(Path("x"), content)])
+    made = main_table(runs, Pool([RunRecord(Path("x"), content)]))
+    text = to_overview(made, runs)
+    assert " - |" in text.splitlines()[2].replace("  ", " ") and "60.00" in text
+    [found] = means(made, runs).values()
+    assert "gap_test" not in found and found["test_accuracy"] == 0.6
