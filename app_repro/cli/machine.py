@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, StoreFolder
-from app_repro.core.paths import CLAIMS, PARAMS, PUBLISHED, RAW, store_at
+from app_repro.cli.options import ParamsFile, RawFolder, StoreFolder
+from app_repro.core.paths import PARAMS, RAW, store_at
 
 app = typer.Typer()
 wandb = typer.Typer(no_args_is_help=True, help="Records in Weights & Biases.")
@@ -33,17 +33,15 @@ def doctor(
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer networks, shorter windows: minutes.")] = False,
     arch: Annotated[list[str] | None, typer.Option(help="Network; again for more.", show_default="four")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write bench.json and a figure there.")] = None,
-    records: Annotated[Path, typer.Option(help="Records, the first of which is multiplied.")] = PUBLISHED,
-    claims: ClaimsFile = CLAIMS,
+    out: Annotated[Path | None, typer.Option(help="Write the results there, as JSON.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Measure this machine in one run: ceilings, the reference loop, engines, runs side by side, starting."""
+    """Measure this machine in one run: ceilings, the reference loop, engines, runs side by side."""
     import json
 
     from app_repro.machine import bench, speed_table
 
-    results = bench.run(quick, arch or [], records, claims, out, lambda line: typer.echo(line, err=True))
+    results = bench.run(quick, arch or [], out, lambda line: typer.echo(line, err=True))
     typer.echo(json.dumps(results, indent=1) if as_json else speed_table.to_text(results))
 
 

@@ -6,8 +6,7 @@ doctor       all checks as findings with remedies (`app-repro doctor`)
 reference    the released training loop, plainly: what the bench compares with
 ceilings     the roofline of a device, measured
 trials       the cases of the bench, timed in turn
-starting     seconds of the commands that people wait for
-speed_table  the results of a bench as tables and a figure
+speed_table  the results of a bench as tables
 bench        all of it on this machine (`app-repro bench`)
 workspace    a folder in which DVC runs the pipeline
 demo         the pipeline on the embedded digits (`app-repro demo`)

@@ -15,7 +15,7 @@ import torch
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.execution.local import QUEUES
-from app_repro.machine import ceilings, gpus, speed_table, starting
+from app_repro.machine import ceilings, gpus
 from app_repro.machine.trials import Case, Lanes, Trial, attempted, free
 from app_repro.pruning import masks
 from app_repro.pruning.criteria import SCORE_BATCH
@@ -131,7 +131,7 @@ def measure_device(
     log: Callable[[str], None],
     save: Callable[[dict[str, Any]], None] = lambda results: None,
 ) -> dict[str, Any]:
-    """Ceilings and every case of the networks on one device, as plain values; "parts" and "starting" still empty.
+    """Ceilings and every case of the networks on one device, as plain values; "parts" is still empty.
 
     `save` is called with the results so far after each network, since the next one may not end.
     """
@@ -147,12 +147,11 @@ def measure_device(
         "cores": len(os.sched_getaffinity(0)),
         "save_every_seconds": SAVE_EVERY_SECONDS,
         "provenance": provenance.collect(about),
-        "notes": _notes(archs, device, quick),
+        "notes": missing_cases(archs, device, quick),
         "ceilings": {precision: asdict(value) for precision, value in limits.items()},
         "reference": [],
         "results": [],
         "parts": [],
-        "starting": [],
     }
     for arch in archs:
         for row in measure_network(arch, device, quick=quick, log=log):
@@ -162,8 +161,8 @@ def measure_device(
     return results
 
 
-def _notes(archs: list[str], device: str, quick: bool) -> list[str]:
-    """What is not measured here."""
+def missing_cases(archs: list[str], device: str, quick: bool) -> list[str]:
+    """A line for what cannot be measured here, and why."""
     compiled = any(case.engine == "compiled" for arch in archs for case in cases(arch, device, quick))
     missing = gpus.missing_compiler(device) if compiled else ""
     return [f"compiled: left out, {missing}"] if missing else []
@@ -177,13 +176,11 @@ def _share_of_roofline(row: dict[str, Any], device: str, limits: dict[str, ceili
     return {"share_of_roofline": row["samples_per_second"] / (limit * cores)}
 
 
-def run(
-    quick: bool, archs: list[str], records: Path, claims: Path, out: Path | None, log: Callable[[str], None]
-) -> dict[str, Any]:
-    """Bench this machine; the results as plain values, also saved to `out` (JSON and a figure) after each step.
+def run(quick: bool, archs: list[str], out: Path | None, log: Callable[[str], None]) -> dict[str, Any]:
+    """Bench this machine; the results as plain values, also saved to `out` as JSON after each step.
 
-    `archs`: the networks, none: four (quick: one). `records`, `claims`: what starting.measure times commands on.
-    Raises ParamsError for an unknown network, before anything is measured.
+    `archs`: the networks, none: four (quick: one). Raises ParamsError for an unknown network, before anything is
+    measured.
     """
     if unknown := [arch for arch in archs if arch not in ARCHITECTURES]:
         raise ParamsError(f"--arch {unknown[0]}{nearest_and_known(unknown[0], ARCHITECTURES)}")
@@ -197,9 +194,7 @@ def run(
         row, failed = attempted(lambda arch=arch: timings(arch, device))  # type: ignore[misc]
         results["parts"].append(row or {"arch": arch, "failed": failed})
         free()
-    _save(results, out)
-    results["starting"] = starting.measure(records, claims, quick=quick, log=log)
-    _save(results, out)
+        _save(results, out)
     return results
 
 
@@ -207,4 +202,3 @@ def _save(results: dict[str, Any], out: Path | None) -> None:
     if out:
         name = re.sub(r"[^a-z0-9.]+", "-", f"{results['device']} {results['cores']} cores".lower())
         files.write_text(out / f"{name}.json", json.dumps(results, indent=1) + "\n")
-        speed_table.draw(results, out, name)

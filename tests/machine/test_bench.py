@@ -3,22 +3,18 @@
 import json
 import multiprocessing
 import os
-import sys
+from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from app_repro.core.errors import DataError, ParamsError
-from app_repro.machine import bench, ceilings, gpus, speed_table, starting, trials
+from app_repro.core.errors import ParamsError
+from app_repro.machine import bench, ceilings, gpus, speed_table, trials
 from app_repro.machine.reference import Reference, as_the_library_comes
 from app_repro.machine.trials import Case
-from app_repro.records import record
-
-ROOT = Path(__file__).parents[2]
 
 
 def row(arch: str, kind: str, rate: float, ratio: float, **changes: Any) -> dict[str, Any]:
@@ -45,7 +41,6 @@ FOUND: dict[str, Any] = {
             "encode_seconds": 0.03,
         }
     ],
-    "starting": [{"what": "app-repro --help", "seconds": 0.337}],
 }
 
 
@@ -113,32 +108,16 @@ def test_the_roofline_counts_arithmetic_and_traffic_without_overlap() -> None:
     assert 1 / both == pytest.approx(1 / arithmetic + 1 / traffic)
 
 
-def test_records_are_multiplied_into_runs_of_their_own(tmp_path) -> None:
-    starting.multiply(ROOT / "data/published/demo", tmp_path, 3)
-    found = [record.read(path) for path in sorted(tmp_path.glob("*.json"))]
-    assert sorted(content["spec"]["seed"] for content in found) == [0, 1, 2]
-
-
-def test_records_are_multiplied_over_a_grid_as_a_report_would_meet_it(tmp_path) -> None:
-    starting.multiply(ROOT / "data/published/demo", tmp_path, 400)
-    found = [record.read(path) for path in sorted(tmp_path.glob("*.json"))]
-    cells = {(c["spec"]["dataset"], c["spec"]["arch"], c["protocol"]["name"], c["spec"]["method"]) for c in found}
-    assert len(found) == 400 and len(cells) == 58  # of 60, with seven seeds each
-    assert {content["spec"]["tau"] for content in found if content["spec"]["method"] == "dense"} == {None}
-    assert all(not content["protocol"]["departures"] for content in found)
-    assert len({json.dumps(record.numbers(content["megabatches"][-1])) for content in found}) == 1
-
-
-def test_tables_show_what_was_measured_beside_what_was_predicted() -> None:
+def test_tables_show_what_was_measured() -> None:
     lines = speed_table.speed_table(FOUND).splitlines()
     assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == (
-        ["resnet20s", "reference loop", "fp32", "1", "200", "1.00", "-", "-", "390"]
+        ["resnet20s", "reference loop", "fp32", "1", "200", "1.00", "-", "-"]
     )
     assert [cell.strip() for cell in lines[3].split("|")[1:-1]] == (
-        ["resnet20s", "eager", "fp32", "2", "500", "2.50", "44", "0.61", "660"]
+        ["resnet20s", "eager", "fp32", "2", "500", "2.50", "44", "0.61"]
     )
     text = speed_table.to_text(FOUND)
-    assert "a processor, 2 cores; ceilings: fp32: 0.09 TFLOP/s, 9 GB/s" in text and "0.34" in text and "0.02" in text
+    assert "a processor, 2 cores; ceilings: fp32: 0.09 TFLOP/s, 9 GB/s" in text and "0.02" in text
 
 
 FAILED = FOUND | {
@@ -150,7 +129,7 @@ FAILED = FOUND | {
 
 def test_tables_have_a_dash_for_what_failed_and_a_line_that_says_why() -> None:
     last = speed_table.speed_table(FAILED).splitlines()[-1]
-    assert [cell.strip() for cell in last.split("|")[1:-1]] == ["resnet50", "graph", "bf16", "4", *"-----"]
+    assert [cell.strip() for cell in last.split("|")[1:-1]] == ["resnet50", "graph", "bf16", "4", *"----"]
     assert speed_table.parts_table(FAILED).splitlines()[-1].count(" - ") == 5
     assert speed_table.notes(FAILED) == [
         "compiled: left out, no compiler here",
@@ -161,82 +140,69 @@ def test_tables_have_a_dash_for_what_failed_and_a_line_that_says_why() -> None:
     assert not speed_table.notes(FOUND)
 
 
-def test_the_figure_leaves_out_what_failed(tmp_path) -> None:
-    shown, without = (speed_table.draw(found, tmp_path / name)[1] for name, found in (("a", FAILED), ("b", FOUND)))
-    assert shown.read_bytes() == without.read_bytes()
-    nothing = FAILED | {"reference": [], "results": FAILED["results"][1:]}
-    assert speed_table.draw(nothing, tmp_path / "c") == []
+def test_a_case_without_a_ratio_has_a_dash_there() -> None:
     no_ratio = FOUND | {"results": [FOUND["results"][0] | {"ratio_to_reference": None}]}
-    assert speed_table.draw(no_ratio, tmp_path / "d")
     assert speed_table.speed_table(no_ratio).splitlines()[-1].split("|")[6].strip() == "-"
 
 
-def test_the_figure_is_written_twice_alike(tmp_path) -> None:
-    png, svg = speed_table.draw(FOUND, tmp_path / "a")
-    again = speed_table.draw(FOUND, tmp_path / "b")
-    assert png.read_bytes()[:4] == b"\x89PNG" and svg.read_bytes() == again[1].read_bytes()
+@pytest.fixture
+def measured(monkeypatch, tmp_path) -> Callable[..., dict[str, Any]]:
+    """Runs the bench with rows instead of measurements into tmp_path; the results, or what was saved of them."""
 
-
-def test_a_command_that_fails_is_a_row_without_seconds(tmp_path) -> None:
-    assert starting._row("no such thing", ["/no/such/command"], tmp_path)["seconds"] is None
-    found = starting._row("fails", [sys.executable, "-c", "raise SystemExit(1)"], tmp_path)
-    assert found == {"what": "fails", "seconds": None}
-    assert "failed" in speed_table.starting_table({"starting": [found]})
-
-
-def test_each_network_is_left_before_the_next_is_begun(tmp_path, monkeypatch) -> None:
-    def measure(arch: str, *_: Any, **__: Any) -> list[dict[str, Any]]:
+    def network(arch: str, *_: Any, **__: Any) -> list[dict[str, Any]]:
         if arch == "resnet50":
             raise KeyboardInterrupt
         return [row(arch, "reference", 100.0, 1.0), asdict(Case(arch, "engine")) | {"failed": "why"}]
 
-    monkeypatch.setattr(bench, "measure_network", measure)
+    def go(*archs: str) -> dict[str, Any]:
+        try:
+            return bench.run(True, list(archs), tmp_path, lambda line: None)
+        except KeyboardInterrupt:
+            (left,) = tmp_path.glob("*.json")
+            return dict(json.loads(left.read_text()))
+
+    monkeypatch.setattr(bench, "measure_network", network)
     monkeypatch.setattr(ceilings, "measure", lambda *_: ceilings.Ceilings(1.0, 1.0))
-    with pytest.raises(KeyboardInterrupt):
-        bench.run(True, ["resnet18", "resnet50"], tmp_path, tmp_path, tmp_path / "out", lambda line: None)
-    (left,) = (tmp_path / "out").glob("*.json")
-    found = json.loads(left.read_text())
-    assert [item["arch"] for item in found["reference"]] == ["resnet18"] and found["results"][0]["failed"] == "why"
-
-
-def test_what_was_measured_is_left_before_what_may_still_fail(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(bench, "measure_device", lambda *_, **__: FOUND | {"parts": [], "starting": []})
     monkeypatch.setattr(bench, "timings", lambda *_: FOUND["parts"][0])
-    with pytest.raises(DataError, match="none: no record to multiply"):
-        bench.run(True, [], tmp_path / "none", tmp_path / "claims.csv", tmp_path / "out", lambda line: None)
-    left = json.loads((tmp_path / "out" / "a-processor-2-cores.json").read_text())
-    assert left["results"] == FOUND["results"] and left["parts"] == FOUND["parts"]
+    return go
 
 
-def test_a_network_that_there_is_not_is_refused_before_anything_is_measured(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(bench, "measure_device", lambda *_, **__: pytest.fail("measured"))
-    with pytest.raises(ParamsError, match=r"--arch resnet19; did you mean 'resnet18'\? known: resnet18, "):
-        bench.run(True, ["resnet18", "resnet19"], tmp_path, tmp_path, None, lambda line: None)
+def test_each_network_is_saved_before_the_next_is_begun(measured) -> None:
+    left = measured("resnet18", "resnet50")
+    assert [item["arch"] for item in left["reference"]] == ["resnet18"] and left["results"][0]["failed"] == "why"
 
 
-def test_scoring_that_fails_is_a_row_too(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(bench, "measure_device", lambda *_, **__: FOUND | {"parts": [], "starting": []})
+def test_rates_are_saved_before_what_may_still_fail_and_what_fails_is_a_row(measured, monkeypatch) -> None:
     monkeypatch.setattr(bench, "timings", lambda *_: {}["no such"])
-    monkeypatch.setattr(starting, "measure", lambda *_, **__: [])
-    found = bench.run(True, ["resnet18"], tmp_path, tmp_path, None, lambda line: None)
-    assert found["parts"] == [{"arch": "resnet18", "failed": "KeyError: 'no such'"}]
+    assert measured("resnet18")["parts"] == [{"arch": "resnet18", "failed": "KeyError: 'no such'"}]
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench, "timings", interrupt)
+    assert [item["arch"] for item in measured("resnet20s")["reference"]] == ["resnet20s"]
 
 
-def test_compiling_is_left_out_with_a_note_where_it_cannot_work(monkeypatch) -> None:
-    monkeypatch.setattr(gpus, "missing_compiler", lambda device: "no compiler here: gcc")
-    assert bench._notes(["resnet18"], "cuda", quick=False) == ["compiled: left out, no compiler here: gcc"]
-    assert not bench._notes(["resnet18"], "cuda", quick=True) and not bench._notes(["resnet18"], "cpu", quick=False)
-    monkeypatch.setattr(gpus, "missing_compiler", lambda device: "")
-    assert not bench._notes(["resnet18"], "cuda", quick=False)
+def test_a_network_that_there_is_not_is_refused_before_anything_is_measured(measured, tmp_path) -> None:
+    with pytest.raises(ParamsError, match="--arch resnet19"):
+        measured("resnet18", "resnet19")
+    assert not list(tmp_path.iterdir())
 
 
-def test_queues_to_the_gpu_are_set_before_cuda_is_asked_for(tmp_path, monkeypatch) -> None:
+def test_compiling_is_left_out_with_a_note_where_it_cannot_work(measured, monkeypatch) -> None:
+    monkeypatch.setattr(gpus, "missing_compiler", lambda device: "no compiler here")
+    for quick, missing in ((False, ["compiled: left out, no compiler here"]), (True, [])):
+        assert bench.missing_cases(["resnet18"], "cuda", quick) == missing
+    assert measured("resnet18")["notes"] == []
+
+
+def test_queues_to_the_gpu_are_set_before_cuda_is_asked_for(measured, monkeypatch) -> None:
     monkeypatch.setenv("CUDA_DEVICE_MAX_CONNECTIONS", "")  # so that it is taken away again
     monkeypatch.delenv("CUDA_DEVICE_MAX_CONNECTIONS")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(seen.append(dict(os.environ))))
-    monkeypatch.setattr(bench, "measure_device", lambda *_, **__: FOUND | {"parts": [], "starting": []})
-    monkeypatch.setattr(bench, "timings", lambda *_: FOUND["parts"][0])
-    seen: list[dict[str, str]] = []
-    with pytest.raises(DataError):
-        bench.run(True, [], tmp_path / "none", tmp_path / "claims.csv", None, lambda line: None)
-    assert seen[0]["CUDA_DEVICE_MAX_CONNECTIONS"] == "32"
+    seen: list[str | None] = []
+    asked = torch.cuda.is_available
+    monkeypatch.setattr(
+        torch.cuda, "is_available", lambda: seen.append(os.environ.get("CUDA_DEVICE_MAX_CONNECTIONS")) or asked()
+    )
+    measured("resnet18")
+    assert seen[0] == "32"
