@@ -9,6 +9,11 @@ class AppReproError(Exception):
 
     exit_code = 2
 
+    def __init__(self, text: str, *, key: str = "", kind: str = "") -> None:
+        """key: the setting, file or name that it is about; kind: a word or two for what is wrong with it."""
+        super().__init__(text)
+        self.key, self.kind = key, kind
+
 
 class ParamsError(AppReproError):
     """A setting that cannot be used: unknown key, wrong type, out of range."""

@@ -1,8 +1,7 @@
 """Data sets: fetched, checked, decoded to arrays, and their training images cut into a stream of megabatches.
 
 - sets.py: each data set, one entry of plain values; the only file that other rooms may import whatever their level.
-- pace.py: hangs up on a server that trickles.
-- download.py: one file over https, resumable, checked before it gets its name.
+- download.py: one file over https, checked before it gets its name.
 - archives.py: tar and zip archives, unpacked member by member.
 - images.py: image files in class folders, found in a fixed order and decoded.
 - cifar.py: the official CIFAR archives, whose pickles may hold arrays only.

@@ -15,9 +15,10 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError, ParamsError
 from app_repro.data import sets, sources
+from app_repro.data.download import Progress
 from app_repro.data.npy import statistics, write_blocks
 from app_repro.data.sets import Augmentation
-from app_repro.data.sources import Content, Progress, Request
+from app_repro.data.sources import Content, Request
 
 _FORMAT = 1  # of meta.json
 

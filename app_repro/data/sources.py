@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,8 @@ from app_repro.core.files import digest, file_digest
 from app_repro.core.paths import PACKAGE
 from app_repro.data import cifar, images, sets
 from app_repro.data.archives import extract
-from app_repro.data.download import download, shown_url
+from app_repro.data.download import Progress, download, shown_url
 from app_repro.data.imagenet import synset_folders
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, and how many bytes or images of how many are; 0 where the total is not known."""
 
 Subset = tuple[np.ndarray, Iterator[np.ndarray]]
 """The training or test images: labels (N,) int64, and blocks (n, H, W, C) uint8, decoded as they are asked for."""

@@ -27,10 +27,6 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.ranges.append(self.headers.get("Range"))  # type: ignore[attr-defined]
         name = self.path.split("?")[0].strip("/")
-        if name == "slow-head":
-            with contextlib.suppress(OSError):
-                self.trickle(b"HTTP/1.1 200 OK\r\nX-Padding: " + bytes(200))
-            return
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").split("-")[0])
         if name in ("http", "elsewhere"):
             self.send_response(302)
@@ -38,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", target)
             self.end_headers()
             return
-        if name == "missing" or start > len(CONTENT):
+        if name == "missing" or start >= len(CONTENT):
             self.send_error(404 if name == "missing" else 416)
             return
         if name == "no-range":
@@ -49,25 +45,13 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}")
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
-        if name in ("good", "short", "stall"):
-            self.send_header("ETag", '"one"')
-        self.send_header("Content-Type", "text/html" if name == "page" else "application/gzip")
         if name != "unannounced":
             self.send_header("Content-Length", str(len(CONTENT) - start))
         self.end_headers()
-        body = b"  <!DOCTYPE html>".ljust(len(CONTENT)) if name == "hidden-page" else CONTENT[start:]
         with contextlib.suppress(OSError):  # the client may have hung up already
-            self.wfile.write(body[: {"short": 50_000, "stall": 50_000, "trickle": 0}.get(name, len(body))])
+            self.wfile.write(CONTENT[start:][: 50_000 if name in ("short", "stall") else None])
             if name == "stall":
                 time.sleep(1.5)
-            if name == "trickle":
-                self.trickle(body)
-
-    def trickle(self, content: bytes) -> None:
-        """A byte now and then, until the client hangs up."""
-        for byte in content[:200]:
-            self.wfile.write(bytes([byte]))
-            time.sleep(0.05)
 
     def log_message(self, *args: object) -> None:
         pass
@@ -133,46 +117,33 @@ def test_a_file_arrives_whole_with_progress(name: str, site: Site) -> None:
 
 @pytest.mark.promise
 @pytest.mark.parametrize(
-    ("name", "options", "why"),
+    ("name", "options", "kind"),
     [
-        ("http", {}, "only https"),
-        ("missing", {}, "HTTP 404"),
-        ("page", {}, "HTML page"),
-        ("hidden-page", {}, "HTML page"),
-        ("good", {"digest": "md5:" + "0" * 32}, "expected 0000"),
-        ("good", {"max_bytes": 1000}, "102400 bytes, more than the 1000"),
-        ("unannounced", {"max_bytes": 1000}, "more than the 1000"),
+        ("http", {}, "not https"),
+        ("missing", {}, "status"),
+        ("good", {"digest": "md5:" + "0" * 32}, "digest"),
+        ("good", {"max_bytes": 1000}, "size"),
+        ("unannounced", {"max_bytes": 1000}, "size"),
+        ("short", {}, "short"),
+        ("stall", {"timeout": 0.5}, "timeout"),
     ],
 )
-def test_what_cannot_be_used_leaves_nothing(name: str, options: dict[str, object], why: str, site: Site) -> None:
-    with pytest.raises(DataError, match=why) as caught:
+def test_what_cannot_be_used_leaves_nothing(name: str, options: dict[str, object], kind: str, site: Site) -> None:
+    with pytest.raises(DataError) as caught:
         site.get(name, **options)
-    assert site.files() == set()
+    assert caught.value.kind == kind and site.files() == set()
     assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
 
 
 @pytest.mark.promise
-@pytest.mark.parametrize(("name", "why"), [("short", "ends after 50000 of 102400"), ("stall", "no data for 0.5 s")])
-def test_an_interrupted_download_is_resumed(name: str, why: str, site: Site) -> None:
-    with pytest.raises(DataError, match=why):
-        site.get(name, timeout=0.5)
-    assert site.files() == {"a.tar.gz.part", "a.tar.gz.part.version"}
+@pytest.mark.parametrize("name", ["short", "stall"])
+def test_an_interrupted_download_is_resumed_where_its_digest_is_known(name: str, site: Site) -> None:
+    with pytest.raises(DataError):
+        site.get(name, timeout=0.5, digest=DIGEST)
+    assert site.files() == {"a.tar.gz.part"}
     site.get("good", digest=DIGEST)
     assert site.ranges == [None, "bytes=50000-"]
     assert site.target.read_bytes() == CONTENT and site.files() == {"a.tar.gz"}
-
-
-@pytest.mark.promise
-@pytest.mark.parametrize("name", ["trickle", "slow-head"])
-def test_a_server_that_trickles_is_left_although_it_never_stalls(name: str, site: Site) -> None:
-    with pytest.raises(DataError, match=r"less than 1024 bytes/s for 0.5 s; run again, or give a mirror") as caught:
-        site.get(name, timeout=0.5)
-    assert site.files() == set() and "\n" not in str(caught.value)
-
-
-def test_as_slow_as_is_admitted_is_no_error(site: Site) -> None:
-    site.get("good", digest=DIGEST, timeout=5, min_rate=len(CONTENT) / 5)
-    assert site.target.read_bytes() == CONTENT
 
 
 @pytest.mark.promise
@@ -186,18 +157,19 @@ def test_a_server_that_does_not_resume_starts_again(name: str, site: Site) -> No
 @pytest.mark.promise
 def test_a_resumed_part_of_another_file_is_refused_whole(site: Site) -> None:
     site.part.write_bytes(b"old" * 99)
-    with pytest.raises(DataError, match=r"expected [0-9a-f]{32}; it was removed, give a mirror") as caught:
+    with pytest.raises(DataError) as caught:
         site.get("good", digest=DIGEST)
-    assert site.ranges == ["bytes=297-"] and site.files() == set() and "\n" not in str(caught.value)
+    assert caught.value.kind == "digest" and site.ranges == ["bytes=297-"] and site.files() == set()
 
 
-def test_a_part_longer_than_the_file_is_dropped(site: Site) -> None:
-    site.part.write_bytes(bytes(len(CONTENT) + 1))
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_part_as_long_as_the_file_or_longer_is_dropped(more: int, site: Site) -> None:
+    site.part.write_bytes(bytes(len(CONTENT) + more))
     site.get("good", digest=DIGEST)
-    assert site.ranges == [f"bytes={len(CONTENT) + 1}-", None] and site.target.read_bytes() == CONTENT
+    assert site.ranges == [f"bytes={len(CONTENT) + more}-", None] and site.target.read_bytes() == CONTENT
 
 
-def test_a_part_of_unknown_origin_is_not_continued(site: Site) -> None:
+def test_a_part_of_a_file_of_unknown_digest_is_not_continued(site: Site) -> None:
     site.part.write_bytes(b"old" * 99)
     site.get("good")
     assert site.ranges == [None] and site.target.read_bytes() == CONTENT
@@ -207,15 +179,16 @@ def test_an_unknown_certificate_and_a_closed_port_are_one_line(site: Site) -> No
     site.context = ssl.create_default_context()
     with pytest.raises(DataError, match="certificate"):
         site.get("good")
-    with pytest.raises(DataError, match=r"refused|No route|unreachable"):
+    with pytest.raises(DataError) as caught:
         download("https://127.0.0.1:9/a", site.target, timeout=2)
-    assert site.files() == set()
+    assert caught.value.kind == "connection" and site.files() == set()
 
 
 def test_only_https_is_asked(tmp_path: Path) -> None:
     for url in ("http://127.0.0.1/a", "ftp://127.0.0.1/a", "file:///etc/passwd"):
-        with pytest.raises(DataError, match="only https"):
+        with pytest.raises(DataError) as caught:
             download(url, tmp_path / "a")
+        assert caught.value.kind == "not https"
     assert list(tmp_path.iterdir()) == []
 
 
