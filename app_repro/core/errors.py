@@ -71,3 +71,8 @@ def nearest_and_known(word: str, known: Iterable[str], shown: str | None = None)
     """`; did you mean 'x'? known: x, y`, or `; known: x, y` where none is near; `shown` stands for the known names."""
     names = list(known)
     return f"{nearest(word, names) or ';'} known: {', '.join(names) if shown is None else shown}"
+
+
+def one_line(error: BaseException, most: int = 200) -> str:
+    """What an error of a library says, on one line of at most `most` characters; its type where it says nothing."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from app_repro.core.errors import DataError
+from app_repro.core.errors import DataError, one_line
 
 _TEN, _HUNDRED = "cifar-10-batches-py", "cifar-100-python"
 
@@ -61,8 +61,7 @@ def unpickle(path: Path) -> Any:
     except DataError as error:
         raise DataError(f"{path.name}: {error}") from None
     except Exception as error:  # a damaged pickle can raise anything
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path.name}: not a pickle of arrays ({why}); get the archive again") from error
+        raise DataError(f"{path.name}: not a pickle of arrays ({one_line(error)}); get the archive again") from error
 
 
 class _ArraysOnly(pickle.Unpickler):

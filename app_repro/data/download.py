@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app_repro.core.errors import DataError
+from app_repro.core.errors import DataError, one_line
 from app_repro.core.files import disk_full_as_error, file_digest
 
 _BLOCK = 1 << 18  # bytes
@@ -58,7 +58,7 @@ def download(
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         is_late = isinstance(reason, TimeoutError)
-        what = f"no data for {timeout:g} s" if is_late else " ".join(str(reason).split())
+        what = f"no data for {timeout:g} s" if is_late else one_line(reason)
         raise DataError(
             f"{shown}: {what}; run again, or {mirror}", kind="timeout" if is_late else "connection"
         ) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app_repro.core.errors import DataError
+from app_repro.core.errors import DataError, one_line
 from app_repro.core.files import canonical, digest
 
 MAX_PIXELS = 1 << 26  # of one image; a larger one is a bomb or a mistake
@@ -102,7 +102,7 @@ def decode(path: Path, size: int | None = None) -> np.ndarray:
     except DataError as error:
         raise DataError(f"{path.name}: {error}") from None
     except Exception as error:  # decoders raise anything on damaged files
-        why = "not an image" if isinstance(error, Image.UnidentifiedImageError) else " ".join(str(error).split())
+        why = "not an image" if isinstance(error, Image.UnidentifiedImageError) else one_line(error)
         raise DataError(f"{path.name}: cannot be used ({why}); replace or remove it") from error
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from app_repro.core.errors import AppReproError
+from app_repro.core.errors import AppReproError, one_line
 from app_repro.core.paths import RAW, store_at
 from app_repro.machine import checks
 from app_repro.machine.checks import Answer, Subject
@@ -40,8 +40,7 @@ def examine(subject: Subject, only: Sequence[str] = ()) -> list[Finding]:
             finding, _, remedy = str(error).partition("; ")
             state = "fail" if name == "settings" else "warn"
         except Exception as error:  # one broken corner of a machine must not hide the rest
-            what = " ".join(str(error).split())[:160]
-            state, finding, remedy = "warn", f"{type(error).__name__}: {what}", "look at it by hand"
+            state, finding, remedy = "warn", f"{type(error).__name__}: {one_line(error, 160)}", "look at it by hand"
         findings.append(Finding(name, state, finding, remedy))
     return findings
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from app_repro.core.errors import one_line
 from app_repro.machine.checks import Answer
 from app_repro.training.determinism import configure
 
@@ -104,8 +105,7 @@ def kernels(device: str) -> Answer:
             if not torch.equal(_step(name), _step(name)):
                 return "fail", f"{name}: two equal steps differ", "results of this machine will not repeat; report it"
         except RuntimeError as error:
-            what = " ".join(str(error).split())[:120]
-            return "fail", f"{name}: {what}", "start with CUBLAS_WORKSPACE_CONFIG=:4096:8"
+            return "fail", f"{name}: {one_line(error, 120)}", "start with CUBLAS_WORKSPACE_CONFIG=:4096:8"
     return "ok", f"two equal steps on {', '.join(devices)}: equal bits", ""
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import torch
 
+from app_repro.core.errors import one_line
 from app_repro.data.sets import Augmentation
 from app_repro.machine.reference import Reference
 from app_repro.training import networks
@@ -176,7 +177,7 @@ def attempted(work: Callable[[], T]) -> tuple[T | None, str]:
     try:
         return work(), ""
     except Exception as error:
-        return None, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return None, f"{type(error).__name__}: {one_line(error)}"
 
 
 def free() -> None:

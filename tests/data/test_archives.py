@@ -61,30 +61,30 @@ def cut_at_a_member() -> bytes:
 GOOD = entry("good.txt")
 EVIL = Path("/tmp/app-repro-evil")
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
-    "parent": (lambda: tar_bytes(GOOD, entry("../evil")), "relative name"),
-    "parent inside": (lambda: tar_bytes(GOOD, entry("a/../../evil")), "relative name"),
-    "absolute": (lambda: tar_bytes(GOOD, entry(str(EVIL))), "relative name"),
-    "symlink out": (lambda: tar_bytes(GOOD, tar_link("link", "/etc/passwd")), "a link"),
-    "hardlink out": (lambda: tar_bytes(GOOD, tar_link("link", "/etc/passwd", tarfile.LNKTYPE)), "a link"),
-    "chain": (lambda: tar_bytes(tar_link("a", "."), tar_link("a/b", ".."), entry("a/b/evil")), "a link"),
-    "device": (lambda: tar_bytes(GOOD, entry("null", b"", type=tarfile.CHRTYPE, devmajor=1, devminor=3)), "device"),
-    "pipe": (lambda: tar_bytes(GOOD, entry("pipe", b"", type=tarfile.FIFOTYPE)), "pipe"),
+    "parent": (lambda: tar_bytes(GOOD, entry("../evil")), "name"),
+    "parent inside": (lambda: tar_bytes(GOOD, entry("a/../../evil")), "name"),
+    "absolute": (lambda: tar_bytes(GOOD, entry(str(EVIL))), "name"),
+    "symlink out": (lambda: tar_bytes(GOOD, tar_link("link", "/etc/passwd")), "type"),
+    "hardlink out": (lambda: tar_bytes(GOOD, tar_link("link", "/etc/passwd", tarfile.LNKTYPE)), "type"),
+    "chain": (lambda: tar_bytes(tar_link("a", "."), tar_link("a/b", ".."), entry("a/b/evil")), "type"),
+    "device": (lambda: tar_bytes(GOOD, entry("null", b"", type=tarfile.CHRTYPE, devmajor=1, devminor=3)), "type"),
+    "pipe": (lambda: tar_bytes(GOOD, entry("pipe", b"", type=tarfile.FIFOTYPE)), "type"),
     "setuid": (lambda: tar_bytes(GOOD, entry("tool", mode=0o4755)), "setuid"),
-    "newline": (lambda: tar_bytes(GOOD, entry("a\nb")), "relative name"),
-    "backslash": (lambda: tar_bytes(GOOD, entry("..\\evil")), "relative name"),
-    "twice": (lambda: tar_bytes(GOOD, entry("./good.txt", b"other")), "comes twice"),
-    "file as folder": (lambda: tar_bytes(GOOD, entry("good.txt/below")), "cannot be unpacked"),
-    "zip parent": (lambda: zip_bytes(("good.txt", b"x"), ("../evil", b"x")), "relative name"),
-    "zip symlink": (zip_symlink, "a link"),
-    "zip bomb": (lambda: zip_bytes(("zeros", bytes(16 << 20))), "bomb"),
-    "ratio bomb": (lambda: lzma.compress(tar_bytes(GOOD, entry("zeros", bytes(16 << 20)))), "bomb"),
-    "header bomb": (lambda: gzip.compress(tar_bytes(entry("a" * (2 << 20)))), "header"),
-    "cut tar": (cut_at_a_member, "truncated"),
-    "cut xz": (lambda: lzma.compress(tar_bytes(GOOD, entry("noise", os.urandom(9999))))[:5000], "truncated"),
+    "newline": (lambda: tar_bytes(GOOD, entry("a\nb")), "name"),
+    "backslash": (lambda: tar_bytes(GOOD, entry("..\\evil")), "name"),
+    "twice": (lambda: tar_bytes(GOOD, entry("./good.txt", b"other")), "twice"),
+    "file as folder": (lambda: tar_bytes(GOOD, entry("good.txt/below")), "odd"),
+    "zip parent": (lambda: zip_bytes(("good.txt", b"x"), ("../evil", b"x")), "name"),
+    "zip symlink": (zip_symlink, "type"),
+    "zip bomb": (lambda: zip_bytes(("zeros", bytes(16 << 20))), "size"),
+    "ratio bomb": (lambda: lzma.compress(tar_bytes(GOOD, entry("zeros", bytes(16 << 20)))), "size"),
+    "header bomb": (lambda: gzip.compress(tar_bytes(entry("a" * (2 << 20)))), "size"),
+    "cut tar": (cut_at_a_member, "damaged"),
+    "cut xz": (lambda: lzma.compress(tar_bytes(GOOD, entry("noise", os.urandom(9999))))[:5000], "damaged"),
     "garbled gzip": (lambda: gzip.compress(tar_bytes(GOOD))[:-8] + bytes(8), "damaged"),
-    "cut zip": (lambda: zip_bytes(("a", b"x"))[:30], "truncated"),
-    "page": (lambda: b"<html>not found</html>" * 99, "not an archive"),
-    "empty": (lambda: b"", "not an archive"),
+    "cut zip": (lambda: zip_bytes(("a", b"x"))[:30], "damaged"),
+    "page": (lambda: b"<html>not found</html>" * 99, "damaged"),
+    "empty": (lambda: b"", "damaged"),
 }
 
 
@@ -95,9 +95,9 @@ def test_a_hostile_archive_is_refused_in_one_line_and_nothing_is_left(kind: str,
     archive = tmp_path / "box" / "given.tar"
     archive.parent.mkdir()
     archive.write_bytes(content())
-    with pytest.raises(DataError, match=why) as caught:
+    with pytest.raises(DataError) as caught:
         archives.extract(archive, tmp_path / "box" / "unpacked")
-    assert str(caught.value).startswith("given.tar: ") and "\n" not in str(caught.value)
+    assert caught.value.kind == why and str(caught.value).startswith("given.tar: ") and "\n" not in str(caught.value)
     assert list(tmp_path.rglob("*")) == [archive.parent, archive] and not EVIL.exists()
 
 
@@ -108,9 +108,9 @@ def test_a_hostile_archive_is_refused_in_one_line_and_nothing_is_left(kind: str,
 )
 def test_limits_hold(limit: dict[str, int], packed: bytes, tmp_path: Path) -> None:
     (tmp_path / "given").write_bytes(packed)
-    with pytest.raises(DataError, match="more than"):
+    with pytest.raises(DataError) as caught:
         archives.extract(tmp_path / "given", tmp_path / "unpacked", **limit)  # type: ignore[arg-type]
-    assert not (tmp_path / "unpacked").exists()
+    assert caught.value.kind == "size" and not (tmp_path / "unpacked").exists()
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
