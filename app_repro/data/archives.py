@@ -37,7 +37,7 @@ def extract(
 
     Only regular files and folders with plain relative names are admitted; owners, modes and times are not taken over.
     max_bytes: unpacked size; max_ratio: unpacked over packed size, above 8 MiB. Progress is in packed bytes.
-    Raises DiskFullError, or DataError of `kind` "name", "type", "setuid", "twice" (hostile), "size" (too large, a bomb),
+    Raises DiskFullError, or DataError of `kind` "name", "type", "setuid", "twice" (hostile), "size" (or a bomb),
     "damaged" (truncated, no archive) or "odd" (what the readers cannot do); `folder` is then gone again.
     """
     packed = archive.stat().st_size
