@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app_repro.config import reading
 from app_repro.config.methods import nominal_density, prunes
@@ -43,10 +43,7 @@ class _FileOnly(BaseModel):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     workers: Annotated[int, Field(ge=1, le=1024)] | None
     variants: list[dict[str, Any]] | None
-    # YAML 1.1 reads the bare word off as false
-    tracking: Annotated[Literal["off", "offline", "online"], BeforeValidator(lambda v: "off" if v is False else v)] = (
-        "off"
-    )
+    tracking: Literal["off", "offline", "online"] = "off"
 
 
 _NOT_IN_FILE = {"data_digest", "augmentation"}

@@ -1,38 +1,86 @@
 """Settings as people write them: params.yaml, and "key=value" words of the command line and of claims."""
 
-import re
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
-from app_repro.core.errors import ParamsError
+from app_repro.core.errors import ParamsError, one_line
 
 MAX_PARAMS_BYTES = 100_000
 MAX_DEPTH = 10
-"""Levels of lists and mappings in each other; PyYAML takes seconds to find that it cannot go on for thousands."""
-_UNREADABLE = (yaml.YAMLError, ValueError, RecursionError, TypeError, LookupError, AttributeError)
-"""What PyYAML raises at text that is no YAML, or at a tag or key that its constructors do not expect."""
+"""Levels of lists and mappings in each other."""
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Settings of a params file as they stand, not validated. Raises ParamsError where it is not readable."""
+    """Settings of a params file as they stand, not validated.
+
+    Raises ParamsError of `kind` "missing", "size", "empty" (no settings in it), or one of from_yaml.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_PARAMS_BYTES + 1)  # no more, whatever size a device or a pipe gives itself
-        if len(raw) > MAX_PARAMS_BYTES:
-            raise ParamsError(f"{path}: larger than {MAX_PARAMS_BYTES} bytes: not a params file")
-        content = yaml.load(raw.decode("utf-8-sig"), _StrictLoader)  # noqa: S506 (a SafeLoader)
+        text = raw.decode("utf-8-sig")
     except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file; run from the project's folder, or name one with --params") from None
-    except ParamsError as error:
-        raise ParamsError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
-    except (*_UNREADABLE, OSError) as error:
-        raise ParamsError(f"{path}: not readable as YAML: {' '.join(str(error).split())[:200]}") from None
+        raise ParamsError(
+            f"{path}: no such file; run from the project's folder, or name one with --params", kind="missing"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path}: not readable as YAML: {one_line(error)}", kind="yaml") from None
+    if len(raw) > MAX_PARAMS_BYTES:
+        raise ParamsError(f"{path}: larger than {MAX_PARAMS_BYTES} bytes: not a params file", kind="size")
+    content = from_yaml(text, str(path))
     if not isinstance(content, dict):
-        raise ParamsError(f"{path}: no settings in it; `app-repro preset short` shows every key")
+        raise ParamsError(f"{path}: no settings in it; `app-repro preset short` shows every key", kind="empty")
     return content
+
+
+def from_yaml(text: str, where: str) -> Any:
+    """Plain values of a YAML 1.2 text, read as DVC reads it, but without aliases, merge keys and deep nesting.
+
+    Raises ParamsError, which begins with `where` and names the line, of `kind` "yaml" (not readable), "double key",
+    "alias" or "nesting".
+    """
+    parser = YAML(typ="safe", pure=True)
+    try:
+        _refuse_what_expands(parser.parse(text), where)
+        return parser.load(text)
+    except ParamsError:
+        raise
+    except DuplicateKeyError as error:
+        raise ParamsError(f"{where}: {_problem(error)}; give it once", kind="double key") from None
+    except Exception as error:  # anything, at a tag or key that ruamel's constructors do not expect
+        what = _problem(error) if isinstance(error, MarkedYAMLError) else one_line(error)
+        raise ParamsError(f"{where}: not readable as YAML: {what}", kind="yaml") from None
+
+
+def _problem(error: MarkedYAMLError) -> str:
+    line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+    return one_line(ValueError(error.problem)) + line
+
+
+def _refuse_what_expands(events: Iterable[Any], where: str) -> None:
+    """Raises ParamsError for aliases, which can expand without bound, merge keys, and nesting beyond MAX_DEPTH."""
+    depth = 0
+    for event in events:
+        line = event.start_mark.line + 1
+        if isinstance(event, AliasEvent) or (isinstance(event, ScalarEvent) and event.value == "<<"):
+            what = f"aliases and merge keys are not allowed (line {line}); write the value out"
+            raise ParamsError(f"{where}: {what}", kind="alias")
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            what = f"nested more than {MAX_DEPTH} levels deep (line {line}); no setting is"
+            raise ParamsError(f"{where}: {what}", kind="nesting")
+
+
+def to_yaml(settings: Mapping[str, Any]) -> str:
+    """A params file of `settings`: one line per key, whose value is written as JSON, which is YAML, too."""
+    return "".join(f"{key}: {json.dumps(value)}\n" for key, value in settings.items())
 
 
 def settings_from_words(words: Iterable[str], option: str = "", separator: str = "") -> dict[str, Any]:
@@ -52,55 +100,12 @@ def settings_from_words(words: Iterable[str], option: str = "", separator: str =
         if key in settings:
             example = f"seed=1{separator}2" if separator else "'seed=[1, 2]'"
             raise ParamsError(f"{lead}{key[:80]}: given twice; a list is an axis, as in {lead}{example}")
-        values = [_value(item, f"{lead}{key[:80]}") for item in texts]
+        values = [from_yaml(item, f"{lead}{key[:80]}") for item in texts]
         settings[key] = values if len(values) > 1 else values[0]
     return settings
-
-
-def _value(text: str, where: str) -> Any:
-    try:
-        return yaml.load(text, _StrictLoader)  # noqa: S506 (a SafeLoader)
-    except ParamsError as error:
-        raise ParamsError(f"{where}: {error}") from None
-    except _UNREADABLE:
-        raise ParamsError(f"{where}: {shortened(text)} is not readable as YAML") from None
 
 
 def shortened(value: Any) -> str:
     """`value` as it stands in a message: at most 60 letters of its repr."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML without keys given twice, merge keys, deep nesting, or aliases (which can expand without bound)."""
-
-    depth = 0
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            line = key_node.start_mark.line + 1
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                raise ParamsError(f"the merge key '<<' is not allowed (line {line}); write the settings out")
-            if key_node.value in seen:
-                raise ParamsError(f"key {shortened(key_node.value)} is given twice (line {line})")
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise ParamsError("aliases are not allowed; write the value out")
-        if self.depth == MAX_DEPTH:
-            raise ParamsError(f"nested more than {MAX_DEPTH} levels deep; no setting is")
-        self.depth += 1
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self.depth -= 1
-
-
-# 1e-5 is a number in YAML 1.2, by which DVC reads and writes this file; PyYAML, of version 1.1, wants 1.0e-5
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"), list("-+0123456789")
-)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tabulate import tabulate
 
-from app_repro.config import presets
+from app_repro.config import grid, presets, reading
 from app_repro.core.paths import PARAMS, REPORT
 from app_repro.machine import workspace
 
@@ -46,14 +45,13 @@ def prepare(folder: Path, settings: Sequence[str]) -> None:
     params = demo_params(settings)
     origin = workspace.project()
     workspace.fill(folder, origin)
-    (folder / PARAMS).write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    (folder / PARAMS).write_text(reading.to_yaml(params), encoding="utf-8")
 
 
 def demo_params(settings: Sequence[str]) -> dict[str, Any]:
     """The demo preset with `settings` (key=value) replaced, validated. Raises ParamsError."""
-    from app_repro.config.grid import parse
-    from app_repro.config.reading import settings_from_words
-
-    params = presets.preset("demo") | {"device": "auto", "workers": None} | settings_from_words(settings, "--set")
-    parse(params, "demo")
+    params = (
+        presets.preset("demo") | {"device": "auto", "workers": None} | reading.settings_from_words(settings, "--set")
+    )
+    grid.parse(params, "demo")
     return params

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from tiny import CPU, dataset, spec_of
 from workbench import app_repro, prepared, settings, workspace
 
@@ -275,7 +274,7 @@ def test_no_process_outlives_a_command_that_is_killed(tmp_path) -> None:
 
 
 def test_a_data_set_that_is_not_there_is_named(tmp_path) -> None:
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings()))
+    (tmp_path / "params.yaml").write_text(reading.to_yaml(settings()))
     with pytest.raises(DataError, match="cifar10"):
         masks_only.audit_of_params(tmp_path / "params.yaml", tmp_path, {"dataset": "cifar10"}, [], 10)
 

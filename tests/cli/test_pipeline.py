@@ -2,11 +2,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 from workbench import settings
 
 from app_repro.cli import pipeline
+from app_repro.config import reading
 from app_repro.core.errors import DataError, IntegrityError
 
 COMMANDS = ["fetch", "split", "run", "report", "verify", "audit", "demo", "preset", "plan", "runs", "doctor", "wandb"]
@@ -72,7 +72,7 @@ def test_presets_print_as_flags_and_a_wrong_name_offers_the_nearest(monkeypatch,
 def test_a_grid_is_fetched_split_run_and_listed_in_one_process(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("APP_REPRO_STORE", raising=False)
-    Path("params.yaml").write_text(yaml.safe_dump(settings(method="dense")))
+    Path("params.yaml").write_text(reading.to_yaml(settings(method="dense")))
 
     def printed(command: str) -> str:
         result = CliRunner().invoke(pipeline.app, [command])

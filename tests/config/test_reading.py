@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from dvc.utils.serialize import parse_yaml
 
-from app_repro.config import grid, reading
+from app_repro.config import grid, presets, reading
 from app_repro.core.errors import ParamsError
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
@@ -20,12 +21,13 @@ def edited(key: str, value: str) -> bytes:
     return text.encode()
 
 
-def refusal_of_file(path: Path, content: bytes) -> str:
+def refusal_of_file(path: Path, content: bytes) -> ParamsError:
     path.write_bytes(content)
     with pytest.raises(ParamsError) as caught:
         grid.load(path)
-    assert "\n" not in str(caught.value) and str(caught.value).startswith(f"{path}: ")
-    return str(caught.value).removeprefix(f"{path}: ")
+    text = str(caught.value)
+    assert "\n" not in text and text.startswith(f"{path}: ") and len(text) < 1000
+    return caught.value
 
 
 def test_a_byte_order_mark_is_no_harm(tmp_path) -> None:
@@ -33,58 +35,78 @@ def test_a_byte_order_mark_is_no_harm(tmp_path) -> None:
     assert grid.load(tmp_path / "params.yaml") == grid.load(COMMITTED)
 
 
-@pytest.mark.parametrize(("text", "value"), [("1e-5", 1e-5), ("+1E-05", 1e-5), ("1.e0", 1.0), ("1.0e-05", 1e-5)])
-def test_a_number_is_read_as_dvc_reads_and_writes_it(tmp_path, text, value) -> None:
-    (tmp_path / "params.yaml").write_bytes(edited("lr", text))
-    assert {cell.lr for cell in grid.load(tmp_path / "params.yaml").specs} == {value}
-    assert reading.settings_from_words([f"lr={text}"]) == {"lr": value}
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        *(("lr", text, 1e-5) for text in ("1e-5", "+1E-05", "1.0e-05")),
+        ("lr", "1.e0", 1.0),
+        ("sb", "010", 10),
+        ("tracking", "off", "off"),
+    ],
+)
+def test_a_value_is_read_as_dvc_reads_it(tmp_path, key, text, value) -> None:
+    (tmp_path / "params.yaml").write_bytes(edited(key, text))
+    assert reading.read(tmp_path / "params.yaml")[key] == value == reading.settings_from_words([f"{key}={text}"])[key]
+    assert parse_yaml((tmp_path / "params.yaml").read_text(), "")[key] == value
+    grid.load(tmp_path / "params.yaml")
 
 
 def test_a_device_without_end_is_read_no_further_than_a_params_file_goes() -> None:
-    with pytest.raises(ParamsError, match=r"^/dev/zero: larger than 100000 bytes"):
+    with pytest.raises(ParamsError) as caught:
         grid.load(Path("/dev/zero"))
+    assert caught.value.kind == "size"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        *((content, "empty") for content in (b"", b"# nothing\n", b"- dataset\n- arch\n", b"cifar10")),
+        *((content, "yaml") for content in (b"\xff\xfe\x00", b"a: \x00", b"a: 1\n---\nb: 2\n", b"dataset: 'cifar10")),
+        (b"dataset: [cifar10\narch: x", "yaml"),
+        (edited("seed", "2020-13-45"), "yaml"),
+        (edited("seed", "9" * 5000), "yaml"),
+        (b"#" * 10_000_000, "size"),
+        (b"a: " + b"[" * 5000, "nesting"),
+        (b"a: " + b"[" * 1000 + b"]" * 1000, "nesting"),
+        (COMMITTED.read_bytes() + b"sb: 8\n", "double key"),
+        (edited("variants", "[{tau: 1.0, tau: 2.0}]"), "double key"),
+        (edited("seed", "&x [1, 2]\nsplit: *x"), "alias"),
+        (b"<<: {sb: 8}\n" + COMMITTED.read_bytes(), "alias"),
+        (edited("variants", "[{<<: {tau: 1.0}}]"), "alias"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path, content, kind) -> None:
+    assert refusal_of_file(tmp_path / "params.yaml", content).kind == kind
 
 
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        (b"", "no settings in it"),
-        (b"# nothing\n", "no settings in it"),
-        (b"- dataset\n- arch\n", "no settings in it"),
-        (b"cifar10", "no settings in it"),
-        (b"\xff\xfe\x00", "not readable as YAML"),
-        (b"a: \x00", "not readable as YAML"),
-        (b"dataset: [cifar10\narch: x", "not readable as YAML"),
-        (b"dataset: 'cifar10", "not readable as YAML"),
-        (b"a: 1\n---\nb: 2\n", "not readable as YAML"),
-        (b"#" * 10_000_000, "larger than 100000 bytes"),
-        (b"a: " + b"[" * 5000, "nested more than 10 levels deep"),
-        (b"a: " + b"[" * 1000 + b"]" * 1000, "nested more than 10 levels deep"),
-        (COMMITTED.read_bytes() + b"sb: 8\n", "key 'sb' is given twice"),
+        (b"sb: 8\nlr: 1\nsb: 9\n", 'key "sb" with value "9" (original value: "8") (line 3)'),
+        (b"a: 1\nb: [*x]\n", "(line 2)"),
+        (b"a: [1\nb: 2\n", "(line 2)"),
         (COMMITTED.read_bytes() + b"extra: 8\n", "unknown key 'extra'"),
-        (edited("variants", "[{tau: 1.0, tau: 2.0}]"), "key 'tau' is given twice"),
-        (edited("arch", "!!python/object/apply:os.system ['touch harm']"), "python/object/apply:os.system"),
-        (edited("seed", "&x [1, 2]\nsplit: *x"), "aliases are not allowed"),
         (edited("tau", ".nan"), "tau: nan"),
         (edited("lr", "'1e-5'"), "lr: '1e-5'"),
-        (b"<<: {sb: 8}\n" + COMMITTED.read_bytes(), "the merge key '<<' is not allowed (line 1)"),
-        (edited("variants", "[{<<: {tau: 1.0}}]"), "the merge key '<<' is not allowed"),
         (edited("seed", "2020-01-01"), "seed: datetime.date"),
-        (edited("seed", "2020-13-45"), "not readable as YAML"),
-        (edited("seed", "9" * 5000), "not readable as YAML"),
+        (edited("arch", "!!python/object/apply:os.system ['touch harm']"), "python/object/apply:os.system"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_one_line_that_says_why(tmp_path, monkeypatch, content, named) -> None:
+def test_what_is_refused_is_named_with_its_line_or_key_and_not_executed(tmp_path, monkeypatch, content, named) -> None:
     monkeypatch.chdir(tmp_path)
-    text = refusal_of_file(tmp_path / "params.yaml", content)
-    assert named in text and len(text) < 1000
+    assert named in str(refusal_of_file(tmp_path / "params.yaml", content))
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
 def test_aliases_that_would_expand_without_bound_are_refused_before_they_do(tmp_path) -> None:
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     levels += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
-    assert refusal_of_file(tmp_path / "p", "\n".join(levels).encode()).startswith("aliases are not allowed")
+    assert refusal_of_file(tmp_path / "p", "\n".join(levels).encode()).kind == "alias"
+
+
+def test_what_is_written_is_read_again_by_dvc_too() -> None:
+    settings = presets.preset("audit") | {"dataset": "folder:a: #'\"é", "lr": 1e-5, "tracking": "off", "device": None}
+    assert reading.from_yaml(reading.to_yaml(settings), "") == settings == parse_yaml(reading.to_yaml(settings), "")
 
 
 def test_settings_of_the_command_line_are_read_as_in_the_file() -> None:
@@ -98,7 +120,7 @@ def test_settings_of_the_command_line_are_read_as_in_the_file() -> None:
         ("epochs", "--set 'epochs': not key=value"),
         ("seed=[1", "--set seed: "),
         ("seed=2020-13-45", "--set seed: "),
-        ("variants=[{tau: 1, tau: 2}]", "--set variants: key 'tau' is given twice"),
+        ("variants=[{tau: 1, tau: 2}]", '--set variants: found duplicate key "tau"'),
     ],
 )
 def test_a_setting_of_the_command_line_that_is_none_is_one_line(item: str, named: str) -> None:
@@ -112,10 +134,10 @@ def test_a_setting_given_twice_on_the_command_line_is_refused() -> None:
 
 
 def test_a_missing_file_and_a_folder_are_one_line_each(tmp_path) -> None:
-    with pytest.raises(ParamsError, match=r"none: no such file; [^\n]*$"):
-        grid.load(tmp_path / "none")
-    with pytest.raises(ParamsError, match=r": not readable as YAML: [^\n]*directory[^\n]*$"):
-        grid.load(tmp_path)
+    for path, kind in ((tmp_path / "none", "missing"), (tmp_path, "yaml")):
+        with pytest.raises(ParamsError) as caught:
+            grid.load(path)
+        assert caught.value.kind == kind and "\n" not in str(caught.value)
 
 
 def test_settings_and_records_are_read_without_torch() -> None:
@@ -131,10 +153,7 @@ def test_settings_and_records_are_read_without_torch() -> None:
 
 @pytest.mark.parametrize("text", ["? [a, b]\n: 1", "{[a]: 1}: 2", "x: !!bool x", "x: !!timestamp 5", 'x: !!int ""'])
 def test_yaml_that_breaks_its_own_reader_is_one_line_too(tmp_path, text) -> None:
-    (tmp_path / "params.yaml").write_text(text)
-    with pytest.raises(ParamsError, match=r"params\.yaml: ") as caught:
-        grid.load(tmp_path / "params.yaml")
-    assert len(str(caught.value).splitlines()) == 1
+    refusal_of_file(tmp_path / "params.yaml", text.encode())
 
 
 def test_words_of_a_claim_may_list_values_and_hold_no_empty_one() -> None:

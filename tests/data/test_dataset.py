@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from small_sets import class_folders, fetch, nothing_left, packed, save
 from workbench import settings
 
+from app_repro.config import reading
 from app_repro.core import paths
 from app_repro.core.errors import DataError, DiskFullError, IntegrityError, ParamsError
 from app_repro.data import dataset as data
@@ -165,7 +165,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a params.yaml on digits, which is the current one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("APP_REPRO_STORE", raising=False)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(method="dense")))
+    (tmp_path / "params.yaml").write_text(reading.to_yaml(settings(method="dense")))
     return tmp_path
 
 
@@ -187,6 +187,6 @@ def test_data_sets_live_in_the_store_and_are_laid_out_again_without_work(
 
 
 def test_from_goes_with_one_data_set(here: Path) -> None:
-    (here / "params.yaml").write_text(yaml.safe_dump(settings(dataset=["digits", "cifar10"])))
+    (here / "params.yaml").write_text(reading.to_yaml(settings(dataset=["digits", "cifar10"])))
     with pytest.raises(ParamsError, match=r"--from goes with one data set"):
         fetch_grid(origin="somewhere.tar.gz")

@@ -3,8 +3,9 @@
 import json
 
 import pytest
-import yaml
 from workbench import app_repro, settings, workspace
+
+from app_repro.config import reading
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_runs_and_plan_tell_what_is_done(ran) -> None:
     assert listed.count(" finished ") == 3 and "digits resnet8s app 3 4.5 snip 1 paper" in listed
     assert "0 of 3 to run" in app_repro(ran[0], "plan").stdout
     changed = settings(sb=2)
-    (ran[0] / "other.yaml").write_text(yaml.safe_dump(changed))
+    (ran[0] / "other.yaml").write_text(reading.to_yaml(changed))
     planned = app_repro(ran[0], "plan", "--params", "other.yaml").stdout
     assert "3 of 3 to run" in planned and planned.count(" 810 ") == 3  # 2 epochs x (135 + 270) images
 
@@ -76,7 +77,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_setting_is_one_line_and_exit_2_before_torch(tmp_path, case) -> None:
     change, named = BAD[case]
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings() | change))
+    (tmp_path / "params.yaml").write_text(reading.to_yaml(settings() | change))
     (tmp_path / "torch.py").write_text("raise SystemExit('torch was imported')")
     result = app_repro(tmp_path, "run", env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path)})
     assert result.returncode == 2 and len(result.stderr.strip().splitlines()) == 1
@@ -85,7 +86,7 @@ def test_a_bad_setting_is_one_line_and_exit_2_before_torch(tmp_path, case) -> No
 
 def test_missing_params_data_and_records_are_one_line_each(tmp_path) -> None:
     assert "no such file" in app_repro(tmp_path, "run").stderr
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings()))
+    (tmp_path / "params.yaml").write_text(reading.to_yaml(settings()))
     for command in ("split", "run"):
         result = app_repro(tmp_path, command)
         assert result.returncode == 2 and "fetch" in result.stderr and "Traceback" not in result.stderr
@@ -95,7 +96,7 @@ def test_missing_params_data_and_records_are_one_line_each(tmp_path) -> None:
 
 def test_a_megabatch_too_small_is_refused_by_split(tmp_path) -> None:
     folder = workspace(tmp_path)
-    (folder / "params.yaml").write_text(yaml.safe_dump(settings(sb=200)))
+    (folder / "params.yaml").write_text(reading.to_yaml(settings(sb=200)))
     result = app_repro(folder, "split")
     assert result.returncode == 2 and "lower sb" in result.stderr
 
@@ -135,7 +136,7 @@ def _damaged_archive(folder, kind: str):
 
 @pytest.mark.parametrize("kind", ["truncated", "hostile", "not-official", "missing"])
 def test_a_bad_archive_is_one_line_and_leaves_nothing_behind(tmp_path, kind) -> None:
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(dataset="cifar10", arch="resnet20s")))
+    (tmp_path / "params.yaml").write_text(reading.to_yaml(settings(dataset="cifar10", arch="resnet20s")))
     archive = _damaged_archive(tmp_path, kind)
     result = app_repro(tmp_path, "fetch", "--from", str(archive))
     assert result.returncode in (2, 3) and len(result.stderr.strip().splitlines()) == 1, result.stderr

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import docker_engine
 import pytest
-import yaml
 from docker_engine import DEMO, docker, run
 from workbench import settings
+
+from app_repro.config import reading
 
 pytestmark = [
     pytest.mark.slow,
@@ -42,7 +43,7 @@ def said(ran: "subprocess.CompletedProcess[str]") -> list[str]:
 
 def small_grid(out: Path, **changes: object) -> None:
     """A params.yaml of the reviewer's own, which the image must not overwrite."""
-    text = yaml.safe_dump(settings(method="dense", **changes), sort_keys=False)
+    text = reading.to_yaml(settings(method="dense", **changes))
     (out / "params.yaml").write_text(text)
     shutil.chown(out / "params.yaml", OTHER_USER, OTHER_USER)
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import pretend
 import pytest
-import yaml
 from workbench import app_repro, prepared, run_grid, settings, workspace
 
-from app_repro.config import presets
+from app_repro.config import presets, reading
 from app_repro.config.grid import load, parse
 from app_repro.core.errors import ParamsError
 from app_repro.data import splits
@@ -51,7 +50,7 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_2(tmp_path, words, said) 
     ("words", "said"), [({"executor": "rya"}, "--executor rya; did you mean 'ray'"), ({"share": "foo"}, "--shard foo")]
 )
 def test_a_wrong_word_is_refused_before_data_sets_are_looked_for(tmp_path, words, said) -> None:
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(method="dense")))
+    (tmp_path / "params.yaml").write_text(reading.to_yaml(settings(method="dense")))
     places = Paths(tmp_path / "raw", tmp_path / "splits", tmp_path / "store")
     with pytest.raises(ParamsError, match=said):
         grid.run(tmp_path / "params.yaml", places, tmp_path / "o", **words)
@@ -59,7 +58,7 @@ def test_a_wrong_word_is_refused_before_data_sets_are_looked_for(tmp_path, words
 
 def test_a_finished_grid_is_laid_out_without_torch_or_a_worker(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(yaml.safe_dump(settings(method="dense", seed=[1, 2])))
+    Path("params.yaml").write_text(reading.to_yaml(settings(method="dense", seed=[1, 2])))
     app = [sys.executable, "-m", "app_repro"]
     subprocess.run([*app, "fetch"], check=True, capture_output=True)
     store, raw = Store(Path(".store")), Path("data/raw")
@@ -92,7 +91,7 @@ def test_a_plan_of_a_preset_a_claim_and_the_file(tmp_path) -> None:
 def matrix_and_job() -> list[dict[str, Any]]:
     """The two blocks of YAML in README."""
     text = (Path(__file__).parents[2] / "README.md").read_text()
-    return [yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml\n")[1:3]]
+    return [reading.from_yaml(part.split("```")[0], "manifest") for part in text.split("```yaml\n")[1:3]]
 
 
 def test_the_readme_s_matrix_and_job_cover_the_grid() -> None:
@@ -116,7 +115,7 @@ def test_the_job_s_arguments_train_a_share_from_the_image_s_empty_folder(tmp_pat
     words = matrix_and_job()[1]["spec"]["template"]["spec"]["containers"][0]["args"]
     (tmp_path / "out").mkdir()
     wanted = settings(method=["dense", "app"], epochs=1, milestones=[])
-    (tmp_path / "out/params.yaml").write_text(yaml.safe_dump(wanted))
+    (tmp_path / "out/params.yaml").write_text(reading.to_yaml(wanted))
     code = "import sys, pathlib; from app_repro.machine import container; "
     code += "sys.exit(container.start(sys.argv[2:], pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(tmp_path / "out")]

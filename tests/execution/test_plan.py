@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pretend
 import pytest
-import yaml
 from workbench import settings
 
 from app_repro.config import grid as params
+from app_repro.config import reading
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
 from app_repro.data import dataset, splits
@@ -20,7 +20,7 @@ def grid(tmp_path, monkeypatch):
     """Two tiny digits runs, one of them trained; the current folder is theirs."""
     monkeypatch.chdir(tmp_path)
     wanted = settings(method="dense", seed=[1, 2])
-    Path("params.yaml").write_text(yaml.safe_dump(wanted))
+    Path("params.yaml").write_text(reading.to_yaml(wanted))
     parsed = params.parse(wanted)
     places = Paths(tmp_path / "raw", tmp_path / "splits", tmp_path / "store")
     dataset.fetch("digits", places.raw / "digits", cache=tmp_path / "downloads")

@@ -3,12 +3,12 @@
 import ast
 
 import pytest
-import yaml
 from house import FILES, PLAIN, ROOT, closure, imports, room_of
 
+from app_repro.config import reading
 from app_repro.config.grid import known_keys
 
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+STAGES = reading.from_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"), "dvc.yaml")["stages"]
 
 
 def rooms_called(command: str) -> set[str]:

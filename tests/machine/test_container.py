@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 from workbench import settings
 
+from app_repro.config import reading
 from app_repro.core.errors import DataError, DiskFullError
 from app_repro.data import dataset
 from app_repro.machine import container, doctor, workspace
@@ -30,7 +30,7 @@ def calls(monkeypatch) -> list[tuple[Path, list[str]]]:
 
 def small_grid(out: Path, **changes: object) -> None:
     out.mkdir(exist_ok=True)
-    (out / "params.yaml").write_text(yaml.safe_dump(settings(**changes)))
+    (out / "params.yaml").write_text(reading.to_yaml(settings(**changes)))
 
 
 def test_without_a_command_it_says_what_can_be_done(tmp_path, capsys, calls) -> None:

@@ -1,13 +1,13 @@
 import pytest
-import yaml
 
+from app_repro.config import reading
 from app_repro.core.errors import ParamsError
 from app_repro.machine import demo, workspace
 
 
 def test_the_workspace_holds_all_that_the_pipeline_needs(tmp_path) -> None:
     demo.prepare(tmp_path / "demo", ["epochs=1", "seed=[4,5]"])
-    params = yaml.safe_load((tmp_path / "demo/params.yaml").read_text())
+    params = reading.read(tmp_path / "demo/params.yaml")
     assert params["epochs"] == 1 and params["seed"] == [4, 5] and params["dataset"] == "digits"
     for name in (*workspace.NEEDED, ".dvc/config", "app_repro/cli/pipeline.py"):
         assert (tmp_path / "demo" / name).exists(), name

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from workbench import app_repro, settings
 
+from app_repro.config import reading
 from app_repro.data import dataset
 from app_repro.machine import checks, doctor, gpus
 from app_repro.machine.checks import Subject
@@ -28,7 +28,7 @@ def subject(tmp_path: Path) -> Subject:
 
 
 def made(folder: Path, quick: bool = False, **changes: object) -> Subject:
-    (folder / "params.yaml").write_text(yaml.safe_dump(settings(**changes), sort_keys=False))
+    (folder / "params.yaml").write_text(reading.to_yaml(settings(**changes)))
     return Subject(folder / "params.yaml", folder / "raw", folder / "store", quick)
 
 

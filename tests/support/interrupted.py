@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import workbench
-import yaml
 from safetensors.numpy import load_file
 
+from app_repro.config import reading
 from app_repro.core import files
 from app_repro.core.paths import PACKAGE
 from app_repro.records import record
@@ -97,7 +97,7 @@ class Patient:
         both = {"method": [cell[0] for cell in cells], "protocol": [cell[1] for cell in cells]}
         asked = {key: list(dict.fromkeys(values)) for key, values in both.items()}
         settings = workbench.settings(**GRID | asked | {"workers": workers} | changes)
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+        (self.folder / "params.yaml").write_text(reading.to_yaml(settings))
         if fresh:
             shutil.rmtree(self.folder / ".store/runs", ignore_errors=True)
             shutil.rmtree(self.folder / "data/runs", ignore_errors=True)

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from app_repro.config import presets
+from app_repro.config import presets, reading
 from app_repro.config.grid import parse
 from app_repro.config.spec import RunSpec
 from app_repro.data import dataset, splits
@@ -63,7 +61,7 @@ def complete(specs: Sequence[RunSpec], places: Paths, train: Executor, display: 
 def workspace(folder: Path, **changes: Any) -> Path:
     """A folder with a tiny params.yaml, digits fetched and cut by the commands themselves."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "params.yaml").write_text(yaml.safe_dump(settings(**changes), sort_keys=False))
+    (folder / "params.yaml").write_text(reading.to_yaml(settings(**changes)))
     for command in ("fetch", "split"):
         assert app_repro(folder, command).returncode == 0
     return folder

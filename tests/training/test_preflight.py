@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-import yaml
 from workbench import prepared, settings
 
+from app_repro.config import reading
 from app_repro.core.errors import ParamsError
 from app_repro.execution import grid, worker
 from app_repro.records.store import Store
@@ -68,7 +68,7 @@ def test_torch_refuses_one_image_exactly_where_the_smallest_map_is_one_pixel(arc
 def test_no_run_of_a_grid_is_begun_where_one_has_such_a_batch(tmp_path) -> None:
     changes = ONE_PIXEL | {"arch": ["resnet8s", "resnet18"], "train_limit": 40, "batch_size": 17}
     _, places = prepared(tmp_path, **changes)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(**changes)))
+    (tmp_path / "params.yaml").write_text(reading.to_yaml(settings(**changes)))
     with pytest.raises(ParamsError, match="batch_size: 17"):
         grid.run(tmp_path / "params.yaml", places, tmp_path / "runs", anyway=True)
     assert Store(places.store).folders() == [] and not (tmp_path / "runs").exists()

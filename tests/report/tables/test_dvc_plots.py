@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import synthetic
-import yaml
 from synthetic import spec
 
+from app_repro.config import reading
 from app_repro.records import settings
 from app_repro.records.runs import RunRecord
 from app_repro.report.tables import dvc_plots
@@ -45,7 +45,7 @@ def test_a_departure_with_a_comma_stays_one_field_and_old_curves_go(tmp_path: Pa
 
 def test_the_pipeline_declares_them_with_columns_that_they_have(tmp_path: Path) -> None:
     found = written(tmp_path, synthetic.make(spec("app")))
-    pipeline = yaml.safe_load((Path(__file__).parents[3] / "dvc.yaml").read_text())
+    pipeline = reading.from_yaml((Path(__file__).parents[3] / "dvc.yaml").read_text(), "dvc.yaml")
     declared = {name: of for item in pipeline["plots"] for name, of in item.items()}
     assert "data/report/plots" in pipeline["stages"]["report"]["outs"]
     curves, ends = declared["data/report/plots/stream"], declared["data/report/plots/final.csv"]
