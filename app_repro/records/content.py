@@ -27,7 +27,7 @@ class Megabatch(TypedDict):
     density_effective: float
     """Of the mask: the share of all prunable weights that is kept."""
     kept: list[int]
-    """Weights kept per prunable layer, in the order of `Network.layers`; None in a thinned published record."""
+    """Weights kept per prunable layer, in the order of `Network.layers`."""
     train_samples: int
     val_samples: int
     trained_samples: int
@@ -51,8 +51,7 @@ class Megabatch(TypedDict):
     """Accuracy on training images as they are minus test accuracy, of the weights that are kept."""
     history: NotRequired[dict[str, list[float]]]
     """Curves per epoch; in megabatch-NNN.json only."""
-    timing: NotRequired[Timing]
-    """Not in a thinned published record."""
+    timing: Timing
 
 
 class Layer(TypedDict):
@@ -133,5 +132,3 @@ class Record(TypedDict):
     files: dict[str, str]
     """sha256 of each file left beside it."""
     provenance: Provenance
-    thinned: NotRequired[list[str]]
-    """In published records: what was left out of the megabatches."""

@@ -29,8 +29,7 @@ class Metric:
     name: str
     scale: Scale
     of_run: Callable[[Sequence[Megabatch], Network], Any] | None = None
-    """From the results of all megabatches; the value is stored in the record's summary. Gets None where a thinned
-    record has no `kept`."""
+    """From the results of all megabatches; the value is stored in the record's summary."""
     of_megabatch: Callable[[Sequence[Megabatch]], Any] | None = None
     """The value at a megabatch, from the results so far: the last one is that megabatch's."""
     of_record: Callable[[Record], float | None] | None = None

@@ -232,7 +232,7 @@ def value(name: str, content: Any) -> Any:
     """The metric of a finished run, in the record's unit; None where it was not measured.
 
     A record that was made before the metric existed does not have it in its summary: it is computed from the results
-    of the megabatches then, as far as a published record has them all.
+    of the megabatches then; None if they lack what it is made of, too.
     """
     metric = METRICS[name]
     if metric.of_record:
@@ -241,5 +241,5 @@ def value(name: str, content: Any) -> Any:
         return content["summary"].get(name)
     try:
         return metric.of_run(content["megabatches"], content["network"])
-    except (KeyError, TypeError):  # left out of a thinned record
+    except KeyError:
         return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, DataError, IntegrityError
@@ -10,11 +9,8 @@ from app_repro.records import record
 from app_repro.records.content import Record
 from app_repro.records.runs import find, name_of, read_run
 
-MAX_BYTES = 64_000
-"""A published record is smaller than this."""
-
-KEPT_EVERY = 10
-"""Of a long run's weights kept per layer, the first and every tenth megabatch stay."""
+MAX_BYTES = 200_000
+"""A published record is no larger: a ResNet-50 over 150 megabatches just fits."""
 
 
 class PublishError(AppReproError):
@@ -43,7 +39,10 @@ def publish(runs: Path, target: Path, names: Sequence[str] = ()) -> list[Path]:
         )
     for name, content in chosen.items():
         _check_files(runs / name, content)
-    texts = {target / f"{name}.json": _small(name, record.stored(content)) for name, content in chosen.items()}
+    texts = {target / f"{name}.json": files.sealed(record.stored(content)) for name, content in chosen.items()}
+    for path, text in texts.items():
+        if len(text) > MAX_BYTES:
+            raise PublishError(f"{path.name}: {len(text)} bytes, at most {MAX_BYTES} are published", kind="size")
     for path, text in texts.items():
         files.write_text(path, text)
     return list(texts)
@@ -69,22 +68,3 @@ def _check_files(folder: Path, content: Record) -> None:
         path = folder / name
         if path.exists() and files.file_digest(path) != expected:
             raise IntegrityError(f"{path}: not the file that the record names; restore it, or remove the run")
-
-
-def _small(name: str, content: dict[str, Any]) -> str:
-    """Sealed text under MAX_BYTES: of a long run times, then weights kept per layer at most megabatches, are left out.
-
-    What is left out is named under "thinned"; `kept` is null there, and no number of the summary is touched.
-    """
-    text = files.sealed(content)
-    if len(text.encode()) < MAX_BYTES:
-        return text
-    last = len(content["megabatches"])
-    few = {1, 2, last, *range(KEPT_EVERY, last, KEPT_EVERY)}
-    shorter = [{key: value for key, value in item.items() if key != "timing"} for item in content["megabatches"]]
-    thin = [item if item["megabatch"] in few else item | {"kept": None} for item in shorter]
-    for megabatches, thinned in ((shorter, ["timing"]), (thin, ["timing", "kept"])):
-        text = files.sealed(content | {"megabatches": megabatches, "thinned": thinned})
-        if len(text.encode()) < MAX_BYTES:
-            return text
-    raise PublishError(f"{name}: its record has {len(text)} bytes even when thinned, at most {MAX_BYTES} are published")

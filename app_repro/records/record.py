@@ -95,6 +95,8 @@ def read(path: Path) -> Record:
     content = read_sealed(path)
     if content.get("schema") != SCHEMA:
         raise IntegrityError(f"{path}: schema {content.get('schema')!r}, this version reads {SCHEMA}; run it again")
+    if "thinned" in content:
+        raise IntegrityError(f"{path}: published by an older version, which left results out; publish the run again")
     try:
         spec, run_id = RunSpec.model_validate(content["spec"]), content["run_id"]
     except (KeyError, ValueError):

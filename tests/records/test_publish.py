@@ -73,15 +73,21 @@ def test_no_run_is_an_error(tmp_path: Path) -> None:
         publish.publish(tmp_path, tmp_path / "published")
 
 
-def test_a_long_run_is_thinned_below_the_limit(tmp_path: Path) -> None:
+def long(tmp_path: Path, megabatches: int) -> dict[str, Any]:
+    """A run of a network with the layers of ResNet-50."""
     layers = {f"layer{i}.conv1.weight": {"weights": 1_000_000, "flops": 1} for i in range(53)}
-    content = run(tmp_path / "runs", "long", changed={"sb": 100}, layers=layers, kept=[654_321] * 53)
-    assert len(files.sealed(content)) > publish.MAX_BYTES
-    path = publish.publish(tmp_path / "runs", tmp_path / "published")[0]
-    assert path.stat().st_size < 64_000
-    thin = files.read_sealed(path)
-    assert thin["summary"] == content["summary"] and thin["thinned"] == ["timing", "kept"]
-    kept = [item["megabatch"] for item in thin["megabatches"] if item["kept"]]
-    assert kept == [1, 2, *range(10, 101, 10)]
-    assert [m["test_errors"] for m in thin["megabatches"]] == [m["test_errors"] for m in content["megabatches"]]
-    assert not runs.read([tmp_path / "published"]).problems
+    return run(tmp_path / "runs", "long", changed={"sb": megabatches}, layers=layers, kept=[654_321] * 53)
+
+
+def test_a_long_run_is_published_whole(tmp_path: Path) -> None:
+    content = long(tmp_path, 150)
+    (path,) = publish.publish(tmp_path / "runs", tmp_path / "published")
+    assert files.read_sealed(path) == content
+
+
+def test_one_beyond_the_limit_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    assert len(files.sealed(long(tmp_path, 250))) > publish.MAX_BYTES
+    run(tmp_path / "runs", "a")
+    with pytest.raises(publish.PublishError) as error:
+        publish.publish(tmp_path / "runs", tmp_path / "published")
+    assert error.value.kind == "size" and not (tmp_path / "published").exists()

@@ -39,7 +39,7 @@ def per_megabatch(groups: Sequence[Group]) -> Table:
     note = (
         "Mean ± sd over seeds (n), after each megabatch. Images seen: the training part of what is replayed. Epoch "
         "kept: the one whose weights go on to the next megabatch, that of the best validation accuracy; gap: of the "
-        "last epoch. Wall time is not kept in the thinned records of long published runs."
+        "last epoch."
     )
     return Table(
         "per-megabatch", "After each megabatch", " ".join([note, *grouping.gaps(groups)]), columns, tuple(rows)
@@ -66,8 +66,8 @@ def per_layer(groups: Sequence[Group]) -> Table:
     empty = "" if pruned else " No run here prunes."
     note = (
         "Share of each layer's weights kept, mean ± sd over seeds (n), at the first megabatch, at a quarter, half and "
-        "three quarters of the stream and at the last; where a thinned record lacks that megabatch, at the nearest "
-        f"that it has. MFLOPs: of one image, unpruned. Runs that never prune are left out.{empty}"
+        "three quarters of the stream and at the last. MFLOPs: of one image, unpruned. Runs that never prune are left "
+        f"out.{empty}"
     )
     title = "Density of each layer as the stream goes on"
     return Table("per-layer", title, " ".join([note, *grouping.gaps(groups)]), columns, tuple(rows))
@@ -75,8 +75,7 @@ def per_layer(groups: Sequence[Group]) -> Table:
 
 def _layers(group: Group, keys: Sequence[str]) -> list[tuple[Cell, ...]]:
     head, ids = grouping.labels(group.settings, keys), group.ids
-    places = [_places([item["kept"] is not None for item in _stream(run)]) for run in group.runs]
-    kept = [[_stream(run)[k]["kept"] for k in at] for run, at in zip(group.runs, places, strict=True)]
+    kept = [[_stream(run)[k]["kept"] for k in _places(len(_stream(run)))] for run in group.runs]
     rows = []
     for index, (name, layer) in enumerate(group.runs[0].content["network"]["layers"].items()):
         size = (
@@ -93,9 +92,6 @@ def _layers(group: Group, keys: Sequence[str]) -> list[tuple[Cell, ...]]:
     return rows
 
 
-def _places(has_counts: Sequence[bool]) -> list[int]:
-    """Index of the megabatch shown for each of PLACES: the nearest whose counts are known, the earlier on a tie."""
-    last = len(has_counts) - 1
-    wanted = [0, *(round(share * (last + 1)) - 1 for share in (0.25, 0.5, 0.75)), last]
-    known = [k for k, has in enumerate(has_counts) if has]
-    return [min(known, key=lambda k: (abs(k - max(place, 0)), k)) for place in wanted]
+def _places(megabatches: int) -> list[int]:
+    """Index of the megabatch for each of PLACES."""
+    return [0, *(max(round(share * megabatches) - 1, 0) for share in (0.25, 0.5, 0.75, 1))]

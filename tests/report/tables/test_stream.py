@@ -66,15 +66,6 @@ def test_layers_of_runs_that_prune_at_five_places() -> None:
     assert [column(made, place)[1] for place in PLACES] == [1, 1, 1, 1, 1]
 
 
-def test_of_a_thinned_record_the_nearest_megabatch_counts() -> None:
-    content = synthetic.make(spec("app", sb=100))
-    for k, item in enumerate(content["megabatches"], 1):
-        item["kept"] = [1000 - 10 * k + 10, 3000] if k in (1, 2, 100) or k % 10 == 0 else None
-    made = per_layer(grouped(content))
-    # 25 lies between 20 and 30, 75 between 70 and 80: the earlier
-    assert [column(made, place)[0] for place in PLACES] == pytest.approx([1.0, 0.81, 0.51, 0.31, 0.01])
-
-
 def test_one_megabatch_is_first_and_last() -> None:
     made = per_layer(grouped(synthetic.make(spec("app", sb=1))))
     assert [column(made, place)[0] for place in PLACES] == [0.8] * 5
