@@ -44,4 +44,6 @@ ENV APP_REPRO_REVISION=${REVISION}
 
 USER 10001
 WORKDIR /out
-ENTRYPOINT ["tini", "-s", "--", "python", "-m", "app_repro.machine.container"]
+# SIGINT to the whole group, as Ctrl-C: DVC waits for its stage then, which saves its state; SIGTERM would end DVC at once.
+STOPSIGNAL SIGINT
+ENTRYPOINT ["tini", "-g", "-s", "--", "python", "-m", "app_repro.machine.container"]

@@ -1,6 +1,5 @@
-"""The entry point of the image: makes a workspace in /out, checks the machine, runs a command and passes signals on."""
+"""The entry point of the image: makes a workspace in /out, checks the machine, runs a command."""
 
-import ctypes
 import errno
 import os
 import signal
@@ -55,8 +54,7 @@ def main() -> None:
 def start(words: Sequence[str], out: Path = OUT, archives: Path = ARCHIVES) -> int:
     """Run `words` in the workspace `out`; the exit code. Without words, or with --help, say what can be done.
 
-    What would stop `dvc repro` hours later stops it now, in one line. SIGTERM and SIGINT reach every process that was
-    started, each of which saves its state first.
+    What would stop `dvc repro` hours later stops it now, in one line.
     """
     if not words or words[0] in ("--help", "-h", "help"):
         print(USAGE, end="")
@@ -127,48 +125,19 @@ def _look(words: Sequence[str]) -> None:
 def supervise(words: Sequence[str]) -> int:
     """Run `words` to their end; its exit code, 130 if a signal ended it, 127 if there is no such command.
 
-    SIGTERM (`docker stop`) is passed on as SIGINT to every process of the group, as Ctrl-C does.
-    DVC waits then for its stage, which saves its state; SIGTERM would end DVC at once, and with it the container.
+    Signals go to the whole process group: tini passes them on so, and a terminal does by itself. `docker stop` sends
+    SIGINT (STOPSIGNAL of the image), at which DVC waits for its stage, which saves its state; this process waits for
+    both.
     """
-    stopped = False
-
-    def stop(number: int, _: object) -> None:
-        nonlocal stopped
-        at_terminal = number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty()
-        if not stopped and not at_terminal:  # a terminal has sent it to the whole group
-            _interrupt(child)
-        stopped = True
-
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: what a child leaves behind is waited for, too
+    signals: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: signals.append(number))
     try:
-        child = subprocess.Popen(words)
+        code = subprocess.call(words)
     except OSError as error:
         print(f"app-repro: {words[0]}: {error.strerror}; `docker run app-repro` says what there is", file=sys.stderr)
         return 127
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    code = child.wait()
-    while stopped and _left_behind():
-        pass
-    return 130 if stopped else (code if code >= 0 else 128 - code)
-
-
-def _interrupt(child: "subprocess.Popen[bytes]") -> None:
-    """SIGINT to the whole group if it is our own, else to the child alone."""
-    if os.getpgrp() == os.getpid():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        os.killpg(0, signal.SIGINT)
-    else:
-        child.send_signal(signal.SIGINT)
-
-
-def _left_behind() -> bool:
-    """Wait for the next orphaned process; False if there is none."""
-    try:
-        os.wait()
-    except ChildProcessError:
-        return False
-    return True
+    return 130 if signals else (code if code >= 0 else 128 - code)
 
 
 if __name__ == "__main__":
