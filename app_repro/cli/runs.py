@@ -93,6 +93,7 @@ def plan(
     """Print the grid without running it: what is done, seconds, energy, memory, disk, the claims it can decide."""
     from app_repro.claims import claims_file, needs
     from app_repro.execution import plan as planning
+    from app_repro.execution import plan_text
     from app_repro.records.store import Store
 
     if claims_cost:
@@ -100,10 +101,10 @@ def plan(
         return
     grid = _grid(params, preset, claim, claims)
     asked = {"gpus": gpus, "device": device, "watts": watts, "bench": bench, "growth": growth or as_json}
-    budget = planning.plan(grid, raw, Store(store_at(store)), **asked)  # type: ignore[arg-type]
+    planned = planning.plan(grid, raw, Store(store_at(store)), **asked)  # type: ignore[arg-type]
     known = claims_file.load(claims) if claims.exists() else []
-    decided = needs.decidable(known, grid.specs, budget.records)
-    typer.echo(planning.to_json(budget, decided) if as_json else planning.to_text(budget, decided, growth))
+    decided = needs.decidable(known, grid.specs, planned.records)
+    typer.echo(plan_text.to_json(planned, decided) if as_json else plan_text.to_text(planned, decided))
 
 
 def _grid(params: Path, preset: str | None, claim: str | None, claims: Path) -> "Params":

@@ -1,11 +1,10 @@
 """Many runs: what they cost, what a plan of them says, and who trains them where. In reading order:
 
-- cost.py: passes over images, FLOPs and sizes of a run, counted; seconds on a CPU, timed; shapes of data sets.
-- speeds.py: how fast a device trains, from records, benches, the nearest network or a short timing.
-- forecast.py: the runs of a plan: state, disk, and their seconds, energy and memory on a device.
-- growth.py: how the cost of a run grows with T, images and epochs.
-- plan.py: the command `plan`.
-- claim_costs.py: what the runs of each claim cost.
+- cost.py: passes over images, FLOPs and sizes of a run, counted, and how they grow; shapes of data sets.
+- speeds.py: seconds per image on a device, from records, benches, the nearest network or a short timing.
+- plan.py: the command `plan`: state, disk, seconds, energy and memory of each run, summed.
+- plan_text.py: a plan as a table and as JSON.
+- claim_costs.py: the plan of each claim (`plan --claims-cost`).
 - outcome.py: what every executor works with: display, how runs ended, signals.
 - worker.py: one process that trains runs, each under its lock.
 - local.py: worker processes on this machine.

@@ -1,18 +1,17 @@
-"""What each claim costs: the runs that it needs, what finished ones took, what missing ones would take."""
+"""The plan of each claim: the runs that it needs, what finished ones took, what missing ones would take."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
-from app_repro.core.files import canonical
-from app_repro.execution.cost import network, published_shape, workload
+from app_repro.execution.cost import published_shape, sizes
+from app_repro.execution.plan import PlannedRun, planned_run, whole
+from app_repro.execution.plan_text import or_dash, table
+from app_repro.execution.speeds import Speeds
 from app_repro.records import settings
 from app_repro.records.runs import RunRecord
-
-Number = TypeVar("Number", int, float)
 
 KINDS = {"cuda": "GPU", "cpu": "CPU"}
 """Kind of a device in a record -> as it is called in the table."""
@@ -21,12 +20,9 @@ NOTE = """\
 Claims share runs; the last row counts each run once. Training samples, FLOPs (unpruned, three forward passes per
 sample) and disk (4 bytes per parameter and the last mask) are those of all runs needed, counted from the settings and
 the sizes of published data sets (Restricted ImageNet's are estimates). Taken: wall time of the finished runs with
-exactly the claim's setting, each in full, though several may have shared a device. To go: estimated, training samples
-of the missing runs times the seconds per sample of finished runs with the same network, data set, image size, batch
-size, precision and engine on such a device; - where there are none."""
-
-_PACING = ("dataset", "image_size", "arch", "batch_size", "precision", "engine")
-"""Settings that decide how long a training sample takes on a device."""
+exactly the claim's setting, each in full, though several may have shared a device. To go: what `app-repro plan` would
+say of the missing runs by the finished ones on such devices: of the same network, image size, batch size, precision and
+engine, else scaled by FLOPs from the network nearest in cost; - where there are none."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +47,6 @@ class ClaimCost:
     """Ids of the finished runs."""
 
 
-@dataclass
-class _Made:
-    """Runs that have ended, and the speed of the finished ones."""
-
-    by_setting: dict[str, RunRecord] = field(default_factory=dict)
-    """By settings.planned_key: a run is planned before its data set's digest is known."""
-    trained: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
-    """(kind of device, values of _PACING) -> wall seconds and training samples of the finished runs, summed."""
-
-    def seconds_per_sample(self, kind: str, spec: RunSpec) -> float | None:
-        """Of a run like `spec` on a device of that kind."""
-        seconds, samples = self.trained.get((kind, _pacing(spec.model_dump(mode="json"))), (0.0, 0))
-        return seconds / samples if samples else None
-
-
 def claim_costs(needs: Sequence[tuple[str, str, Sequence[RunSpec]]], runs: Sequence[RunRecord]) -> list[ClaimCost]:
     """A row per claim and protocol of `needs` (claims.needs.by_protocol), then one of all claims together.
 
@@ -73,9 +54,16 @@ def claim_costs(needs: Sequence[tuple[str, str, Sequence[RunSpec]]], runs: Seque
     """
     if not needs:
         return []
-    made = _made(runs)
+    # of runs on official and on mirrored images the official one stands for the setting, of those a finished one
+    ordered = sorted(runs, key=lambda run: (run.is_official, run.is_finished))
+    ended = {settings.planned_key(RunSpec.model_validate(run.spec)): run for run in ordered}
     every = [spec for _, _, specs in needs for spec in specs]
-    return [_row(*need, made) for need in [*needs, ("all claims", "", every)]]
+    of_kind = {
+        kind: [run.content for run in runs if run.is_finished and _device(run, "kind") == kind] for kind in KINDS
+    }
+    speeds = {kind: Speeds(contents) for kind, contents in of_kind.items()}
+    plans = {key: _planned(spec, ended.get(key), speeds) for key, spec in _by_setting(every).items()}
+    return [_row(*need, ended, plans) for need in [*needs, ("all claims", "", every)]]
 
 
 def to_json(rows: Sequence[ClaimCost]) -> str:
@@ -85,105 +73,80 @@ def to_json(rows: Sequence[ClaimCost]) -> str:
 
 def to_text(rows: Sequence[ClaimCost]) -> str:
     """The rows as a table for people, with its note; times in hours."""
-    from tabulate import tabulate
-
     head = ["claim", "protocol", "runs needed", "finished", "diverged", "million samples", "PFLOPs", "disk MB"]
     head += [f"{kind}-hours {what}" for what in ("taken", "to go") for kind in KINDS.values()]
-    body = [_line(row) for row in rows]
-    align = ["left"] * 2 + ["right"] * 10 + ["left"]
-    table = tabulate(body, [*head, "measured on"], tablefmt="simple", disable_numparse=True, colalign=align)
-    return f"{table}\n\n{NOTE}" if rows else "no claims"
+    return f"{table([*head, 'measured on'], list(map(_line, rows)), 2, 'left')}\n\n{NOTE}" if rows else "no claims"
 
 
-def _made(runs: Iterable[RunRecord]) -> _Made:
-    made = _Made()
-    # of runs on official and on mirrored images the official one stands for the setting, of those a finished one
-    for run in sorted(runs, key=lambda run: (run.is_official, run.is_finished)):
-        made.by_setting[settings.planned_key(RunSpec.model_validate(run.spec))] = run
-        summary = run.content["summary"]
-        if run.is_finished and (trained := summary.get("trained_samples")):
-            key = _kind(run), _pacing(run.spec)
-            seconds, samples = made.trained.get(key, (0.0, 0))
-            made.trained[key] = seconds + summary["wall_seconds"], samples + trained
-    return made
+def _by_setting(specs: Sequence[RunSpec]) -> dict[str, RunSpec]:
+    """Specs by what they and their records have in common: a run is planned before its data set's digest is known."""
+    return {settings.planned_key(spec): spec for spec in specs}
 
 
-def _pacing(spec: Mapping[str, Any]) -> str:
-    return canonical([spec[name] for name in _PACING])
+def _device(run: RunRecord, key: str) -> str:
+    return str(run.content["provenance"].get("device", {}).get(key) or "unknown device")
 
 
-def _kind(run: RunRecord) -> str:
-    return str(run.content["provenance"].get("device", {}).get("kind"))
+def _planned(spec: RunSpec, run: RunRecord | None, speeds: Mapping[str, Speeds]) -> dict[str, PlannedRun] | None:
+    """The run on each kind of device; None for a data set of unknown size, or a stream that cannot be cut so often."""
+    if (shape := published_shape(spec)) is None:
+        return None
+    state = run.content["status"] if run else "to do"
+    try:
+        return {kind: planned_run(spec, shape, "", "", state, speed) for kind, speed in speeds.items()}
+    except ParamsError:
+        return None
 
 
-def _device(run: RunRecord) -> str:
-    return str(run.content["provenance"].get("device", {}).get("name") or "unknown device")
-
-
-def _row(claim: str, protocol: str, specs: Sequence[RunSpec], made: _Made) -> ClaimCost:
-    by_setting = {settings.planned_key(spec): spec for spec in specs}
-    ended = [made.by_setting[key] for key in by_setting if key in made.by_setting]
-    finished = [run for run in ended if run.is_finished]
-    missing = [spec for key, spec in by_setting.items() if key not in made.by_setting]
-    counts = [_counted(spec) for spec in by_setting.values()]
-    samples, flops, disk = ([count[place] if count else None for count in counts] for place in range(3))
+def _row(
+    claim: str,
+    protocol: str,
+    specs: Sequence[RunSpec],
+    ended: Mapping[str, RunRecord],
+    plans: Mapping[str, dict[str, PlannedRun] | None],
+) -> ClaimCost:
+    by_setting = _by_setting(specs)
+    finished = [ended[key] for key in by_setting if key in ended and ended[key].is_finished]
+    known = [plan for key in by_setting if (plan := plans[key])]
+    rows = {kind: [plan[kind] for plan in known] for kind in KINDS}
+    is_known = len(known) == len(by_setting)
+    seconds = {
+        kind: [run.content["summary"]["wall_seconds"] for run in finished if _device(run, "kind") == kind]
+        for kind in KINDS
+    }
     return ClaimCost(
         claim,
         protocol,
         len(by_setting),
         len(finished),
-        len(ended) - len(finished),
-        _sum(samples),
-        _sum(flops),
-        _sum(disk),
-        {kind: _taken(finished, kind) for kind in KINDS},
-        {kind: _sum([_to_go(spec, kind, made) for spec in missing]) for kind in KINDS},
-        sorted({_device(run) for run in finished}),
+        sum(key in ended for key in by_setting) - len(finished),
+        sum(row.trained_samples for row in rows["cpu"]) if is_known else None,
+        sum(row.train_flops for row in rows["cpu"]) if is_known else None,
+        sum(map(_bytes_kept, by_setting.values())) if is_known else None,
+        {kind: sum(values) if values else None for kind, values in seconds.items()},
+        {kind: whole(row.seconds for row in rows[kind] if row.is_left) if is_known else None for kind in KINDS},
+        sorted({_device(run, "name") for run in finished}),
         [run.content["run_id"] for run in finished],
     )
 
 
-def _sum(values: Sequence[Number | None]) -> Number | None:
-    """None if one of the values is."""
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
-
-
-def _taken(finished: Sequence[RunRecord], kind: str) -> float | None:
-    seconds = [run.content["summary"]["wall_seconds"] for run in finished if _kind(run) == kind]
-    return sum(seconds) if seconds else None
-
-
-def _to_go(spec: RunSpec, kind: str, made: _Made) -> float | None:
-    """Estimated seconds of a missing run on a device of that kind."""
-    seconds, counted = made.seconds_per_sample(kind, spec), _counted(spec)
-    return None if seconds is None or counted is None else seconds * counted[0]
-
-
-def _counted(spec: RunSpec) -> tuple[int, int, int] | None:
-    """Training samples, training FLOPs and bytes kept of a run; None for a data set or network of unknown size."""
-    if (shape := published_shape(spec)) is None or (sizes := network(spec.arch, shape)) is None:
-        return None
-    try:
-        trained, _ = workload(spec, shape)
-    except ParamsError:  # a stream that cannot be cut so often
-        return None
-    return trained, 3 * sizes.flops * trained, sizes.bytes_kept
+def _bytes_kept(spec: RunSpec) -> int:
+    shape = published_shape(spec)
+    return sizes(spec.arch, shape).bytes_kept if shape else 0
 
 
 def _line(row: ClaimCost) -> list[str]:
-    hours = [row.seconds_taken[kind] for kind in KINDS] + [row.seconds_to_go[kind] for kind in KINDS]
+    def scaled(value: float | None, factor: float, digits: int) -> str:
+        return or_dash(value, lambda known: f"{known * factor:,.{digits}f}")
+
+    hours = [times[kind] for times in (row.seconds_taken, row.seconds_to_go) for kind in KINDS]
     return [
         row.claim,
         row.protocol or "-",
         *(f"{count:,}" for count in (row.needed, row.finished, row.diverged)),
-        _scaled(row.trained_samples, 1e-6, 3),
-        _scaled(row.train_flops, 1e-15, 3),
-        _scaled(row.disk_bytes, 1e-6, 1),
-        *(_scaled(seconds, 1 / 3600, 3) for seconds in hours),
+        scaled(row.trained_samples, 1e-6, 3),
+        scaled(row.train_flops, 1e-15, 3),
+        scaled(row.disk_bytes, 1e-6, 1),
+        *(scaled(seconds, 1 / 3600, 3) for seconds in hours),
         ", ".join(row.devices[:3]) + (f" and {len(row.devices) - 3} more" if row.devices[3:] else "") or "-",
     ]
-
-
-def _scaled(value: float | None, factor: float, digits: int) -> str:
-    return "-" if value is None else f"{value * factor:,.{digits}f}"

@@ -1,14 +1,14 @@
-"""What a run costs before it is run: passes over images, FLOPs and bytes on disk, counted; seconds on a CPU, timed.
+"""What a run costs before it is run: passes over images, FLOPs and bytes, counted, and how they grow with T.
 
-Only what builds a network (`sizes` of one that workload.json lacks, `seconds_per_sample`) imports torch.
+Only `sizes` of a network that workload.json lacks imports torch.
 """
 
 import functools
 import json
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError
@@ -16,6 +16,8 @@ from app_repro.data import dataset
 from app_repro.data.dataset import data_folder
 from app_repro.data.megabatches import phase, split
 from app_repro.data.sets import SETS
+
+Settings = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -111,60 +113,76 @@ def _networks() -> dict[str, list[int]]:
 
 def workload(spec: RunSpec, shape: Shape) -> tuple[int, int]:
     """Images to be trained on and to be evaluated in one run, each pass counted."""
-    names = ("sb", "order", "val_fraction", "train_limit", "test_limit", "replay", "buffer_size", "epochs")
-    return _passes(shape.train, shape.test, *(getattr(spec, name) for name in names))
+
+    def chosen(*names: str) -> tuple[tuple[str, Any], ...]:
+        return tuple((name, getattr(spec, name)) for name in names)
+
+    cutting = chosen("order", "val_fraction", "train_limit", "test_limit")
+    replaying = chosen("replay", "val_fraction", "buffer_size")
+    return _passes(shape.train, shape.test, spec.sb, spec.epochs, cutting, replaying)
 
 
 @functools.lru_cache(1024)
-def _passes(
-    images: int,
-    tests: int,
-    sb: int,
-    order: str,
-    val_fraction: float,
-    train_limit: int | None,
-    test_limit: int | None,
-    replay: str,
-    buffer_size: int | None,
-    epochs: int,
-) -> tuple[int, int]:
-    """The counts, which no seed changes."""
-    cut = split(
-        images,
-        tests,
-        sb,
-        order=order,
-        val_fraction=val_fraction,
-        split_seed=0,
-        train_limit=train_limit,
-        test_limit=test_limit,
-    )
+def _passes(images: int, tests: int, sb: int, epochs: int, cutting: Settings, replaying: Settings) -> tuple[int, int]:
+    """The counts, which no seed changes; `cutting` and `replaying`: how the stream is cut, and what is seen again."""
+    stream = split(images, tests, sb, split_seed=0, **dict(cutting))
     trained = evaluated = 0
     for k in range(1, sb + 1):
-        seen = phase(cut, k, replay=replay, seed=0, val_fraction=val_fraction, buffer_size=buffer_size)
+        seen = phase(stream, k, seed=0, **dict(replaying))
         trained += epochs * len(seen.train)
-        evaluated += epochs * len(seen.validation) + len(seen.train) + len(cut.test)
+        evaluated += epochs * len(seen.validation) + len(seen.train) + len(stream.test)
     return trained, evaluated
 
 
-@functools.cache
-def seconds_per_sample(arch: str, classes: int, size: int, channels: int, batch_size: int) -> float:
-    """Seconds of one training sample on one thread, the quicker of two small steps; each kind is timed once."""
-    import torch
-    import torch.nn.functional as F
+def passes_per_epoch(spec: RunSpec, shape: Shape) -> float:
+    """Passes over the training part of the whole stream: (T + 1) / 2 with full replay."""
+    once, _ = workload(_with(spec, sb=1, epochs=1), shape)
+    return workload(spec, shape)[0] / spec.epochs / once
 
-    from app_repro.training import networks
 
-    threads, batch = torch.get_num_threads(), min(batch_size, 16)
-    torch.set_num_threads(1)
-    try:
-        net = networks.build(arch, classes, size, channels).to(memory_format=torch.channels_last)  # type: ignore
-        images, labels = torch.zeros(batch, channels, size, size), torch.zeros(batch, dtype=torch.long)
-        times = []
-        for _ in range(2):
-            start = time.perf_counter()
-            F.cross_entropy(net(images), labels).backward()
-            times.append(time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(threads)
-    return min(times) / batch
+@dataclass(frozen=True)
+class Growth:
+    """A run with one setting changed, and its cost."""
+
+    setting: str
+    passes_per_epoch: float
+    trained_samples: int
+    train_flops: int
+    times: float
+    """Training FLOPs, as a multiple of the run as planned."""
+
+
+def growth(spec: RunSpec, shape: Shape) -> list[Growth]:
+    """Costs of the run `spec` as planned, and with other T, N (training images), epochs or image size."""
+    n = min(spec.train_limit or shape.train, shape.train)
+    free = _with(spec, train_limit=None)
+    cases = [("as planned", spec, shape)]
+    cases += [(f"T = {t}", _with(spec, sb=t), shape) for t in (1, 8, 10, 20, 50, 100) if 2 * t <= n]
+    cases += [(f"N = {count:,}", free, replace(shape, train=count)) for count in (n // 4, n // 2, 2 * n, 4 * n)]
+    cases += [(f"{epochs} epochs", _with(spec, epochs=epochs), shape) for epochs in (2 * spec.epochs, 4 * spec.epochs)]
+    cases += [(f"{size} pixels", spec, replace(shape, size=size)) for size in (32, 64, 128, 224)]
+    base = train_flops(spec, shape)
+    rows = []
+    for name, varied, images in cases:
+        flops = train_flops(varied, images)
+        row = Growth(name, passes_per_epoch(varied, images), workload(varied, images)[0], flops, flops / base)
+        rows.append(row)
+    return rows
+
+
+def law(spec: RunSpec, shape: Shape) -> str:
+    """A sentence: how the cost of `spec` grows with T."""
+    first = f"{spec.arch}, {spec.replay} replay: {passes_per_epoch(spec, shape):.2f} passes of the data an epoch"
+    if spec.replay != "full" or min(spec.train_limit or shape.train, shape.train) < 2 * 100:
+        return f"{first} at T = {spec.sb}; --growth shows how that grows"
+    long, short = (workload(_with(spec, sb=sb), shape)[0] for sb in (100, 8))
+    return f"{first} at T = {spec.sb}, (T + 1) / 2; T = 100 costs {long / short:.1f} times T = 8; --growth shows more"
+
+
+def train_flops(spec: RunSpec, shape: Shape) -> int:
+    """FLOPs of all training passes, unpruned: three forward passes per sample."""
+    return 3 * sizes(spec.arch, shape).flops * workload(spec, shape)[0]
+
+
+def _with(spec: RunSpec, **changed: Any) -> RunSpec:
+    return spec.model_copy(update=changed)

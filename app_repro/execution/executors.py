@@ -8,9 +8,13 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.core.paths import BENCHES
-from app_repro.execution import forecast, local, ray, slurm, speeds
-from app_repro.execution.cost import Shape
+from app_repro.data.dataset import data_folder
+from app_repro.execution import local, ray, slurm, speeds
+from app_repro.execution.cost import Shape, workload
 from app_repro.execution.outcome import Executor
+
+CPU_LIMIT_HOURS = 12.0
+"""A grid predicted to take longer on a CPU is not started unless asked twice."""
 
 
 def check(name: str) -> None:
@@ -40,11 +44,28 @@ def _local(
         if any(spec.engine == "graph" for spec in todo):
             raise ParamsError("engine: graph needs a CUDA device, and there is none; use engine: eager")
         if not anyway:
-            forecast.check_cpu_time(todo, shapes, len(devices))
+            check_cpu_time(todo, shapes, len(devices))
     elif runs_per_gpu is None:
         name = describe_device(devices[0])["name"]
         runs_per_gpu = speeds.best_lanes(todo, name, speeds.read_benches(BENCHES))
     return functools.partial(local.train, devices=devices, lanes=runs_per_gpu or 1)
+
+
+def check_cpu_time(todo: Sequence[RunSpec], shapes: Mapping[str, Shape], workers: int) -> None:
+    """Raise ParamsError if `todo` would take a CPU more than CPU_LIMIT_HOURS, by a short timing.
+
+    `shapes`: of the data sets, by folder (cost.shapes).
+    """
+    seconds = 0.0
+    for spec in todo:
+        shape = shapes[data_folder(spec)]
+        seconds += speeds.timed_here(spec, shape).seconds(*workload(spec, shape))
+        if (hours := seconds / workers / 3600) > CPU_LIMIT_HOURS:
+            raise ParamsError(
+                f"no GPU here, and this grid would take over {hours:,.0f} hours on {workers} CPU workers; "
+                "`app-repro demo` shows everything in minutes; `app-repro run --anyway`, "
+                "or APP_REPRO_ANYWAY=1 in the environment of `dvc repro`, starts it nevertheless"
+            )
 
 
 def _ray(

@@ -1,44 +1,86 @@
-"""The command `plan`: the runs of a grid, what they take on a device, how their cost grows."""
+"""The command `plan`: the runs of a grid, and what they take on a device: seconds, energy, memory, disk."""
 
-import json
+import contextlib
+import heapq
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
-from app_repro.core.errors import ParamsError
+from app_repro.core.errors import DataError, ParamsError
 from app_repro.core.paths import BENCHES
 from app_repro.data.dataset import data_folder
-from app_repro.execution import cost, forecast
-from app_repro.execution import growth as growing
-from app_repro.execution.forecast import PlannedRun
-from app_repro.execution.speeds import Speeds, chosen, devices_of, finished_records, kind_of, read_benches, timed_here
-from app_repro.records.store import Store
+from app_repro.data.splits import with_digest
+from app_repro.execution import cost
+from app_repro.execution.cost import Growth, Shape, workload
+from app_repro.execution.speeds import Speeds, read_benches
+from app_repro.records import record, runs
+from app_repro.records.store import Store, labels
 from app_repro.training.device import describe_device
+
+TRAINING_COPIES = 4
+"""float32 tensors of the network's size while it trains: weights, gradients, momentum, best epoch."""
+
+STATE_COPIES = 2 * 3
+"""Weights, momentum and best epoch of two states: what lies beside a run's weights while it is trained."""
 
 
 @dataclass(frozen=True)
-class Budget:
-    """A plan."""
+class PlannedRun:
+    """One run of a plan. None: not known."""
+
+    name: str
+    run_id: str
+    """Empty before its data set's digest is known."""
+    state: str
+    """As store.RunFolder.state says."""
+    trained_samples: int
+    evaluated_samples: int
+    train_flops: int
+    disk_bytes: int
+    """While it is trained: its weights, and states, which go when it ends."""
+    seconds: float | None = None
+    """This and all that follows: on the device planned for."""
+    basis: str = "unknown: nothing was measured on this device"
+    """Where the seconds come from, for people."""
+    memory_bytes: int = 0
+    memory_is_measured: bool = False
+    """False: weights and their copies and the data set alone, without activations: at least this."""
+    energy_wh: float | None = None
+    runs_together: int = 1
+    """Runs that share the device."""
+    on_cpu: bool = False
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it is still to be run."""
+        return self.state not in ("finished", "diverged")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a grid on one device."""
 
     device: str
     power: str
     """Where the watts come from."""
     runs: list[PlannedRun]
-    gpus: list[int]
+    totals: dict[str, Any]
+    """See `totals`."""
     at_work: int
     """Runs trained at once: what their states take of the disk."""
     records: list[Any]
     """Those of finished runs in the store."""
-    growth: list[growing.Growth]
     law: str
-    over_gpus: str
-    hints: list[str]
+    """How the cost of its first run grows with T, for people."""
+    growth: list[Growth]
+    is_alone: bool
+    """Whether steps on a GPU are not captured, so that no run can share it."""
 
 
 def plan(
@@ -51,65 +93,133 @@ def plan(
     watts: float | None = None,
     bench: Path = BENCHES,
     growth: bool = False,
-) -> Budget:
+) -> Plan:
     """Plan the grid of `params` on this machine, or on the measured device whose name has `device` in it.
 
     `gpus`: numbers of devices, "1,4,8"; without a GPU, of worker processes. `watts`: drawn by a device at work.
     `bench`: folder of measured speeds. `growth`: count, too, how the cost grows. Raises ParamsError, DataError.
     """
-    counts, specs, asked_watts = _numbers(gpus), params.specs, watts
-    known = cost.shapes(specs, raw)
-    shapes = [known[data_folder(spec)] for spec in specs]
-    records = finished_records(store)
-    benches = read_benches(bench)
-    here, watts, power = _this_machine(params.device, watts)
-    chosen_device = chosen(device, devices_of(records, benches)) if device else here
-    if chosen_device != here and not asked_watts:
-        watts, power = None, "unknown but for what a bench says; give --watts"
-    speeds = Speeds(chosen_device, records, benches)
-    if chosen_device == here and not _has_gpu(params.device):
-        shape_of = dict(zip(specs, shapes, strict=True))
-        speeds.timed = lambda spec: timed_here(spec, shape_of[spec])
-    on_gpu = _has_gpu(params.device) if chosen_device == here else kind_of(chosen_device, records, benches) != "cpu"
-    runs = forecast.planned_runs(params, raw, store)
-    return Budget(
-        chosen_device,
-        power,
-        forecast.on_device(runs, specs, shapes, speeds, watts),
-        counts,
-        params.workers or 1,
-        records,
-        growing.growth(specs[0], shapes[0]) if growth else [],
-        growing.law(specs[0], shapes[0]),
-        growing.over_gpus(specs[0], shapes[0]),
-        _hints(specs, on_gpu),
+    counts, benches = _numbers(gpus), read_benches(bench)
+    records = [run.content for run in runs.read([store.root / "runs"]).runs if run.is_finished]  # under whatever code
+    has_gpu = _has_gpu(params.device)
+    here = describe_device("cuda" if has_gpu else "cpu")["name"]
+    name = chosen(device, [*map(_device_of, records), *benches]) if device else here
+    its_records = [content for content in records if _device_of(content).get("name") == name]
+    its_benches = [content for content in benches if content["device"] == name]
+    kinds = [item["kind"] for item in [*map(_device_of, its_records), *its_benches] if item.get("kind")]
+    on_gpu = has_gpu if name == here else "cpu" not in kinds[:1]
+    watts, power = _power(watts, name == here, has_gpu)
+    speeds = Speeds(its_records, its_benches, is_here=name == here and not has_gpu)
+    rows, at_work = planned_runs(params, raw, store, speeds, watts), params.workers or 1
+    first = params.specs[0], cost.shape_of(params.specs[0], raw)
+    law, grown = cost.law(*first), cost.growth(*first) if growth else []
+    is_alone = on_gpu and any(spec.engine == "eager" for spec in params.specs)
+    return Plan(name, power, rows, totals(rows, counts, at_work), at_work, records, law, grown, is_alone)
+
+
+def planned_runs(
+    params: Params, raw: Path, store: Store, speeds: Speeds | None = None, watts: float | None = None
+) -> list[PlannedRun]:
+    """The runs of a grid, in its order; without `speeds` nothing that depends on the device is known.
+
+    Each data set is opened for its digest and size once. `watts`: drawn by the device at work, if no bench has measured
+    that. Raises DataError for a data set of unknown size that is not there.
+    """
+    specs, code = params.specs, record.code_digest()
+    shapes, opened = cost.shapes(specs, raw), {}
+    for folder, spec in {data_folder(spec): spec for spec in specs}.items():
+        with contextlib.suppress(DataError):
+            described = with_digest(spec, raw)
+            opened[folder] = {key: getattr(described, key) for key in ("data_digest", "augmentation")}
+    rows = []
+    for spec, name in zip(specs, labels(specs, params.axes), strict=True):
+        run_id, state, folder = "", "to do", data_folder(spec)
+        if folder in opened:
+            known = spec.model_copy(update=opened[folder])
+            run_id, state = known.run_id, store.folder(known).state(code)
+        rows.append(planned_run(spec, shapes[folder], name, run_id, state, speeds, watts))
+    return rows
+
+
+def planned_run(
+    spec: RunSpec, shape: Shape, name: str, run_id: str, state: str, speeds: Speeds | None, watts: float | None = None
+) -> PlannedRun:
+    """One run with what can be counted, and what it takes by `speeds`. Raises ParamsError if it cannot be run."""
+    trained, evaluated = workload(spec, shape)
+    network, speed = cost.sizes(spec.arch, shape), speeds and speeds.find(spec, shape)
+    disk = 4 * network.parameters * (1 + STATE_COPIES)  # weights stay, and their mask, which is small
+    images = (shape.train + shape.test) * shape.size**2 * shape.channels
+    memory = 4 * TRAINING_COPIES * network.parameters + images
+    counted = (name, run_id, state, trained, evaluated, cost.train_flops(spec, shape), disk)
+    if not speed:
+        return PlannedRun(*counted, memory_bytes=memory)
+    seconds, drawn = speed.seconds(trained, evaluated), watts or speed.watts
+    return PlannedRun(
+        *counted,
+        seconds,
+        speed.basis,
+        speed.peak_bytes or memory,
+        speed.peak_bytes is not None,
+        seconds / speed.runs_together * drawn / 3600 if drawn else None,
+        speed.runs_together,
+        speed.on_cpu,
     )
 
 
-def to_json(budget: Budget, claims: Sequence[dict[str, Any]]) -> str:
-    """The plan as JSON; `claims`: those that it decides (claims.needs.decidable)."""
-    content: dict[str, Any] = {"device": budget.device, "power": budget.power, "runs": list(map(asdict, budget.runs))}
-    content |= {"totals": forecast.totals(budget.runs, budget.gpus, budget.at_work), "claims": claims}
-    return json.dumps(content | {"growth": [asdict(line) for line in budget.growth]}, indent=1)
+def makespan(rows: Sequence[PlannedRun], devices: int) -> float | None:
+    """Seconds until the last of what is left has ended on so many devices, the longest begun first; None if unknown."""
+    left = [row for row in rows if row.is_left]
+    if any(row.seconds is None for row in left):
+        return None
+    # on a CPU devices are worker processes, which have one run each, however many others share the processor
+    together = min((1 if row.on_cpu else row.runs_together for row in left), default=1)
+    slots = [0.0] * (devices * together)
+    for seconds in sorted((row.seconds or 0.0 for row in left), reverse=True):
+        heapq.heapreplace(slots, slots[0] + seconds)
+    return max(slots)
 
 
-def to_text(budget: Budget, claims: Sequence[dict[str, Any]], growth: bool = False) -> str:
-    """The plan for people; `growth`: how its cost grows, too; `claims`: those it decides (claims.needs.decidable)."""
-    lines = [runs_table(budget.runs, budget.gpus, budget.at_work)]
-    lines.append(f"device: {budget.device}; watts: {budget.power}")
-    lines.append(f"claims it can decide: {', '.join(map(_claim, claims)) or 'none'}")
-    lines += [budget.law, *budget.hints]
-    return "\n".join([*lines, "", growing.as_table(budget.growth), budget.over_gpus] if growth else lines)
+def disk_needed(rows: Sequence[PlannedRun], at_work: int) -> int:
+    """Bytes that what is left takes at most: all weights, which stay, and the states of the `at_work` largest runs."""
+    weights = sorted((row.disk_bytes // (1 + STATE_COPIES) for row in rows if row.is_left), reverse=True)
+    return sum(weights) + STATE_COPIES * sum(weights[:at_work])
 
 
-def _hints(specs: Sequence[RunSpec], on_gpu: bool) -> list[str]:
-    if not on_gpu or all(spec.engine != "eager" for spec in specs):
-        return []
-    return ["hint: engine: eager has a GPU to itself; with engine: graph (-S engine=graph) several runs share it"]
+def whole(values: Iterable[float | None]) -> float | None:
+    """The sum; None if one of the values is."""
+    known = list(values)
+    return None if None in known else sum(value or 0 for value in known)
 
 
-def _claim(row: dict[str, Any]) -> str:
-    return f"{row['id']} ({row['protocol']}, {row['finished']} of {row['runs']} runs finished)"
+def totals(rows: Sequence[PlannedRun], gpus: Sequence[int], at_work: int = 1) -> dict[str, Any]:
+    """What is left, summed; plain values, None where a part is unknown. `at_work`: runs trained at once."""
+    left = [row for row in rows if row.is_left]
+    counted = ("trained_samples", "evaluated_samples", "train_flops")
+    return {
+        "runs": len(rows),
+        "left": len(left),
+        **{key: sum(getattr(row, key) for row in left) for key in counted},
+        "device_hours": whole(row.seconds and row.seconds / row.runs_together / 3600 for row in left),
+        "energy_wh": whole(row.energy_wh for row in left),
+        "disk_bytes": disk_needed(left, at_work),
+        "makespan_seconds": {str(count): makespan(rows, count) for count in gpus},
+    }
+
+
+def chosen(wanted: str, measured: Sequence[Mapping[str, Any]]) -> str:
+    """The device that `wanted` is part of the name of. Raises ParamsError naming the measured ones and the remedy."""
+    known = sorted({name for item in measured if (name := item.get("name") or item.get("device"))})
+    names = [name for name in known if wanted.lower() in name.lower()]
+    if len(names) != 1:
+        remedy = "give more of its name" if names else f"`app-repro bench --out {BENCHES}` there measures it"
+        raise ParamsError(
+            f"--device {wanted!r}: {len(names)} measured devices match; known: {', '.join(known) or 'none'}; {remedy}"
+        )
+    return names[0]
+
+
+def _device_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    return content["provenance"]["device"]
 
 
 def _numbers(text: str) -> list[int]:
@@ -124,16 +234,14 @@ def _has_gpu(asked: str) -> bool:
     return asked != "cpu" and torch.cuda.is_available()
 
 
-def _this_machine(asked: str, watts: float | None) -> tuple[str, float | None, str]:
-    """Name of the device here, the watts to count with, and where they come from."""
-    has_gpu = _has_gpu(asked)
-    name = describe_device("cuda" if has_gpu else "cpu")["name"]
+def _power(watts: float | None, is_here: bool, has_gpu: bool) -> tuple[float | None, str]:
+    """The watts to count with, and where they come from."""
     if watts is not None:
-        return name, watts, f"{watts:g}, as given"
+        return watts, f"{watts:g}, as given"
+    if not is_here:
+        return None, "unknown but for what a bench says; give --watts"
     limit = _gpu_limit() if has_gpu else None
-    return (
-        (name, limit, f"{limit:g}, the card's power limit: at most") if limit else (name, None, "unknown; give --watts")
-    )
+    return limit, f"{limit:g}, the card's power limit: at most" if limit else "unknown; give --watts"
 
 
 def _gpu_limit() -> float | None:
@@ -142,97 +250,5 @@ def _gpu_limit() -> float | None:
         return None
     command = ["nvidia-smi", "--query-gpu=power.limit", "--format=csv,noheader,nounits"]
     answer = subprocess.run(command, capture_output=True, text=True)
-    found = re.match(r"\s*(\d+(\.\d+)?)", answer.stdout)
-    return float(found[1]) if answer.returncode == 0 and found else None
-
-
-def runs_table(runs: Sequence[PlannedRun], gpus: Sequence[int], at_work: int = 1) -> str:
-    """The plan for people: a line per run, the sum of what is left, when it ends on each number of devices."""
-    from tabulate import tabulate
-
-    head = [
-        "run",
-        "id",
-        "state",
-        "training samples",
-        "evaluated",
-        "training FLOPs",
-        "disk MB",
-        "memory MB",
-        "seconds",
-        "Wh",
-    ]
-    body = [_line(item) for item in runs]
-    sums = forecast.totals(runs, gpus, at_work)
-    # runs that share a device take longer than it does: no total fits that column
-    whole = "-" if _shared(runs) else _or_dash(sums["device_hours"], lambda hours: f"{3600 * hours:,.0f}")
-    body.append(
-        [
-            f"{sums['left']} of {sums['runs']} to run",
-            "",
-            "",
-            f"{sums['trained_samples']:,}",
-            f"{sums['evaluated_samples']:,}",
-            f"{sums['train_flops']:.2e}",
-            f"{sums['disk_bytes'] / 1e6:,.0f}",
-            "",
-            whole,
-            _or_dash(sums["energy_wh"], lambda wh: f"{wh:,.1f}"),
-        ]
-    )
-    table = tabulate(body, head, tablefmt="simple", disable_numparse=True, colalign=["left"] * 3 + ["right"] * 7)
-    bases = sorted({item.basis for item in runs if item.is_left})
-    lines = [f"seconds: {basis}" for basis in bases]
-    lines += [f"disk: of all, their weights and the states of {at_work} at work at once"] if sums["left"] > 1 else []
-    lines += ["memory with > is weights, their copies and the data set alone"] if _has_least(runs) else []
-    return "\n".join([table, "", *lines, _time(runs, sums)])
-
-
-def _time(runs: Sequence[PlannedRun], sums: dict[str, Any]) -> str:
-    """Device-hours, and the end on each number of what they are counted in: on a CPU that is a worker, not the CPU."""
-    hours = _or_dash(sums["device_hours"], lambda value: f"{value:,.2f}")
-    said = _shared(runs)
-    shared = f" ({said})" if said else ""
-    unit, more = ("worker process", "es") if any(item.on_cpu for item in runs if item.is_left) else ("device", "s")
-    ends = [
-        f"{count} {unit}{'' if count == '1' else more}: {_or_dash(at, clock)}"
-        for count, at in sums["makespan_seconds"].items()
-    ]
-    idle = "if the devices do nothing else and workers start at once"
-    return f"device-hours: {hours}{shared}; done, {idle}, on {', on '.join(ends)}"
-
-
-def _shared(runs: Sequence[PlannedRun]) -> str:
-    """How many runs share the device; empty if each has it to itself."""
-    numbers = {item.runs_together for item in runs if item.is_left}
-    most = max(numbers, default=1)
-    return f"{'' if len(numbers) == 1 else 'up to '}{most} runs share the device" if most > 1 else ""
-
-
-def _has_least(runs: Sequence[PlannedRun]) -> bool:
-    return any(not item.memory_is_measured for item in runs)
-
-
-def _line(item: PlannedRun) -> list[str]:
-    return [
-        item.name,
-        item.run_id,
-        item.state,
-        f"{item.trained_samples:,}",
-        f"{item.evaluated_samples:,}",
-        f"{item.train_flops:.2e}",
-        f"{item.disk_bytes / 1e6:,.0f}",
-        f"{'' if item.memory_is_measured else '>'}{item.memory_bytes / 1e6:,.0f}",
-        _or_dash(item.seconds, lambda seconds: f"{seconds:,.1f}"),
-        _or_dash(item.energy_wh, lambda wh: f"{wh:,.2f}"),
-    ]
-
-
-def _or_dash(value: float | None, shown: Any) -> str:
-    return "-" if value is None else shown(value)
-
-
-def clock(seconds: float) -> str:
-    """h:mm:ss"""
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    number = re.match(r"\s*(\d+(\.\d+)?)", answer.stdout)
+    return float(number[1]) if answer.returncode == 0 and number else None

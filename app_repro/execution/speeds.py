@@ -1,26 +1,25 @@
-"""How fast a device trains: measured by finished runs of the store, by bench files, else scaled from the nearest."""
+"""How fast a device trains: measured by finished runs, by bench files, else scaled from the nearest, or timed here."""
 
+import functools
 import json
 import statistics
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.core.errors import DataError, ParamsError
-from app_repro.core.paths import BENCHES
+from app_repro.core.errors import DataError
 from app_repro.data.sets import FOLDER, SETS
-from app_repro.execution import cost
-from app_repro.execution.cost import Shape
-from app_repro.records import runs
-from app_repro.records.store import Store
+from app_repro.execution.cost import Shape, sizes
 
 EVALUATION = 1 / 3
 """What a pass without gradients costs of one with them: forward only, against forward and two backward products."""
 
 Key = tuple[str, ...]
+"""What decides how long a pass takes on a device: network, precision, engine, batch size, image size."""
 
 
 @dataclass(frozen=True)
@@ -43,40 +42,68 @@ class Speed:
         return self.seconds_per_pass * (trained + EVALUATION * evaluated)
 
 
+class Speeds:
+    """What is known of one device, or of several of one kind."""
+
+    def __init__(
+        self, records: Iterable[Any], benches: Iterable[Mapping[str, Any]] = (), *, is_here: bool = False
+    ) -> None:
+        """`records` and `benches` (see `read_benches`) of that device; `is_here`: two steps can be timed on it."""
+        self.is_here = is_here
+        runs: dict[Key, list[Speed]] = defaultdict(list)
+        for content in records:
+            spec = content["spec"]
+            size = spec["image_size"] or SETS.get(spec["dataset"], FOLDER).size  # 0: only the data say it
+            runs[_key(spec, size)].append(_of_record(content))
+        rows = [(row, bench.get("kind") == "cpu") for bench in benches for row in bench["results"]]
+        rows.sort(key=lambda row: row[0]["samples_per_second"])  # the best comes last
+        self.known = {_key(row, row.get("image_size", 32)): _of_bench(row, on_cpu) for row, on_cpu in rows}
+        self.known |= {key: _usual(found) for key, found in runs.items()}
+
+    def find(self, spec: RunSpec, shape: Shape) -> Speed | None:
+        """The speed of a run: measured, benched, or scaled by FLOPs from the network nearest in cost with the same
+        precision and engine at the same image size, else timed on one thread of this machine; None if nothing goes.
+        """
+        wanted = _key(spec.model_dump(), shape.size)
+        if wanted in self.known:
+            return self.known[wanted]
+        alike = [key for key in self.known if (key[1:3], key[4]) == (wanted[1:3], wanted[4])]
+        if not alike:
+            return timed_here(spec, shape) if self.is_here else None
+        flops = {key: sizes(key[0], shape).flops for key in [wanted, *alike]}
+        near = min(alike, key=lambda key: abs(flops[key] - flops[wanted]))
+        seconds = self.known[near].seconds_per_pass * flops[wanted] / flops[near]
+        basis = f"estimate: {near[0]} at batch {near[3]}, scaled by FLOPs"
+        return replace(self.known[near], seconds_per_pass=seconds, basis=basis, peak_bytes=None)
+
+
 def timed_here(spec: RunSpec, shape: Shape) -> Speed:
     """The speed of a run on one thread of this machine, by two small steps."""
-    seconds = cost.seconds_per_sample(spec.arch, shape.classes, shape.size, shape.channels, spec.batch_size)
+    seconds = seconds_per_sample(spec.arch, shape.classes, shape.size, shape.channels, spec.batch_size)
     return Speed(seconds, "estimate: two steps timed just now on one thread", on_cpu=True)
 
 
-def devices_of(records: Iterable[dict[str, Any]], benches: Iterable[dict[str, Any]]) -> list[str]:
-    """Names of the devices that something was measured on."""
-    names = {content["provenance"]["device"].get("name", "") for content in records}
-    return sorted(names | {bench["device"] for bench in benches} - {""})
+@functools.cache
+def seconds_per_sample(arch: str, classes: int, size: int, channels: int, batch_size: int) -> float:
+    """Seconds of one training sample on one thread, the quicker of two small steps; each kind is timed once."""
+    import torch
+    import torch.nn.functional as F
 
+    from app_repro.training import networks
 
-def kind_of(device: str, records: Iterable[dict[str, Any]], benches: Iterable[dict[str, Any]]) -> str:
-    """ "cpu" or "cuda", as something that was measured on the device says; empty if nothing does."""
-    of_records = (content["provenance"]["device"] for content in records)
-    said = [item.get("kind", "") for item in of_records if item.get("name") == device]
-    said += [bench.get("kind", "") for bench in benches if bench["device"] == device]
-    return next(filter(None, said), "")
-
-
-def chosen(wanted: str, known: Sequence[str]) -> str:
-    """The device that `wanted` is part of the name of. Raises ParamsError naming the known ones and the remedy."""
-    found = [name for name in known if wanted.lower() in name.lower()]
-    if len(found) != 1:
-        remedy = "give more of its name" if found else f"`app-repro bench --out {BENCHES}` there measures it"
-        raise ParamsError(
-            f"--device {wanted!r}: {len(found)} measured devices match; known: {', '.join(known) or 'none'}; {remedy}"
-        )
-    return found[0]
-
-
-def finished_records(store: Store) -> list[Any]:
-    """Every intact record of a finished run, under whatever code; damaged ones are left out."""
-    return [run.content for run in runs.read([store.root / "runs"]).runs if run.is_finished]
+    threads, batch = torch.get_num_threads(), min(batch_size, 16)
+    torch.set_num_threads(1)
+    try:
+        net = networks.build(arch, classes, size, channels).to(memory_format=torch.channels_last)  # type: ignore
+        images, labels = torch.zeros(batch, channels, size, size), torch.zeros(batch, dtype=torch.long)
+        times = []
+        for _ in range(2):
+            start = time.perf_counter()
+            F.cross_entropy(net(images), labels).backward()
+            times.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return min(times) / batch
 
 
 def read_benches(folder: Path) -> list[dict[str, Any]]:
@@ -84,7 +111,7 @@ def read_benches(folder: Path) -> list[dict[str, Any]]:
     int, "samples_per_second": float of all of them together, and if known "batch_size", "image_size", "watts",
     "peak_bytes" (per run)}]}. Rows that say "failed" are left out. Raises DataError naming a file of another form.
     """
-    found = []
+    benches = []
     for path in sorted(folder.glob("*.json")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -97,8 +124,8 @@ def read_benches(folder: Path) -> list[dict[str, Any]]:
             raise DataError(
                 f"{path}: not a bench file: it needs device and results with arch and samples_per_second > 0"
             )
-        found.append(content)
-    return found
+        benches.append(content)
+    return benches
 
 
 UNMEASURED_LANES = 4
@@ -122,114 +149,42 @@ def _best_lanes_of(rows: Iterable[dict[str, Any]], arch: str, *kind: str) -> int
     """
     sweeps: dict[Key, list[tuple[float, int]]] = defaultdict(list)
     for row in rows:
-        key = _bench_key(row)
+        key = _key(row, 0)
         if key[0] == arch and key[2] != "eager":
             sweeps[key[1:3]].append((row["samples_per_second"], row.get("runs_together", 1)))
     swept = {key: max(found)[1] for key, found in sweeps.items() if any(together > 1 for _, together in found)}
     return swept.get(kind, min(swept.values(), default=UNMEASURED_LANES))
 
 
-class Speeds:
-    """What is known of one device."""
-
-    def __init__(self, device: str, records: Iterable[dict[str, Any]], benches: Iterable[dict[str, Any]]) -> None:
-        self.device = device
-        self.timed: Callable[[RunSpec], Speed | None] = lambda spec: None
-        """Where even the nearest network is unknown: what else could be asked."""
-        self.measured = _of_records(
-            content for content in records if content["provenance"]["device"].get("name") == device
-        )
-        self.benched = {
-            _bench_key(row): Speed(
-                row.get("runs_together", 1) / row["samples_per_second"],
-                "bench",
-                row.get("runs_together", 1),
-                row.get("peak_bytes"),
-                row.get("watts"),
-                bench.get("kind") == "cpu",
-            )
-            for bench in benches
-            if bench["device"] == device
-            for row in sorted(bench["results"], key=lambda row: row["samples_per_second"])  # the best comes last
-        }
-
-    def find(self, spec: RunSpec, image_size: int, flops: Callable[[str], int]) -> Speed | None:
-        """The speed of a run: measured, benched, or scaled by `flops` (network -> of one forward pass) from the
-        network nearest in cost with the same precision and engine at the same image size, or what `timed` says.
-        """
-        wanted = _key(spec.arch, spec.precision, spec.engine, spec.batch_size, image_size)
-        known = self.benched | self.measured
-        if wanted in known:
-            return known[wanted]
-        alike = [key for key in known if (key[1:3], key[4]) == (wanted[1:3], wanted[4])]
-        if not alike:
-            return self.timed(spec)
-        mine = flops(spec.arch)
-        near = min(alike, key=lambda key: abs(flops(key[0]) - mine))
-        factor = mine / flops(near[0])
-        basis = f"estimate: {near[0]} at batch {near[3]}, scaled by FLOPs"
-        scaled = known[near]
-        return replace(scaled, seconds_per_pass=scaled.seconds_per_pass * factor, basis=basis, peak_bytes=None)
+def _key(settings: Mapping[str, Any], image_size: int) -> Key:
+    """Of a spec's settings, or of a row of a bench, which need not name them all."""
+    values = ("precision", "fp32"), ("engine", "eager"), ("batch_size", 64)
+    return settings["arch"], *(str(settings.get(name, usual)) for name, usual in values), str(image_size)
 
 
-def _key(arch: str, precision: str, engine: str, batch_size: int, image_size: int) -> Key:
-    return arch, precision, engine, str(batch_size), str(image_size)
-
-
-def _bench_key(row: dict[str, Any]) -> Key:
-    size, batch = row.get("image_size", 32), row.get("batch_size", 64)
-    return _key(row["arch"], row.get("precision", "fp32"), row.get("engine", "eager"), batch, size)
-
-
-@dataclass(frozen=True)
-class _Took:
-    """What one finished run took."""
-
-    seconds_per_pass: float
-    runs_together: int
-    """1 in records that do not say."""
-    peak_bytes: int
-    on_cpu: bool
-
-
-def _of_records(records: Iterable[dict[str, Any]]) -> dict[Key, Speed]:
-    """Of each kind of run: the median."""
-    kinds: dict[Key, list[_Took]] = defaultdict(list)
-    for content in records:
-        spec, device = content["spec"], content["provenance"]["device"]
-        seconds = sum(item["timing"]["wall_seconds"] for item in content["megabatches"])
-        took = _Took(
-            seconds / _passes(content),
-            device.get("runs_together", 1),
-            (device.get("peak_bytes") or 0) // device.get("lanes", 1),  # the peak is that of its process
-            device.get("kind") == "cpu",
-        )
-        key = _key(spec["arch"], spec["precision"], spec["engine"], spec["batch_size"], _image_size(spec))
-        kinds[key].append(took)
-    return {key: _usual(found) for key, found in kinds.items()}
-
-
-def _usual(found: Sequence[_Took]) -> Speed:
-    """Runs beside each other stretch each other's seconds: of the number that most of them were, the median."""
-    counts = Counter(took.runs_together for took in found)
-    together = max(counts, key=lambda number: (counts[number], number))
-    alike = [took for took in found if took.runs_together == together]
-    basis = f"measured: {len(alike)} runs here" + (f", {together} at a time" if together > 1 else "")
-    seconds = statistics.median(took.seconds_per_pass for took in alike)
-    peak = max(took.peak_bytes for took in alike) or None
-    return Speed(seconds, basis, together, peak, on_cpu=alike[0].on_cpu)
-
-
-def _passes(content: dict[str, Any]) -> float:
-    """Images that a run was trained on; those that it only evaluated count EVALUATION each."""
-    epochs = content["spec"]["epochs"]
-    return sum(
-        item["trained_samples"]
-        + EVALUATION * (epochs * item["val_samples"] + item["train_samples"] + item["test_samples"])
-        for item in content["megabatches"]
+def _of_bench(row: Mapping[str, Any], on_cpu: bool) -> Speed:
+    together = row.get("runs_together", 1)
+    return Speed(
+        together / row["samples_per_second"], "bench", together, row.get("peak_bytes"), row.get("watts"), on_cpu
     )
 
 
-def _image_size(spec: dict[str, Any]) -> int:
-    """Pixels of a side; 0 for a folder of one's own, whose size its spec does not say."""
-    return spec["image_size"] or SETS.get(spec["dataset"], FOLDER).size
+def _of_record(content: Mapping[str, Any]) -> Speed:
+    """What one finished run took."""
+    device, epochs, megabatches = content["provenance"]["device"], content["spec"]["epochs"], content["megabatches"]
+    evaluated = sum(epochs * item["val_samples"] + item["train_samples"] + item["test_samples"] for item in megabatches)
+    passes = sum(item["trained_samples"] for item in megabatches) + EVALUATION * evaluated
+    peak = (device.get("peak_bytes") or 0) // device.get("lanes", 1)  # the peak is that of its process
+    seconds = content["summary"]["wall_seconds"]
+    return Speed(seconds / passes, "", device.get("runs_together", 1), peak, on_cpu=device.get("kind") == "cpu")
+
+
+def _usual(runs: Sequence[Speed]) -> Speed:
+    """Runs beside each other stretch each other's seconds: of the number that most of them were, the median."""
+    counts = Counter(run.runs_together for run in runs)
+    together = max(counts, key=lambda number: (counts[number], number))
+    alike = [run for run in runs if run.runs_together == together]
+    basis = f"measured: {len(alike)} runs here" + (f", {together} at a time" if together > 1 else "")
+    seconds = statistics.median(run.seconds_per_pass for run in alike)
+    peak = max(run.peak_bytes or 0 for run in alike) or None
+    return replace(alike[0], seconds_per_pass=seconds, basis=basis, peak_bytes=peak)

@@ -64,12 +64,12 @@ def torch(_: Subject) -> Answer:
 
 def disk(subject: Subject) -> Answer:
     """Room for what the plan needs, data sets included."""
-    from app_repro.execution import forecast
+    from app_repro.execution import plan
     from app_repro.records.store import Store
 
     params = subject.params()
-    runs = forecast.planned_runs(params, subject.raw, Store(subject.store))
-    need = forecast.disk_needed(runs, params.workers or 1)
+    runs = plan.planned_runs(params, subject.raw, Store(subject.store))
+    need = plan.disk_needed(runs, params.workers or 1)
     need += sum(_data_bytes(name, subject) for name in _data_folders(params))
     free = shutil.disk_usage(_nearest(subject.store)).free
     finding = f"{free / 1e9:,.2f} GB free for {subject.store}, the plan needs {need / 1e9:,.2f} GB, data sets included"

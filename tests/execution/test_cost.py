@@ -82,27 +82,30 @@ def test_work_is_counted_as_it_is_then_done(tmp_path) -> None:
     for spec in specs:
         worker.attempt(spec, places, "cpu", lambda event: None)
         content = record.read(Store(places.store).folder(spec).path / "record.json")
-        trained, evaluated = cost.workload(spec, cost.shape_of(spec, places.raw))
+        shape = cost.shape_of(spec, places.raw)
+        trained, evaluated = cost.workload(spec, shape)
         assert trained == content["summary"]["trained_samples"]
+        assert cost.train_flops(spec, shape) == content["summary"]["train_flops"]
         each = content["megabatches"]
         tested = sum(item["test_samples"] + item["train_samples"] for item in each)
         assert evaluated == tested + spec.epochs * sum(item["val_samples"] for item in each)
 
 
-def test_full_replay_sees_half_of_t_plus_one_times_the_data() -> None:
-    def trained(sb: int) -> int:
-        cell = grid.parse(settings(dataset="cifar10", arch="resnet20s", sb=sb, train_limit=None, method="dense")).specs[
-            0
-        ]
-        return cost.workload(cell, cost.PUBLISHED["cifar10"])[0]
-
-    assert trained(8) == 2 * 5625 * 36 and trained(100) == 2 * 450 * 5050
-    assert trained(100) / trained(8) == pytest.approx(11.2, abs=0.05)
+def grown(**changes) -> dict[str, cost.Growth]:
+    raw = settings(dataset="cifar10", arch="resnet20s", train_limit=None, method="dense", sb=8) | changes
+    return {row.setting: row for row in cost.growth(grid.parse(raw).specs[0], cost.PUBLISHED["cifar10"])}
 
 
-def test_a_step_is_timed() -> None:
-    small, large = (cost.seconds_per_sample(arch, 10, 16, 3, 8) for arch in ("resnet8s", "resnet50"))
-    assert 0 < small < large
+def test_cost_grows_with_t_with_images_epochs_and_pixels() -> None:
+    rows = grown(epochs=3)
+    for length in (1, 8, 10, 20, 50, 100):
+        assert rows[f"T = {length}"].passes_per_epoch == pytest.approx((length + 1) / 2, rel=1e-3)
+    assert grown(replay="none")["T = 100"].passes_per_epoch == pytest.approx(1, rel=1e-3)
+    planned, large = rows["as planned"], flops.cost("resnet20s", 10, 64, 3).total
+    assert planned.times == 1 and planned.trained_samples == 3 * 5625 * 36
+    assert rows["N = 100,000"].times == pytest.approx(2) and rows["N = 12,500"].times == pytest.approx(0.25, rel=1e-2)
+    assert rows["12 epochs"].times == 4 and rows["32 pixels"].times == 1
+    assert rows["64 pixels"].times == pytest.approx(large / flops.cost("resnet20s", 10, 32, 3).total)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import pytest
 from workbench import complete, prepared
 
 from app_repro.core.errors import ParamsError
-from app_repro.execution import cost, executors
+from app_repro.execution import cost, executors, speeds
 from app_repro.execution.outcome import Executor
 
 
@@ -19,6 +19,18 @@ def test_local_is_worker_processes_here(tmp_path) -> None:
     shapes = cost.shapes(specs, places.raw)
     found = executors.EXECUTORS["local"](specs, shapes, device="cpu", workers=1, partition="of another")
     assert complete(specs, places, found, pretend.Recorder()).exit_code == 0
+
+
+def test_a_grid_that_takes_a_cpu_hours_is_refused_unless_asked_twice(tmp_path, monkeypatch) -> None:
+    specs, places = prepared(tmp_path, method="dense")
+    shapes = cost.shapes(specs, places.raw)
+    local = functools.partial(executors.EXECUTORS["local"], specs, shapes, device="cpu", workers=1)
+    monkeypatch.setattr(speeds, "seconds_per_sample", lambda *key: 1000.0)
+    with pytest.raises(ParamsError, match=r"over 3\d\d hours on 1 CPU workers.*_ANYWAY=1 "):
+        local()
+    local(anyway=True)
+    monkeypatch.setattr(speeds, "seconds_per_sample", lambda *key: 1e-6)
+    local()
 
 
 def asked(name: str, device: str = "auto", **options) -> dict:

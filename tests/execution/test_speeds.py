@@ -1,18 +1,17 @@
+import dataclasses
 import json
 
-import pretend
 import pytest
 import synthetic
 from workbench import settings
 
 from app_repro.config import grid
 from app_repro.core import files
-from app_repro.core.errors import DataError, ParamsError
-from app_repro.execution import speeds
-from app_repro.execution.speeds import Speeds, chosen, devices_of, finished_records, read_benches
-from app_repro.records.store import Store
+from app_repro.core.errors import DataError
+from app_repro.execution import cost, speeds
+from app_repro.execution.speeds import Speeds, read_benches
 
-FLOPS = {"resnet8s": 100, "resnet20s": 300, "resnet56s": 1000}.__getitem__
+CIFAR = cost.PUBLISHED["cifar10"]
 
 
 def spec(arch: str = "resnet20s", **changes):
@@ -20,16 +19,15 @@ def spec(arch: str = "resnet20s", **changes):
     return cell.model_copy(update={"data_digest": "0" * 64})
 
 
-def done(spec, seconds: float, device: str = "card", peak: int = 7, **sharing: int):
+def done(spec, seconds: float, peak: int = 7, **sharing: int):
     """A record whose every megabatch took `seconds`."""
     content = synthetic.make(spec)
-    for item in content["megabatches"]:
-        item["timing"]["wall_seconds"] = seconds
-    return content | {"provenance": {"device": {"name": device, "peak_bytes": peak, **sharing}}}
+    content["summary"]["wall_seconds"] = seconds * len(content["megabatches"])
+    return content | {"provenance": {"device": {"kind": "cuda", "peak_bytes": peak, **sharing}}}
 
 
-def bench(folder, *results, device: str = "card"):
-    files.write_text(folder / "bench" / f"{device}.json", json.dumps({"device": device, "results": list(results)}))
+def bench(folder, *results):
+    files.write_text(folder / "bench/card.json", json.dumps({"device": "card", "results": list(results)}))
     return read_benches(folder / "bench")
 
 
@@ -37,30 +35,30 @@ def test_a_pass_costs_what_finished_runs_took_the_median_of_them() -> None:
     cell = spec(epochs=2)
     # 5625 + 11250 + 16875 images, 2 epochs; validated on a ninth; each seen once more clean, and 10,000 tested, thrice
     passes = 2 * 33750 + (2 * 3750 + 33750 + 30000) / 3
-    records = [done(cell, seconds) for seconds in (10.0, 20.0, 90.0)] + [done(cell, 1.0, device="other")]
-    found = Speeds("card", records, []).find(cell, 32, FLOPS)
+    records = [done(cell, seconds) for seconds in (10.0, 20.0, 90.0)]
+    found = Speeds(records, []).find(cell, CIFAR)
     assert found is not None and found.seconds_per_pass == pytest.approx(3 * 20 / passes)
     assert found.basis == "measured: 3 runs here" and found.peak_bytes == 7
     for other in (spec(batch_size=32), spec(precision="bf16"), spec(arch="resnet8s")):
-        unlike = Speeds("card", records, []).find(other, 32, FLOPS)
+        unlike = Speeds(records, []).find(other, CIFAR)
         assert unlike is None or "estimate" in unlike.basis
-    assert Speeds("card", records, []).find(cell, 224, FLOPS) is None
+    assert Speeds(records, []).find(cell, dataclasses.replace(CIFAR, size=224)) is None
 
 
 def test_runs_that_shared_a_device_are_counted_as_the_bench_counts_them(tmp_path) -> None:
     cell, beside = spec(epochs=2), {"lanes": 4, "runs_together": 4}
     row = {"arch": "resnet20s", "runs_together": 4, "samples_per_second": 8000}
-    benched = Speeds("card", [], bench(tmp_path, row)).find(cell, 32, FLOPS)
+    benched = Speeds([], bench(tmp_path, row)).find(cell, CIFAR)
     passes = 2 * 33750 + (2 * 3750 + 33750 + 30000) / 3
     took = passes * 4 / 8000 / 3  # seconds of each of three megabatches, stretched by the three runs beside
-    found = Speeds("card", [done(cell, took, peak=40, **beside)], []).find(cell, 32, FLOPS)
+    found = Speeds([done(cell, took, peak=40, **beside)], []).find(cell, CIFAR)
     assert benched is not None and found is not None and found.runs_together == benched.runs_together == 4
     assert found.seconds_per_pass == pytest.approx(benched.seconds_per_pass)
     assert not benched.on_cpu and not found.on_cpu
     assert found.basis == "measured: 1 runs here, 4 at a time" and found.peak_bytes == 10
     left_alone = done(cell, took / 4)
-    both = Speeds("card", [left_alone, done(cell, took, **beside), done(cell, took, **beside)], [])
-    mixed = both.find(cell, 32, FLOPS)
+    both = Speeds([left_alone, done(cell, took, **beside), done(cell, took, **beside)], [])
+    mixed = both.find(cell, CIFAR)
     assert mixed is not None and (mixed.runs_together, mixed.seconds_per_pass) == (4, found.seconds_per_pass)
 
 
@@ -71,9 +69,8 @@ def test_a_bench_says_what_runs_do_together_and_the_best_row_counts(tmp_path) ->
         row | {"runs_together": 4, "samples_per_second": 8000, "watts": 500},
         row | {"runs_together": 1, "samples_per_second": 5000},
     )
-    found = Speeds("card", [], benches).find(spec(), 32, FLOPS)
+    found = Speeds([], benches).find(spec(), CIFAR)
     assert found is not None and (found.seconds_per_pass, found.runs_together, found.watts) == (4 / 8000, 4, 500)
-    assert Speeds("elsewhere", [], benches).find(spec(), 32, FLOPS) is None
 
 
 def test_what_was_measured_on_a_cpu_is_known_as_that() -> None:
@@ -81,30 +78,28 @@ def test_what_was_measured_on_a_cpu_is_known_as_that() -> None:
     content["provenance"]["device"]["kind"] = "cpu"
     row = {"arch": "resnet20s", "samples_per_second": 1.0, "runs_together": 2}
     benches = [{"device": "card", "kind": kind, "results": [row]} for kind in ("cpu", "cuda")]
-    assert Speeds("card", [content], []).find(spec(), 32, FLOPS).on_cpu
-    assert [Speeds("card", [], [each]).find(spec(), 32, FLOPS).on_cpu for each in benches] == [True, False]
+    assert Speeds([content], []).find(spec(), CIFAR).on_cpu
+    assert [Speeds([], [each]).find(spec(), CIFAR).on_cpu for each in benches] == [True, False]
 
 
 def test_what_ran_goes_before_a_bench(tmp_path) -> None:
     benches = bench(tmp_path, {"arch": "resnet20s", "samples_per_second": 1.0})
-    found = Speeds("card", [done(spec(), 10.0)], benches).find(spec(), 32, FLOPS)
+    found = Speeds([done(spec(), 10.0)], benches).find(spec(), CIFAR)
     assert found is not None and found.basis.startswith("measured")
 
 
 def test_an_unmeasured_network_is_scaled_from_the_nearest_and_says_so(tmp_path) -> None:
     rows = [{"arch": arch, "samples_per_second": rate} for arch, rate in (("resnet8s", 1000), ("resnet56s", 50))]
-    speeds = Speeds("card", [], bench(tmp_path, *rows))
-    found = speeds.find(spec("resnet20s"), 32, FLOPS)
-    assert found is not None and found.seconds_per_pass == pytest.approx(3 / 1000)
+    speeds = Speeds([], bench(tmp_path, *rows))
+    found = speeds.find(spec("resnet20s"), CIFAR)
+    factor = cost.sizes("resnet20s", CIFAR).flops / cost.sizes("resnet8s", CIFAR).flops
+    assert found is not None and found.seconds_per_pass == pytest.approx(factor / 1000)
     assert found.basis == "estimate: resnet8s at batch 64, scaled by FLOPs"
 
 
-def test_devices_are_named_by_a_part_of_their_name(tmp_path) -> None:
-    known = devices_of([done(spec(), 1.0, "NVIDIA A")], bench(tmp_path, device="NVIDIA B"))
-    assert known == ["NVIDIA A", "NVIDIA B"] and chosen("nvidia b", known) == "NVIDIA B"
-    for wanted, count, remedy in (("nvidia", 2, "give more"), ("C", 0, "`app-repro bench --out data/published/bench`")):
-        with pytest.raises(ParamsError, match=f"{count} measured devices match; known: NVIDIA A, NVIDIA B; {remedy}"):
-            chosen(wanted, known)
+def test_what_nothing_is_like_is_timed_where_one_is() -> None:
+    nearest, none = (Speeds([], is_here=here).find(spec(precision="bf16"), CIFAR) for here in (True, False))
+    assert none is None and nearest is not None and nearest.on_cpu
 
 
 @pytest.mark.parametrize(
@@ -127,16 +122,6 @@ def test_a_file_that_is_no_bench_is_one_line(tmp_path, text) -> None:
 def test_a_bench_s_cases_that_failed_are_left_out(tmp_path) -> None:
     (read,) = bench(tmp_path, {"arch": "a", "failed": "why"}, {"arch": "b", "samples_per_second": 1})
     assert [row["arch"] for row in read["results"]] == ["b"]
-
-
-def test_the_store_gives_finished_runs_and_passes_over_damaged_ones(tmp_path) -> None:
-    store, specs = Store(tmp_path), pretend.specs(3)
-    for each in specs[:2]:
-        pretend.leave(each, store.folder(each), {})
-    path = store.folder(specs[1]).path / "record.json"
-    path.write_bytes(path.read_bytes()[:-9])
-    store.folder(specs[2]).save_state(b"x")
-    assert [content["run_id"] for content in finished_records(store)] == [specs[0].run_id]
 
 
 def swept(arch: str, lanes: int, rate: float, precision: str = "bf16", engine: str = "graph") -> dict:

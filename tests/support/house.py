@@ -71,7 +71,7 @@ DOORS: dict[str, set[str]] = {
             "host_batches",
         ),
     },
-    "execution": {"grid", "plan", "claim_costs", "cost", "tracking"},
+    "execution": {"grid", "plan", "plan_text", "claim_costs", "cost", "tracking"},
     "analysis": {"masks_only"},
     "report": {
         *("write", "modelcard", "page/serve", "tables/main", "tables/stored_runs"),
