@@ -10,37 +10,35 @@ from app_repro.core.errors import DataError, one_line
 
 _TEN, _HUNDRED = "cifar-10-batches-py", "cifar-100-python"
 
-Labelled = tuple[np.ndarray, np.ndarray]
-"""Labels (N,) int64 and images (N, 32, 32, 3) uint8, in the order of the archive."""
-
 
 def batch_folder(root: Path) -> Path | None:
     """The folder of an unpacked official archive in `root`; None if there is none."""
     return next((root / name for name in (_TEN, _HUNDRED) if (root / name).is_dir()), None)
 
 
-def read_batches(root: Path) -> tuple[tuple[str, ...], Labelled, Labelled]:
-    """Class names, training and test subset of the official archive that was unpacked in `root`; fine labels of
-    CIFAR-100. Raises DataError if `root` holds none or it is damaged.
+def read_batches(root: Path) -> tuple[tuple[str, ...], dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Class names, and of "train" and "test" labels (N,) int64 and images (N, 32, 32, 3) uint8, in archive order.
+
+    root: where the official archive was unpacked. Fine labels of CIFAR-100. Raises DataError if it is damaged.
     """
     if (folder := batch_folder(root)) is None:
         raise DataError("the official archive holds no batches; get it again")
     if folder.name == _TEN:
-        train, test = [f"data_batch_{k}" for k in range(1, 6)], ["test_batch"]
+        batches = {"train": [f"data_batch_{k}" for k in range(1, 6)], "test": ["test_batch"]}
         meta, names_key, labels_key = "batches.meta", b"label_names", b"labels"
     else:
-        train, test = ["train"], ["test"]
+        batches = {"train": ["train"], "test": ["test"]}
         meta, names_key, labels_key = "meta", b"fine_label_names", b"fine_labels"
     try:
         classes = tuple(name.decode() for name in unpickle(folder / meta)[names_key])
-        subsets = [_labelled(folder, names, labels_key, len(classes)) for names in (train, test)]
+        subsets = {name: _read(folder, files, labels_key, len(classes)) for name, files in batches.items()}
     except (KeyError, ValueError, TypeError, AttributeError, OSError) as error:
         raise DataError(f"{folder.name}: not the official batches ({error}); get the archive again") from error
-    return classes, subsets[0], subsets[1]
+    return classes, subsets
 
 
-def _labelled(folder: Path, names: list[str], labels_key: bytes, classes: int) -> Labelled:
-    """The batches `names`, one after the other."""
+def _read(folder: Path, names: list[str], labels_key: bytes, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and images of the batches `names`, one after the other."""
     batches = [unpickle(folder / name) for name in names]
     rows = np.concatenate([np.asarray(batch[b"data"], np.uint8) for batch in batches])
     labels = np.concatenate([np.asarray(batch[labels_key], np.int64) for batch in batches])

@@ -193,13 +193,13 @@ def _damaged(path: Path) -> IntegrityError:
 
 def _write(folder: Path, request: Request, source: dict[str, Any], content: Content) -> None:
     """Both subsets as .npy files in `folder`, and meta.json last."""
-    classes, train, test = content
+    classes, subsets = content
     written = {}
-    for name, (labels, blocks) in (("train", train), ("test", test)):
+    for name, (labels, blocks) in subsets.items():
         written[f"{name}_images"] = write_blocks(folder / f"{name}_images.npy", blocks, len(labels))
         written[f"{name}_labels"] = write_blocks(folder / f"{name}_labels.npy", [labels], len(labels))
     mean, std = statistics(written["train_images"].histogram)
-    augmentation = sets.find(request.name).augmentation(min(written["train_images"].shape[1:3]))
+    augmentation = request.info.augmentation(min(written["train_images"].shape[1:3]))
     shas = {name: array.sha256 for name, array in written.items()}
     meta = {
         "format": _FORMAT,

@@ -40,8 +40,7 @@ def synset_folders(root: Path, few_shot: int, order: str) -> Layout:
             f"{root.name}: {len(synsets)} synset folders in train/, expected the 1000 of ImageNet; "
             "give the folder that holds train/<synset>/*.JPEG and val/<synset>/*.JPEG"
         )
-    train: list[tuple[Path, int]] = []
-    test: list[tuple[Path, int]] = []
+    layout = Layout(tuple(superclasses()), {"train": [], "test": []})
     for label, (name, indices) in enumerate(superclasses().items()):
         names = [synsets[index].name for index in indices]
         files = [path for synset in names for path in image_files(root / "train" / synset)]
@@ -50,9 +49,9 @@ def synset_folders(root: Path, few_shot: int, order: str) -> Layout:
         if few_shot:
             drawn = files if order == "file" else sorted(files, key=_lot)
             files = sorted(drawn[:few_shot])
-        train += [(path, label) for path in files]
-        test += [(path, label) for synset in names for path in image_files(root / "val" / synset)]
-    return Layout(tuple(superclasses()), tuple(train), tuple(test))
+        layout.files["train"] += [(path, label) for path in files]
+        layout.files["test"] += [(path, label) for synset in names for path in image_files(root / "val" / synset)]
+    return layout
 
 
 def _lot(path: Path) -> str:

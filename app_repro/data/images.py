@@ -22,11 +22,11 @@ _BLOCK_BYTES = 1 << 24  # decoded images handed on at once
 
 @dataclass(frozen=True)
 class Layout:
-    """Which image file belongs to which class, not yet decoded: (path, label) in the order they are stored."""
+    """Which image file belongs to which class, not yet decoded."""
 
     classes: tuple[str, ...]
-    train: tuple[tuple[Path, int], ...]
-    test: tuple[tuple[Path, int], ...]
+    files: dict[str, list[tuple[Path, int]]]
+    """"train" and "test": path and label of each image, in the order they are stored."""
 
 
 def class_folders(root: Path) -> Layout:
@@ -45,16 +45,16 @@ def class_folders(root: Path) -> Layout:
         raise DataError(f"{root.name}: class {odd[0]!r} is in only one of train/ and test/; both need the same folders")
     if len(classes) < 2:
         raise DataError(f"{root.name}: {len(classes)} class folders in train/; at least two are needed")
-    train, test = (
-        tuple((path, label) for label, name in enumerate(classes) for path in image_files(root / split / name))
+    files = {
+        split: [(path, label) for label, name in enumerate(classes) for path in image_files(root / split / name)]
         for split in ("train", "test")
-    )
-    return Layout(classes, train, test)
+    }
+    return Layout(classes, files)
 
 
 def listing_digest(layout: Layout, root: Path) -> str:
     """sha256 over the relative names and sizes of the layout's files: tells folders apart without reading images."""
-    files = (path for path, _ in (*layout.train, *layout.test))
+    files = (path for split in ("train", "test") for path, _ in layout.files[split])
     return digest(canonical([[path.relative_to(root).as_posix(), path.stat().st_size] for path in files]).encode())
 
 
@@ -66,8 +66,7 @@ def decoded(
     size: see `decode`; None: all images must have the size of the first for training. Raises DataError naming the first
     file (below `root`) that has not, or cannot be used.
     """
-    files = layout.train if split == "train" else layout.test
-    model = layout.train[0][0]
+    files, model = layout.files[split], layout.files["train"][0][0]
     (first,) = _decode_all(root, [model], size)
     count = max(1, _BLOCK_BYTES // first.nbytes)
     for start in range(0, len(files), count):

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,11 @@ from app_repro.data import cifar, images, sets
 from app_repro.data.archives import extract
 from app_repro.data.download import Progress, download, shown_url
 from app_repro.data.imagenet import synset_folders
+from app_repro.data.sets import SetInfo
 
-Subset = tuple[np.ndarray, Iterator[np.ndarray]]
-"""The training or test images: labels (N,) int64, and blocks (n, H, W, C) uint8, decoded as they are asked for."""
-
-Content = tuple[tuple[str, ...], Subset, Subset]
-"""Class names, training and test subset."""
+Content = tuple[tuple[str, ...], dict[str, tuple[np.ndarray, Iterable[np.ndarray]]]]
+"""Class names, and of "train" and "test" the labels (N,) int64 and blocks (n, H, W, C) uint8 of images, decoded as they
+are asked for."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,15 @@ class Request:
     order: str = "permuted"
     """How the few are drawn: "permuted" at random, "file" the first."""
 
+    @property
+    def info(self) -> SetInfo:
+        """The data set's entry. Raises DataError for an unknown name."""
+        return sets.find(self.name)
+
 
 def checked(request: Request) -> Request:
     """`request`, settings that do not apply at their defaults. Raises DataError for one that cannot be."""
-    if not (sizes := sets.find(request.name).sizes):
+    if not (sizes := request.info.sizes):
         return Request(request.name)
     if request.image_size not in sizes or request.few_shot < 0 or request.order not in ("permuted", "file"):
         raise DataError(
@@ -53,29 +57,27 @@ def folder_name(request: Request) -> str:
     """Folder of a prepared data set below data/raw: "cifar10", "restricted_imagenet-32-540-permuted",
     "folder-own-1a2b3c4d" (base name and 8 hex digits of the path's sha256). Raises DataError for an unknown name.
     """
-    known = checked(request)
-    if known.name.startswith("folder:"):
-        path = known.name.removeprefix("folder:")
+    request = checked(request)
+    if request.name.startswith("folder:"):
+        path = request.name.removeprefix("folder:")
         return f"folder-{re.sub('[^A-Za-z0-9._-]', '_', Path(path).name)}-{digest(path.encode())[:8]}"
-    parts = [known.name]
-    if sets.find(known.name).sizes:
-        parts += [str(known.image_size), *([str(known.few_shot), known.order] if known.few_shot else [])]
-    return "-".join(parts)
+    size = [request.image_size] if request.info.sizes else []
+    drawn = [request.few_shot, request.order] if request.few_shot else []
+    return "-".join(map(str, [request.name, *size, *drawn]))
 
 
 def locate(request: Request, origin: str | Path | None) -> str | Path:
     """URL or existing path of what `origin` (or else the data set's entry) names. Raises DataError."""
-    info = sets.find(request.name)
-    if origin is not None and info.embedded:
-        raise DataError(f"{request.name}: comes with the project and takes no --from; leave it out")
+    info = request.info
     if info.embedded:
-        paths = [root / info.embedded for root in (Path(), PACKAGE.resolve().parent)]
-        if not any(path.is_file() for path in paths):
-            raise DataError(f"{info.embedded}: no such file; run in the project's folder, or restore it with git")
-        return next(path for path in paths if path.is_file())
-    if origin is None and request.name.startswith("folder:"):
-        origin = request.name.removeprefix("folder:")
-    if not (origin := origin or info.url):
+        if origin is not None:
+            raise DataError(f"{request.name}: comes with the project and takes no --from; leave it out")
+        for root in (Path(), PACKAGE.resolve().parent):
+            if (root / info.embedded).is_file():
+                return root / info.embedded
+        raise DataError(f"{info.embedded}: no such file; run in the project's folder, or restore it with git")
+    own = request.name.removeprefix("folder:") if request.name.startswith("folder:") else ""
+    if not (origin := origin or own or info.url):
         raise DataError(f"{request.name}: cannot be downloaded; {info.hint or 'give its archive or folder: --from'}")
     if "://" in str(origin):
         return str(origin)
@@ -107,10 +109,10 @@ def opened(
         source = _provenance(request, path)
         if isinstance(place, str):
             source["origin"] = shown_url(place)
-        root, info = path, sets.find(request.name)
-        if path.is_file() and not info.embedded:
+        root = path
+        if path.is_file() and not request.info.embedded:
             root = scratch / "unpacked" / path.name  # errors below name the archive
-            extract(path, root, max_bytes=info.max_bytes, on_progress=on_progress)
+            extract(path, root, max_bytes=request.info.max_bytes, on_progress=on_progress)
         yield source, _content(request, root, source["official"], on_progress)
     except DataError:
         if isinstance(place, str):
@@ -120,7 +122,7 @@ def opened(
 
 def _downloaded(request: Request, url: str, cache: Path, on_progress: Progress) -> Path:
     """Path in `cache` of what lies at `url`; a file of the publisher's name must have the publisher's digest."""
-    info = sets.find(request.name)
+    info = request.info
     name = Path(shown_url(url)).name or "archive"
     known = info.digest if info.url and name == Path(info.url).name else ""
     path = cache / (name if known else f"{digest(url.encode())[:8]}-{name}")
@@ -133,7 +135,7 @@ def _downloaded(request: Request, url: str, cache: Path, on_progress: Progress) 
 
 def _provenance(request: Request, path: Path) -> dict[str, Any]:
     """The record's `source` of what lies at `path`: its name and digest, and whether that is the published one."""
-    info = sets.find(request.name)
+    info = request.info
     if path.is_dir():
         listing = images.listing_digest(_layout(request, path), path)
         return {"origin": path.name, "digest": f"sha256:{listing}", "official": False}
@@ -149,52 +151,47 @@ def _layout(request: Request, root: Path) -> images.Layout:
     """Which image file in a folder or unpacked archive belongs to which class. Raises DataError."""
     if cifar.batch_folder(root):  # nobody can check their digest any more
         raise DataError(f"{root.name}: official batches without their digest; give the archive itself, unaltered")
-    if sets.find(request.name).form == "synset folders":
+    if request.info.form == "synset folders":
         return synset_folders(root, request.few_shot, request.order)
     return images.class_folders(root)
 
 
 def _content(request: Request, root: Path, official: bool, on_progress: Progress) -> Content:
     """What lies at `root`, of which there must be as much as the data set's entry says. Raises DataError."""
-    info = sets.find(request.name)
+    info = request.info
+    classes: tuple[str, ...]
+    subsets: dict[str, tuple[np.ndarray, Iterable[np.ndarray]]]
     if info.embedded:
-        classes, train, test = tuple(map(str, range(info.classes))), *_embedded(root)
+        classes, subsets = tuple(map(str, range(info.classes))), {}
+        with np.load(root, allow_pickle=False) as arrays:
+            for name in ("train", "test"):
+                subsets[name] = arrays[f"{name}_labels"].astype(np.int64), [arrays[f"{name}_images"]]
     elif official and info.form == "cifar batches":
-        classes, *subsets = cifar.read_batches(root)
-        train, test = ((labels, iter([pixels])) for labels, pixels in subsets)
+        classes, arrays = cifar.read_batches(root)
+        subsets = {name: (labels, [pixels]) for name, (labels, pixels) in arrays.items()}
     else:
         layout = _layout(request, root)
-        classes = layout.classes
-        train, test = (_decoded(request, root, layout, name, on_progress) for name in ("train", "test"))
-    counts, expected = (len(classes), len(train[0]), len(test[0])), (info.classes, info.train, info.test)
+        classes, subsets = layout.classes, {}
+        for name, files in layout.files.items():
+            blocks = images.decoded(layout, name, root, request.image_size if info.sizes else None, on_progress)
+            subsets[name] = np.array([label for _, label in files], np.int64), _of_size(request, blocks)
+    counts = len(classes), *(len(labels) for labels, _ in subsets.values())
+    expected = info.classes, info.train, info.test
     if info.train and not info.estimated and counts != expected:
         have, want = ("{} classes, {} training and {} test images".format(*row) for row in (counts, expected))
         raise DataError(f"{request.name}: found {have}, expected {want}; give other data as folder:PATH")
-    return classes, train, test
+    return classes, subsets
 
 
-def _embedded(path: Path) -> tuple[Subset, Subset]:
-    with np.load(path, allow_pickle=False) as arrays:
-        train, test = (
-            (arrays[f"{name}_labels"].astype(np.int64), iter([arrays[f"{name}_images"]])) for name in ("train", "test")
-        )
-    return train, test
+def _of_size(request: Request, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The blocks, whose images must be as large as the data set's entry says, unless they are resized.
 
-
-def _decoded(request: Request, root: Path, layout: images.Layout, name: str, on_progress: Progress) -> Subset:
-    """The subset `name` ("train" or "test"), resized where the data set's images are, else of the size they must be."""
-    info = sets.find(request.name)
-    labels = [label for _, label in (layout.train if name == "train" else layout.test)]
-    blocks = images.decoded(layout, name, root, request.image_size if info.sizes else None, on_progress)
-    return np.array(labels, np.int64), blocks if info.sizes else _of_size(info.size, request.name, blocks)
-
-
-def _of_size(size: int, name: str, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The blocks, whose images must be `size` pixels high and wide, if that is not 0. Raises DataError."""
+    Raises DataError.
+    """
+    size = 0 if request.info.sizes else request.info.size
     for block in blocks:
-        if size and block.shape[1:3] != (size, size):
-            height, width = block.shape[1:3]
-            raise DataError(
-                f"{name}: images of {width}x{height} pixels, expected {size}x{size}; give them as folder:PATH"
-            )
+        height, width = block.shape[1:3]
+        if size and (height, width) != (size, size):
+            what = f"images of {width}x{height} pixels, expected {size}x{size}"
+            raise DataError(f"{request.name}: {what}; give them as folder:PATH")
         yield block

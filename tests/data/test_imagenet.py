@@ -54,12 +54,13 @@ def test_restricted_imagenet_takes_the_listed_synsets(imagenet: Path, tmp_path: 
 def test_few_shot_is_the_first_in_file_order_or_a_fixed_draw(imagenet: Path) -> None:
     def names(order: str) -> list[str]:
         layout = synset_folders(imagenet, 3, order)
-        assert np.bincount([label for _, label in layout.train]).tolist() == [3] * 14 and len(layout.test) == 69
-        return [path.stem for path, _ in layout.train[:3]]
+        labels = [label for _, label in layout.files["train"]]
+        assert np.bincount(labels).tolist() == [3] * 14 and len(layout.files["test"]) == 69
+        return [path.stem for path, _ in layout.files["train"][:3]]
 
     assert names("file") == ["n00000010_1", "n00000010_2", "n00000011_1"]
     assert names("permuted") == ["n00000010_1", "n00000013_2", "n00000014_2"]
-    turtles = [path.parent.name for path, label in synset_folders(imagenet, 0, "file").test if label == 1]
+    turtles = [path.parent.name for path, label in synset_folders(imagenet, 0, "file").files["test"] if label == 1]
     assert turtles == [f"n{index:08d}" for index in range(33, 38)]
     with pytest.raises(DataError, match="'monkeys' has 8 training images, few_shot asks for 9"):
         synset_folders(imagenet, 9, "file")
