@@ -111,14 +111,14 @@ def audit(
         return
     from app_repro.analysis import masks_only
     from app_repro.config.reading import settings_from_words
-    from app_repro.report.figures import drawings_audit
+    from app_repro.report.figures import audit as audit_figure
 
     given = {"arch": arch, "sb": sb, "criterion": criterion, "dataset": dataset}
     given |= settings_from_words(settings or [], "--set")
     audited = masks_only.audit_of_params(params, raw, given, [*(protocol or []), *(more or [])], images)
     if out is not None:
         masks_only.save(audited, out)
-        drawings_audit.write_audit(audited, out)
+        audit_figure.save(audited, out)
     typer.echo(json.dumps(audited, indent=1) if as_json else masks_only.to_text(audited))
 
 

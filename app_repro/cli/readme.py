@@ -11,7 +11,7 @@ from app_repro.core.paths import BENCHES, PUBLISHED
 from app_repro.machine import speed_table
 from app_repro.records.runs import RunRecord, read_intact
 from app_repro.records.settings import group
-from app_repro.report.figures import figures
+from app_repro.report.figures import write as figures
 from app_repro.report.tables.main import main_table, to_overview
 
 SECTIONS = {"demo": ("framework", "anytime"), "audit": ("density", "accuracy")}
@@ -34,8 +34,8 @@ def regenerated(text: str, published: Path) -> str:
         if f"<!-- {section}-table -->" in text:
             records = read_intact([published / section]).runs
             text = _between(text, f"{section}-table", _overview(records))
-            series = [figures.FIGURES[name].rows([run.content for run in records], {}) for name in names]
-            lines = (f"![{one.alt}]({(FIGURES / section / one.name).as_posix()}.svg)" for one in series)
+            drawn = [figures.draw(name, [run.content for run in records]) for name in names]
+            lines = (f"![{one.alt}]({(FIGURES / section / one.name).as_posix()}.svg)" for one in drawn)
             text = _between(text, f"{section}-figures", "\n".join(lines))
     paths = sorted((published / BENCHES.name).glob("*.json"))
     benches = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
@@ -69,7 +69,7 @@ def main() -> None:
     for section, names in SECTIONS.items():
         contents = [run.content for run in read_intact([PUBLISHED / section]).runs]
         for name in names:
-            figures.write_one(name, contents, FIGURES / section, ["svg"])
+            figures.save_svg(figures.draw(name, contents), FIGURES / section)
     files.write_text(path, regenerated(path.read_text(encoding="utf-8"), PUBLISHED))
     sys.stdout.write(f"{path} and {FIGURES} regenerated\n")
 

@@ -171,47 +171,6 @@ def test_a_long_stream_shows_some_megabatches_by_layer_first_and_last_among_them
     assert shown == [f"k = {k}" for k in (1, 15, 29, 43, 58, 72, 86, 100)]
 
 
-def test_files_agree_with_what_is_printed(tmp_path) -> None:
-    import pandas as pd
-
-    from app_repro.report.figures import drawings_audit
-
-    found = by_hand([[0.8, 0.8], [0.5, 0.0]])
-    written = drawings_audit.write_audit(found, tmp_path)
-    assert [path.name for path in written] == ["audit.png", "audit.svg", "audit.csv"]
-    assert all(path.stat().st_size > 0 for path in written)
-    rows = pd.read_csv(tmp_path / "audit.csv")
-    assert len(rows) == 4 and rows[rows.layer == "b"].density.tolist() == [0.8, 0.0]
-    assert set(rows.columns) == {"protocol", "megabatch", "density_nominal", "density_effective", "layer", "density"}
-
-
-def test_every_line_of_the_figure_has_its_name_inside_the_axes() -> None:
-    """Two labels at 0.37 are moved apart, and the one at 0.01 stays above 0: what lies outside is not drawn."""
-    import matplotlib.pyplot as plt
-
-    from app_repro.report.figures import drawings_audit
-
-    _, axes = plt.subplots()
-    walks = by_hand([[0.8, 0.8], [0.0, 0.02]])["walks"] + by_hand([[0.8, 0.8], [0.8, 0.8]], "paper")["walks"]
-    drawings_audit._walked(axes, walks)
-    low, high = axes.get_ylim()
-    assert {text.get_text() for text in axes.texts} == {"nominal", "released", "paper"}
-    assert all(low <= text.xy[1] <= high for text in axes.texts)
-    plt.close()
-
-
-def test_a_stream_of_one_megabatch_is_drawn_as_points_over_one_whole_number() -> None:
-    import matplotlib.pyplot as plt
-
-    from app_repro.report.figures import drawings_audit
-
-    _, axes = plt.subplots()
-    drawings_audit._walked(axes, by_hand([[0.8, 0.8]])["walks"])
-    assert len(axes.lines) == 2 and all(line.get_marker() == "o" for line in axes.lines)
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["1"]
-    plt.close()
-
-
 def test_a_batch_to_score_that_no_network_can_take_is_refused_in_a_line(bench) -> None:
     """ResNet-18 ends in maps of one pixel on digits: of 101 images the last batch of 100 is one image."""
     deep = specs(arch="resnet18", criterion="snip", score_fraction=1.0)

@@ -7,7 +7,7 @@ from app_repro.cli import readme
 from app_repro.core import files
 from app_repro.core.paths import PACKAGE
 from app_repro.records.runs import read_intact
-from app_repro.report.figures import figures
+from app_repro.report.figures import write
 
 
 def test_the_table_between_the_markers_is_made_from_records_and_the_rest_is_left(tmp_path) -> None:
@@ -29,5 +29,5 @@ def test_the_figures_it_shows_are_those_of_the_published_records(tmp_path) -> No
     for name in shown:
         section = Path(name).parent.name
         contents = [run.content for run in read_intact([root / readme.PUBLISHED / section]).runs]
-        figures.write_one(Path(name).stem, contents, tmp_path, ["svg"])
+        write.save_svg(write.draw(Path(name).stem, contents), tmp_path)
         assert (tmp_path / Path(name).name).read_bytes() == (root / name).read_bytes()

@@ -75,7 +75,7 @@ DOORS: dict[str, set[str]] = {
     "analysis": {"masks_only"},
     "report": {
         *("write", "modelcard", "page/serve", "tables/main", "tables/stored_runs"),
-        *("figures/figures", "figures/drawings_audit"),
+        *("figures/write", "figures/audit"),
     },
     "machine": {"doctor", "checks", "bench", "speed_table", "demo"},
     "cli": {"pipeline"},

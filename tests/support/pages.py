@@ -12,7 +12,7 @@ from app_repro.claims.verify import Report, verify
 from app_repro.config.spec import RunSpec
 from app_repro.records import settings
 from app_repro.records.runs import RunRecord, read
-from app_repro.report.figures.charts import Chart
+from app_repro.report.figures.write import PageFigure, Panel
 from app_repro.report.page.write import save as write_page
 from app_repro.report.tables.table import Cell, Column, Table
 
@@ -64,7 +64,7 @@ def run_records(contents: Iterable[dict[str, Any]]) -> list[RunRecord]:
     return [RunRecord(Path(content["run_id"]), content) for content in contents]
 
 
-def chart(found: list[dict[str, Any]]) -> Chart:
+def chart(found: list[dict[str, Any]]) -> PageFigure:
     """Accuracy over the megabatches."""
     values = [
         {
@@ -91,10 +91,11 @@ def chart(found: list[dict[str, Any]]) -> Chart:
         },
     }
     protocols = tuple(dict.fromkeys(content["protocol"]["name"] for content in found))
-    return Chart("accuracy", "Accuracy over the stream", "A mark a run.", spec, "APP ends ahead of dense.", protocols)
+    panels = (Panel("cifar100, resnet50", protocols, "APP ends ahead of dense.", (spec,)),)
+    return PageFigure("accuracy", "Accuracy over the stream", "A mark per run.", "One seed each.", panels)
 
 
-NO_CHART = Chart("gap-100", "Gap over 100 megabatches", "No run has 100: see `app-repro preset long`.", None, "")
+NO_CHART = PageFigure("gap-100", "Gap over 100 megabatches", "No run has 100: see `app-repro preset long`.", "", ())
 
 
 def judged(folder: Path, found: list[dict[str, Any]], claims: Path = synthetic.CLAIMS) -> Report:

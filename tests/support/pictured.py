@@ -6,7 +6,7 @@ from typing import Any
 from synthetic import grid, make
 
 from app_repro.config.methods import nominal_density
-from app_repro.report.figures.series_curves import chosen
+from app_repro.report.figures.curves import chosen
 
 Records = list[dict[str, Any]]
 

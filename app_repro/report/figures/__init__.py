@@ -1,15 +1,22 @@
-"""The figures, as rows and drawn twice: printed (matplotlib) and on the page (Vega-Lite). In reading order:
+"""The figures: each a file with its rows and its Altair chart, for the page and for print. In reading order:
 
-series         rows, lines and panels that all figures share
-series_stream  rows of the figures over the stream: framework, anytime, gap
-series_runs    rows of accuracy and pareto
-series_masks   rows of density and layers
-series_curves  rows of the training curves
-marks          colours, dashes and marks of methods and layers
-drawing        layout shared by the printed figures
-drawings_*     the printed figures
-figures        which figures there are; written as PDF, SVG, PNG and CSV
-specs          a small grammar of Vega-Lite
-specs_*        the figures of the page
-charts         which chart the page shows for which protocol
+lines       the lines of a figure: finished records by setting, with names that tell them apart
+marks       colours, line patterns and marks of lines
+ends        names at the ends of lines, moved apart so that they never touch
+figure      what a figure is, and how a chart is filled for a setting
+pieces      parts that several charts share: axes, lines, names
+stream      a value after each megabatch, for anytime and gap_long
+framework   the stream and the density schedules
+accuracy    accuracy, CER and gap after the last megabatch
+anytime     accuracy after each megabatch
+gap_long    the gap over long streams
+gap_length  the gap against the length of the stream
+density     nominal and effective density
+layers      density by layer
+curves      training within a megabatch
+pareto      accuracy against density and FLOPs
+registry    which figures there are
+printing    charts on a sheet as SVG, PDF and PNG
+audit       the figure of masks without training
+write       the figures of records, for the page and as files
 """

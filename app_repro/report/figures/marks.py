@@ -1,21 +1,18 @@
-"""How a line or mark looks in every figure: colours that the colour-blind tell apart, the marks the paper uses."""
+"""How a line looks: colours that the colour-blind tell apart, line patterns, the marks of the paper's figures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from app_repro.config.methods import METHODS
 
-COLOURS = {name: method.appearance.colour for name, method in METHODS.items() if method.appearance.colour}
-"""A method's own colour, where it has one."""
 SPARE = ("#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
-"""For further lines; grey instead of black, which a dark page would swallow."""
+"""Colours for further lines (Okabe and Ito 2008), grey instead of black, which a dark page would swallow."""
 
-DASHES: tuple[tuple[int, ...], ...] = ((), (5, 2), (2, 2), (6, 2, 1, 2))
-"""Line patterns, in points on and off; each colour is used with one after the other."""
+DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (8, 3), (3, 3), (9, 3, 2, 3))
+"""Line patterns, in pixels on and off; the first is a full line."""
 
-OTHER: tuple[tuple[tuple[float, float], ...], ...] = (((-0.8, 0), (0, 0.9), (0.8, 0), (0, -0.9), (-0.8, 0)),)
-"""The mark of a method that has none of its own: a diamond."""
+DIAMOND = (((-0.8, 0), (0, 0.9), (0.8, 0), (0, -0.9), (-0.8, 0)),)
+"""The mark of a method that has none of its own."""
 
 
 @dataclass(frozen=True)
@@ -28,51 +25,43 @@ class Look:
 
     @property
     def ink(self) -> str:
-        """The colour for letters: a third darker, so that the light ones can be read on white."""
-        parts = (int(self.colour[at : at + 2], 16) for at in (1, 3, 5))
-        return "#" + "".join(f"{round(part * 2 / 3):02X}" for part in parts)
+        """The colour of its name on white: a third darker, so that light colours can be read."""
+        return _mixed(self.colour, 0x00, 1 / 3)
+
+    @property
+    def tint(self) -> str:
+        """The colour of its name on a dark page: two fifths lighter."""
+        return _mixed(self.colour, 0xFF, 2 / 5)
 
     @property
     def path(self) -> str:
-        """The mark as an SVG path, y downwards."""
+        """Its mark as an SVG path on [-1, 1], y downwards."""
         return "".join("M" + "L".join(f"{x:g},{-y if y else 0:g}" for x, y in stroke) for stroke in self.strokes)
 
+    @property
+    def fields(self) -> dict[str, object]:
+        """What a row of a chart's data says of its line: colour, colours of its name, pattern, mark."""
+        return {"colour": self.colour, "ink": self.ink, "tint": self.tint, "dash": list(self.dash), "mark": self.path}
 
-def looks(panels: Iterable[Iterable[dict[str, Any]]]) -> dict[str, Look]:
-    """A look for each label in the rows (keys label, method) of some panels: within a panel no two are alike.
 
-    A label has its method's own colour unless another one of its panels has it already.
+def _mixed(colour: str, other: int, share: float) -> str:
+    parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(part * (1 - share) + other * share):02X}" for part in parts)
+
+
+def looks(methods: Mapping[str, str]) -> dict[str, Look]:
+    """A look for each line of a figure (name -> its method), no two alike as long as there are enough.
+
+    The shortest name of a method, which is the plainest, has the method's colour as a full line, the next one the same
+    colour dashed; further ones have spare colours.
     """
-    beside: dict[str, set[str]] = {}
-    methods: dict[str, str] = {}
-    for rows in panels:
-        found = {row["label"]: row["method"] for row in rows}
-        methods |= found
-        for label in found:
-            beside.setdefault(label, set()).update(found)
     taken: dict[str, Look] = {}
-    for label in sorted(methods, key=len):  # the plain name of a method is the shortest
-        method = METHODS.get(methods[label])
-        strokes = (method and method.appearance.mark) or OTHER
-        others = {(taken[name].colour, taken[name].dash) for name in beside[label] if name in taken}
-        own = [(COLOURS[methods[label]], DASHES[0])] if methods[label] in COLOURS else []
-        spare = [(colour, dash) for dash in DASHES[1:] for colour in SPARE]
-        free = (pair for pair in own + spare if pair not in others)  # marks do not count: lines alone must differ
-        taken[label] = Look(*next(free, spare[-1]), strokes)
+    used: set[tuple[str, tuple[int, ...]]] = set()
+    spare = [(colour, dash) for dash in (*DASHES[1:], DASHES[0]) for colour in SPARE]
+    for label in sorted(methods, key=lambda name: (len(name), name)):
+        appearance = METHODS[methods[label]].appearance if methods[label] in METHODS else None
+        own = [(appearance.colour, dash) for dash in DASHES[:2]] if appearance and appearance.colour else []
+        pair = next((pair for pair in own + spare if pair not in used), spare[-1])
+        used.add(pair)
+        taken[label] = Look(*pair, (appearance and appearance.mark) or DIAMOND)
     return {label: taken[label] for label in methods}
-
-
-def wrapped(text: str, width: int) -> str:
-    """`text` in lines of at most `width` letters, broken after commas where that can be done."""
-    lines: list[str] = []
-    for part in text.split(", "):
-        if lines and len(lines[-1]) + 2 + len(part) <= width:
-            lines[-1] += f", {part}"
-        else:
-            lines.append(part)
-    return ",\n".join(cut for line in lines for cut in _cut(line, width))
-
-
-def _cut(line: str, width: int) -> Sequence[str]:
-    """A line too long for breaking at commas keeps its beginning and its end."""
-    return [line if len(line) <= width else f"{line[: width // 2 - 1]}…{line[-(width // 2 - 1) :]}"]

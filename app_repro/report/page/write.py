@@ -19,7 +19,7 @@ from app_repro.config.protocols import PROTOCOLS
 from app_repro.core import files
 from app_repro.records import settings
 from app_repro.records.runs import RunRecord
-from app_repro.report.figures.charts import Chart
+from app_repro.report.figures.write import PageFigure
 from app_repro.report.page import findings
 from app_repro.report.page.excerpts import excerpt, excerpts
 from app_repro.report.tables import grouping
@@ -34,21 +34,22 @@ def save(
     target: Path,
     verdicts: Report,
     tables: Sequence[Table],
-    charts: Sequence[Chart],
+    figures: Sequence[PageFigure],
     records: Sequence[RunRecord],
 ) -> Path:
     """Write the page as `target`/index.html and return its path. `records`: every run that a table names."""
     path = target / "index.html"
-    files.write_text(path, render_html(verdicts, tables, charts, records))
+    files.write_text(path, render_html(verdicts, tables, figures, records))
     return path
 
 
 def render_html(
-    verdicts: Report, tables: Sequence[Table], charts: Sequence[Chart], records: Sequence[RunRecord]
+    verdicts: Report, tables: Sequence[Table], figures: Sequence[PageFigure], records: Sequence[RunRecord]
 ) -> str:
     """The page's text. All values are escaped; what runs is allowed by its digest alone (Content-Security-Policy)."""
     runs = runs_table(records)
-    has_charts = any(chart.spec for chart in charts)
+    charts = _first_views(figures)
+    has_charts = any(chart["spec"] for chart in charts)
     scripts = [*([_bundle()] if has_charts else []), _asset("page.js")]
     style = _asset("page.css")
     cards = findings.cards(verdicts)
@@ -65,13 +66,22 @@ def render_html(
             interval=findings.INTERVAL,
             lacking=[*_missing(records), *verdicts.problems, *verdicts.notes],
             charts=charts,
-            blob=pack({chart.name: chart.spec for chart in charts if chart.spec}),
+            blob=pack({chart["name"]: chart["spec"] for chart in charts if chart["spec"]}),
             parts=excerpts(tables),
             runs=excerpt(runs),
             numbers={row[0].value: number for number, row in enumerate(runs.rows)},
             protocols=list(PROTOCOLS),
         )
     )
+
+
+def _first_views(figures: Sequence[PageFigure]) -> list[dict[str, Any]]:
+    """The first chart of each figure's first setting."""
+    return [
+        {"name": one.name, "title": one.title, "caption": one.caption, "alt": one.panels[0].alt if one.panels else ""}
+        | {"spec": one.panels[0].views[0] if one.panels else None, "protocols": ()}
+        for one in figures
+    ]
 
 
 def _missing(records: Sequence[RunRecord]) -> list[str]:

@@ -1,41 +1,30 @@
-from app_repro.report.figures.marks import COLOURS, SPARE, looks, wrapped
+from app_repro.report.figures.marks import looks
+
+MANY = {"baseline": "dense", "Anytime OSP": "osp", "APP": "app", "APP, released": "app", "late": "unheard-of"}
+MANY |= {f"APP, tau {tau}": "app" for tau in range(9)}
 
 
-def row(label: str, method: str = "app") -> dict[str, str]:
-    return {"label": label, "method": method}
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours (WCAG 2)."""
+
+    def luminance(colour: str) -> float:
+        parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
 
 
-def test_methods_keep_their_colours_and_no_two_lines_of_a_panel_are_alike() -> None:
-    panel = [row("baseline", "dense"), row("APP, snip"), row("APP, magnitude"), *(row(f"APP {i}") for i in range(9))]
-    found = looks([panel, [row("APP")]])
-    assert found["baseline"].colour == COLOURS["dense"] and found["APP"].colour == COLOURS["app"]
-    in_panel = [found[item["label"]] for item in panel]
-    assert len(set(in_panel)) == len(panel)
-    assert list(found) == [item["label"] for item in [*panel, row("APP")]]
+def test_no_two_lines_look_alike_and_a_method_keeps_its_colour() -> None:
+    found = looks(MANY)
+    assert list(found) == list(MANY)
+    assert len({(look.colour, look.dash) for look in found.values()}) == len(MANY)
+    assert found["APP"].dash == (1, 0) and found["APP"].colour == looks({"APP": "app"})["APP"].colour
+    alone = looks({"Anytime OSP, tau 17.5": "osp", "APP, released": "app"})
+    assert alone["Anytime OSP, tau 17.5"].colour != alone["APP, released"].colour
 
 
-def test_lines_of_two_methods_differ_without_their_marks() -> None:
-    panel = [row("OSP", "osp"), row("APP"), row("OSP, tau 17.5", "osp"), row("APP, released")]
-    found = looks([panel]).values()
-    assert len({(look.colour, look.dash) for look in found}) == 4
-
-
-def test_the_plain_name_of_a_method_has_its_colour_before_longer_ones() -> None:
-    found = looks([[row("APP, snip"), row("APP")]])
-    assert found["APP"].colour == COLOURS["app"] != found["APP, snip"].colour
-
-
-def test_a_method_that_is_new_here_has_a_look_too() -> None:
-    found = looks([[row("mine", "mine")]])
-    assert found["mine"].colour == SPARE[0] and found["mine"].path.startswith("M-0.8,0L0,-0.9")
-
-
-def test_letters_are_darker_than_their_line_and_marks_are_paths_downwards() -> None:
-    [look] = looks([[row("Anytime OSP", "osp")]]).values()
-    assert look.ink == "#8E3F00" and look.path == "M-1,0L1,0M0,1L0,-1"
-
-
-def test_long_names_break_at_commas_and_what_cannot_break_loses_its_middle() -> None:
-    assert wrapped("Anytime OSP, tau 17.5", 30) == "Anytime OSP, tau 17.5"
-    assert wrapped("Anytime OSP, tau 17.5", 20) == "Anytime OSP,\ntau 17.5"
-    assert wrapped("folder:" + "x" * 40, 20) == "folder:xx…xxxxxxxxx"
+def test_names_can_be_read_on_white_and_on_a_dark_page() -> None:
+    for look in looks(MANY).values():
+        assert contrast(look.ink, "#FFFFFF") >= 4.5 and contrast(look.tint, "#15181C") >= 4.5, look

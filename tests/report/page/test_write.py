@@ -51,7 +51,7 @@ def test_values_are_escaped_wherever_they_stand() -> None:
     records = pages.records(protocols=["paper"])
     for content in records:
         content["spec"]["dataset"] = HOSTILE
-    chart = dataclasses.replace(pages.chart(records), title=HOSTILE, caption=HOSTILE, alt=f"`{HOSTILE}`")
+    chart = dataclasses.replace(pages.chart(records), title=HOSTILE, caption=HOSTILE, remarks=f"`{HOSTILE}`")
     table = dataclasses.replace(pages.main_table(records), title=HOSTILE, note=HOSTILE)
     report = Report((), (HOSTILE,), (HOSTILE,))
     text = write.render_html(report, [table], [chart], pages.run_records(records))

@@ -1,4 +1,4 @@
-"""What a figure shows, before it is drawn: rows from records, with title, caption and text for the blind."""
+"""The lines of the figures: finished records by setting, with names that tell them apart."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,21 +21,6 @@ TITLES = {name: method.appearance.title for name, method in METHODS.items()}
 
 SETTING = ("dataset", "arch", "protocol", "T")
 """What one panel of a figure is about."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """One figure as data."""
-
-    name: str
-    """File name without ending."""
-    title: str
-    caption: str
-    """What it shows and what is missing; where there are no rows, what would fill it."""
-    alt: str
-    """The figure in words, with its numbers."""
-    rows: list[Row]
-    """Empty: there is nothing to draw."""
 
 
 @dataclass(frozen=True)
@@ -134,18 +119,6 @@ def by(rows: Iterable[Any], *names: str) -> dict[Any, list[Any]]:
     return groups
 
 
-def panels(rows: Iterable[Row], *shared: str) -> dict[str, list[Row]]:
-    """Rows by the title of their panel, in which all values of the settings `shared` stand together."""
-    titles: dict[tuple[Any, ...], str] = {}
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        key = tuple(row.get(name) for name in SETTING)
-        if key not in titles:  # there are few, and rows by the hundred thousand
-            titles[key] = panel(row | dict.fromkeys(shared, ""))
-        groups.setdefault(titles[key], []).append(row)
-    return groups
-
-
 def mean_sd(values: Sequence[float], factor: float = 1.0) -> tuple[float, float | None]:
     """Mean and standard deviation over seeds (None for one seed), times `factor` afterwards: rounded as in a table."""
     return factor * mean_of(values), factor * spread_of(values) if len(values) > 1 else None
@@ -153,7 +126,7 @@ def mean_sd(values: Sequence[float], factor: float = 1.0) -> tuple[float, float 
 
 def shown(mean: float, sd: float | None, digits: int = 2) -> str:
     """`97.89 ± 0.19`, or the value alone for one seed."""
-    return f"{mean:.{digits}f}" + ("" if sd is None else f" ± {sd:.{digits}f}")
+    return f"{mean:.{digits}f}" + ("" if sd is None or sd != sd else f" ± {sd:.{digits}f}")
 
 
 def remarks(records: Sequence[Record], wanted: Sequence[str] = tuple(METHODS)) -> str:
@@ -176,7 +149,7 @@ def sentence(*parts: str) -> str:
     return " ".join(filter(None, parts))
 
 
-def listing(parts: Sequence[str], most: int = 12) -> str:
+def listing(parts: Sequence[str], most: int = 4) -> str:
     """`a; b; c.`, at most `most` of them and how many more there are."""
-    rest = [f"and {len(parts) - most} more in the CSV"] if len(parts) > most else []
-    return "; ".join([*parts[:most], *rest]) + "."
+    rest = [f"{len(parts) - most} more in the CSV"] if len(parts) > most else []
+    return "; ".join([*parts[:most], *rest]) + "." if parts else ""

@@ -1,0 +1,78 @@
+"""Figures for print: the charts of some settings on one sheet, as SVG, PDF with real text, and PNG, by vl-convert."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app_repro.core import files
+from app_repro.report.figures.ends import broken
+from app_repro.report.figures.figure import Spec, View
+
+KINDS = ("svg", "pdf", "png")
+MOST = 12
+"""Settings on one sheet. The page shows all."""
+WIDTH = 250
+"""Pixels that a chart is wide."""
+ACROSS = 3
+"""Charts side by side, at most, where a setting has fewer."""
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+VERSION = "6.1"
+"""Of Vega-Lite, that Altair's charts are written for."""
+INK, MUTED, RULE = "#1a1d21", "#555555", "#cccccc"
+CONFIG: Spec = {
+    "font": "Liberation Sans, Arial, Helvetica, sans-serif",
+    "background": "white",
+    "view": {"stroke": None},
+    "axis": {
+        **{"labelColor": MUTED, "titleColor": INK, "domainColor": RULE, "tickColor": RULE, "gridColor": "#eeeeee"},
+        **{"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"},
+    },
+    "title": {"color": INK, "fontSize": 12, "fontWeight": "normal", "anchor": "start", "offset": 8},
+    "legend": {"labelColor": MUTED, "titleColor": INK, "titleFontWeight": "normal"},
+    "concat": {"spacing": 28},
+}
+"""How charts look on white paper."""
+
+
+def sheet(settings: Mapping[str, Sequence[View]]) -> Spec:
+    """One specification with the charts of the first MOST settings, each under its name."""
+    kept = list(settings)[:MOST]
+    columns = max(1, ACROSS // max(len(settings[name]) for name in kept))
+    spec: Spec = {"$schema": SCHEMA, "columns": columns, "concat": [_block(name, settings[name]) for name in kept]}
+    spec |= {"config": CONFIG, "padding": 10, "resolve": {"scale": {"color": "independent"}}}
+    if more := len(settings) - len(kept):
+        text = f"{more} further setting{'s' if more > 1 else ''}: on the page, and in the CSV beside this figure"
+        spec["title"] = {"text": text, "orient": "bottom", "color": MUTED, "fontSize": 11}
+    return spec
+
+
+def _block(name: str, views: Sequence[View]) -> Spec:
+    specs = [view.spec() | {"width": WIDTH} for view in views]
+    title = {"text": broken(name, 60).split("\n"), "anchor": "start"}
+    if len(specs) == 1:
+        return specs[0] | {"title": title}
+    return {"hconcat": specs, "title": title | {"offset": 12}, "spacing": 24}
+
+
+def save(spec: Spec, name: str, target: Path, kinds: Sequence[str] = KINDS) -> list[Path]:
+    """Write `spec` as `target`/`name`.svg, .pdf and .png; the files written. Equal specifications give equal bytes."""
+    import vl_convert
+
+    svg = _numbered_anew(vl_convert.vegalite_to_svg(spec, vl_version=VERSION))
+    forms: dict[str, Any] = {
+        "svg": lambda: svg.encode(),
+        "pdf": lambda: vl_convert.svg_to_pdf(svg),
+        "png": lambda: vl_convert.svg_to_png(svg, scale=2),
+    }
+    for kind in kinds:
+        files.write_bytes(target / f"{name}.{kind}", forms[kind]())
+    return [target / f"{name}.{kind}" for kind in kinds]
+
+
+def _numbered_anew(svg: str) -> str:
+    """The picture with ids counted from 0: Vega goes on counting from one picture of a process to the next."""
+    numbers: dict[str, str] = {}
+    return re.sub(
+        r"\b(gradient_|clip)\d+", lambda found: numbers.setdefault(found[0], f"{found[1]}{len(numbers)}"), svg
+    )

@@ -1,0 +1,27 @@
+"""Which figures there are, in the order of the report."""
+
+from app_repro.report.figures import (
+    accuracy,
+    anytime,
+    curves,
+    density,
+    framework,
+    gap_length,
+    gap_long,
+    layers,
+    pareto,
+)
+from app_repro.report.figures.figure import Figure
+
+FIGURES: dict[str, Figure] = {
+    "framework": framework.FIGURE,
+    "accuracy": accuracy.FIGURE,
+    "anytime": anytime.FIGURE,
+    "gap-long": gap_long.FIGURE,
+    "gap-length": gap_length.FIGURE,
+    "layers": layers.FIGURE,
+    "density": density.FIGURE,
+    "curves": curves.FIGURE,
+    "pareto": pareto.FIGURE,
+}
+"""Name of a figure, and of its files without ending -> the figure."""

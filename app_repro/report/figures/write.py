@@ -1,0 +1,142 @@
+"""The figures of records: for the page as specifications, for print as SVG, PDF and PNG with their rows as CSV."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app_repro.config.protocols import PROTOCOLS
+from app_repro.core import files
+from app_repro.report.figures import printing
+from app_repro.report.figures.figure import Figure, Histories, Spec, View
+from app_repro.report.figures.lines import Record, listing, sentence
+from app_repro.report.figures.registry import FIGURES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INDEX = "index.md"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What the page shows of a figure at once: one setting."""
+
+    setting: str
+    """Its name in the figure's menu."""
+    protocols: tuple[str, ...]
+    """Protocols whose runs it draws, by their bundle's name; empty if it is about none."""
+    alt: str
+    """Its main numbers in words."""
+    views: tuple[Spec, ...]
+    """Whole Vega-Lite specifications, side by side, each as wide as its place."""
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A figure as the page shows it."""
+
+    name: str
+    """Also of its files for print."""
+    title: str
+    caption: str
+    """What it shows, or, without panels, why there is nothing."""
+    remarks: str
+    """What a reader must know of the records."""
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure of some records: rows, and the charts of each of its settings."""
+
+    name: str
+    """Of its files, without ending."""
+    figure: Figure
+    rows: "pd.DataFrame"
+    settings: Mapping[str, "pd.DataFrame"]
+    """Rows by setting."""
+    views: Mapping[str, Sequence[View]]
+    """Charts by setting."""
+    remarks: str
+
+    def words(self, setting: str) -> str:
+        """A setting's main numbers, of four lines at the most."""
+        return f"{self.figure.title}, {setting}: {listing(self.figure.words(self.settings[setting]))}"
+
+    @property
+    def alt(self) -> str:
+        """The figure in words: its first setting, and how many more there are."""
+        first, *more = self.settings
+        return sentence(self.words(first), f"{len(more)} more settings are shown." if more else "")
+
+
+def draw(name: str, records: Sequence[Record], histories: Histories | None = None) -> Drawn:
+    """A figure of `records`; without rows there is nothing to draw. `histories`: as curves.read finds them."""
+    figure = FIGURES[name]
+    rows = figure.rows(records, histories or {})
+    settings: dict[str, Any] = (
+        {} if rows.empty else {str(name): own for name, own in rows.groupby("setting", sort=False)}
+    )
+    views = {name: figure.views(own, rows) for name, own in settings.items()}
+    return Drawn(name, figure, rows, settings, views, figure.remarks(records))
+
+
+def draw_all(records: Sequence[Record], histories: Histories | None = None) -> list[Drawn]:
+    """Every figure of `records`, in the order of the report."""
+    return [draw(name, records, histories) for name in FIGURES]
+
+
+def for_page(drawn: Drawn) -> PageFigure:
+    """A figure as the page shows it."""
+    panels = tuple(
+        Panel(name, _protocols(drawn.settings[name]), drawn.words(name), tuple(map(_on_screen, views)))
+        for name, views in drawn.views.items()
+    )
+    figure = drawn.figure
+    return PageFigure(drawn.name, figure.title, figure.caption if panels else figure.absent, drawn.remarks, panels)
+
+
+def _protocols(rows: "pd.DataFrame") -> tuple[str, ...]:
+    """The bundle's name of each protocol: `released` for `released, order=permuted`."""
+    bundles = {str(name).partition(",")[0] for name in rows["protocol"]} if "protocol" in rows else set()
+    return tuple(name for name in PROTOCOLS if name in bundles)
+
+
+def _on_screen(view: View) -> Spec:
+    """The chart as wide as its place; the names of its lines in colours for a light and for a dark page."""
+    autosize = {"type": "fit-x", "contains": "padding"}
+    ends = [dict(row) | {"ink": f"light-dark({row['ink']}, {row['tint']})"} for row in view.data.get("ends", ())]
+    on_screen = replace(view, data={**view.data, "ends": ends, "leaders": [row for row in ends if row["led"]]})
+    return on_screen.spec() | {"$schema": printing.SCHEMA, "width": "container", "autosize": autosize}
+
+
+def save(drawn: Sequence[Drawn], target: Path) -> list[Path]:
+    """Print every figure into `target`, its rows as CSV beside it, and index.md that names them all; the files written.
+
+    A figure without rows is a line in the index, and files that an earlier report left of it are removed.
+    """
+    written, lines = [], ["# Figures", ""]
+    for one in drawn:
+        figure = one.figure
+        if one.views:
+            written += [*printing.save(printing.sheet(one.views), one.name, target), _table(one, target)]
+            picture = f"![{one.alt}]({one.name}.svg)"
+            lines += [f"## {figure.title}", "", picture, "", sentence(figure.caption, one.remarks), ""]
+        else:
+            for kind in (*printing.KINDS, "csv"):
+                (target / f"{one.name}.{kind}").unlink(missing_ok=True)
+            lines += [f"## {figure.title}", "", figure.absent, ""]
+    files.write_text(target / INDEX, "\n".join(lines))
+    return [*written, target / INDEX]
+
+
+def save_svg(drawn: Drawn, target: Path) -> None:
+    """Print a figure into `target` as SVG alone; it must have rows."""
+    printing.save(printing.sheet(drawn.views), drawn.name, target, ["svg"])
+
+
+def _table(drawn: Drawn, target: Path) -> Path:
+    path = target / f"{drawn.name}.csv"
+    files.write_text(path, drawn.rows.to_csv(index=False))
+    return path

@@ -1,0 +1,155 @@
+"""Every figure in every situation, through its rows and the specifications that page and print show."""
+
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pandas as pd
+import pictured
+import pytest
+from by_hand import a_record
+from synthetic import grid
+
+from app_repro.report.figures import audit, printing, write
+from app_repro.report.figures.pareto import front
+from app_repro.report.figures.registry import FIGURES
+
+SITUATIONS = pictured.situations()
+SITUATIONS["lengths"] = [
+    pictured.run(spec, accuracy=accuracy)
+    for protocol, accuracy in (("paper", 0.7), ("released", 0.5))
+    for spec in grid("short", dataset="cifar10", arch="resnet18", sb=[8, 30], protocol=protocol)
+]
+SHOWN_IN = {"gap-long": "long", "gap-length": "lengths"}
+"""Situation in which a figure has something to show, where "short" has not."""
+
+
+def drawn(situation: str, name: str) -> write.Drawn:
+    records = SITUATIONS[situation]
+    return write.draw(name, records, pictured.histories(records))
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("name", FIGURES)
+def test_each_setting_of_each_figure_is_a_valid_chart(situation, name) -> None:
+    import altair as alt
+
+    figure = drawn(situation, name)
+    page = write.for_page(figure)
+    assert [panel.setting for panel in page.panels] == list(figure.views)
+    if not page.panels:
+        assert page.caption == figure.figure.absent
+    for panel, views in zip(page.panels, figure.views.values(), strict=True):
+        assert 10 < len(panel.alt) < 700
+        for spec, view in zip(panel.views, views, strict=True):
+            alt.Chart.from_dict(view.spec() | {"width": 300})
+            assert spec["width"] == "container" and "params" not in spec
+            assert '"expr"' not in json.dumps(spec), "an open value was not filled in"
+
+
+@pytest.mark.parametrize("name", ["anytime", "density", "curves", "gap-long", "gap-length", "framework"])
+def test_names_at_the_ends_are_those_of_the_settings_own_lines_and_the_papers(name) -> None:
+    figure = drawn("lengths", name)
+    assert figure.views
+    for setting, views in figure.views.items():
+        own = set(figure.settings[setting]["label"])
+        for row in views[-1].data["ends"]:
+            first = row["text"].replace("\n", " ").partition(" (also")[0]
+            assert first.startswith("paper: ") or any(first.startswith(label) for label in own), (setting, first)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_what_is_printed_repeats_bit_by_bit_and_its_rows_lie_beside_it(name, tmp_path) -> None:
+    figure = drawn(SHOWN_IN.get(name, "short"), name)
+    for folder in ("one", "two"):
+        write.save([figure], tmp_path / folder)
+    for kind in ("svg", "png", "csv"):
+        one, two = ((tmp_path / folder / f"{name}.{kind}").read_bytes() for folder in ("one", "two"))
+        assert one == two and len(one) > 200, kind
+    assert (tmp_path / f"one/{name}.pdf").read_bytes().startswith(b"%PDF")
+    rows = pd.read_csv(tmp_path / f"one/{name}.csv")
+    assert len(rows) == len(figure.rows) and list(rows.columns) == list(figure.rows.columns)
+
+
+def test_a_figure_without_rows_is_a_line_and_leaves_no_file_of_an_earlier_report(tmp_path) -> None:
+    write.save([drawn("short", "anytime")], tmp_path)
+    write.save([drawn("none", "anytime")], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.md"]
+    assert FIGURES["anytime"].absent in (tmp_path / "index.md").read_text()
+
+
+def test_a_sheet_holds_twelve_settings_and_says_how_many_more_there_are() -> None:
+    views: Any = next(iter(drawn("short", "density").views.values()))
+    spec = printing.sheet({f"setting {number}": views for number in range(15)})
+    assert len(spec["concat"]) == 12 and "3 further settings" in spec["title"]["text"]
+
+
+def test_other_protocols_stand_before_the_faint_lines_of_the_paper() -> None:
+    released = drawn("lengths", "anytime")
+    [view] = next(views for setting, views in released.views.items() if "released" in setting)
+    faint = {row["label"]: row["opacity"] < 0.5 for row in view.data["lines"]}
+    assert set(faint.values()) == {True, False}
+    assert all(label.startswith("paper: ") == is_faint for label, is_faint in faint.items())
+
+
+def test_criteria_stand_side_by_side() -> None:
+    titles = [[view.title for view in views] for views in drawn("pruners", "layers").views.values()]
+    assert any(own[:2] == ["snip", "magnitude"] for own in titles)
+
+
+@pytest.mark.parametrize(("seeds", "shown"), [([1, 2], "seeds"), (list(range(1, 8)), "bands")])
+def test_seeds_are_lines_or_where_they_are_many_a_band(seeds, shown) -> None:
+    records = [pictured.run(spec) for spec in grid("short", dataset="cifar10", arch="resnet18", seed=seeds)]
+    for [view] in write.draw("anytime", records).views.values():
+        assert {name for name in ("seeds", "bands") if view.data[name]} == {shown}
+
+
+def test_rows_are_what_the_record_says() -> None:
+    record = a_record()
+    last, summary = record["megabatches"][-1], record["summary"]
+    rows = {name: FIGURES[name].rows([record], {}) for name in ("anytime", "accuracy", "pareto")}
+    assert rows["anytime"]["test_accuracy"].iloc[-1] == 100 * (1 - last["test_errors"] / last["test_samples"])
+    means = rows["accuracy"].set_index("metric")["mean"]
+    assert means["test accuracy, %"] == pytest.approx(100 * summary["test_accuracy"])
+    assert means["CER, errors"] == summary["cer"]
+    assert rows["pareto"]["inference_mflops"].tolist() == [summary["inference_flops_at_density"] / 1e6]
+
+
+def test_density_rows_are_means_over_seeds() -> None:
+    records = [pictured.run(spec, effective=0.1 * spec.seed) for spec in grid("short", method="app", seed=[1, 3])]
+    rows = write.draw("density", records).rows
+    assert rows["density_effective"].round(9).unique().tolist() == [0.2] and set(rows["n"]) == {2}
+
+
+def test_the_front_is_what_no_other_run_beats() -> None:
+    assert front([(1.0, 5.0), (0.5, 5.0), (0.5, 4.0), (2.0, 6.0), (3.0, 6.0)]) == [1, 3]
+
+
+def test_retracements_are_the_largest_fall_and_rise_of_the_smoothed_mean() -> None:
+    rows = drawn("long", "gap-long").rows
+    turns = rows[rows["kind"] == "retracement"]
+    assert set(turns["against"]) == {"only rises", "only falls"}
+    assert ((turns["change"] < 0) == (turns["against"] == "only rises")).all()
+
+
+def test_masks_without_training_are_a_picture_and_a_table(tmp_path) -> None:
+    rows = [
+        {"megabatch": k, "density_nominal": 0.8, "density_effective": 0.4, "density_layers": {"a": 0.8, "b": 0.0}}
+        for k in (1, 2)
+    ]
+    walks = [{"protocol": name, "megabatches": rows} for name in ("paper", "released")]
+    written = audit.save({"setting": {"arch": "resnet20s"}, "walks": walks}, tmp_path)
+    assert sorted(path.suffix for path in written) == [".csv", ".pdf", ".png", ".svg"]
+    table = pd.read_csv(tmp_path / "audit.csv")
+    assert len(table) == 8 and table[table.layer == "b"].density.eq(0).all()
+    texts = re.findall(r"<text[^>]*>([^<]+)", (tmp_path / "audit.svg").read_text())
+    assert "×" in texts and "paper: layers" in texts
+
+
+def test_what_draws_is_loaded_by_a_report_alone() -> None:
+    code = "import sys, app_repro.report.tables.main, app_repro.claims.verify, app_repro.report.figures.registry"
+    code += "; print([name for name in ('altair', 'pandas', 'vl_convert') if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
