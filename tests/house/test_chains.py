@@ -1,12 +1,7 @@
-"""docs/architecture.md: the places that it names exist, and a training step lies as deep as it says."""
+"""docs/architecture.md: the places that it names exist, and its table of rooms is that of the tests."""
 
 import ast
-import contextlib
-import multiprocessing
 import re
-import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from house import PACKAGE, ROOMS, ROOT
@@ -35,51 +30,3 @@ def test_the_table_of_the_page_is_the_table_of_the_tests() -> None:
         "-": set(),
     }
     assert {room: everything.get(may, set(may.split(", "))) for room, may in rows} == ROOMS
-
-
-@contextlib.contextmanager
-def signals_kept() -> Iterator[None]:
-    """A worker that is served in this process sets its own handlers of signals."""
-    names = (signal.SIGINT, signal.SIGTERM)
-    before = {name: signal.getsignal(name) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
-
-
-def test_a_training_step_is_as_many_calls_away_as_the_page_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import sys
-
-    from workbench import prepared
-
-    from app_repro.execution import worker
-    from app_repro.training.steps import Steps
-
-    way = re.findall(r"`([\w/]+\.py):(?:\w+\.)?(\w+)`", PAGE.split("to a training step")[1].strip().splitlines()[0])
-    [spec], paths = prepared(tmp_path, method="dense", sb=1, epochs=1, milestones=[])
-    stacks: list[list[tuple[str, str]]] = []
-    step = Steps._train
-
-    def spy(self: Steps, *given: object) -> None:
-        frame, stack = sys._getframe(1), [("training/steps.py", "_train")]
-        while frame is not None:
-            path = Path(frame.f_code.co_filename)
-            if path.is_relative_to(PACKAGE):
-                stack.append((path.relative_to(PACKAGE).as_posix(), frame.f_code.co_name))
-            frame = frame.f_back  # type: ignore[assignment]
-        stacks.append(stack[::-1])
-        step(self, *given)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Steps, "_train", spy)
-    ours, theirs = multiprocessing.Pipe()
-    for text in (spec.model_dump_json(), None):
-        ours.send(text)
-    with signals_kept():
-        worker.serve(theirs, paths, "cpu")
-    inside = way[[name for _, name in way].index("serve") :]
-    assert stacks[0] == inside
-    assert len(way) <= 11
