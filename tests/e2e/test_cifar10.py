@@ -4,16 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from released import departures, measured, needs_golden, theirs, trained
 from workbench import settings
 
 from app_repro.config import grid
 from app_repro.data import dataset, splits
-from app_repro.records import record
-from app_repro.records.store import Store
-from app_repro.training import images
-from app_repro.training.run import Run
 
 ARCHIVE = Path(__file__).parents[3] / "shared/data/cifar10-jpeg.tar.xz"
 
@@ -51,22 +46,3 @@ def test_density_falls_to_the_end_as_under_the_released_code(raw: Path, tmp_path
     got = trained(raw / "cifar10", tmp_path, theirs("resnet20s", "snip", 8, 500, 2, "full"))
     expected = measured("resnet20s", "snip", 8)
     assert got.keys() == expected.keys() and departures(got, expected) == {}
-
-
-@pytest.mark.slow
-def test_images_that_do_not_fit_the_device_train_the_same_bits(
-    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (spec,) = grid.parse(settings(dataset="cifar10", method="app", sb=2, train_limit=400)).specs
-    spec = splits.with_digest(spec, raw)
-    left = []
-    for memory in (64 << 30, 0):
-        monkeypatch.setattr(images, "_memory", lambda device, memory=memory: memory)
-        keeper = Store(tmp_path / str(memory)).folder(spec)
-        cut = splits.cut(spec, raw)
-        run = Run(spec, dataset.load(raw / "cifar10"), cut, torch.device("cpu"), keeper, code="c")
-        run.go()
-        assert run.train_batches.images.on_host == run.test_batches.images.on_host == (memory == 0)
-        bits = {name: tensor.numpy().tobytes() for name, tensor in run.net.state_dict().items()}
-        left.append(([record.numbers(item) for item in run.results], bits))
-    assert left[0] == left[1]

@@ -7,7 +7,6 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import crashes
 import pretend
@@ -121,10 +120,3 @@ def test_damage_of_a_state_is_noticed_and_the_one_before_used(tmp_path, damage) 
         assert list(folder.load_states()) == [before]
         folder.save_state(before := draw.randbytes(4000))
         assert next(folder.load_states()) == before and len(os.listdir(tmp_path)) <= 2  # noqa: PTH208
-
-
-def test_the_six_points_are_all_there_are() -> None:
-    """Whoever changes how files are written changes where it can die."""
-    source = Path(merge.files.__file__).read_text()
-    body = source[source.index("def atomic_open") : source.index("def write_bytes")]
-    assert [body.count(call) for call in ("mkstemp(", "fdopen(", "os.fsync(", ".replace(")] == [1, 1, 1, 1]

@@ -61,6 +61,7 @@ def test_snip_by_hand() -> None:
     Five of eight: both 2, then three of the four 1, first ones first.
     """
     assert scored("snip", plain(), images(ONE)) == {"0.weight": [1, 0, 0, 1], "1.weight": [2, 1, 1, 2]}
+    assert scored("snip", plain(), images(ONE, ONE, ONE)) == {"0.weight": [3, 0, 0, 3], "1.weight": [6, 3, 3, 6]}
     assert mask_of("snip", plain(), images(ONE), 5 / 8) == {"0.weight": [1, 0, 0, 1], "1.weight": [1, 1, 0, 1]}
 
 
@@ -69,6 +70,15 @@ def test_magnitude_by_hand() -> None:
     net = convolutions(A, B)
     assert scored("magnitude", net, images(ONE)) == {"0.weight": [1, 0, 0, 1], "1.weight": [4, 1, 2, 2]}
     assert mask_of("magnitude", net, images(ONE), 3 / 8) == {"0.weight": [0, 0, 0, 0], "1.weight": [1, 0, 1, 1]}
+
+
+def test_random_scores_are_uniform_and_follow_from_the_seed() -> None:
+    net = nn.Sequential(nn.Conv2d(10, 100, 3))
+    weights = masks.prunable(net)
+    first, again, other = (CRITERIA["random"].score(net, weights, images(ONE), s)["0.weight"] for s in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert first.min() >= 0 and first.max() < 1
+    assert abs(first.mean().item() - 0.5) < 4 / math.sqrt(12 * 9000)
 
 
 def test_taylor_by_hand() -> None:

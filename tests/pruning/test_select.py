@@ -1,15 +1,14 @@
-"""Scores and masks of networks small enough to prune on paper; invariants. The released code's counts: test_golden."""
+"""Masks of networks small enough to prune on paper. Scores: test_criteria; the released code's counts: test_golden."""
 
 import math
 from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn, tensor
 
-from app_repro.config.methods import METHODS
 from app_repro.core.seeds import seed_for
 from app_repro.pruning import masks
 from app_repro.pruning.select import CRITERIA, PruningError, ScoreError, fresh_weights, prune, select
@@ -24,15 +23,8 @@ def two_layers() -> nn.Module:
     return net
 
 
-def sample(batches: int = 1):
-    image, label = tensor([1.0, 2.0]).view(1, 2, 1, 1), tensor([0])
-    return lambda: iter([(image, label)] * batches)
-
-
-def scores(net: nn.Module, criterion: str, batches: int = 1) -> dict[str, list[float]]:
-    weights = {name: weight.detach() for name, weight in masks.prunable(net).items()}
-    found = CRITERIA[criterion].score(net, weights, sample(batches), 0)
-    return {name: layer.flatten().tolist() for name, layer in found.items()}
+def sample():
+    return lambda: iter([(tensor([1.0, 2.0]).view(1, 2, 1, 1), tensor([0]))])
 
 
 def grid(mask: masks.Mask) -> str:
@@ -45,30 +37,6 @@ def pruned(asked: float, before: str = "1111 1111", **settings) -> str:
     bits = tensor([bit == "1" for bit in before.replace(" ", "")]).view(2, 2, 2, 1, 1)
     mask = dict(zip(masks.prunable(net), bits, strict=True))
     return grid(prune(net, mask, asked, sample(), **{"criterion": "magnitude", "scope": "global"} | settings))
-
-
-def test_snip_by_hand() -> None:
-    # dL/dlogits = softmax - target = (-1/2, 1/2); dL/dB = (-1/2, 1/2) x (1, 2); dL/dA = (-1, 1/2) x (1, 2)
-    assert scores(two_layers(), "snip") == {"0.weight": [1, 0, 0, 1], "1.weight": [2, 1, 1, 2]}
-
-
-def test_snip_sums_gradients_over_batches() -> None:
-    assert scores(two_layers(), "snip", batches=3) == {"0.weight": [3, 0, 0, 3], "1.weight": [6, 3, 3, 6]}
-
-
-def test_magnitude_by_hand() -> None:
-    net = two_layers()
-    net[1].weight.data.neg_()
-    assert scores(net, "magnitude") == {"0.weight": [1, 0, 0, 1], "1.weight": [4, 1, 2, 2]}
-
-
-def test_random_scores_are_uniform_and_follow_from_the_seed() -> None:
-    net = nn.Sequential(nn.Conv2d(10, 100, 3))
-    weights = masks.prunable(net)
-    first, again, other = (CRITERIA["random"].score(net, weights, sample(), seed)["0.weight"] for seed in (1, 1, 2))
-    assert torch.equal(first, again) and not torch.equal(first, other)
-    assert first.min() >= 0 and first.max() < 1
-    assert abs(first.mean().item() - 0.5) < 4 / math.sqrt(12 * 9000)
 
 
 def test_a_global_mask_keeps_the_highest_scores_of_all_and_ties_by_index() -> None:
@@ -179,21 +147,6 @@ def test_fresh_scoring_ranks_the_drawn_weights_and_not_the_networks_own() -> Non
         seed=7,
     )
     assert grid(mask) == grid(select(drawn, 0.5, "global")) != pruned(0.5)
-
-
-@settings(max_examples=10)
-@given(st.integers(0, 2**62), st.floats(1, 12))
-@pytest.mark.parametrize("criterion", ["random", "magnitude"])
-@pytest.mark.parametrize("megabatches", [1, 2, 8, 100])
-def test_app_reaches_its_density_to_one_weight_through_nested_masks(megabatches, criterion, seed, tau) -> None:
-    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3))
-    mask = masks.full(masks.prunable(net))
-    for k in range(1, megabatches + 1):
-        asked = METHODS["app"].schedule(k, megabatches, tau)
-        assert asked is not None
-        before, mask = mask, prune(net, mask, asked, sample(), criterion=criterion, scope="global", seed=seed + k)
-        assert masks.is_nested(mask, before)
-        assert abs(sum(masks.kept(mask).values()) - asked * masks.size(mask)) <= 1
 
 
 def test_a_further_criterion_is_a_function_an_entry_and_one_of_its_tags(edited_package) -> None:

@@ -59,18 +59,6 @@ def trained(steps: Steps, current: Phase, on_step=lambda epoch_ended: None) -> P
     return progress
 
 
-def test_pruned_weights_and_their_momentum_are_zero_after_every_step(stage) -> None:
-    steps_by, current, mask = stage
-    steps, seen = steps_by(), []
-
-    def look(epoch_ended: bool) -> None:
-        seen.append(masks.holds(steps.weights, mask) and masks.holds(steps.momentum, mask))
-
-    trained(steps, current, look)
-    assert len(seen) == 2 * (3 + 1 + 1) and all(seen)  # steps, the validation part in one batch, the epoch
-    assert all(bool((weight[mask[name]] != 0).any()) for name, weight in steps.weights.items())
-
-
 def test_one_step_is_sgd_with_momentum_and_weight_decay(stage) -> None:
     steps_by, current, _ = stage
     steps = steps_by(weight_decay=0.5)
@@ -118,20 +106,6 @@ def test_training_accuracy_is_the_running_mean_over_the_epoch(stage) -> None:
         shown = list(batches_for(current).each(current.training_order(0), 32))
         hits = sum(int((steps.net(images).argmax(1) == labels).sum()) for images, labels in shown)
     assert progress.train_accuracy == [hits / 90]
-
-
-def test_an_epoch_taken_up_at_a_step_goes_on_as_it_would_have(stage) -> None:
-    steps_by, current, _ = stage
-    steps, order = steps_by(), current.training_order(0)
-    assert sum(steps.train(batches_for(current), order, 0, 0.1)) == 3
-    straight = {name: tensor.clone() for name, tensor in steps.net.state_dict().items()}
-    again = steps_by()
-    networks.load(again.net, networks.build("resnet8s", 10, 8, 1, seed=1).state_dict())
-    again.set_mask(stage[2])
-    one = again.train(batches_for(current), order, 0, 0.1)
-    assert next(one)
-    assert sum(again.train(batches_for(current), order, 1, 0.1)) == 2
-    assert all(torch.equal(straight[name], tensor) for name, tensor in again.net.state_dict().items())
 
 
 def test_an_infinite_loss_stops_the_run_and_says_where(stage) -> None:

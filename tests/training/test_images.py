@@ -35,17 +35,12 @@ def reference(images: Images, index: int, row: int, column: int, flip: bool, pad
 
 
 def test_every_crop_and_flip_has_the_pixels_of_torchvisions_transforms(tiny_data) -> None:
-    images = images_of(tiny_data)
-    for row, column, flip in itertools.product(range(5), range(5), (False, True)):
-        got, label = images.augmented(torch.tensor([3]), draws_for(row, column, flip))
-        assert torch.equal(got[0], reference(images, 3, row, column, flip)) and label.tolist() == [3]
-
-
-def test_each_image_of_a_batch_has_its_own_crop(tiny_data) -> None:
-    images = images_of(tiny_data)
-    got, _ = images.augmented(torch.tensor([1, 5]), torch.cat([draws_for(0, 4, True), draws_for(3, 1, False)]))
-    assert torch.equal(got[0], reference(images, 1, 0, 4, True))
-    assert torch.equal(got[1], reference(images, 5, 3, 1, False))
+    """All fifty in one batch, where each image has its own."""
+    images, cases = images_of(tiny_data), list(itertools.product(range(5), range(5), (False, True)))
+    indices = torch.arange(len(cases)) % 10
+    got, labels = images.augmented(indices, torch.cat([draws_for(*case) for case in cases]))
+    expected = [reference(images, int(index), *case) for index, case in zip(indices, cases, strict=True)]
+    assert torch.equal(got, torch.stack(expected)) and torch.equal(labels, indices)
 
 
 def test_a_data_set_without_flips_is_never_flipped(tiny_data) -> None:

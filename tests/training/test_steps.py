@@ -7,7 +7,6 @@ import torch
 from tiny import images_of, steps_for
 from torch import nn, tensor
 
-from app_repro.pruning import masks
 from app_repro.training import networks
 from app_repro.training.batches import Batches
 from app_repro.training.host_batches import HostBatches
@@ -96,19 +95,6 @@ def test_no_tensor_that_a_step_writes_ever_moves(monkeypatch) -> None:
     assert [value.data_ptr() for value in now] == places
     # what a captured step changes has to be put back after its warm-up: all of it is known to the engine
     assert set(changed) >= set(places)
-
-
-def test_a_gradient_that_is_infinite_where_a_weight_is_pruned_does_no_harm() -> None:
-    steps = steps_for()
-    steps.set_mask({name: torch.zeros_like(w, dtype=torch.bool) for name, w in steps.weights.items()})
-    for weight in steps.weights.values():
-        weight.grad = torch.full_like(weight, math.inf)
-    masks.clear_pruned(steps.weights, steps.pruned)
-    assert all(bool((weight.grad == 0).all()) for weight in steps.weights.values())
-
-
-def test_accuracy_is_the_share_that_was_right() -> None:
-    assert Counts(errors=25, samples=100, loss_sum=0.0).accuracy == 0.75
 
 
 def test_steps_on_images_of_the_host_have_the_same_bits() -> None:
