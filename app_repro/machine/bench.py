@@ -1,10 +1,9 @@
 """`app-repro bench`: how fast this machine trains, against the reference loop and the roofline."""
 
+import functools
 import json
 import os
 import re
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -84,7 +83,7 @@ def _prepare(trial: Trial, device: str, window: float, log: Callable[[str], None
 def timings(arch: str, device: str) -> dict[str, Any]:
     """Seconds of what comes between training steps: scoring 1,000 images, taking a state, writing one."""
     lanes = Lanes(Case(arch, "engine"), device)
-    steps = lanes.lane()
+    steps = lanes.lanes[0]
     batches, sample = Batches(lanes.images, longest=1000), EpochOrder(torch.arange(1000, device=lanes.device))
     full = masks.full(steps.weights)
 
@@ -95,32 +94,15 @@ def timings(arch: str, device: str) -> dict[str, Any]:
         best = {name: tensor.clone() for name, tensor in steps.net.state_dict().items()}
         return checkpoint.take(steps.net, steps.sgd, full, Progress(best=best), {})
 
-    state = take()
+    state, median = take(), functools.partial(ceilings.median_seconds, on_gpu=device != "cpu")
     return {
         "arch": arch,
         "scored_images": len(sample.indices),
-        "score_seconds": _median_seconds(score, lanes.device),
+        "score_seconds": median(score),
         "state_bytes": len(checkpoint.encode(state)),
-        "take_seconds": _median_seconds(take, lanes.device),
-        "encode_seconds": _median_seconds(lambda: checkpoint.encode(state), lanes.device),
+        "take_seconds": median(take),
+        "encode_seconds": median(lambda: checkpoint.encode(state)),
     }
-
-
-ENOUGH_SECONDS = 20.0
-"""What takes this long is measured as often as it has been."""
-
-
-def _median_seconds(work: Callable[[], object], device: torch.device) -> float:
-    times = []
-    for _ in range(4):
-        start = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-        if sum(times) > ENOUGH_SECONDS:
-            break
-    return statistics.median(times[1:] or times)
 
 
 def measure_device(

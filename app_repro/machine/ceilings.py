@@ -14,6 +14,9 @@ PASSES = 16
 """Times that one training step reads or writes each convolution's output, pointwise work fused: convolution,
 BatchNorm's statistics and its application forward; as many products and sums over them backward."""
 
+ENOUGH_SECONDS = 20.0
+"""What takes this long is measured as often as it has been."""
+
 
 @dataclass(frozen=True)
 class Ceilings:
@@ -25,7 +28,7 @@ class Ceilings:
     """Bytes read plus bytes written a second in a large copy."""
 
 
-def measure(device: str, precision: str, repeats: int = 5) -> Ceilings:
+def measure(device: str, precision: str, repeats: int = 6) -> Ceilings:
     """Both ceilings, medians of `repeats`. On a CPU with one thread, as a worker has."""
     on_gpu = device != "cpu"
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -33,20 +36,21 @@ def measure(device: str, precision: str, repeats: int = 5) -> Ceilings:
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     source = torch.randn(length, device=device)
     target = torch.empty_like(source)
-    product = _median(lambda: torch.mm(a, b), repeats, on_gpu)
-    copy = _median(lambda: target.copy_(source), repeats, on_gpu)
+    product = median_seconds(lambda: torch.mm(a, b), on_gpu, repeats)
+    copy = median_seconds(lambda: target.copy_(source), on_gpu, repeats)
     return Ceilings(2 * size**3 / product, 2 * source.nbytes / copy)
 
 
-def _median(work: Callable[[], object], repeats: int, on_gpu: bool) -> float:
-    times = []
-    for _ in range(repeats + 2):
+def median_seconds(work: Callable[[], object], on_gpu: bool, repeats: int = 3) -> float:
+    """Median of `repeats` runs of `work` after one that warms up; of fewer once they have taken ENOUGH_SECONDS."""
+    times: list[float] = []
+    while len(times) <= repeats and sum(times) < ENOUGH_SECONDS:
         start = time.perf_counter()
         work()
         if on_gpu:
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    return statistics.median(times[2:])
+    return statistics.median(times[1:] or times)
 
 
 def roofline(arch: str, precision: str, ceilings: Ceilings, image_size: int = 32, classes: int = 10) -> float:

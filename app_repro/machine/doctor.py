@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tabulate import tabulate
+
 from app_repro.core.errors import AppReproError, one_line
 from app_repro.core.paths import RAW, store_at
-from app_repro.machine import checks
+from app_repro.machine import checks, gpus
 from app_repro.machine.checks import Answer, Subject
 
 
@@ -30,9 +32,7 @@ def examine(subject: Subject, only: Sequence[str] = ()) -> list[Finding]:
     """A finding per check, in order; all of them unless `only` names some. A check that raises is itself a finding."""
     findings = []
     for name, check in CHECKS.items():
-        if only and name not in only:
-            continue
-        if subject.quick and name in SLOW:
+        if (only and name not in only) or (subject.quick and name in SLOW):
             continue
         try:
             state, finding, remedy = check(subject)
@@ -56,8 +56,6 @@ def before_training(params_file: Path, raw: Path = RAW, store: Path | None = Non
 
 def to_text(findings: Sequence[Finding]) -> str:
     """The findings as a table."""
-    from tabulate import tabulate
-
     rows = [[item.name, item.state, item.finding, item.remedy] for item in findings]
     widths = [None, None, 60, 60]
     return tabulate(rows, ["check", "state", "finding", "remedy"], maxcolwidths=widths, disable_numparse=True)
@@ -73,46 +71,14 @@ def exit_code(findings: Sequence[Finding]) -> int:
     return int(any(item.state == "fail" for item in findings))
 
 
-def _gpu(subject: Subject) -> Answer:
-    from app_repro.machine import gpus
-
-    return gpus.gpu(subject.params().device)
-
-
-def _compiler(subject: Subject) -> Answer:
-    params = subject.params()
-    if all(spec.engine != "compiled" for spec in params.specs):
-        return "ok", "none is needed: no engine: compiled", ""
-    from app_repro.machine import gpus
-
-    missing = gpus.missing_compiler(gpus.used(params.device))
-    return (
-        ("fail", f"engine: compiled, and {missing}", gpus.COMPILER_REMEDY)
-        if missing
-        else ("ok", "a compiler is here", "")
-    )
-
-
-def _driver(subject: Subject) -> Answer:
-    from app_repro.machine import gpus
-
-    return gpus.driver()
-
-
-def _kernels(subject: Subject) -> Answer:
-    from app_repro.machine import gpus
-
-    return gpus.kernels(subject.params().device)
-
-
 CHECKS: dict[str, Callable[[Subject], Answer]] = {
     "settings": checks.settings,
     "python": checks.python,
     "torch": checks.torch,
-    "gpu": _gpu,
-    "driver": _driver,
-    "deterministic kernels": _kernels,
-    "compiler": _compiler,
+    "gpu": gpus.gpu,
+    "driver": gpus.driver,
+    "deterministic kernels": gpus.kernels,
+    "compiler": gpus.compiler,
     "disk": checks.disk,
     "/dev/shm": checks.shm,
     "file system": checks.filesystem,

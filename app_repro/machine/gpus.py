@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from app_repro.core.errors import one_line
-from app_repro.machine.checks import Answer
+from app_repro.machine.checks import Answer, Subject
 from app_repro.training.determinism import configure
 
 KERNEL_MODULE = Path("/proc/driver/nvidia/version")
@@ -22,13 +22,9 @@ compatibility")."""
 COMPILER_REMEDY = "install gcc, g++ and Python's headers (build-essential, python3-dev), or use engine: graph or eager"
 
 
-def used(device: str) -> str:
-    """What `device` (as in params) comes to here: "cpu" or "cuda"."""
-    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-
-
-def gpu(device: str) -> Answer:
-    """Whether torch sees the GPUs that `device` (as in params) asks for."""
+def gpu(subject: Subject) -> Answer:
+    """Whether torch sees the GPUs that the settings ask for."""
+    device = subject.params().device
     if device == "cpu":
         return "ok", "device: cpu asks for none", ""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -36,22 +32,19 @@ def gpu(device: str) -> Answer:
         number, names = ("is 1 GPU", "cuda:0") if count == 1 else (f"are {count} GPUs", f"cuda:0 to cuda:{count - 1}")
         return "fail", f"device: {device}, and there {number} here", f"device: auto, or {names}"
     if count:
-        gpus = [torch.cuda.get_device_properties(index) for index in range(count)]
-        return "ok", ", ".join(f"{item.name} ({item.total_memory / 1e9:.0f} GB)" for item in gpus), ""
+        cards = map(torch.cuda.get_device_properties, range(count))
+        return "ok", ", ".join(f"{card.name} ({card.total_memory / 1e9:.0f} GB)" for card in cards), ""
     if driver_version():
         if torch.version.cuda is None:
             return "fail", "a driver is here, but torch is its CPU build", "use the image, or device: cpu"
-        return (
-            "fail",
-            "a driver is here, but torch sees no GPU",
-            "in a container: --gpus all, or --nv; see driver",
-        )
+        remedy = "in a container: --gpus all, or --nv; see driver"
+        return "fail", "a driver is here, but torch sees no GPU", remedy
     if device.startswith("cuda"):
         return "fail", f"device: {device}, and no GPU is here", "device: cpu or auto; in a container: --gpus all"
     return "warn", "no GPU: everything is trained on the CPU", "fit for the demo; with a GPU: docker run --gpus all"
 
 
-def driver() -> Answer:
+def driver(_: Subject) -> Answer:
     """The driver against the CUDA release that torch is built for."""
     version, cuda = driver_version(), torch.version.cuda
     if not version:
@@ -94,11 +87,20 @@ def missing_compiler(device: str) -> str:
     return ""
 
 
-def kernels(device: str) -> Answer:
+def compiler(subject: Subject) -> Answer:
+    """Whether engine: compiled can work, where the settings ask for it."""
+    params = subject.params()
+    if all(spec.engine != "compiled" for spec in params.specs):
+        return "ok", "none is needed: no engine: compiled", ""
+    if missing := missing_compiler("cuda" if params.device != "cpu" and torch.cuda.is_available() else "cpu"):
+        return "fail", f"engine: compiled, and {missing}", COMPILER_REMEDY
+    return "ok", "a compiler is here", ""
+
+
+def kernels(subject: Subject) -> Answer:
     """Two equal training steps give equal bits on every device that would be used, with the settings of a worker."""
-    devices = ["cpu"]
-    if device != "cpu" and torch.cuda.is_available():
-        devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    on_gpu = subject.params().device != "cpu" and torch.cuda.is_available()
+    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if on_gpu else ["cpu"]
     for name in devices:
         configure(name)
         try:

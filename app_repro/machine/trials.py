@@ -17,7 +17,7 @@ from app_repro.machine.reference import Reference
 from app_repro.training import networks
 from app_repro.training.batches import Batches
 from app_repro.training.determinism import configure, set_precision
-from app_repro.training.device import describe_device
+from app_repro.training.device import peak_bytes
 from app_repro.training.images import Images
 from app_repro.training.optimizer import OptimSettings
 from app_repro.training.phases import EpochOrder
@@ -82,10 +82,6 @@ class Lanes:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter() - start
-
-    def lane(self) -> Steps:
-        """The first run, to time other parts of its life."""
-        return self.lanes[0]
 
     def close(self) -> None:
         """Nothing: it has no processes."""
@@ -162,7 +158,7 @@ def _serve(pipe: Any, case: Case, device: str) -> None:
     def serve() -> None:
         lanes = Lanes(Case(case.arch, "engine", case.precision, case.engine), device)
         while (steps := pipe.recv()) is not None:
-            pipe.send((lanes.seconds(steps), describe_device(device)["peak_bytes"]))
+            pipe.send((lanes.seconds(steps), peak_bytes(device)))
 
     _, failed = attempted(serve)
     if failed:

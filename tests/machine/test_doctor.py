@@ -40,15 +40,23 @@ def found(subject: Subject, name: str) -> doctor.Finding:
 
 
 @pytest.fixture
-def no_driver(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(gpus, "KERNEL_MODULE", tmp_path / "absent")
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-
-@pytest.fixture
-def old_driver(monkeypatch, tmp_path) -> None:
-    (tmp_path / "module").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 2023\n")
+def machine(monkeypatch, tmp_path):
+    """Makes this machine one of so many GPUs, with the driver of that version, and torch built for that CUDA."""
     monkeypatch.setattr(gpus, "KERNEL_MODULE", tmp_path / "module")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "bin"), "/usr/bin", "/bin"]))
+    card = namedtuple("Card", "name total_memory")("NVIDIA H100", 80e9)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
+
+    def make(cards: int = 0, driver: str = "", cuda: str | None = None) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cards > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+        monkeypatch.setattr(torch.version, "cuda", cuda)
+        (tmp_path / "module").unlink(missing_ok=True)
+        if driver:
+            (tmp_path / "module").write_text(f"NVRM version: NVIDIA UNIX Kernel Module  {driver}  Sat Aug 19 2023\n")
+
+    make()
+    return make
 
 
 def test_every_check_has_a_finding_and_a_grid_that_fits_fails_none(subject) -> None:
@@ -72,58 +80,47 @@ def test_torch_of_another_release_is_named(subject, monkeypatch) -> None:
     assert other.state == "warn" and "2.12.1" in other.finding and "pinned is torch==" in other.finding
 
 
-def test_a_gpu_that_is_asked_for_and_not_there_fails(tmp_path, no_driver, monkeypatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert found(made(tmp_path, device="cpu"), "gpu").state == "ok"
-    assert found(made(tmp_path, device="auto"), "gpu").state == "warn"
-    assert found(made(tmp_path, device="cuda:1"), "gpu").finding == "device: cuda:1, and no GPU is here"
-    assert found(made(tmp_path, device="cuda:1"), "gpu").state == "fail"
+@pytest.mark.parametrize(
+    ("device", "here", "state", "named"),
+    [
+        ("cpu", {}, "ok", "asks for none"),
+        ("auto", {}, "warn", "no GPU"),
+        ("cuda:1", {}, "fail", "device: cuda:1, and no GPU is here"),
+        ("auto", {"driver": "535.104.05"}, "fail", "torch is its CPU build"),
+        ("auto", {"driver": "535.104.05", "cuda": "13.0"}, "fail", "torch sees no GPU"),
+        ("auto", {"cards": 2}, "ok", "NVIDIA H100 (80 GB), NVIDIA H100 (80 GB)"),
+        ("cuda:0", {"cards": 1}, "ok", "NVIDIA H100 (80 GB)"),
+        ("cuda:7", {"cards": 1}, "fail", "there is 1 GPU here"),
+        ("cuda:7", {"cards": 7}, "fail", "there are 7 GPUs here"),
+    ],
+)
+def test_gpus_are_those_that_the_settings_ask_for_and_torch_sees(tmp_path, machine, device, here, state, named) -> None:
+    machine(**here)
+    answer = found(made(tmp_path, device=device), "gpu")
+    assert answer.state == state and named in answer.finding
 
 
-def test_a_driver_whose_gpus_torch_cannot_use_fails(tmp_path, old_driver, monkeypatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.version, "cuda", None)
-    assert "torch is its CPU build" in found(made(tmp_path, device="auto"), "gpu").finding
-    assert found(made(tmp_path), "driver").state == "ok"
-    monkeypatch.setattr(torch.version, "cuda", "13.0")
-    assert found(made(tmp_path, device="auto"), "gpu").finding == "a driver is here, but torch sees no GPU"
-    driver = found(made(tmp_path), "driver")
-    assert driver.state == "fail" and driver.finding.startswith(
-        "driver 535.104.05, torch is built for CUDA 13.0, which"
-    )
-    monkeypatch.setattr(torch.version, "cuda", "12.8")
-    assert found(made(tmp_path), "driver").state == "ok"
+@pytest.mark.parametrize(
+    ("here", "state"),
+    [
+        ({}, "ok"),
+        ({"driver": "535.104.05"}, "ok"),
+        ({"driver": "535.104.05", "cuda": "12.8"}, "ok"),
+        ({"driver": "535.104.05", "cuda": "13.0"}, "fail"),
+    ],
+)
+def test_a_driver_too_old_for_torchs_cuda_fails(subject, machine, here, state) -> None:
+    machine(**here)
+    answer = found(subject, "driver")
+    assert answer.state == state and here.get("driver", "no NVIDIA driver") in answer.finding
 
 
-def test_gpus_are_named_with_their_memory(tmp_path, monkeypatch) -> None:
-    card = namedtuple("Card", "name total_memory")("NVIDIA H100", 80e9)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
-    assert found(made(tmp_path, device="auto"), "gpu").finding == "NVIDIA H100 (80 GB), NVIDIA H100 (80 GB)"
-
-
-def test_a_gpu_beyond_those_that_are_there_fails_with_those_there_are(tmp_path, monkeypatch) -> None:
-    card = namedtuple("Card", "name total_memory")("NVIDIA H100", 80e9)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    beyond = found(made(tmp_path, device="cuda:7"), "gpu")
-    assert (beyond.state, beyond.finding) == ("fail", "device: cuda:7, and there is 1 GPU here")
-    assert beyond.remedy == "device: auto, or cuda:0"
-    assert found(made(tmp_path, device="cuda:0"), "gpu").state == "ok"
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 7)
-    many = found(made(tmp_path, device="cuda:7"), "gpu")
-    assert many.finding.endswith("there are 7 GPUs here") and many.remedy == "device: auto, or cuda:0 to cuda:6"
-
-
-def test_the_drivers_version_is_read_from_either_kind_of_module_or_nvidia_smi(tmp_path, monkeypatch, no_driver) -> None:
+def test_the_drivers_version_is_read_from_the_module_or_nvidia_smi(tmp_path, machine) -> None:
     assert gpus.driver_version() == ""
-    smi = tmp_path / "nvidia-smi"
-    smi.write_text("#!/bin/sh\necho 580.95.05\n")
-    smi.chmod(0o755)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/nvidia-smi").write_text("#!/bin/sh\necho 580.95.05\n")
+    (tmp_path / "bin/nvidia-smi").chmod(0o755)
     assert gpus.driver_version() == "580.95.05"
-    monkeypatch.setattr(gpus, "KERNEL_MODULE", tmp_path / "module")
     text = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release Build\nGCC version: 12.3.0\n"
     (tmp_path / "module").write_text(text)
     assert gpus.driver_version() == "570.86.15"
@@ -136,34 +133,26 @@ def test_kernels_that_do_not_repeat_fail(subject, monkeypatch) -> None:
     assert found(subject, "deterministic kernels").state == "fail"
 
 
-def test_compiling_without_a_compiler_stops_what_would_train_and_nothing_else(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+def test_compiling_without_a_compiler_stops_what_would_train_and_nothing_else(tmp_path, machine, monkeypatch) -> None:
     monkeypatch.setattr(gpus, "missing_compiler", lambda device: f"{device} lacks one")
     assert found(made(tmp_path, engine="eager"), "compiler").state == "ok"
     subject = made(tmp_path, engine=["eager", "compiled"])
     assert found(subject, "compiler").finding == "engine: compiled, and cpu lacks one"
-    with pytest.raises(
-        MachineError, match=r"^compiler: engine: compiled, and .*; install gcc, g\+\+ and Python's headers"
-    ):
+    with pytest.raises(MachineError, match=r"^compiler: engine: compiled, and cpu lacks one; "):
         doctor.before_training(subject.params_file, subject.raw, subject.store)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    machine(cards=1)
     assert found(made(tmp_path, engine="compiled", device="auto"), "compiler").finding.endswith("cuda lacks one")
     monkeypatch.setattr(gpus, "missing_compiler", lambda device: "")
     assert found(made(tmp_path, engine="compiled"), "compiler").state == "ok"
 
 
-def test_too_small_a_disk_fails_with_both_numbers(subject, monkeypatch) -> None:
-    assert found(subject, "disk").state == "ok"
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, 100_000))
-    full = found(subject, "disk")
-    assert full.state == "fail" and full.finding.startswith("0.00 GB free for ")
-    assert full.finding.endswith(" GB, data sets included")
+@pytest.mark.parametrize(("missing", "state"), [(0, "ok"), (1, "fail")])
+def test_too_small_a_disk_fails_with_both_numbers(subject, monkeypatch, missing, state) -> None:
     # three runs of 75,002 parameters kept, six copies more of one at work, and the digits: bytes in all
     need = 4 * 75_002 * (3 + 6) + 2 * 1_797 * 64
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, need - 1))
-    assert found(subject, "disk").state == "fail"
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, need))
-    assert found(subject, "disk").state == "ok"
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, need - missing))
+    answer = found(subject, "disk")
+    assert answer.state == state and answer.finding.startswith("0.00 GB free for ") and " 0.00 GB, " in answer.finding
 
 
 def test_shared_memory_below_dockers_default_is_named(subject, monkeypatch) -> None:
@@ -243,13 +232,12 @@ def test_a_check_that_breaks_is_a_finding_itself(subject, monkeypatch) -> None:
     assert found(subject, "git").finding == "ZeroDivisionError: by zero"
 
 
-def test_before_training_a_failure_stops_in_one_line_and_doubts_are_lines(tmp_path, no_driver, monkeypatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+def test_before_training_a_failure_stops_in_one_line_and_doubts_are_lines(tmp_path, machine) -> None:
     subject = made(tmp_path, device="auto")
     lines = doctor.before_training(subject.params_file, subject.raw, subject.store)
     assert any(line.startswith("app-repro: gpu: no GPU") for line in lines)
     made(tmp_path, device="cuda")
-    with pytest.raises(MachineError, match=r"^gpu: device: cuda, and no GPU is here; device: cpu or auto") as caught:
+    with pytest.raises(MachineError, match=r"^gpu: device: cuda, and no GPU is here; ") as caught:
         doctor.before_training(subject.params_file, subject.raw, subject.store)
     assert caught.value.exit_code == 2 and "\n" not in str(caught.value)
 
