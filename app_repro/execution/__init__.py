@@ -13,7 +13,7 @@
 - ray.py: runs as tasks of Ray.
 - executors.py: the three executors by name, bound to options of the command line.
 - display.py: progress on a terminal.
-- wandb_mirror.py: records as wandb runs.
+- wandb_mirror.py: records as wandb runs: epochs and megabatches as they end, or of finished records.
 - tracking.py: the process that mirrors a grid to wandb.
 - grid.py: the command `run`.
 """

@@ -4,7 +4,6 @@ import contextlib
 import math
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.execution.outcome import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
+from app_repro.execution.outcome import GRACE_SECONDS, Display, Outcome, deaf_to_ctrl_c, sigterm_as_interrupt
 from app_repro.execution.worker import serve
 from app_repro.records import provenance
 from app_repro.records.store import Paths
@@ -136,20 +135,17 @@ def _stop(workers: list[_Slot]) -> None:
 
 @contextlib.contextmanager
 def _environment(device: str, lanes: int = 1, together: int = 1) -> Iterator[None]:
-    """What a worker inherits: variables that must be set before it imports torch, and deafness to Ctrl-C from birth."""
+    """What a worker inherits: variables that must be set before it imports torch, and deafness to Ctrl-C."""
     wanted = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
     wanted |= {"OMP_NUM_THREADS": "1"} if device == "cpu" else {}
     wanted |= {provenance.SHARING["lanes"]: str(lanes), provenance.SHARING["runs_together"]: str(together)}
     wanted |= {name: os.environ.get(name, value) for name, value in QUEUES.items()}
-    before = {name: os.environ.get(name) for name in wanted}
+    before = {name: os.environ[name] for name in wanted if name in os.environ}
     os.environ.update(wanted)
-    deaf = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        yield
+        with deaf_to_ctrl_c():
+            yield
     finally:
-        signal.signal(signal.SIGINT, deaf)
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in wanted:
+            del os.environ[name]
+        os.environ.update(before)

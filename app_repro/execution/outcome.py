@@ -76,3 +76,13 @@ def interrupts_held() -> Iterator[None]:
             signal.signal(name, handler)
         for number in held[:1]:
             signal.raise_signal(number)
+
+
+@contextlib.contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started within ignore SIGINT from birth; their parent ends them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

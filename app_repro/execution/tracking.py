@@ -5,8 +5,6 @@ import multiprocessing
 import netrc
 import os
 import queue
-import re
-import signal
 import time
 import urllib.parse
 from collections.abc import Callable, Sequence
@@ -14,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.core.errors import AppReproError, DataError
-from app_repro.core.paths import PUBLISHED, RUNS
-from app_repro.execution.outcome import Display
-from app_repro.execution.wandb_mirror import serve, upload
+from app_repro.core.errors import AppReproError
+from app_repro.execution.outcome import Display, deaf_to_ctrl_c
+from app_repro.execution.wandb_mirror import serve
+from app_repro.records import runs
 
 START_SECONDS = 45.0
 """How long the mirror may take to reach its server before it is given up."""
@@ -51,6 +49,28 @@ def has_key() -> bool:
         return False
 
 
+class _Process:
+    """The process that talks to wandb: messages in, answers out (wandb_mirror.serve)."""
+
+    def __init__(self, mode: str, store: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.messages, self.answers = context.Queue(), context.Queue()
+        self.messages.cancel_join_thread()  # messages that are never read would block this process at its exit
+        given = (self.messages, self.answers, mode, str(store.absolute()))
+        self.process = context.Process(target=serve, args=given, daemon=True)
+        self.started = time.monotonic()
+        with deaf_to_ctrl_c():
+            self.process.start()
+
+    def end(self) -> None:
+        """Terminate it; kill it if that takes over a second."""
+        self.process.terminate()
+        self.process.join(1.0)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
 class Mirror:
     """A display that passes every event on to another one, and to the process that mirrors them.
 
@@ -59,9 +79,9 @@ class Mirror:
 
     def __init__(self, shown: Display, mode: str, store: Path, specs: Sequence[RunSpec]) -> None:
         """`mode`: off, offline or online; records are read in `store`, and wandb's own files written there."""
-        self.shown, self.mode, self.store = shown, mode, str(store.absolute())
+        self.shown, self.mode, self.store = shown, mode, store
         self.specs = {spec.run_id: spec for spec in specs}
-        self.process: Any = None
+        self.wandb: _Process | None = None
         self.given_up = mode == "off"
         self.is_ready = False
 
@@ -74,14 +94,17 @@ class Mirror:
     def epoch(self, event: dict[str, Any]) -> None:
         """An epoch has been trained."""
         self.shown.epoch(event)
-        if not self.given_up and self.process is None:
-            self._start()
-        self._tell({"kind": "epoch", "event": event, "spec": self.specs[event["run_id"]].model_dump(mode="json")})
+        if self.wandb is None and not self.given_up:
+            if self.mode == "online" and not has_key():
+                self._give_up("no key; set WANDB_API_KEY or run wandb login")
+            else:
+                self.wandb = _Process(self.mode, self.store)
+        self._send({"kind": "epoch", "event": event, "spec": self.specs[event["run_id"]].model_dump(mode="json")})
 
     def end(self, run_id: str, status: str, message: str) -> None:
         """A run has ended, or was found finished."""
         self.shown.end(run_id, status, message)
-        self._tell({"kind": "end", "run_id": run_id, "status": status})
+        self._send({"kind": "end", "run_id": run_id, "status": status})
 
     def say(self, line: str) -> None:
         """One line for people."""
@@ -93,109 +116,76 @@ class Mirror:
 
     def close(self, seconds: float) -> None:
         """Let the mirror finish within `seconds`, or end it."""
-        if self.process is None:
+        if self.wandb is None:
             return
-        self._tell(None)
+        self._send(None)
         if not self.is_ready:  # nothing has come through yet: the server gets no longer than it would have had anyway
-            seconds = min(seconds, max(1.0, START_SECONDS - (time.monotonic() - self.started)))
-        self.process.join(seconds)
-        self._listen()
-        if self.process.is_alive():
+            seconds = min(seconds, max(1.0, START_SECONDS - (time.monotonic() - self.wandb.started)))
+        self.wandb.process.join(seconds)
+        self._listen(self.wandb)
+        if self.wandb.process.is_alive():
             self._give_up(f"not everything was uploaded within {seconds:.0f} s")
-        self.process = None
+        self.wandb = None
 
-    def _start(self) -> None:
-        if self.mode == "online" and not has_key():
-            self._give_up("no key; set WANDB_API_KEY or run wandb login")
+    def _send(self, message: dict[str, Any] | None) -> None:
+        if self.wandb is None or self.given_up:
             return
-        context = multiprocessing.get_context("spawn")
-        self.messages, self.answers = context.Queue(), context.Queue()
-        self.messages.cancel_join_thread()  # messages that are never read would block this process at its exit
-        given = (self.messages, self.answers, self.mode, self.store)
-        self.process = context.Process(target=serve, args=given, daemon=True)
-        self.started = time.monotonic()
-        with deaf_to_ctrl_c():
-            self.process.start()
-
-    def _tell(self, message: dict[str, Any] | None) -> None:
-        if self.process is None or self.given_up:
-            return
-        self.messages.put(message)
-        self._listen()
-        if self.given_up:
-            return
-        if not self.process.is_alive() and message is not None:
+        self.wandb.messages.put(message)
+        self._listen(self.wandb)
+        if not self.wandb.process.is_alive() and message is not None:
             self._give_up("its process has died")
-        elif not self.is_ready and time.monotonic() - self.started > START_SECONDS:
+        elif not self.is_ready and time.monotonic() - self.wandb.started > START_SECONDS:
             self._give_up(f"no answer from the server for {START_SECONDS:g} s")
 
-    def _listen(self) -> None:
+    def _listen(self, wandb: _Process) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
-                kind, text = self.answers.get_nowait()
+                kind, text = wandb.answers.get_nowait()
                 self.is_ready = True
-                if kind == "trouble" and not self.given_up:
+                if kind == "trouble":
                     self._give_up(text)
 
     def _give_up(self, why: str) -> None:
+        if self.given_up:
+            return
         self.given_up = True
         self.shown.say(f"app-repro: tracking: {why}; {LATER}")
-        if self.process is not None:
-            end(self.process)
+        if self.wandb is not None:
+            self.wandb.end()
 
 
 def sync(names: Sequence[str], store: Path, say: Callable[[str], None]) -> None:
     """Upload the finished runs `names` (ids, folders' names or paths) from their records alone, one after the other.
 
-    The mode is that of WANDB_MODE, online if it is not set. Raises DataError for a name without a record, TrackingError
-    if a run could not be uploaded.
+    The mode is that of WANDB_MODE, online if it is not set. Raises DataError for a name without a record,
+    IntegrityError for a damaged one, TrackingError if a run could not be uploaded.
     """
-    folders = [find(name, store) for name in names]
+    paths = _records(names, store)
     mode = os.environ.get("WANDB_MODE", "online")
     if mode == "online" and not has_key():
         raise TrackingError("wandb: no key; set WANDB_API_KEY, run wandb login, or write files: WANDB_MODE=offline")
-    context = multiprocessing.get_context("spawn")
-    for name, path in zip(names, folders, strict=True):
-        answers = context.Queue()
-        process = context.Process(target=upload, args=(str(path), answers, mode, str(store.absolute())), daemon=True)
-        process.start()
-        try:
-            kind, text = answers.get(timeout=UPLOAD_SECONDS)
-        except queue.Empty:
-            kind, text = "trouble", f"no answer from the server for {UPLOAD_SECONDS:g} s"
-        end(process)
-        if kind == "trouble":
-            raise TrackingError(f"wandb: {name}: {text}; run it again: what is there already is not sent twice")
-        say(f"{name}: {text}")
-
-
-def find(name: str, store: Path) -> Path:
-    """The record of a run named by its id (or the beginning of it), its folder's name, or a path. Raises DataError."""
-    given = Path(name)
-    near = [given, given / "record.json", RUNS / name / "record.json"]
-    if re.fullmatch(r"[\w.-]+", name):
-        near += sorted((store / "runs").glob(f"{name}*/record.json"))
-        near += sorted(PUBLISHED.glob(f"**/{name}.json"))
-    found = next((path for path in near if path.is_file()), None)
-    if found is None:
-        raise DataError(f"{name}: no finished run of that id or name; app-repro runs lists them")
-    return found
-
-
-@contextlib.contextmanager
-def deaf_to_ctrl_c() -> Any:
-    """Processes started within ignore SIGINT; their parent ends them."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    wandb = _Process(mode, store)
     try:
-        yield
+        for name, path in zip(names, paths, strict=True):
+            wandb.messages.put({"kind": "record", "path": str(path)})
+            try:
+                kind, text = wandb.answers.get(timeout=UPLOAD_SECONDS)
+            except queue.Empty:
+                kind, text = "trouble", f"no answer from the server for {UPLOAD_SECONDS:g} s"
+            if kind == "trouble":
+                raise TrackingError(f"wandb: {name}: {text}; run it again: what is there already is not sent twice")
+            say(f"{name}: {text}")
     finally:
-        signal.signal(signal.SIGINT, before)
+        wandb.end()
 
 
-def end(process: Any) -> None:
-    """Terminate a process; kill it if that takes over a second."""
-    process.terminate()
-    process.join(1.0)
-    if process.is_alive():
-        process.kill()
-        process.join()
+def _records(names: Sequence[str], store: Path) -> list[Path]:
+    """The records of the runs that are named as in runs.find, or by a path."""
+    laid_out = runs.read(runs.known([])).runs  # these have names
+    ids = {run.content["run_id"] for run in laid_out}
+    known = [*laid_out, *(run for run in runs.read([store / "runs"]).runs if run.content["run_id"] not in ids)]
+    paths = []
+    for name in names:
+        given = next((path for path in (Path(name), Path(name) / "record.json") if path.is_file()), None)
+        paths.append((runs.read_run(given) if given else runs.find(known, name)).path)
+    return paths

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typer.testing import CliRunner
 from workbench import app_repro, prepared, run_grid
 
 from app_repro.cli import pipeline
-from app_repro.core.errors import DataError
+from app_repro.core.errors import DataError, IntegrityError
 from app_repro.execution import grid as execute
 from app_repro.execution import tracking
 from app_repro.execution.tracking import Mirror, TrackingError
@@ -109,12 +108,7 @@ def logged(folder: Path) -> dict[str, list[dict]]:
     }
 
 
-def names_in(row: dict) -> set[str]:
-    """Names of a row's tables."""
-    return {name.removesuffix("._type") for name in row if name.endswith("._type")}
-
-
-def test_offline_it_holds_every_epoch_every_megabatch_and_their_table(tmp_path) -> None:
+def test_offline_it_holds_every_epoch_and_every_megabatch_and_nothing_of_the_machine(tmp_path) -> None:
     shown, store, specs = grid(tmp_path, "offline")
     assert shown.lines == []
     content = record.read(store.folder(specs[0]).path / "record.json")
@@ -124,34 +118,19 @@ def test_offline_it_holds_every_epoch_every_megabatch_and_their_table(tmp_path) 
     assert epochs == [event["val_accuracy"] for event in shown.epochs] and len(epochs) == 6
     errors = [row["megabatch/test_errors"] for row in history if "megabatch/number" in row]
     assert errors == [item["test_errors"] for item in content["megabatches"]]
-    assert names_in(history[-1]) == {"megabatches"}
-
-
-def test_it_is_told_nothing_of_the_machine(tmp_path) -> None:
-    _, store, _ = grid(tmp_path, "offline", sb=2)
+    assert [row["_step"] for row in history] == list(range(9))
     runs = [line["run"] for lines in written(store.root).values() for line in lines if line["type"] == "run"]
     assert len(runs) == 1 and {run.get("host") for run in runs} == {"unnamed"}
     assert not any("git" in run for run in runs)
     assert not list(store.root.glob("wandb/offline-run-*/files/wandb-metadata.json"))
 
 
-def test_off_starts_nothing(tmp_path) -> None:
-    shown, store, _ = grid(tmp_path, "off", sb=2)
-    assert shown.lines == [] and not (store.root / "wandb").exists()
-
-
-def test_runs_that_are_in_the_store_start_nothing(tmp_path) -> None:
-    grid(tmp_path, "off", sb=2)
-    shown, store, _ = grid(tmp_path, "offline", sb=2)
-    assert shown.epochs == [] and not (store.root / "wandb").exists()
-
-
-def test_without_a_key_there_is_one_warning(tmp_path) -> None:
-    shown, *_ = grid(tmp_path, "online", sb=2)
-    assert shown.lines == [
-        "app-repro: tracking: no key; set WANDB_API_KEY or run wandb login; training is not affected; "
-        "later: app-repro wandb sync RUN"
-    ]
+def test_without_a_key_there_is_one_warning_and_what_is_off_or_in_the_store_starts_nothing(tmp_path) -> None:
+    shown, store, _ = grid(tmp_path, "online", sb=2)
+    assert len(shown.lines) == 1 and "no key" in shown.lines[0] and tracking.LATER in shown.lines[0]
+    for mode in ("off", "offline"):
+        again, *_ = grid(tmp_path, mode, sb=2)
+        assert again.lines == again.epochs == [] and not (store.root / "wandb").exists()
 
 
 def test_a_network_that_swallows_everything_costs_one_warning(tmp_path, black_hole, monkeypatch) -> None:
@@ -171,7 +150,7 @@ def test_an_epoch_is_never_waited_for(tmp_path, monkeypatch) -> None:
     with Mirror(shown, "offline", places.store, specs) as mirror:
         for _ in range(1000):
             mirror.epoch(event)
-        process = mirror.process
+        process = mirror.wandb.process
         assert process.is_alive() and len(shown.epochs) == 1000 and shown.lines == []
         monkeypatch.setattr(tracking, "STOP_SECONDS", 0.2)
         monkeypatch.setattr(tracking, "CLOSE_SECONDS", 1.0)
@@ -188,8 +167,8 @@ def test_a_mirror_that_dies_costs_one_warning(tmp_path) -> None:
     event = {"run_id": specs[0].run_id, "megabatch": 1, "epoch": 1}
     with Mirror(shown, "offline", places.store, specs) as mirror:
         mirror.epoch(event)
-        mirror.process.kill()
-        mirror.process.join()
+        mirror.wandb.process.kill()
+        mirror.wandb.process.join()
         mirror.epoch(event)
         mirror.epoch(event)
     assert len(shown.epochs) == 3 and len(shown.lines) == 1 and "its process has died" in shown.lines[0]
@@ -228,9 +207,7 @@ def test_online_a_server_gets_the_same_live_and_later_and_nothing_twice(tmp_path
     assert server.configs[name]["dataset"] == {"value": "digits"}
     assert server.configs[name]["protocol"] == {"value": "paper, order=file"}
     assert [row["epoch/number"] for row in live if "epoch/number" in row] == [1, 2, 3, 4]
-    assert "megabatches" in {key.split(".")[0] for key in live[-1]} and set(server.history) == {name}
-    assert [path for path in server.files if path.startswith("media/table/megabatches")]
-    assert not [path for path in server.files if path.startswith("media/images")]
+    assert set(server.history) == {name}
     tracking.sync([specs[0].run_id], store.root, lambda line: None)
     assert server.history[name] == live, "a row was sent twice"
     del server.history[name][3:]  # as if the connection had been lost
@@ -251,23 +228,20 @@ def test_a_published_record_is_uploaded_without_histories(tmp_path, monkeypatch)
     assert tested == [item["test_errors"] for item in record.read(path)["megabatches"]]
 
 
-def test_what_cannot_be_uploaded_is_one_line(tmp_path, monkeypatch, black_hole) -> None:
+def test_what_cannot_be_uploaded_is_refused(tmp_path, monkeypatch, black_hole) -> None:
     path = str(sorted(PUBLISHED.glob("*.json"))[0])
-    with pytest.raises(DataError, match=r"^nosuchrun: no finished run of that id or name"):
-        tracking.sync(["nosuchrun"], tmp_path, print)
     monkeypatch.setattr(tracking, "UPLOAD_SECONDS", 2.0)
-    with pytest.raises(TrackingError, match=r"^wandb: .*: no answer from the server for 2 s; run it again") as caught:
+    with pytest.raises(TrackingError, match="no answer from the server for 2 s") as caught:
         tracking.sync([path], tmp_path, print)
     assert caught.value.exit_code == 3
     monkeypatch.delenv("WANDB_API_KEY")
-    with pytest.raises(TrackingError, match=r"^wandb: no key; set WANDB_API_KEY"):
+    with pytest.raises(TrackingError, match="no key"):
         tracking.sync([path], tmp_path, print)
+    with pytest.raises(DataError, match="nosuchrun"):
+        tracking.sync(["nosuchrun"], tmp_path, print)
     damaged = tmp_path / "damaged.json"
-    shutil.copy(path, damaged)
-    damaged.write_text(damaged.read_text().replace('"seed"', '"sead"'))
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setattr(tracking, "UPLOAD_SECONDS", 60.0)
-    with pytest.raises(TrackingError, match="damaged, its checksum does not match"):
+    damaged.write_text(Path(path).read_text().replace('"seed"', '"sead"'))
+    with pytest.raises(IntegrityError, match=r"damaged\.json"):
         tracking.sync([str(damaged)], tmp_path, print)
 
 

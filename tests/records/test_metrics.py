@@ -74,7 +74,7 @@ print(json.dumps({
     "tables": [[column.heading for column in table.columns if column.key == "worst_error"] for table in tables],
     "claim": claim.metric,
     "card": "worst error %" in modelcard.card(found[0], found),
-    "wandb": "megabatch/worst_error" in wandb_mirror.at_megabatch(found[0].content["megabatches"]),
+    "wandb": "megabatch/worst_error" in next(wandb_mirror.rows(1, found[0].content["megabatches"]))[1],
     "value": found[0].value("worst_error"),
     "frame": [name for name in frame(FOLDER).columns if "worst_error" in name],
 }))

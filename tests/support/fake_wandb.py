@@ -10,11 +10,10 @@ OWNER = {"id": "e", "name": "tester"}
 
 
 class FakeServer:
-    """Listens on a free port; `history` and `files` hold what came, by run."""
+    """Listens on a free port; `history` and `configs` hold what came, by run."""
 
     def __init__(self) -> None:
         self.history: dict[str, list[dict[str, Any]]] = {}
-        self.files: list[str] = []
         self.configs: dict[str, dict[str, Any]] = {}
         self.lock = threading.Lock()
         fake = self
@@ -29,8 +28,6 @@ class FakeServer:
 
             def do_PUT(self) -> None:
                 self.body()
-                with fake.lock:
-                    fake.files.append(self.path.removeprefix("/upload/"))
                 self.answer({})
 
             def do_POST(self) -> None:
@@ -91,11 +88,6 @@ class FakeServer:
         if "CreateRunFiles" in query:
             files = [{"name": name, "uploadUrl": f"{self.url}/upload/{name}"} for name in given["files"]]
             return {"createRunFiles": {"runID": "r", "uploadHeaders": [], "files": files}}
-        if "query ArtifactType" in query:
-            return {"project": {"artifact": None}}
-        if "mutation CreateArtifact" in query:
-            sequence = {"id": "s", "latestArtifact": {"id": "a", "versionIndex": 0}}
-            return {"createArtifact": {"artifact": {"id": "a", "state": "COMMITTED", "artifactSequence": sequence}}}
         who = {"id": "u", "entity": "tester", "username": "tester", "flags": "{}", "teams": {"edges": []}}
         return {"viewer": who, "serverInfo": {"features": []}} if "iewer" in query else {}
 
