@@ -12,7 +12,7 @@ from app_repro.core import files
 from app_repro.records import runs, settings
 from app_repro.records.record import remark
 from app_repro.records.runs import Records, RunRecord
-from app_repro.report.figures import curves
+from app_repro.report.figures import curves, printing
 from app_repro.report.figures import write as figures
 from app_repro.report.page import write as page
 from app_repro.report.tables import baselines, dvc_plots, formats, main, stream
@@ -30,14 +30,14 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> str:
     reported = claims_file.load(claims) if claims else ()
     contents = [run.content for run in records.runs]
     histories = {key: one for place in places for key, one in curves.read(place).items()}
-    drawn = figures.draw_all(contents, histories)
-    figures.save(drawn, out / "figures")
-    text, tables = write_tables(records, reported, out)
-    if claims:
-        verdicts = verify.verify(records, reported)
-    else:
-        verdicts = verify.Report((), (), ("No claims file: no verdicts.", *records.notes))
-    index_html = page.save(out, verdicts, tables, [figures.for_page(one) for one in drawn], records.runs)
+    with printing.printer(len(contents)) as printed:
+        drawn = figures.save(contents, out / "figures", histories, printed)
+        text, tables = write_tables(records, reported, out)
+        if claims:
+            verdicts = verify.verify(records, reported)
+        else:
+            verdicts = verify.Report((), (), ("No claims file: no verdicts.", *records.notes))
+        index_html = page.save(out, verdicts, tables, [figures.for_page(one) for one in drawn], records.runs)
     return f"{text}\n\nthe page: {index_html}; `app-repro report --open` shows it"
 
 

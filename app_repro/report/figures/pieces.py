@@ -106,8 +106,8 @@ LOOK = ("colour", "ink", "tint", "dash", "mark")
 
 def with_looks(rows: "pd.DataFrame", looks: Mapping[str, Look] | None = None, opacity: float = 1.0) -> "pd.DataFrame":
     """Rows with the look of their line: columns colour, ink, tint, dash, mark and opacity."""
-    known = styles(rows) if looks is None else looks
-    fields: dict[str, Any] = {name: [known[label].fields[name] for label in rows["label"]] for name in LOOK}
+    known = {label: look.fields for label, look in (styles(rows) if looks is None else looks).items()}
+    fields: dict[str, Any] = {name: [known[label][name] for label in rows["label"]] for name in LOOK}
     return rows.assign(**fields, opacity=opacity)
 
 

@@ -1,7 +1,11 @@
 """Figures for print: the charts of some settings on one sheet, as SVG, PDF with real text, and PNG, by vl-convert."""
 
+import contextlib
+import multiprocessing
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,10 @@ WIDTH = 250
 """Pixels that a chart is wide."""
 ACROSS = 3
 """Charts side by side, at most, where a setting has fewer."""
+MANY = 50
+"""Records from which a process of its own is worth the second that it takes to start."""
+SCALE = 1.5
+"""Pixels of the PNG per pixel of the SVG."""
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 VERSION = "6.1"
 """Of Vega-Lite, that Altair's charts are written for."""
@@ -63,11 +71,27 @@ def save(spec: Spec, name: str, target: Path, kinds: Sequence[str] = KINDS) -> l
     forms: dict[str, Any] = {
         "svg": lambda: svg.encode(),
         "pdf": lambda: vl_convert.svg_to_pdf(svg),
-        "png": lambda: vl_convert.svg_to_png(svg, scale=2),
+        "png": lambda: vl_convert.svg_to_png(svg, scale=SCALE),
     }
     for kind in kinds:
         files.write_bytes(target / f"{name}.{kind}", forms[kind]())
     return [target / f"{name}.{kind}" for kind in kinds]
+
+
+@contextlib.contextmanager
+def printer(records: int) -> Iterator[Callable[[Spec, str, Path], object]]:
+    """`save`, in a process of its own while the body runs where there are MANY records and a second core.
+
+    What goes wrong there is raised here, after the body.
+    """
+    if records < MANY or len(os.sched_getaffinity(0)) < 2:
+        yield save
+        return
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        sheets: list[Future[list[Path]]] = []
+        yield lambda spec, name, target: sheets.append(pool.submit(save, spec, name, target))
+        for sheet in sheets:
+            sheet.result()
 
 
 def _numbered_anew(svg: str) -> str:

@@ -1,6 +1,6 @@
 """The figures of records: for the page as specifications, for print as SVG, PDF and PNG with their rows as CSV."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,11 +82,6 @@ def draw(name: str, records: Sequence[Record], histories: Histories | None = Non
     return Drawn(name, figure, rows, settings, views, figure.remarks(records))
 
 
-def draw_all(records: Sequence[Record], histories: Histories | None = None) -> list[Drawn]:
-    """Every figure of `records`, in the order of the report."""
-    return [draw(name, records, histories) for name in FIGURES]
-
-
 def for_page(drawn: Drawn) -> PageFigure:
     """A figure as the page shows it."""
     panels = tuple(
@@ -111,32 +106,39 @@ def _on_screen(view: View) -> Spec:
     return on_screen.spec() | {"$schema": printing.SCHEMA, "width": "container", "autosize": autosize}
 
 
-def save(drawn: Sequence[Drawn], target: Path) -> list[Path]:
-    """Print every figure into `target`, its rows as CSV beside it, and index.md that names them all; the files written.
+def save(
+    records: Sequence[Record],
+    target: Path,
+    histories: Histories | None = None,
+    printed: Callable[[Spec, str, Path], object] = printing.save,
+) -> list[Drawn]:
+    """Draw every figure of `records`; print it into `target`, with its rows as CSV and index.md that names them all.
 
-    A figure without rows is a line in the index, and files that an earlier report left of it are removed.
+    A figure without rows is a line in the index, and files that an earlier report left of it are removed. `printed`:
+    what prints a sheet (printing.printer). Returns the figures in the order of the report.
     """
-    written, lines = [], ["# Figures", ""]
-    for one in drawn:
-        figure = one.figure
-        if one.views:
-            written += [*printing.save(printing.sheet(one.views), one.name, target), _table(one, target)]
-            picture = f"![{one.alt}]({one.name}.svg)"
-            lines += [f"## {figure.title}", "", picture, "", sentence(figure.caption, one.remarks), ""]
-        else:
+    drawn, lines = [], ["# Figures", ""]
+    for name, figure in FIGURES.items():
+        one = draw(name, records, histories)
+        drawn.append(one)
+        lines += [f"## {figure.title}", "", *_index(one), ""]
+        if not one.views:
             for kind in (*printing.KINDS, "csv"):
-                (target / f"{one.name}.{kind}").unlink(missing_ok=True)
-            lines += [f"## {figure.title}", "", figure.absent, ""]
+                (target / f"{name}.{kind}").unlink(missing_ok=True)
+            continue
+        files.write_text(target / f"{name}.csv", one.rows.to_csv(index=False))
+        printed(printing.sheet(one.views), name, target)
     files.write_text(target / INDEX, "\n".join(lines))
-    return [*written, target / INDEX]
+    return drawn
+
+
+def _index(drawn: Drawn) -> list[str]:
+    figure = drawn.figure
+    if not drawn.views:
+        return [figure.absent]
+    return [f"![{drawn.alt}]({drawn.name}.svg)", "", sentence(figure.caption, drawn.remarks)]
 
 
 def save_svg(drawn: Drawn, target: Path) -> None:
     """Print a figure into `target` as SVG alone; it must have rows."""
     printing.save(printing.sheet(drawn.views), drawn.name, target, ["svg"])
-
-
-def _table(drawn: Drawn, target: Path) -> Path:
-    path = target / f"{drawn.name}.csv"
-    files.write_text(path, drawn.rows.to_csv(index=False))
-    return path

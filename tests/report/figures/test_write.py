@@ -62,20 +62,36 @@ def test_names_at_the_ends_are_those_of_the_settings_own_lines_and_the_papers(na
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_what_is_printed_repeats_bit_by_bit_and_its_rows_lie_beside_it(name, tmp_path) -> None:
-    figure = drawn(SHOWN_IN.get(name, "short"), name)
+    situation = SHOWN_IN.get(name, "short")
+    figure = drawn(situation, name)
     for folder in ("one", "two"):
-        write.save([figure], tmp_path / folder)
-    for kind in ("svg", "png", "csv"):
+        printing.save(printing.sheet(figure.views), name, tmp_path / folder)
+    for kind in ("svg", "png"):
         one, two = ((tmp_path / folder / f"{name}.{kind}").read_bytes() for folder in ("one", "two"))
         assert one == two and len(one) > 200, kind
     assert (tmp_path / f"one/{name}.pdf").read_bytes().startswith(b"%PDF")
-    rows = pd.read_csv(tmp_path / f"one/{name}.csv")
-    assert len(rows) == len(figure.rows) and list(rows.columns) == list(figure.rows.columns)
+
+
+def test_rows_lie_beside_figures_and_a_process_of_its_own_prints_the_same(tmp_path) -> None:
+    records = SITUATIONS["lengths"]
+    figures = write.save(records, tmp_path / "one")
+    with printing.printer(printing.MANY) as printed:
+        write.save(records, tmp_path / "two", None, printed)
+    for figure in figures:
+        if figure.views:
+            rows = pd.read_csv(tmp_path / f"one/{figure.name}.csv")
+            assert len(rows) == len(figure.rows) and list(rows.columns) == list(figure.rows.columns)
+    names = {path.name for path in (tmp_path / "one").iterdir()}
+    assert names == {path.name for path in (tmp_path / "two").iterdir()} and "anytime.pdf" in names
+    for name in names:
+        if not name.endswith(".pdf"):
+            assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 
 
 def test_a_figure_without_rows_is_a_line_and_leaves_no_file_of_an_earlier_report(tmp_path) -> None:
-    write.save([drawn("short", "anytime")], tmp_path)
-    write.save([drawn("none", "anytime")], tmp_path)
+    write.save(SITUATIONS["one"], tmp_path)
+    assert (tmp_path / "anytime.svg").exists()
+    write.save([], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["index.md"]
     assert FIGURES["anytime"].absent in (tmp_path / "index.md").read_text()
 
