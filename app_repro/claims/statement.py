@@ -1,7 +1,7 @@
 """What a claim is: a statement about cells of a grid, its full setting, and the runs it needs."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from app_repro.config import presets
@@ -82,6 +82,7 @@ class Claim:
         return METRICS[self.metric].claim_units[self.unit]
 
 
+@cache  # asked for each cell that it is compared in
 def side_settings(side: str) -> dict[str, Any]:
     """Settings that a side stands for: {"method": "osp", "tau": 17.5}. Raises ParamsError naming what is known."""
     name, *rest = side.split() or [""]

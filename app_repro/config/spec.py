@@ -1,5 +1,6 @@
 """RunSpec: everything that can change a number of one run, and the run id made of it."""
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Collection, Mapping
@@ -96,6 +97,7 @@ class RunSpec(BaseModel):
     engine: Annotated[str, AfterValidator(lambda value: _one_of(value, catalogue.ENGINES))]
 
     @classmethod
+    @functools.cache  # asked for each run
     def later(cls) -> tuple[str, ...]:
         """Names of the settings that were added later: those with the default None."""
         return tuple(name for name, field in cls.model_fields.items() if field.default is None)

@@ -1,6 +1,9 @@
 """The records of folders: found, checked, each run once, in the form that tables, figures and claims use."""
 
+import contextlib
+import gc
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -104,6 +107,23 @@ def known(named: Sequence[Path]) -> list[Path]:
     return list(named) or [folder for folder in KNOWN if folder.exists()]
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep what is made inside from Python's cyclic collector.
+
+    Records hold no cycles; to look for some took a quarter of the time of `verify` on 400 records.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
+
+
+@_uncollected()
 def read(roots: Sequence[Path]) -> Records:
     """Every record under `roots` (folders of runs, of published records, or single files), checksums verified.
 
@@ -154,13 +174,12 @@ def record_files(root: Path) -> Iterator[Path]:
     """
     if root.is_file():
         yield root
-        return
-    for path in root.rglob("*.json"):
-        if "bench" in path.relative_to(root).parts[:-1]:
-            continue
-        is_part = path.name.startswith("megabatch-") or (path.parent / "record.json").exists()
-        if path.name == "record.json" or not is_part:
-            yield path
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name != "bench"]
+        records = ["record.json"] if "record.json" in names else names
+        for name in records:
+            if name.endswith(".json") and not name.startswith("megabatch-"):
+                yield Path(folder, name)
 
 
 def read_run(path: Path) -> RunRecord:

@@ -54,7 +54,7 @@ def differences(rng: np.random.Generator, true: float, reported: float, sd: floa
     cells = [str(m) for m in range(methods) for _ in range(n)]
     seeds = list(range(n)) * methods
     for x, r in zip(table, theirs.tolist(), strict=True):
-        squares, dof = two_way(cells, seeds, x.ravel())
+        squares, dof = two_way(cells, seeds, x.ravel().tolist())
         d = (x[0] - x[1]).tolist()
         noise = choose_noise(SeedSpread(math.sqrt(2 * squares / dof), dof, True), d)
         assert noise
@@ -104,14 +104,14 @@ CURVES = {
 
 def curves(rng: np.random.Generator, name: str, scale: float, n: int, phi: float, sd: float) -> Verdicts:
     for x in scale * CURVES[name] + autoregressive(rng, n, len(K), phi, sd):
-        yield judge_curves(x).verdict
+        yield judge_curves(x.tolist()).verdict
 
 
 def layers(rng: np.random.Generator, mean: float, n: int) -> Verdicts:
     """17 layers that vary together by seed and each by itself."""
     table = mean + rng.standard_normal((SETS, n, 1)) + 2 * rng.standard_normal((SETS, n, 17))
     for x in table:
-        yield judge_layers(x).verdict
+        yield judge_layers(x.tolist()).verdict
 
 
 Scenario = tuple[Callable[[np.random.Generator], Verdicts], str, float]

@@ -84,3 +84,14 @@ def test_two_way_is_the_textbook_s_when_complete(methods: int, seeds: int, key: 
 def test_two_way_with_gaps_loses_a_degree_a_run() -> None:
     squares, dof = two_way(["a", "a", "a", "b", "b"], [1, 2, 3, 1, 2], [1.0, 2.0, 9.0, 2.0, 5.0])
     assert dof == 1 and squares == pytest.approx(2.0**2 / 4)  # differences 1 and 3: interaction 2, over 4
+
+
+@given(st.sets(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2), st.integers(0, 2**32 - 1))
+def test_two_way_is_least_squares_whatever_is_missing(places: set[tuple[int, int]], key: int) -> None:
+    cells, seeds = zip(*sorted(places), strict=True)
+    values = np.random.default_rng(key).standard_normal(len(cells)) + 60
+    design = np.array([[cell == i for i in range(5)] + [seed == i for i in range(5)] for cell, seed in sorted(places)])
+    solution, _, rank, _ = np.linalg.lstsq(design.astype(float), values, rcond=None)
+    squares, dof = two_way([str(cell) for cell in cells], seeds, values.tolist())
+    assert dof == len(cells) - rank
+    assert squares == pytest.approx(float(((values - design @ solution) ** 2).sum()), rel=1e-8, abs=1e-10)

@@ -1,10 +1,10 @@
 """Claims about layers: that one criterion prunes the early layers harder than another at the same global density."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
-from app_repro.claims.judgement import HARD, LEAST_POINTS, LEVEL, MIN_SEEDS, Judgement, mean_of
+from app_repro.claims.judgement import HARD, LEAST_POINTS, LEVEL, MIN_SEEDS, Judgement, mean_of, spread_of
 from app_repro.claims.kinds.kind import Kind, subject, weakest_cell
 from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
@@ -12,33 +12,32 @@ from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
 from app_repro.records.runs import RunRecord
 
-if TYPE_CHECKING:
-    import numpy as np
-
 EQUAL_DENSITY = 0.1
 """Points within which two masks count as equally dense."""
 
 
-def judge_layers(differences: "np.ndarray[Any, np.dtype[np.float64]]") -> Judgement:
-    """Whether early layers are pruned harder by one criterion: (n seeds, layers) differences of sparsity in points."""
-    import numpy as np
+def judge_layers(differences: Sequence[Sequence[float]]) -> Judgement:
+    """Whether early layers are pruned harder by one criterion.
 
+    `differences`: per seed, the differences of sparsity of the early layers, in points.
+    """
     n = len(differences)
-    per_seed = differences.mean(axis=1)
-    mean = float(per_seed.mean())
+    per_seed = [mean_of(layers) for layers in differences]
+    mean = mean_of(per_seed)
     if n < MIN_SEEDS:
         return Judgement("inconclusive", f"{n} seeds, {MIN_SEEDS} are needed", n, mean, seeds_needed=MIN_SEEDS)
-    spread = float(per_seed.std(ddof=1))
+    spread = spread_of(per_seed)
     low = mean - quantile(LEVEL, n - 1) * spread / math.sqrt(n)
     high = mean + quantile(HARD, n - 1) * spread / math.sqrt(n)
-    agree = float((differences.mean(axis=0) > 0).mean())
+    by_layer = [mean_of(seeds) for seeds in zip(*differences, strict=True)]
+    agree = sum(value > 0 for value in by_layer) / len(by_layer)
     steps = (
-        f"C per seed {np.array2string(per_seed, precision=4)}: mean {mean:.6g}, s = {spread:.6g}",
+        f"C per seed {', '.join(f'{value:.4f}' for value in per_seed)}: mean {mean:.6g}, s = {spread:.6g}",
         f"lower 95 % bound {low:.6g} against 0, mean against {LEAST_POINTS:g} point, "
         f"upper 99 % bound {high:.6g} against {LEAST_POINTS:g} point",
-        f"{agree:.0%} of {differences.shape[1]} layers agree, two thirds are asked for",
+        f"{agree:.0%} of {len(by_layer)} layers agree, two thirds are asked for",
     )
-    if (per_seed > 0).all() and low > 0 and mean >= LEAST_POINTS and agree >= 2 / 3:
+    if min(per_seed) > 0 and low > 0 and mean >= LEAST_POINTS and agree >= 2 / 3:
         verdict, reason = "reproduced", f"harder by {mean:.2f} points, {agree:.0%} of the layers agree"
     elif high < LEAST_POINTS:
         verdict, reason = "not_reproduced", f"harder by less than {LEAST_POINTS:g} point: {mean:.2f}"
@@ -48,13 +47,11 @@ def judge_layers(differences: "np.ndarray[Any, np.dtype[np.float64]]") -> Judgem
 
 
 def _layer_ordering(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
-    import numpy as np
-
     table, unequal = _layer_table(claim, cell)
     if not table:
         reason = f"global densities differ at megabatch {unequal}: nothing to compare"
         return Judgement("inconclusive", reason, len(cell.seeds))
-    judged = judge_layers(np.array(table))
+    judged = judge_layers(table)
     if unequal:
         verdict = "partial" if judged.verdict == "reproduced" else judged.verdict
         judged = replace(judged, verdict=verdict, reason=f"{judged.reason}; not compared at megabatch {unequal}")

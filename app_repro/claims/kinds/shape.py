@@ -1,18 +1,16 @@
 """Claims about a curve over the megabatches: that it is not monotone, neither only rising nor only falling."""
 
 import math
+from bisect import bisect_left, insort
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
 
-from app_repro.claims.judgement import HARD, LEAST_POINTS, MIN_SEEDS, Judgement
+from app_repro.claims.judgement import HARD, LEAST_POINTS, MIN_SEEDS, Judgement, mean_of, spread_of
 from app_repro.claims.kinds.kind import Kind, subject, weakest_cell
 from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
-
-if TYPE_CHECKING:  # numpy is imported inside the functions that call it: a verdict that needs no arrays does without
-    import numpy as np
 
 WINDOW = 9
 """Megabatches of a curve's running median; only whole windows count."""
@@ -26,123 +24,128 @@ LEAST_SHARE = 0.1
 DIRECTIONS = {"only rises": 1.0, "only falls": -1.0}
 """What each direction would say, and the sign under which it is a fall that refutes it."""
 
-Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
+
+def smooth(curve: Sequence[float]) -> list[float]:
+    """Running median of WINDOW over a curve of T megabatches; T - WINDOW + 1 numbers."""
+    window = sorted(curve[:WINDOW])
+    medians = [window[WINDOW // 2]] if len(window) == WINDOW else []
+    for old, new in zip(curve, curve[WINDOW:], strict=False):
+        del window[bisect_left(window, old)]
+        insort(window, new)
+        medians.append(window[WINDOW // 2])
+    return medians
 
 
-def smooth(curves: Array) -> Array:
-    """Running median of WINDOW over the last axis: (..., T) -> (..., T - WINDOW + 1)."""
-    import numpy as np
-
-    return np.median(np.lib.stride_tricks.sliding_window_view(curves, WINDOW, axis=-1), axis=-1)
-
-
-def retracement(curve: Array) -> tuple[int, int]:
-    """Places a <= b of the largest fall curve[a] - curve[b] of a (T,) curve: what "only rises" cannot explain."""
-    import numpy as np
-
-    falls = np.maximum.accumulate(curve) - curve
-    end = int(falls.argmax())
-    return int(curve[: end + 1].argmax()), end
+def retracement(curve: Sequence[float]) -> tuple[int, int]:
+    """Places a <= b of the largest fall curve[a] - curve[b]: what "only rises" cannot explain."""
+    top, highest, largest, places = 0, curve[0], 0.0, (0, 0)
+    for place, value in enumerate(curve):
+        if value > highest:
+            top, highest = place, value
+        elif highest - value > largest:
+            largest, places = highest - value, (top, place)
+    return places
 
 
-def left_out(smoothed: Array) -> tuple[Array, list[tuple[int, int]]]:
-    """(n,) falls: each seed's own, between the places where the mean of the other seeds falls most; and the places."""
-    import numpy as np
+def left_out(smoothed: Sequence[Sequence[float]]) -> tuple[list[float], list[tuple[int, int]]]:
+    """Per curve its own fall between the places where the mean of the other curves falls most; and the places."""
+    total = [sum(values) for values in zip(*smoothed, strict=True)]
+    # the sum of the others falls where their mean does
+    places = [retracement([all_ - own for all_, own in zip(total, curve, strict=True)]) for curve in smoothed]
+    return [curve[a] - curve[b] for curve, (a, b) in zip(smoothed, places, strict=True)], places
 
-    total = smoothed.sum(axis=0)
-    places = [retracement((total - own) / (len(smoothed) - 1)) for own in smoothed]
-    return np.array([own[a] - own[b] for own, (a, b) in zip(smoothed, places, strict=True)]), places
 
-
-def lower_bound(falls: Array, level: float) -> float:
+def lower_bound(falls: Sequence[float], level: float) -> float:
     """One-sided lower bound of the mean fall.
 
     Each seed takes part in choosing the places for the others, so the n values are not independent: their mean's
     variance is (1/n + 1/(n - 1)) s^2 instead of s^2/n (Nadeau and Bengio 2003, one test seed to n - 1 others).
     """
     n = len(falls)
-    spread = float(falls.std(ddof=1)) * math.sqrt(1 / n + 1 / (n - 1))
-    return float(falls.mean()) - quantile(level, n - 1) * spread
+    return mean_of(falls) - quantile(level, n - 1) * spread_of(falls) * math.sqrt(1 / n + 1 / (n - 1))
 
 
-def is_refuted(falls: Array, least: float) -> bool:
+def is_refuted(falls: Sequence[float], least: float) -> bool:
     """Whether a direction is refuted: every seed falls, by `least` on average, and the bound lies above 0."""
-    return bool((falls > 0).all() and falls.mean() >= least and lower_bound(falls, CURVE_LEVEL) > 0)
+    return min(falls) > 0 and mean_of(falls) >= least and lower_bound(falls, CURVE_LEVEL) > 0
 
 
-def is_monotone(smoothed: Array, least: float) -> bool:
+def is_monotone(smoothed: Sequence[Sequence[float]], least: float) -> bool:
     """Whether the curve is shown not to fall by `least`: upper 99 % bound of the largest fall of the mean curve.
 
     The largest fall of a noisy mean overstates the true one, which errs on the careful side.
     """
-    n = len(smoothed)
-    a, b = retracement(smoothed.mean(axis=0))
-    falls = smoothed[:, a] - smoothed[:, b]
+    n, mean = len(smoothed), mean_curve(smoothed)
+    a, b = retracement(mean)
     # the spread over all places, not at the chosen ones alone: where a = b it would be zero
-    spread = math.sqrt(2 * smoothed.var(axis=0, ddof=1).mean())
-    return float(falls.mean()) + quantile(HARD, n - 1) * spread / math.sqrt(n) < least
+    spread = math.sqrt(2 * mean_of([spread_of(values) ** 2 for values in zip(*smoothed, strict=True)]))
+    return mean[a] - mean[b] + quantile(HARD, n - 1) * spread / math.sqrt(n) < least
+
+
+def mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
+    """The mean over curves of one length, place by place."""
+    return [mean_of(values) for values in zip(*curves, strict=True)]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What the curve rule finds in (n, T) curves."""
+    """What the curve rule makes of n curves."""
 
     verdict: str
     least: float
     """Points from which a retracement counts."""
-    falls: dict[str, Array]
-    """Direction to refute -> (n,) falls of the seeds left out."""
+    falls: dict[str, list[float]]
+    """Direction to refute -> the fall of each curve, as left_out gives it."""
     places: dict[str, list[tuple[int, int]]]
     """Direction -> windows a -> b of each of them."""
     monotone: list[str]
     """Directions in which the curve is shown not to turn back."""
 
 
-def judge_curves(curves: Array) -> Curve:
-    """The rule on (n, T) curves in points, n >= MIN_SEEDS: both directions refuted, one of them shown, or neither."""
-    smoothed = smooth(curves)
-    mean = smoothed.mean(axis=0)
-    least = max(LEAST_POINTS, LEAST_SHARE * float(mean.max() - mean.min()))
-    found = {name: left_out(sign * smoothed) for name, sign in DIRECTIONS.items()}
-    falls = {name: values for name, (values, _) in found.items()}
-    monotone = [name for name, sign in DIRECTIONS.items() if is_monotone(sign * smoothed, least)]
+def judge_curves(curves: Sequence[Sequence[float]]) -> Curve:
+    """The rule on MIN_SEEDS curves or more, in points: both directions refuted, one of them shown, or neither."""
+    smoothed = [smooth(curve) for curve in curves]
+    mean = mean_curve(smoothed)
+    least = max(LEAST_POINTS, LEAST_SHARE * (max(mean) - min(mean)))
+    signed = {name: [[sign * value for value in curve] for curve in smoothed] for name, sign in DIRECTIONS.items()}
+    turns = {name: left_out(curves_) for name, curves_ in signed.items()}
+    falls = {name: values for name, (values, _) in turns.items()}
+    monotone = [name for name, curves_ in signed.items() if is_monotone(curves_, least)]
     if all(is_refuted(values, least) for values in falls.values()):
         verdict = "reproduced"
     else:
         verdict = "not_reproduced" if monotone else "inconclusive"
-    return Curve(verdict, least, falls, {name: places for name, (_, places) in found.items()}, monotone)
+    return Curve(verdict, least, falls, {name: places for name, (_, places) in turns.items()}, monotone)
 
 
-def judge_shape(curves: Array) -> Judgement:
-    """Whether (n, T) curves in points are non-monotone: both "only rises" and "only falls" refuted."""
+def judge_shape(curves: Sequence[Sequence[float]]) -> Judgement:
+    """Whether curves in points, one per seed, are non-monotone: both "only rises" and "only falls" refuted."""
     n = len(curves)
     if n < MIN_SEEDS:
         return Judgement("inconclusive", f"{n} seeds, {MIN_SEEDS} are needed to leave one out", n, seeds_needed=3)
-    found = judge_curves(curves)
-    steps = [f"running median of {WINDOW}; a retracement counts from {found.least:.6g} points on"]
-    for name, falls in found.falls.items():
-        where = ", ".join(f"{a + WINDOW // 2 + 1}->{b + WINDOW // 2 + 1}" for a, b in found.places[name])
+    curve = judge_curves(curves)
+    steps = [f"running median of {WINDOW}; a retracement counts from {curve.least:.6g} points on"]
+    for name, falls in curve.falls.items():
+        where = ", ".join(f"{a + WINDOW // 2 + 1}->{b + WINDOW // 2 + 1}" for a, b in curve.places[name])
         numbers = ", ".join(f"{fall:.4g}" for fall in falls)
         steps.append(
-            f'against "{name}": megabatches {where}; each left-out seed {numbers}; mean {falls.mean():.6g}, '
+            f'against "{name}": megabatches {where}; each left-out seed {numbers}; mean {mean_of(falls):.6g}, '
             f"lower {CURVE_LEVEL:.1%} bound {lower_bound(falls, CURVE_LEVEL):.6g}"
         )
-    left = [f'"{name}"' for name, falls in found.falls.items() if not is_refuted(falls, found.least)]
+    left = [f'"{name}"' for name, falls in curve.falls.items() if not is_refuted(falls, curve.least)]
     reason = {
         "reproduced": "neither only rising nor only falling",
-        "not_reproduced": f"it {' and '.join(found.monotone)}: any retracement is below {found.least:.3g} points",
+        "not_reproduced": f"it {' and '.join(curve.monotone)}: any retracement is below {curve.least:.3g} points",
         "inconclusive": f"not refuted: {' and '.join(left)}",
-    }[found.verdict]
-    weakest = min(found.falls.values(), key=lambda falls: lower_bound(falls, CURVE_LEVEL))
-    low, mean, sd = lower_bound(weakest, CURVE_LEVEL), float(weakest.mean()), float(weakest.std(ddof=1))
-    return Judgement(found.verdict, reason, n, mean, sd, low, 2 * mean - low, found.least, steps=tuple(steps))
+    }[curve.verdict]
+    weakest = min(curve.falls.values(), key=lambda falls: lower_bound(falls, CURVE_LEVEL))
+    low, mean, sd = lower_bound(weakest, CURVE_LEVEL), mean_of(weakest), spread_of(weakest)
+    return Judgement(curve.verdict, reason, n, mean, sd, low, 2 * mean - low, curve.least, steps=tuple(steps))
 
 
 def _shape(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
-    import numpy as np
-
-    curves = [cell.sides[claim.method][seed].curve(claim.metric) for seed in cell.seeds]
-    return judge_shape(np.array(curves) * claim.scale)
+    runs = [cell.sides[claim.method][seed] for seed in cell.seeds]
+    return judge_shape([[value * claim.scale for value in run.curve(claim.metric)] for run in runs])
 
 
 def _check(claim: Claim) -> str:

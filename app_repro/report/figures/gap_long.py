@@ -34,17 +34,15 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
 
 def _retracements(line: Line) -> list[Row]:
     """The largest fall and the largest rise of a line's smoothed mean, those that count as turning back."""
-    import numpy as np
-
-    gaps = [[item["generalisation_gap"] for item in run["megabatches"]] for run in line.runs]
-    mean = shape.smooth(100 * np.array(gaps)).mean(axis=0)
-    least = max(LEAST_POINTS, shape.LEAST_SHARE * float(np.ptp(mean)))
+    gaps = [[100 * item["generalisation_gap"] for item in run["megabatches"]] for run in line.runs]
+    mean = shape.mean_curve([shape.smooth(curve) for curve in gaps])
+    least = max(LEAST_POINTS, shape.LEAST_SHARE * (max(mean) - min(mean)))
     found = []
     for refuted, sign in shape.DIRECTIONS.items():
-        a, b = shape.retracement(sign * mean)
+        a, b = shape.retracement([sign * value for value in mean])
         if abs(mean[a] - mean[b]) >= least:
             places = {"megabatch": a + WINDOW // 2 + 1, "to": b + WINDOW // 2 + 1}
-            values = {"gap": float(mean[a]), "to_gap": float(mean[b]), "change": float(mean[b] - mean[a])}
+            values = {"gap": mean[a], "to_gap": mean[b], "change": mean[b] - mean[a]}
             found.append(line.keys | {"kind": "retracement", "against": refuted, "n": len(gaps)} | places | values)
     return found
 

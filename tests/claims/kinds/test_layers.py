@@ -9,7 +9,7 @@ LAYERS = np.array([[3.0, 2.0, -0.5], [4.0, 2.5, -0.4], [3.5, 1.5, -0.6]])
 
 
 def test_layers_that_agree_are_reproduced() -> None:
-    judged = judge_layers(LAYERS)  # per seed 1.5, 2.03, 1.47: mean 1.67; two of three layers agree
+    judged = judge_layers(LAYERS.tolist())  # per seed 1.5, 2.03, 1.47: mean 1.67; two of three layers agree
     assert judged.verdict == "reproduced" and judged.mean == pytest.approx(5 / 3)
 
 
@@ -24,8 +24,8 @@ def test_layers_that_agree_are_reproduced() -> None:
     ],
 )
 def test_layers_that_do_not(table: np.ndarray, verdict: str) -> None:
-    assert judge_layers(table).verdict == verdict
+    assert judge_layers(table.tolist()).verdict == verdict
 
 
 def test_layers_of_two_seeds_are_open() -> None:
-    assert judge_layers(LAYERS[:2]).verdict == "inconclusive"
+    assert judge_layers(LAYERS[:2].tolist()).verdict == "inconclusive"
