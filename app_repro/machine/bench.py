@@ -105,42 +105,53 @@ def timings(arch: str, device: str) -> dict[str, Any]:
     }
 
 
-def measure_device(
-    device: str,
-    archs: list[str],
-    *,
-    quick: bool,
-    log: Callable[[str], None],
-    save: Callable[[dict[str, Any]], None] = lambda results: None,
-) -> dict[str, Any]:
-    """Ceilings and every case of the networks on one device, as plain values; "parts" is still empty.
+def run(quick: bool, archs: list[str], out: Path | None, log: Callable[[str], None]) -> dict[str, Any]:
+    """Bench this machine; the results as plain values, also saved to `out` as JSON after each network.
 
-    `save` is called with the results so far after each network, since the next one may not end.
+    `archs`: the networks, none: four (quick: one). Raises ParamsError for an unknown network, before anything is
+    measured.
     """
+    if unknown := [arch for arch in archs if arch not in ARCHITECTURES]:
+        raise ParamsError(f"--arch {unknown[0]}{nearest_and_known(unknown[0], ARCHITECTURES)}")
+    archs = archs or (["resnet20s"] if quick else ["resnet20s", "resnet18", "resnet50", "vgg16_bn"])
+    for name, value in QUEUES.items():  # before CUDA starts: lanes are timed in this process, as a worker has them
+        os.environ.setdefault(name, value)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    results = _about(device, archs, quick)
+    limits = {precision: ceilings.Ceilings(**value) for precision, value in results["ceilings"].items()}
+    for arch in archs:
+        for row in measure_network(arch, device, quick=quick, log=log):
+            share = _share_of_roofline(row, device, limits)
+            results["reference" if row["kind"] == "reference" else "results"].append(row | share)
+        _save(results, out)
+    for arch in archs:
+        log(f"{arch}: scoring, states")
+        part, failed = attempted(functools.partial(timings, arch, device))
+        results["parts"].append(part or {"arch": arch, "failed": failed})
+        free()
+        _save(results, out)
+    return results
+
+
+def _about(device: str, archs: list[str], quick: bool) -> dict[str, Any]:
+    """What a bench says of the device, its ceilings included; its lists of results are empty yet."""
     configure(device)
-    about = describe_device(device)
-    limits = {}
+    about, limits = describe_device(device), {}
     for precision in ("fp32", "tf32", "bf16") if device != "cpu" else ("fp32", "bf16") if has_bf16() else ("fp32",):
         set_precision(precision)
-        limits[precision] = ceilings.measure(device, precision)
-    results: dict[str, Any] = {
+        limits[precision] = asdict(ceilings.measure(device, precision))
+    return {
         "device": about["name"],
         "kind": about["kind"],
         "cores": len(os.sched_getaffinity(0)),
         "save_every_seconds": SAVE_EVERY_SECONDS,
         "provenance": provenance.collect(about),
         "notes": missing_cases(archs, device, quick),
-        "ceilings": {precision: asdict(value) for precision, value in limits.items()},
+        "ceilings": limits,
         "reference": [],
         "results": [],
         "parts": [],
     }
-    for arch in archs:
-        for row in measure_network(arch, device, quick=quick, log=log):
-            share = _share_of_roofline(row, device, limits)
-            results["reference" if row["kind"] == "reference" else "results"].append(row | share)
-        save(results)
-    return results
 
 
 def missing_cases(archs: list[str], device: str, quick: bool) -> list[str]:
@@ -156,28 +167,6 @@ def _share_of_roofline(row: dict[str, Any], device: str, limits: dict[str, ceili
     limit = ceilings.roofline(row["arch"], row["precision"], limits[row["precision"]])
     cores = row["runs_together"] if device == "cpu" else 1  # ceilings of a CPU are those of one thread
     return {"share_of_roofline": row["samples_per_second"] / (limit * cores)}
-
-
-def run(quick: bool, archs: list[str], out: Path | None, log: Callable[[str], None]) -> dict[str, Any]:
-    """Bench this machine; the results as plain values, also saved to `out` as JSON after each step.
-
-    `archs`: the networks, none: four (quick: one). Raises ParamsError for an unknown network, before anything is
-    measured.
-    """
-    if unknown := [arch for arch in archs if arch not in ARCHITECTURES]:
-        raise ParamsError(f"--arch {unknown[0]}{nearest_and_known(unknown[0], ARCHITECTURES)}")
-    for name, value in QUEUES.items():  # before CUDA starts: lanes are timed in this process, as a worker has them
-        os.environ.setdefault(name, value)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    chosen = archs or (["resnet20s"] if quick else ["resnet20s", "resnet18", "resnet50", "vgg16_bn"])
-    results = measure_device(device, chosen, quick=quick, log=log, save=lambda results: _save(results, out))
-    for arch in chosen:
-        log(f"{arch}: scoring, states")
-        row, failed = attempted(lambda arch=arch: timings(arch, device))  # type: ignore[misc]
-        results["parts"].append(row or {"arch": arch, "failed": failed})
-        free()
-        _save(results, out)
-    return results
 
 
 def _save(results: dict[str, Any], out: Path | None) -> None:

@@ -1,59 +1,9 @@
 """The results of a bench as tables, for the terminal and README. No torch."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
-
-
-def speed_table(bench: dict[str, Any], tablefmt: str = "github") -> str:
-    """A row per case: samples/s of all runs together, ratio to the reference loop, roofline's share, memory per run."""
-    head = ["network", "what", "precision", "runs", "samples/s", "x reference", "roofline %", "GB"]
-    body = []
-    for row in bench["reference"] + bench["results"]:
-        rate, ratio, share = (row.get(key) for key in ("samples_per_second", "ratio_to_reference", "share_of_roofline"))
-        peak = row.get("peak_bytes")
-        body.append(
-            [
-                row["arch"],
-                _what(row),
-                row["precision"],
-                row["runs_together"],
-                f"{rate:,.0f}" if rate else "-",
-                f"{ratio:.2f}" if ratio else "-",
-                f"{100 * share:.0f}" if share else "-",
-                f"{peak / 1e9:.2f}" if peak else "-",
-            ]
-        )
-    body.sort(key=lambda row: row[0])
-    align = ["left"] * 3 + ["right"] * 5
-    return tabulate(body, head, tablefmt=tablefmt, disable_numparse=True, colalign=align)
-
-
-def parts_table(bench: dict[str, Any], tablefmt: str = "github") -> str:
-    """What a run does between steps: seconds of scoring, and of saving its state, by network."""
-    every = bench["save_every_seconds"]
-    head = [
-        "network",
-        "scoring 1,000 images, s",
-        "state, MB",
-        "taken in, ms",
-        "written beside, ms",
-        "share of training %",
-    ]
-    body = [
-        [
-            row["arch"],
-            f"{row['score_seconds']:.2f}",
-            f"{row['state_bytes'] / 1e6:.1f}",
-            f"{1e3 * row['take_seconds']:.1f}",
-            f"{1e3 * row['encode_seconds']:.1f}",
-            f"{100 * row['take_seconds'] / every:.2f}",
-        ]
-        if "failed" not in row
-        else [row["arch"], *["-"] * 5]
-        for row in bench["parts"]
-    ]
-    return tabulate(body, head, tablefmt=tablefmt, disable_numparse=True, colalign=["left"] + ["right"] * 5)
 
 
 def to_text(bench: dict[str, Any], tablefmt: str = "github") -> str:
@@ -63,11 +13,52 @@ def to_text(bench: dict[str, Any], tablefmt: str = "github") -> str:
         for precision, value in bench["ceilings"].items()
     )
     cores = f", {bench['cores']} cores" if bench["kind"] == "cpu" else ""
-    parts = [f"{bench['device']}{cores}; ceilings: {rates}", speed_table(bench, tablefmt)]
-    if lines := notes(bench):
-        parts.append("\n".join(lines))
-    parts.append(parts_table(bench, tablefmt))
-    return "\n\n".join(parts)
+    title = f"{bench['device']}{cores}; ceilings: {rates}"
+    parts = [title, speed_table(bench, tablefmt), "\n".join(notes(bench)), parts_table(bench, tablefmt)]
+    return "\n\n".join(filter(None, parts))
+
+
+def speed_table(bench: dict[str, Any], tablefmt: str = "github") -> str:
+    """A row per case: samples/s of all runs together, ratio to the reference loop, roofline's share, memory per run."""
+    rows = sorted(bench["reference"] + bench["results"], key=lambda row: row["arch"])
+    names = {"network": [row["arch"] for row in rows], "what": list(map(_what, rows))}
+    names["precision"] = [row["precision"] for row in rows]
+    numbers = {
+        "runs": ("runs_together", 1, "d"),
+        "samples/s": ("samples_per_second", 1, ",.0f"),
+        "x reference": ("ratio_to_reference", 1, ".2f"),
+        "roofline %": ("share_of_roofline", 100, ".0f"),
+        "GB": ("peak_bytes", 1e-9, ".2f"),
+    }
+    return _table(names, rows, numbers, tablefmt)
+
+
+def parts_table(bench: dict[str, Any], tablefmt: str = "github") -> str:
+    """What a run does between steps: seconds of scoring, and of saving its state, by network."""
+    rows = bench["parts"]
+    numbers = {
+        "scoring 1,000 images, s": ("score_seconds", 1, ".2f"),
+        "state, MB": ("state_bytes", 1e-6, ".1f"),
+        "taken in, ms": ("take_seconds", 1e3, ".1f"),
+        "written beside, ms": ("encode_seconds", 1e3, ".1f"),
+        "share of training %": ("take_seconds", 100 / bench["save_every_seconds"], ".2f"),
+    }
+    return _table({"network": [row["arch"] for row in rows]}, rows, numbers, tablefmt)
+
+
+def _table(
+    names: Mapping[str, list[str]],
+    rows: Sequence[dict[str, Any]],
+    numbers: Mapping[str, tuple[str, float, str]],
+    tablefmt: str,
+) -> str:
+    """`names`: heading -> cells; `numbers`: heading -> key in `rows`, factor, format; a dash where a row has none."""
+    columns = dict(names) | {
+        heading: [f"{factor * row[key]:{form}}" if row.get(key) else "-" for row in rows]
+        for heading, (key, factor, form) in numbers.items()
+    }
+    align = ["left"] * len(names) + ["right"] * len(numbers)
+    return tabulate(columns, "keys", tablefmt=tablefmt, disable_numparse=True, colalign=align)
 
 
 def notes(bench: dict[str, Any]) -> list[str]:
