@@ -135,8 +135,8 @@ def rows(epochs: int, results: Sequence[Any]) -> Iterator[tuple[int, dict[str, A
         for epoch, values in enumerate(zip(*history.values(), strict=True), 1):
             yield epoch_row(k, epoch, epochs, dict(zip(history, values, strict=True)))
         shown = metrics.of_megabatches("wandb").items()
-        values = {f"megabatch/{name}": metric.after(results[:k]) for name, metric in shown}
-        yield k * (epochs + 1) - 1, {"megabatch/number": k, **values}
+        row = {f"megabatch/{name}": metric.after(results[:k]) for name, metric in shown}
+        yield k * (epochs + 1) - 1, {"megabatch/number": k, **row}
 
 
 def epoch_row(megabatch: int, epoch: int, epochs: int, values: dict[str, Any]) -> tuple[int, dict[str, Any]]:
