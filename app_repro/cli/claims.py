@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, Records, StoreFolder
+from app_repro.cli.options import AsJson, ClaimsFile, ParamsFile, RawFolder, Records, Settings, StoreFolder
 from app_repro.core.paths import CLAIMS, PARAMS, PUBLISHED, RAW, RUNS, store_at
 
 app = typer.Typer()
@@ -20,7 +20,7 @@ def verify(
     protocol: Annotated[str | None, typer.Option(help="Judge under this protocol alone: paper or released.")] = None,
     allow: Annotated[str, typer.Option(help="Verdicts that count as success: partial,inconclusive,not_run.")] = "",
     explain: Annotated[str | None, typer.Option(help="Every step of one claim's judgement, with its numbers.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
     junit: Annotated[Path | None, typer.Option(help="Write the verdicts there as JUnit XML.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the verdicts there as Markdown.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write verdicts.json and verdicts.md there, and exit 0.")] = None,
@@ -90,12 +90,10 @@ def audit(
     dataset: Annotated[str | None, typer.Option(help="Data set; the params file's first if not given.")] = None,
     protocol: Annotated[list[str] | None, typer.Option(help="paper, released; both if not given.")] = None,
     more: Annotated[list[str] | None, typer.Argument(metavar="[P]...", help="More protocols.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", "-S", help="key=value, as in params.yaml; again for more.")
-    ] = None,
+    settings: Settings = None,
     images: Annotated[int, typer.Option(min=1, help="Images scored a megabatch, at most.")] = 1000,
     out: Annotated[Path | None, typer.Option(help="Write table, JSON and figure there.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
     differences: Annotated[bool, typer.Option(help="What each switch does to results, from records alone.")] = False,
     records: Annotated[
         list[Path] | None,

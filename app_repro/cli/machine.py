@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app_repro.cli.options import ParamsFile, RawFolder, StoreFolder
+from app_repro.cli.options import AsJson, ParamsFile, RawFolder, StoreFolder
 from app_repro.core.paths import PARAMS, RAW, store_at
 
 app = typer.Typer()
@@ -19,7 +19,7 @@ def doctor(
     raw: RawFolder = RAW,
     store: StoreFolder = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out kernels and every byte of the data sets.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at this machine before hours are spent: each finding with its remedy; exit code 1 if a run would fail."""
     from app_repro.machine import checks, doctor
@@ -34,7 +34,7 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer networks, shorter windows: minutes.")] = False,
     arch: Annotated[list[str] | None, typer.Option(help="Network; again for more.", show_default="four")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the results there, as JSON.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure this machine in one run: ceilings, the reference loop, engines, runs side by side."""
     import json

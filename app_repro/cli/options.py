@@ -14,3 +14,7 @@ Records = Annotated[
     list[Path] | None, typer.Option(help="Folder of records; again for more.", show_default="data/runs, data/published")
 ]
 ClaimsFile = Annotated[Path, typer.Option(help="The reported numbers.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", "-S", help="key=value, as in params.yaml; again for more.")
+]

@@ -9,7 +9,7 @@ import typer
 from app_repro.cli import claims as cli_claims
 from app_repro.cli import machine
 from app_repro.cli import runs as cli_runs
-from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, Records, StoreFolder
+from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, Records, Settings, StoreFolder
 from app_repro.core.errors import AppReproError
 from app_repro.core.paths import CLAIMS, DEMO, PARAMS, RAW, REPORT, SPLITS, store_at
 
@@ -80,9 +80,7 @@ def report(
 
 @app.command()
 def demo(
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", "-S", help="key=value, as in params.yaml; again for more.")
-    ] = None,
+    settings: Settings = None,
     folder: Annotated[Path, typer.Option(help="The demo's own workspace.")] = DEMO,
 ) -> None:
     """The whole pipeline on the embedded digits: 8 megabatches, three methods, three seeds."""

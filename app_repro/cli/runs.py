@@ -99,25 +99,19 @@ def plan(
     if claims_cost:
         typer.echo(_claims_cost(claim, claims, as_json))
         return
-    grid = _grid(params, preset, claim, claims)
+    known = claims_file.load(claims) if claim or claims.exists() else []
+    grid = needs.grid(known, claim) if claim else _grid(params, preset)
     asked = {"gpus": gpus, "device": device, "watts": watts, "bench": bench, "growth": growth or as_json}
     planned = planning.plan(grid, raw, Store(store_at(store)), **asked)  # type: ignore[arg-type]
-    known = claims_file.load(claims) if claims.exists() else []
     decided = needs.decidable(known, grid.specs, planned.records)
     typer.echo(plan_text.to_json(planned, decided) if as_json else plan_text.to_text(planned, decided))
 
 
-def _grid(params: Path, preset: str | None, claim: str | None, claims: Path) -> "Params":
-    """The grid that a claim needs, that of a preset, or that of the params file."""
-    from app_repro.claims import claims_file, needs
-    from app_repro.config.grid import load, parse
-    from app_repro.config.presets import preset as settings_of
+def _grid(params: Path, preset: str | None) -> "Params":
+    from app_repro.config import grid, presets
 
-    if claim:
-        return needs.grid(claims_file.load(claims), claim)
-    if preset:
-        return parse(settings_of(preset) | {"device": "auto", "workers": None}, f"preset {preset}")
-    return load(params)
+    outside = {"device": "auto", "workers": None}
+    return grid.parse(presets.preset(preset) | outside, f"preset {preset}") if preset else grid.load(params)
 
 
 def _claims_cost(claim: str | None, claims: Path, as_json: bool) -> str:

@@ -55,7 +55,7 @@ def run(
         preflight.check(asked, paths.raw)
         shapes = cost.shapes(asked, paths.raw)
         options |= {"device": params.device, "workers": workers or params.workers}
-        train = executors.EXECUTORS[executor](todo, shapes, **options)
+        train = executors.bind(executor, todo, shapes, **options)
         with _shown(_display(asked, shapes, names), params.tracking, paths.store, asked, outcome) as display:
             train(todo, paths, display, outcome)
             lay_out_grid(specs, params.axes, store, target, records)
@@ -127,11 +127,12 @@ def lay_out_grid(
     stay in the store, are not looked at.
     """
     read = records or {}
-    ended = {*read, *finished([spec for spec in specs if spec.run_id not in read], store)}
-    names = zip(labels(specs, axes), specs, strict=True)
-    folders = {name: store.folder(spec) for name, spec in names if spec.run_id in ended}
-    for folder in folders.values():
-        merge.check(folder.path, but=["model.safetensors"])
+    ended = {**read, **finished([spec for spec in specs if spec.run_id not in read], store)}
+    folders = {}
+    for name, spec in zip(labels(specs, axes), specs, strict=True):
+        if spec.run_id in ended:
+            folders[name] = store.folder(spec)
+            merge.check(folders[name].path, but=["model.safetensors"], content=ended[spec.run_id])
     lay_out(folders, target)
 
 

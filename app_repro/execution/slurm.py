@@ -68,7 +68,7 @@ def train(
     *,
     device: str,
     slots: int | None = None,
-    minutes: int = MINUTES,
+    minutes: int | None = None,
     partition: str | None = None,
     account: str | None = None,
     python: str | None = None,
@@ -77,13 +77,13 @@ def train(
     """Train `todo` as tasks of Slurm arrays; those that an earlier call left in the queue are waited for, not repeated.
 
     `device`: "cpu", or "cuda", one GPU per task; `slots`: tasks at a time, None as many as the scheduler grants;
-    `minutes`: a task's time, after which it is queued again; `python`: the command that starts Python on a node
-    ("apptainer exec --nv app-repro.sif python"), None this Python. An outcome.Executor once these are bound. Raises
-    ParamsError where there is no Slurm, RunError if it refuses even one task while none of ours is queued.
+    `minutes`: a task's time (None: MINUTES), after which it is queued again; `python`: the command that starts Python
+    on a node ("apptainer exec --nv app-repro.sif python"), None this Python. An outcome.Executor once these are bound.
+    Raises ParamsError where there is no Slurm, RunError if it refuses even one task while none of ours is queued.
     """
     submitit = _submitit()
     absolute = Paths(Path(paths.raw).resolve(), Path(paths.splits).resolve(), Path(paths.store).resolve())
-    asked: dict[str, Any] = {"time": minutes, "array_parallelism": slots or MAX_ARRAY}
+    asked: dict[str, Any] = {"time": minutes or MINUTES, "array_parallelism": slots or MAX_ARRAY}
     asked |= {"partition": partition, "account": account}
     head = _Head(absolute, device, attempt, python, asked, list(todo))
     _take_over(head)

@@ -26,13 +26,13 @@ def pack(folder: RunFolder) -> dict[str, bytes]:
     return {name: (folder.path / name).read_bytes() for name in found} if "record.json" in found else {}
 
 
-def check(folder: Path, run_id: str | None = None, but: Collection[str] = ()) -> Record:
+def check(folder: Path, run_id: str | None = None, but: Collection[str] = (), content: Record | None = None) -> Record:
     """The record of the ended run in `folder`, after every file that it names and every result has been checked.
 
-    `but`: files that are not looked at. Raises IntegrityError naming the first file that is damaged, or that belongs to
-    another run than `run_id`.
+    `but`: files that are not looked at; `content`: the record, where it has been read. Raises IntegrityError naming the
+    first file that is damaged, or that belongs to another run than `run_id`.
     """
-    content = record.read(folder / "record.json")
+    content = content or record.read(folder / "record.json")
     if content["run_id"] != (run_id or folder.name):
         raise IntegrityError(f"{folder / 'record.json'}: it is of run {content['run_id']}; move it to its own folder")
     for name in sorted(content["files"].keys() - set(but)):

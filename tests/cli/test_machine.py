@@ -12,7 +12,7 @@ def test_wandb_alone_explains_itself() -> None:
 
 def test_sync_names_a_run_that_is_not_there(tmp_path) -> None:
     failed = CliRunner().invoke(machine.app, ["wandb", "sync", "nosuchrun", "--store", str(tmp_path)])
-    assert failed.exit_code != 0 and "nosuchrun: no finished run" in str(failed.exception)
+    assert failed.exit_code != 0 and "nosuchrun" in str(failed.exception)
 
 
 def test_doctor_exits_with_1_where_settings_cannot_be_used(tmp_path) -> None:
