@@ -61,7 +61,10 @@ def optional_keys() -> tuple[str, ...]:
 
 
 def load(path: Path) -> Params:
-    """Read and validate a params file. Raises ParamsError: one line with key, value, what is allowed, nearest name."""
+    """Read and validate a params file. Raises ParamsError: one line with key, value, what is allowed, nearest name.
+
+    Its `key` is that of params.yaml, its `kind` "unknown" or "missing" where that key should not, or should, be there.
+    """
     return parse(reading.read(path), str(path))
 
 
@@ -77,7 +80,7 @@ def parse(raw: Mapping[str, Any], where: str = "params") -> Params:
         unknown = [key for key in variant if key not in raw or key in _SINGLE]
         if unknown:
             why = "cannot vary" if unknown[0] in _SINGLE else f"is an unknown key{nearest(str(unknown[0]), list(raw))}"
-            raise ParamsError(f"{where}: variants: {str(unknown[0])[:80]!r} {why}")
+            raise _error(where, "variants", f"{str(unknown[0])[:80]!r} {why}")
         merged = settings | {key: _values(key, value, where) for key, value in variant.items()}
         axes |= set(variant)
         if math.prod(map(len, merged.values())) > MAX_RUNS:
@@ -97,23 +100,21 @@ def _resolve(combined: dict[str, Any], where: str) -> RunSpec:
     fields |= {key: switches[key] if fields[key] is None else fields[key] for key in SWITCHES}
     if prunes(fields["method"], fields["sb"]):
         if missing := [key for key in PRUNING_ONLY if fields[key] is None]:
-            raise ParamsError(f"{where}: {missing[0]}: null is not allowed for method {fields['method']!r}: it prunes")
+            raise _error(where, missing[0], f"null is not allowed for method {fields['method']!r}: it prunes")
         densities = [nominal_density(fields["method"], k, fields["sb"], fields["tau"]) for k in (1, fields["sb"])]
         if densities[1] > densities[0]:
-            raise ParamsError(
-                f"{where}: tau: {fields['tau']} lets {fields['method']!r} ask for more weights in the end"
-            )
+            raise _error(where, "tau", f"{fields['tau']} lets {fields['method']!r} ask for more weights in the end")
     else:
         fields |= dict.fromkeys(PRUNING_ONLY)
     if not (sizes := SETS.get(fields["dataset"], FOLDER).sizes):
         fields |= {"image_size": None, "few_shot": None}
     elif fields["image_size"] is None:
         known = " or ".join(map(str, sizes))
-        raise ParamsError(f"{where}: image_size: null is not allowed for {fields['dataset']}: {known}")
+        raise _error(where, "image_size", f"null is not allowed for {fields['dataset']}: {known}")
     if fields["replay"] != "buffer":
         fields["buffer_size"] = None
     elif fields["buffer_size"] is None:
-        raise ParamsError(f"{where}: buffer_size: null is not allowed with replay: buffer; a number of examples")
+        raise _error(where, "buffer_size", "null is not allowed with replay: buffer; a number of examples")
     return RunSpec.model_validate(fields)
 
 
@@ -122,9 +123,12 @@ def _check_keys(raw: Mapping[str, Any], where: str) -> None:
     for key in raw:
         if key not in known:
             name = str(key)[:80]
-            raise ParamsError(f"{where}: unknown key {name!r}{nearest_and_known(name, known)}")
+            raise ParamsError(
+                f"{where}: unknown key {name!r}{nearest_and_known(name, known)}", key=name, kind="unknown"
+            )
     if missing := [key for key in known if key not in raw and key not in optional_keys()]:
-        raise ParamsError(f"{where}: missing key {missing[0]!r}; `app-repro preset short` shows every key")
+        what = f"missing key {missing[0]!r}; `app-repro preset short` shows every key"
+        raise ParamsError(f"{where}: {what}", key=missing[0], kind="missing")
 
 
 def _values(key: str, value: Any, where: str) -> list[Any]:
@@ -134,9 +138,9 @@ def _values(key: str, value: Any, where: str) -> list[Any]:
         is_axis = isinstance(value, list) and bool(value) and isinstance(value[0], list)
     items = value if is_axis else [value]
     if not items:
-        raise ParamsError(f"{where}: {key}: an empty list leaves no run; give a value or a list of values")
+        raise _error(where, key, "an empty list leaves no run; give a value or a list of values")
     if len({repr(item) for item in items}) < len(items):
-        raise ParamsError(f"{where}: {key}: {shortened(value)} names a value twice")
+        raise _error(where, key, f"{shortened(value)} names a value twice")
     return [_valid(key, item, where) for item in items]
 
 
@@ -147,7 +151,11 @@ def _valid(key: str, value: Any, where: str) -> Any:
         return _adapter(key).validate_python(value)
     except ValidationError as error:
         reasons = dict.fromkeys(item["msg"].removeprefix("Value error, ") for item in error.errors())
-        raise ParamsError(f"{where}: {key}: {shortened(value)} is not allowed: {'; or '.join(reasons)}") from None
+        raise _error(where, key, f"{shortened(value)} is not allowed: {'; or '.join(reasons)}") from None
+
+
+def _error(where: str, key: str, what: str) -> ParamsError:
+    return ParamsError(f"{where}: {key}: {what}", key=key)
 
 
 @functools.cache  # a claims file asks for every key of every claim's grid

@@ -16,11 +16,11 @@ def cells(**changes: object) -> tuple:
     return grid.parse(RAW | changes).specs
 
 
-def refusal(changes: dict) -> str:
+def refusal(changes: dict) -> ParamsError:
     with pytest.raises(ParamsError) as caught:
         grid.parse(RAW | changes)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 1000
+    return caught.value
 
 
 def test_the_committed_file_is_the_papers_short_grid_of_54_runs() -> None:
@@ -84,90 +84,70 @@ def test_tracking_is_no_part_of_a_run_and_off_unless_asked_for(given, mode) -> N
     assert tracked.tracking == mode and tracked.specs == cells() and "tracking" not in tracked.axes
 
 
+WRONG: dict[str, list[object]] = {
+    "tracking": [True, False, "onlin", ["off", "online"]],
+    "method": ["ap"],
+    "arch": ["resnet19"],
+    "criterion": ["magnitud"],
+    "dataset": ["cifar", "folder:", "a\nb"],
+    "seed": [-1, 2**63, True, "1", 1.0, None, [], [1, 1], [[1]], {"a": 1}],
+    "sb": [0],
+    "tau": [0, float("nan"), None, 0.5],
+    "lr": [float("inf"), "0.1"],
+    "momentum": [1],
+    "val_fraction": [0, 1.0],
+    "batch_size": [1],
+    "milestones": [[8, 5], [5, 5], 5, [[5], [5]]],
+    "lr_restart": ["yes"],
+    "order": ["random"],
+    "protocol": ["papers", None],
+    "device": ["gpu", ["cpu", "cuda"]],
+    "workers": [0],
+    "precision": [["fp32"] * 3000],
+    "variants": [[3], {"method": "app"}, [{"methd": "app"}], [{"device": "cpu"}], [{"tracking": "off"}]],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in WRONG.items() for value in values])
+def test_a_value_that_cannot_be_used_is_one_line_that_names_its_key(key: str, value: object) -> None:
+    assert refusal({key: value}).key == key
+
+
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "key"),
     [
-        ({"tracking": False}, "tracking: False"),
-        ({"tracking": "onlin"}, "tracking: 'onlin'"),
-        ({"tracking": ["off", "online"]}, "tracking: ['off', 'online']"),
-        ({"variants": [{"tracking": "off"}]}, "variants: 'tracking' cannot vary"),
-        ({"metod": "app"}, "unknown key 'metod'; did you mean 'method'?"),
-        ({"data_digest": ""}, "unknown key 'data_digest'"),
-        ({7: 1}, "unknown key '7'"),
-        ({"x" * 5000: 1}, "unknown key 'xxx"),
-        ({"a\nb": 1}, r"unknown key 'a\nb'"),
-        ({"method": "ap"}, "method: 'ap' is not allowed: known: dense, osp, app; did you mean 'app'?"),
-        ({"arch": "resnet19"}, "arch: 'resnet19' is not allowed: known: resnet18"),
-        ({"criterion": "magnitud"}, "did you mean 'magnitude'?"),
-        ({"dataset": "cifar"}, "dataset: 'cifar' is not allowed: known: digits, cifar10"),
-        ({"dataset": "folder:"}, "dataset: 'folder:'"),
-        ({"dataset": "a\nb"}, r"dataset: 'a\nb'"),
-        ({"seed": -1}, "seed: -1"),
-        ({"seed": 2**63}, "seed: "),
-        ({"seed": True}, "seed: True"),
-        ({"seed": "1"}, "seed: '1'"),
-        ({"seed": 1.0}, "seed: 1.0"),
-        ({"seed": None}, "seed: None"),
-        ({"seed": []}, "seed: an empty list leaves no run"),
-        ({"seed": [1, 1]}, "seed: [1, 1] names a value twice"),
-        ({"seed": [[1]]}, "seed: [1]"),
-        ({"seed": {"a": 1}}, "seed: {'a': 1}"),
-        ({"sb": 0}, "sb: 0"),
-        ({"tau": 0}, "tau: 0"),
-        ({"tau": float("nan")}, "tau: nan"),
-        ({"tau": None}, "tau: null is not allowed for method 'app'"),
-        ({"lr": float("inf")}, "lr: inf"),
-        ({"lr": "0.1"}, "lr: '0.1'"),
-        ({"momentum": 1}, "momentum: 1"),
-        ({"val_fraction": 1.0}, "val_fraction: 1.0"),
-        ({"val_fraction": 0}, "val_fraction: 0"),
-        ({"batch_size": 1}, "batch_size: 1"),
-        ({"milestones": [8, 5]}, "milestones: [8, 5] is not allowed: epochs must rise"),
-        ({"milestones": [5, 5]}, "milestones: [5, 5]"),
-        ({"milestones": 5}, "milestones: 5"),
-        ({"milestones": [[5], [5]]}, "milestones: [[5], [5]] names a value twice"),
-        ({"lr_restart": "yes"}, "lr_restart: 'yes'"),
-        ({"order": "random"}, "order: 'random'"),
-        ({"protocol": "papers"}, "protocol: 'papers'"),
-        ({"protocol": None}, "protocol: None"),
-        ({"device": "gpu"}, "device: 'gpu'"),
-        ({"device": ["cpu", "cuda"]}, "device: ['cpu', 'cuda']"),
-        ({"workers": 0}, "workers: 0"),
-        ({"replay": "buffer"}, "buffer_size: null is not allowed with replay: buffer"),
-        ({"dataset": "restricted_imagenet"}, "image_size: null is not allowed for restricted_imagenet"),
-        ({"variants": [{"methd": "app"}]}, "variants: 'methd' is an unknown key; did you mean 'method'?"),
-        ({"variants": [{"device": "cpu"}]}, "variants: "),
-        ({"variants": [3]}, "variants: [3]"),
-        ({"variants": {"method": "app"}}, "variants: {'method': 'app'}"),
-        ({"variants": [{"tau": -1}]}, "tau: -1"),
-        ({"precision": ["fp32"] * 3000}, "precision: ['fp32', 'fp32', "),
+        ({"replay": "buffer"}, "buffer_size"),
+        ({"dataset": "restricted_imagenet"}, "image_size"),
+        ({"variants": [{"tau": -1}]}, "tau"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_one_line_that_names_it(changes: dict, named: str) -> None:
-    text = refusal(changes)
-    assert named in text and len(text) < 1000
+def test_what_does_not_fit_together_is_named_too(changes: dict, key: str) -> None:
+    assert refusal(changes).key == key
+
+
+@pytest.mark.parametrize("key", ["metod", "data_digest", 7, "x" * 5000, "a\nb"])
+def test_an_unknown_key_is_named(key: object) -> None:
+    error = refusal({key: 1})
+    assert error.kind == "unknown" and error.key == str(key)[:80]
+
+
+def test_what_is_refused_is_told_with_what_is_allowed_and_the_nearest_name() -> None:
+    told = str(refusal({"method": "ap"}))
+    assert told == "params: method: 'ap' is not allowed: known: dense, osp, app; did you mean 'app'?"
+    assert str(refusal({"metod": "app"})).startswith("params: unknown key 'metod'; did you mean 'method'?")
 
 
 @pytest.mark.parametrize("key", [key for key in grid.known_keys() if key not in grid.optional_keys()])
 def test_every_key_must_be_there_and_its_type_is_checked(key: str) -> None:
-    with pytest.raises(ParamsError, match=f"^params: missing key '{key}'; [^\n]*$"):
+    with pytest.raises(ParamsError) as caught:
         grid.parse({name: value for name, value in RAW.items() if name != key})
-    assert refusal({key: object}).startswith(f"params: {key}: <class 'object'> is not allowed: ")
+    assert (caught.value.key, caught.value.kind) == (key, "missing")
+    assert refusal({key: object}).key == key
 
 
-def test_a_schedule_that_would_let_weights_grow_back_is_refused() -> None:
-    outside = {"device": "cpu", "workers": None}
-    with pytest.raises(ParamsError, match=r"tau: 0\.5 lets 'app' ask for more"):
-        grid.parse(presets.preset("demo") | outside | {"tau": 0.5})
-    assert grid.parse(presets.preset("demo") | outside | {"tau": 0.5, "method": "osp"}).specs
+def test_a_schedule_that_would_let_weights_grow_back_is_refused_for_app_alone() -> None:
+    assert "ask for more" in str(refusal({"tau": 0.5})) and cells(tau=0.5, method="osp")
 
 
 def test_a_grid_without_end_is_refused_at_once() -> None:
-    outside = {"device": "cpu", "workers": None}
-    with pytest.raises(ParamsError, match="more than 100,000 runs"):
-        grid.parse(presets.preset("demo") | outside | {"seed": list(range(400)), "split_seed": list(range(400))})
-
-
-def test_where_a_run_is_computed_cannot_vary() -> None:
-    with pytest.raises(ParamsError, match=r"variants: 'device' cannot vary$"):
-        grid.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "variants": [{"device": "cpu"}]})
+    assert "more than 100,000 runs" in str(refusal({"seed": list(range(400)), "split_seed": list(range(400))}))
