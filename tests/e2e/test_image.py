@@ -1,23 +1,59 @@
 """The image as a reviewer runs it: built from this checkout, in every mode of Docker that is promised to work."""
 
+import functools
 import json
+import os
 import re
 import shutil
 import subprocess
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
-import docker_engine
 import pytest
-from docker_engine import DEMO, docker, run
 from workbench import settings
 
 from app_repro.config import reading
 
+ROOT = Path(__file__).parents[2]
+TAG = "app-repro"
+DEMO = ("app-repro", "demo", "-S", "epochs=1", "-S", "milestones=[]", "-S", "seed=1", "-S", "method=app", "-S", "sb=2")
+"""The demo with one seed, one epoch, one method."""
+
+
+@functools.cache
+def missing() -> str:
+    """Why the image cannot be built here; empty if it can."""
+    if shutil.which("docker") is None:
+        return "no docker on PATH"
+    ran = subprocess.run(["docker", "version"], capture_output=True, text=True, timeout=60)
+    return "" if ran.returncode == 0 else "no Docker engine answers"
+
+
+@functools.cache
+def build() -> str:
+    """Build the image as the README does, on $BASE_IMAGE if that is set; its tag."""
+    base = os.environ.get("BASE_IMAGE")
+    words = ["build", "--network", "host", *(["--build-arg", f"BASE_IMAGE={base}"] if base else []), "-t", TAG, "."]
+    ran = docker(*words, cwd=ROOT, timeout=1500)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    return TAG
+
+
+def docker(*words: str, timeout: float = 600, **kwargs: Any) -> "subprocess.CompletedProcess[str]":
+    """Run the client."""
+    return subprocess.run(["docker", *words], capture_output=True, text=True, timeout=timeout, **kwargs)
+
+
+def run(options: tuple[str, ...], *words: str) -> "subprocess.CompletedProcess[str]":
+    """`docker run` of the image with `options`."""
+    return docker("run", "--rm", *options, build(), *words)
+
+
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(bool(docker_engine.missing()), reason=docker_engine.missing() or "an engine answers"),
+    pytest.mark.skipif(bool(missing()), reason=missing() or "an engine answers"),
 ]
 
 OTHER_USER = 1234
@@ -76,7 +112,7 @@ def test_alone_it_says_what_can_be_done_as_nobody_in_particular() -> None:
     said = run(())
     assert said.returncode == 0 and "docker run --gpus all app-repro dvc repro" in said.stdout
     assert run((), "id", "-u").stdout.strip() == "10001"
-    labels = json.loads(docker("image", "inspect", docker_engine.build()).stdout)[0]["Config"]["Labels"]
+    labels = json.loads(docker("image", "inspect", build()).stdout)[0]["Config"]["Labels"]
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
     assert {"org.opencontainers.image.source", "org.opencontainers.image.revision"} <= set(labels)
     find = "find /opt /root /tmp /var -name '*.whl' -o -name '*.deb' -o -name .cache -o -path '/var/lib/apt/lists/*'"
@@ -124,7 +160,7 @@ def epochs(log: str) -> list[int]:
 def test_docker_stop_saves_the_run_and_the_next_start_carries_it_on(out: Path) -> None:
     small_grid(out, epochs=150, milestones=[5], sb=2)
     name = f"app-repro-test-{uuid.uuid4().hex[:8]}"
-    assert docker("run", "-d", "--name", name, *mounted(out), docker_engine.build(), "dvc", "repro").returncode == 0
+    assert docker("run", "-d", "--name", name, *mounted(out), build(), "dvc", "repro").returncode == 0
     try:
         deadline = time.monotonic() + 180
         while len(epochs(docker("logs", name).stdout)) < 3 and time.monotonic() < deadline:

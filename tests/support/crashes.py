@@ -1,14 +1,8 @@
-"""A process that dies while it saves a state, at each of six points, again and again; what is found afterwards.
+"""A process that dies while it saves a state, at one of six points; what is found afterwards."""
 
-Run as `python crashes.py FOLDER TRIALS SEED`; prints a JSON list of {"point", "found": "old", "new", "none" or
-"corrupt", "should": "old", "new" or "none", "kept": files of the run after the next save, the lock aside}.
-"""
-
-import json
 import os
 import random
 import signal
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +64,10 @@ def arm(point: str) -> None:
 
 
 def trial(path: Path, point: str, draw: random.Random) -> dict[str, Any]:
-    """Some states, a save that dies at `point`, what the loader gives, and one more save."""
+    """Some states, a save that dies at `point` in a child process, what the loader gives, and one more save.
+
+    found: "old", "new", "none" or "corrupt"; should: what it has to be; kept: the run's files then, the lock aside.
+    """
     folder, held = RunFolder(path), draw.randint(0, 3)
     contents = [draw.randbytes(draw.choice([1, 5_000, 300_000])) for _ in range(held + 2)]
     path.mkdir(parents=True)
@@ -88,16 +85,4 @@ def trial(path: Path, point: str, draw: random.Random) -> dict[str, Any]:
     assert next(folder.load_states()) == contents[-1]
     kept = [name.name for name in path.iterdir() if name.name != "lock"]
     should = "new" if point == "after replace" else "old" if held else "none"
-    return {"point": point, "found": names.get(found, "corrupt"), "should": should, "kept": kept}
-
-
-def main() -> None:
-    """Every trial of every point."""
-    root, trials, seed = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    draw = random.Random(seed)
-    ended = [trial(root / f"{point}-{n}".replace(" ", "-"), point, draw) for point in POINTS for n in range(trials)]
-    print(json.dumps(ended))
-
-
-if __name__ == "__main__":
-    main()
+    return {"found": names.get(found, "corrupt"), "should": should, "kept": kept}
