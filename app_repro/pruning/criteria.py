@@ -1,7 +1,8 @@
-"""Criteria: weights and a scoring sample -> scores; the highest are kept. A further one: a function, an entry below.
+"""Criteria: each scores weights by a scoring sample; the weights with the highest scores are kept.
 
-A criterion is given a copy of the network in train mode that computes with weight * mask, and the weights to score,
-which are not masked: where all weights are candidates, a pruned weight scores by the gradient at weight * mask.
+A criterion gets a copy of the network in train mode that computes with weight * mask, and the weights to score, which
+are not masked: if pruned weights compete again (candidates "all"), each is scored with the gradient at weight * mask.
+To add a criterion, write a function, an entry in CRITERIA, and one of its tags in config/catalogue.py.
 """
 
 import copy
@@ -17,26 +18,26 @@ from app_repro.pruning.masks import prunable
 Scores = dict[str, Tensor]
 """Weight name -> scores of the weight's shape."""
 Weights = Mapping[str, Tensor]
-"""Weight name -> the weight that is scored, not masked: the network itself computes with weight * mask."""
+"""Weight name -> the weights to score, not masked."""
 Batch = tuple[Tensor, Tensor]
 """Normalised images (B, C, H, W) float32 in channels_last, labels (B,) int64."""
 Sample = Callable[[], Iterator[Batch]]
-"""The scoring sample pi_k, anew at each call."""
+"""Each call iterates over the scoring sample pi_k from its beginning."""
 
 SCORE_BATCH = 100
-"""Images of the scoring sample per batch (Lee et al. 2019's code, and the released code)."""
+"""Images per batch of the scoring sample, as in the code of Lee et al. 2019 and the released code."""
 TEMPERATURE = 200.0
 """Temperature that GraSP divides logits by (the published code of Wang et al. 2020)."""
 EACH = 10
-"""Images per class in GraSP's sample, at most (its published configuration)."""
+"""Most images per class in GraSP's sample, as in its published configuration."""
 BATCH = 100
-"""Images in a batch of GraSP, about: as many of each class."""
+"""Approximate images per batch of GraSP's sample."""
 ALL = 10**9
-"""`images_at_once` of a criterion that may show the network its whole sample in one batch."""
+"""Value of `images_at_once` for a criterion that may show the network its whole sample in one batch."""
 
 
 def gradients(net: nn.Module, sample: Sample) -> Scores:
-    """dL/dw at the weights in force: gradients of the mean cross-entropy, summed over the batches of the sample."""
+    """dL/dw at weight * mask: gradients of each batch's mean cross-entropy, summed over the batches of the sample."""
     net.zero_grad()
     for images, labels in sample():
         F.cross_entropy(net(images), labels).backward()
@@ -55,7 +56,7 @@ def magnitude(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Sc
 
 
 def random(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Scores:
-    """Uniform numbers, drawn on the CPU: the same mask on every device. Source: Frankle et al. 2021."""
+    """Uniform numbers in [0, 1), drawn on the CPU: equal on every device. Source: Frankle et al. 2021."""
     generator = torch.Generator().manual_seed(seed)
     return {
         name: torch.rand(weight.shape, generator=generator, dtype=torch.float64).to(weight.device)
@@ -64,10 +65,10 @@ def random(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Score
 
 
 def taylor(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Scores:
-    """(w . dL/dw)^2 of each batch, summed over the batches; float64, since squares of float32 would underflow.
+    """(w . dL/dw)^2 of each batch, summed over the batches; in float64, because squares would underflow in float32.
 
     Source: Molchanov et al. 2019 (Importance Estimation for Neural Network Pruning), eq. 8, accumulated over
-    minibatches as there. The square of the sum over batches would rank just as snip does.
+    minibatches as there. The square of the sum over batches would rank weights as snip does.
     """
     scores = {name: torch.zeros_like(weight, dtype=torch.float64) for name, weight in weights.items()}
     for batch in sample():
@@ -78,12 +79,12 @@ def taylor(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Score
 
 
 def grasp(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Scores:
-    """w . Hg: what the squared gradient norm would lose, to first order, without the weight: the lowest -w . Hg stay.
+    """w . Hg: half of what the squared gradient norm would lose, to first order, if the weight were removed.
 
-    g is the gradient of the cross-entropy at temperature 200 over the weights in force (pruned ones, exactly 0, do not
-    train, so their gradients count for nothing), H its Hessian; both summed over class-balanced batches of the sample.
-    Source: Wang et al. 2020 (GraSP), eq. 8 and algorithm 1. Their code draws the classifier anew before scoring; here
-    it is the network's own, which from megabatch 2 on is trained, and g is over the weights that can be pruned alone.
+    g is the gradient of the cross-entropy at temperature 200 with respect to the prunable weights (0 for pruned ones,
+    which are not trained), H the Hessian; both summed over class-balanced batches of the sample. Source: Wang et al.
+    2020 (GraSP), eq. 8 and algorithm 1; their score is -w . Hg, of which the lowest are kept. Their code draws the
+    classifier anew before scoring; here it is the network's own, which is trained from megabatch 2 on.
     """
     own = prunable(net)
     batches = list(balanced(sample()))
@@ -107,9 +108,10 @@ def _tempered_gradient(net: nn.Module, images: Tensor, labels: Tensor, *, graph:
 
 
 def balanced(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The sample's first images of each class in it: of each equally many, at most EACH, and so in every batch.
+    """Batches with equally many images of each class that is in the sample, taken in the sample's order.
 
-    A batch has about BATCH images, and one of each class at least. As few as the rarest class in the sample has.
+    Of each class as many images as the rarest one has, at most EACH. A batch has about BATCH images, and at least one
+    of each class.
     """
     found: dict[int, list[Tensor]] = {}
     for images, labels in batches:
@@ -125,13 +127,13 @@ def balanced(batches: Iterator[Batch]) -> Iterator[Batch]:
 
 
 def synflow(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Scores:
-    """|w . dR/dw| with R = 1^T (product of |W|) 1: the flow through a network of absolute values, in float64.
+    """|w . dR/dw|, where R is the sum of the outputs of the network with absolute weights for an image of ones.
 
-    The input is one image of ones, of the sample's shape; no image and no label is looked at. Every parameter and
-    running variance is replaced by its absolute value, BatchNorm's and the classifier's too, and the network is in
-    eval mode, as in the code of Tanaka et al. 2020 (SynFlow, eq. 4, algorithm 1). They prune before training, when
-    running means are 0; here they are set to 0, since subtracting a mean would let no flow through some channels.
-    `prune` takes the 100 exponential steps.
+    Computed in float64. Of the sample only the shape of its images is used. Every parameter and running variance is
+    replaced by its absolute value, BatchNorm's and the classifier's too, and the network is in eval mode, as in the
+    code of Tanaka et al. 2020 (SynFlow, eq. 4, algorithm 1). They prune before training, when running means are 0; here
+    running means are set to 0, since after their subtraction ReLU would block some channels. `prune` reaches the
+    density in 100 exponential steps, as they do.
     """
     positive = copy.deepcopy(net).double().eval()
     positive.zero_grad()
@@ -149,13 +151,13 @@ def synflow(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Scor
 
 @dataclass(frozen=True)
 class Criterion:
-    """How weights are scored, and in how many exponential steps a density is reached."""
+    """A scoring function, what it shows the network, and in how many exponential steps a density is reached."""
 
     score: Callable[[nn.Module, Weights, Sample, int], Scores]
     """(a copy of the network in train mode, the weights to score, the sample, seed) -> scores"""
     images_at_once: int | None
-    """Images per batch that it shows the network in train mode (ALL: the whole sample; None: none): preflight refuses
-    samples whose last batch would be one image, where BatchNorm cannot normalise it."""
+    """Images per batch shown to the network in train mode; ALL: the whole sample, None: no image is shown. Preflight
+    refuses samples that leave one image in the last batch if BatchNorm cannot normalise it."""
     steps: int = 1
 
 

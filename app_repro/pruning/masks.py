@@ -1,4 +1,4 @@
-"""A mask says which weights are kept: dict[str, BoolTensor], keys and shapes as `prunable`."""
+"""Masks: which of a network's prunable weights are kept. Counting, combining, applying and packing them."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ Mask = dict[str, Tensor]
 
 
 def prunable(net: nn.Module) -> dict[str, nn.Parameter]:
-    """Weights that may be pruned, by parameter name in order of depth: every convolution's, nothing else."""
+    """The weights that may be pruned, by parameter name in order of depth: those of all convolutions."""
     convolutions = ((name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv2d))
     return {f"{name}.weight": module.get_parameter("weight") for name, module in convolutions}
 
@@ -50,16 +50,19 @@ def is_nested(inner: Mask, outer: Mask) -> bool:
 def zero_pruned(tensors: Mapping[str, Tensor], mask: Mask) -> None:
     """Set what is pruned to exactly 0 in place: weights, or their momentum."""
     for name, layer in mask.items():
-        tensors[name].masked_fill_(~layer, 0.0)  # not a product: -1 * 0 is -0, and infinity * 0 no zero at all
+        tensors[name].masked_fill_(~layer, 0.0)  # not a product: -1 * 0 is -0, and infinity * 0 is NaN
 
 
 @torch.no_grad()
 def clear_pruned(weights: Mapping[str, nn.Parameter], pruned: Mask) -> None:
-    """Set the gradients of pruned weights (True in `pruned`) to 0: a step of SGD then leaves weights and momentum 0."""
+    """Set the gradients of pruned weights to 0, so that a step of SGD leaves weights and momentum at 0.
+
+    pruned: the complement of a mask, True where a weight is pruned.
+    """
     for name, layer in pruned.items():
         gradient = weights[name].grad
         assert gradient is not None, f"{name} has no gradient"
-        gradient.masked_fill_(layer, 0.0)  # not a product: infinity * 0 is no number
+        gradient.masked_fill_(layer, 0.0)  # not a product: infinity * 0 is NaN
 
 
 def holds(weights: Mapping[str, Tensor], mask: Mask) -> bool:
@@ -73,7 +76,7 @@ def pack(mask: Mask) -> dict[str, Tensor]:
 
 
 def unpack(packed: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> Mask:
-    """The mask that `pack` was given, shapes and device as `like`."""
+    """The mask that `pack` was given. like: weight name -> a tensor of the layer's shape and device."""
     mask: Mask = {}
     for name, weight in like.items():
         bits = np.unpackbits(packed[name].cpu().numpy(), count=weight.numel()).astype(bool)

@@ -1,4 +1,4 @@
-"""Scores -> a mask at a density. What scores highest is kept."""
+"""Pruning: weights are scored, and a mask keeps those with the highest scores at a given density."""
 
 import copy
 import math
@@ -17,7 +17,7 @@ class PruningError(RunError):
 
 
 class ScoreError(PruningError):
-    """A weight that may be kept has an infinite score or NaN, so weights cannot be ranked."""
+    """A weight that may be kept has a score of infinity or NaN, so that weights cannot be ranked."""
 
 
 def select(scores: Scores, asked: float, scope: str) -> Mask:
@@ -44,7 +44,7 @@ def _highest(scores: Tensor, asked: float) -> Tensor:
 
 
 def fresh_weights(net: nn.Module, seed: int) -> dict[str, Tensor]:
-    """Convolution weights drawn anew, uniform in +-1 / sqrt(fan_in) (torch's default), as the released code scores."""
+    """Prunable weights drawn anew, uniform in +-1 / sqrt(fan_in) (torch's default): the released code scores these."""
     generator = torch.Generator().manual_seed(seed)
     drawn = {}
     for name, weight in prunable(net).items():
@@ -65,16 +65,17 @@ def prune(
     fresh: bool = False,
     seed: int = 0,
 ) -> Mask:
-    """A new mask at density `asked`, inside `mask`; `net` is left as it is.
+    """A new mask at density `asked`, nested in `mask`; `net` is not changed.
 
-    candidates "kept": only weights still kept compete, so the density is exactly what is asked. "all": the new mask is
-    drawn from all weights and then intersected with the old one, so less is left. `fresh`: score newly drawn
-    convolution weights instead of the network's own.
+    scope "global": the highest scores of all weights are kept; "local": the same fraction of each layer. candidates
+    "kept": only weights that `mask` keeps compete, so the density is the one asked for, to one weight (per layer if
+    local). "all": the mask is chosen among all weights and then intersected with `mask`, so the density may be lower.
+    fresh: score newly drawn weights instead of the network's own. seed: of these and of random scores.
 
-    Raises PruningError where "kept" misses the density asked for, ScoreError where a candidate's score is not finite.
+    Raises PruningError if "kept" misses the density, ScoreError if the score of a candidate is not finite.
     """
     chosen = CRITERIA[criterion]
-    scored = copy.deepcopy(net).train()  # scoring moves BatchNorm's statistics and fills gradients: not in the net
+    scored = copy.deepcopy(net).train()  # a copy: scoring changes BatchNorm's statistics and gradients
     own = {name: weight.detach().clone() for name, weight in prunable(scored).items()}
     weights = fresh_weights(net, seed_for(seed, "fresh")) if fresh else own
     current = mask if candidates == "kept" else full(weights)
@@ -82,7 +83,7 @@ def prune(
         _load(scored, weights, intersect(current, mask))
         scores = chosen.score(scored, weights, sample, seed_for(seed, "criterion", step))
         unusable = [(current[name] & ~layer.isfinite()).any() for name, layer in scores.items()]
-        if bool(torch.stack(unusable).any()):  # the device is asked once, not for each layer
+        if bool(torch.stack(unusable).any()):  # one read from the device for all layers
             raise ScoreError(f"a score of {criterion} is not finite: the network has diverged, lower lr")
         scores = {name: layer.masked_fill(~current[name], -math.inf) for name, layer in scores.items()}
         current = intersect(select(scores, target, scope), current)
@@ -93,9 +94,9 @@ def prune(
 
 
 def targets(begin: float, asked: float, steps: int) -> list[float]:
-    """Densities on the way from `begin` to `asked`, exponential in the step; none below `asked`, the last one exact.
+    """Densities after each of `steps` steps from `begin`, falling exponentially; the last is exactly `asked`.
 
-    A layer of a local mask may lie above the mean density `begin`, which rounding can bring below `asked`.
+    None is below `asked`. `begin` may be, by rounding: it is the mean density, and the layers of a local mask differ.
     """
     ratio = asked / begin if begin > 0 else 1.0
     return [*(max(asked, begin * ratio ** (step / steps)) for step in range(1, steps)), asked]
@@ -108,7 +109,7 @@ def _load(net: nn.Module, weights: Weights, mask: Mask) -> None:
 
 
 def _check(mask: Mask, before: Mask, asked: float, scope: str) -> None:
-    """The density is what was asked for, to one weight (of each layer, where the scope is local)."""
+    """Raise PruningError unless the density is the one asked for, to one weight (per layer if local)."""
     if not is_nested(mask, before):
         raise PruningError("the new mask keeps weights that were pruned before")
     parts = [{name: layer} for name, layer in mask.items()] if scope == "local" else [mask]

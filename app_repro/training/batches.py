@@ -1,4 +1,4 @@
-"""The one loader: images in an order, batch by batch, for training, evaluation and scoring alike."""
+"""Batches of images in a given order, for training, evaluation and scoring."""
 
 from collections.abc import Iterator
 
@@ -12,9 +12,9 @@ from app_repro.training.phases import EpochOrder
 class Batches:
     """Batches of `images` on their device, in orders of at most `longest` images.
 
-    `sizes` lays an order out and says how large its batches are; after each, `next` makes the batch. `next` reads and
-    writes tensors at fixed addresses and looks at no value, so a CUDA graph that holds it can be replayed: `position`
-    moves on the device. One order at a time.
+    Iterate over `sizes(order, size)` and call `next` once for each size, or iterate over `each`. `next` works on
+    tensors at fixed addresses and reads no value of them on the host, so that a CUDA graph which contains it can be
+    replayed. One order can be in use at a time: its indices, its draws, and the position of the next image in it.
     """
 
     def __init__(self, images: Images, longest: int) -> None:
@@ -24,12 +24,12 @@ class Batches:
         self.position = torch.zeros((), dtype=torch.int64, device=images.device)
         self.count = torch.arange(longest, device=images.device)
         self.is_clean = True
-        """Whether the order laid out shows images without augmentation; a captured `next` holds for one of the two."""
+        """Whether the order in use has no augmentation; a captured `next` is valid for one of the two."""
 
     def sizes(self, order: EpochOrder, size: int, first: int = 0) -> Iterator[int]:
-        """Lay `order` out and yield the number of images of each batch from image `first` on; the last may be partial.
+        """Copy `order` to the device and yield the size of each batch from image `first` on; the last may be smaller.
 
-        Call `next` once after each.
+        Call `next` once for each.
         """
         self._lay_out(order, first)
         yield from sizes(len(order.indices) - first, size)
@@ -41,7 +41,7 @@ class Batches:
         return self.images.batch(self.indices[at], None if self.is_clean else self.draws[at])
 
     def each(self, order: EpochOrder, size: int) -> Iterator[Batch]:
-        """The whole order in batches of `size`, where nothing is captured."""
+        """All batches of the order, of `size` images each; not for use inside a captured step."""
         for count in self.sizes(order, size):
             yield self.next(count)
 
@@ -57,5 +57,5 @@ class Batches:
 
 
 def sizes(count: int, size: int) -> list[int]:
-    """`count` images in batches of `size`, the last partial one kept."""
+    """The sizes of the batches that `count` images make; the last may be smaller than `size`."""
     return [min(size, count - first) for first in range(0, count, size)]

@@ -1,10 +1,10 @@
-"""An unfinished run as bytes (weights, momentum, best epoch, mask, position), and what a finished one leaves."""
+"""A run's files: the state of an unfinished one as safetensors, the weights and the mask of a finished one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -24,18 +24,35 @@ from app_repro.training.protocol import network_of
 _PARTS = ("net", "momentum", "best", "mask")
 
 
+class RunFiles(Protocol):
+    """Where a run keeps its files: records.store.RunFolder, which this room does not import.
+
+    megabatches: the results of the first `count` megabatches, None if one is missing. load_states: newest first.
+    restart: delete what an earlier attempt left.
+    """
+
+    def write_megabatch(self, content: dict[str, Any]) -> None: ...
+    def megabatches(self, count: int) -> list[dict[str, Any]] | None: ...
+    def save_state(self, content: bytes) -> None: ...
+    def load_states(self) -> Iterable[bytes]: ...
+    def restart(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class State:
-    """A state as tensors and text. The tensors are copies, or are never changed: training may go on meanwhile."""
+    """A snapshot of a run. Its tensors are copies or never change, so training can go on while it is written."""
 
     tensors: dict[str, Tensor]
     header: dict[str, str]
     ready: torch.cuda.Event | None
-    """Set once the copies are made; None on the CPU, where they are made at once."""
+    """Recorded after the copies; None on the CPU, where copies are complete at once."""
 
 
 def take(net: nn.Module, sgd: torch.optim.SGD, mask: Mask, progress: Progress, position: Mapping[str, Any]) -> State:
-    """The state between two steps. `position`: plain values that say of which run this is, and where in it."""
+    """A snapshot between two steps: network, momentum, best epoch, mask and progress.
+
+    position: JSON values that say which run this is and where it stands; `position_of` returns them.
+    """
     parts: dict[str, Mapping[str, Tensor]] = {
         "net": net.state_dict(),
         "momentum": momentum_of(net, sgd),
@@ -58,7 +75,7 @@ def take(net: nn.Module, sgd: torch.optim.SGD, mask: Mask, progress: Progress, p
 
 
 def encode(state: State) -> bytes:
-    """A state as one safetensors file; masks as packed bits."""
+    """A snapshot as the bytes of one safetensors file; masks as packed bits. Waits for the copies."""
     if state.ready is not None:
         state.ready.synchronize()
     masks = {name: tensor for name, tensor in state.tensors.items() if name.startswith("mask/")}
@@ -67,12 +84,12 @@ def encode(state: State) -> bytes:
 
 
 def position_of(content: bytes) -> dict[str, Any]:
-    """The `position` that `encode` was given, read from the header alone."""
+    """The `position` that `take` was given, read from the header alone."""
     return json.loads(_header(content)["position"])
 
 
 def restore(content: bytes, net: nn.Module, sgd: torch.optim.SGD) -> tuple[Mask, Progress]:
-    """Load a state into `net` and `sgd` in place; its mask and progress."""
+    """Load a state into `net` and `sgd` in place; return its mask and progress."""
     parts: dict[str, dict[str, Tensor]] = {part: {} for part in _PARTS}
     for name, tensor in load_tensors(content).items():
         part, _, key = name.partition("/")

@@ -1,4 +1,4 @@
-"""How a process is set up so that the bits of its runs repeat, and the precision of float32 products."""
+"""Process settings: kernels whose results repeat bit for bit, and the precision of float32 products."""
 
 import ctypes
 import os
@@ -8,13 +8,16 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def configure(device: str) -> None:
-    """Make bits repeat: deterministic kernels, none chosen by timing. On the CPU: one thread, freed memory is kept."""
-    # cuBLAS is deterministic with a workspace of fixed size only, and reads this when its handle is made
+    """Use deterministic kernels only, none chosen by timing; on the CPU also one thread, and `keep_freed`.
+
+    device: "cpu" or "cuda:<index>". Call it before the process first uses a GPU.
+    """
+    # cuBLAS is deterministic only with a workspace of fixed size; it reads this variable when its handle is made
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
     torch.use_deterministic_algorithms(True)
-    # by default new tensors are first filled with NaN: a tenth of a step on a CPU, for operators that read none of it
+    # by default torch fills new tensors with NaN: a tenth of a step on a CPU, and nothing here reads them unwritten
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     if device == "cpu":
@@ -23,7 +26,7 @@ def configure(device: str) -> None:
 
 
 def set_precision(precision: str) -> None:
-    """Allow TF32 only where `precision` is "tf32": without this, current GPUs use it in convolutions for float32."""
+    """Allow TF32 if `precision` is "tf32", else forbid it: torch's default allows it in float32 convolutions."""
     import torch
 
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
@@ -31,10 +34,10 @@ def set_precision(precision: str) -> None:
 
 
 def keep_freed() -> None:
-    """Let malloc keep what tensors free, for the next ones. Does nothing where the C library has no mallopt.
+    """Have malloc reuse the memory that tensors free instead of returning it. Does nothing without glibc's mallopt.
 
-    By default glibc maps each block of over 32 MB anew and returns it at once, at a page fault for every 4 KiB of it:
-    a third of an evaluation on a CPU, and a tenth of a training step of ResNet-50.
+    By default glibc maps each block of over 32 MB anew and unmaps it when it is freed, with a page fault per 4 KiB:
+    a third of the time of an evaluation on a CPU, and a tenth of that of a training step of ResNet-50.
     """
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(_M_MMAP_THRESHOLD, 2**31 - 1)

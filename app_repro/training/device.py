@@ -1,4 +1,4 @@
-"""The device that runs are trained on: which there are, what it is called, and its memory."""
+"""Devices to train on: which there are, their names, their memory, and how running out of it is recognised."""
 
 import errno
 import os
@@ -16,41 +16,36 @@ _OUT_OF_MEMORY = (
     "cannot allocate memory",
     "alloc_failed",
 )
-"""What torch's allocators and NVIDIA's libraries say, in lower case; all of it comes as a RuntimeError."""
+"""Parts of the messages of torch's allocators and NVIDIA's libraries, in lower case; all raise RuntimeError."""
 
 
 def devices(asked: str, workers: int | None) -> list[str]:
-    """The device of each worker: one worker per GPU, else one per core; `asked` is auto, cpu, cuda or cuda:<index>.
+    """The device of each worker; `workers` None: one worker per GPU, or per core on a CPU.
 
-    Raises ParamsError for a GPU that is not there.
+    asked: auto, cpu, cuda or cuda:<index>. Raises ParamsError for a GPU that does not exist.
     """
     import torch
 
     if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
         return ["cpu"] * (workers or len(os.sched_getaffinity(0)))
     if not torch.cuda.is_available():
-        raise ParamsError(f"device: {asked}: torch sees no GPU here; use device: cpu, or auto")
+        raise ParamsError(f"device: {asked}: torch sees no GPU here; use device: cpu, or auto", key="device")
     gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if asked in ("auto", "cuda") else [asked]
     if asked.startswith("cuda:") and int(asked[5:]) >= torch.cuda.device_count():
-        raise ParamsError(f"device: {asked}: there are {torch.cuda.device_count()} GPUs; use device: auto")
+        count = torch.cuda.device_count()
+        raise ParamsError(f"device: {asked}: there are {count} GPUs; use device: auto", key="device")
     return [gpus[index % len(gpus)] for index in range(workers or len(gpus))]
 
 
 def describe_device(device: str) -> dict[str, Any]:
-    """Name, driver and peak memory (bytes) of the device, for the record's provenance."""
+    """Name, versions and peak memory (bytes) of the device, for the record's provenance."""
     import torch
 
+    peak = {"peak_bytes": peak_bytes(device)}
     if device == "cpu":
-        threads, peak = torch.get_num_threads(), peak_bytes(device)
-        return {"kind": "cpu", "name": _cpu_name(), "threads": threads, "peak_bytes": peak}
-    properties = torch.cuda.get_device_properties(device)
-    return {
-        "kind": "cuda",
-        "name": properties.name,
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
-        "peak_bytes": peak_bytes(device),
-    }
+        return {"kind": "cpu", "name": _cpu_name(), "threads": torch.get_num_threads()} | peak
+    versions = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
+    return {"kind": "cuda", "name": torch.cuda.get_device_properties(device).name} | versions | peak
 
 
 def _cpu_name() -> str:
@@ -62,7 +57,7 @@ def _cpu_name() -> str:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether `error` says that there was no memory left, on the host or on a device."""
+    """Whether `error` says that memory ran out, on the host or on a device."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     message = str(error).lower()
@@ -71,7 +66,7 @@ def ran_out(error: BaseException) -> bool:
 
 
 def peak_bytes(device: str) -> int:
-    """Most memory that this process has held so far: in tensors on a GPU, resident on a CPU."""
+    """The most memory that this process has used so far, in bytes: tensors on a GPU, resident memory on a CPU."""
     if device == "cpu":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     import torch
@@ -80,7 +75,7 @@ def peak_bytes(device: str) -> int:
 
 
 def out_of_memory(spec: RunSpec, device: str) -> str:
-    """The message of a run that ran out of memory. Its batch size is never changed: it is part of the run's id."""
+    """The message for a run that ran out of memory. Its batch size is not changed, as it is part of the run's id."""
     return (
         f"out of memory on {device}: batch size {spec.batch_size}, peak {peak_bytes(device) / 1e9:.2f} GB; the batch "
         "size stays as it is set: free memory, train fewer runs at once (--workers, --runs-per-gpu), or set another one"

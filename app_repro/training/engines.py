@@ -10,22 +10,22 @@ from torch import Tensor
 from app_repro.core.errors import ParamsError
 
 AHEAD = 4
-"""Launches that a graph engine lets wait on the device: enough to keep it busy; more would delay concurrent runs."""
+"""Launches that a graph engine queues on the device: enough to keep it busy; more would delay concurrent runs."""
 
 WARM_UP = 2
-"""Times a step is run before it is captured: libraries make their handles and workspaces at first use, which a
-capture must not."""
+"""Times that a step is run before it is captured: libraries allocate handles and workspaces when first used, which is
+not allowed during a capture."""
 
 
 Body = Callable[[], None]
-"""A piece of work that reads and writes tensors at fixed addresses only, and never looks at a value."""
+"""Work that reads and writes tensors at fixed addresses only, and reads no value of them on the host."""
 
 
 def warm_up(body: Body, changed: Sequence[Tensor]) -> None:
-    """Do `body` WARM_UP times, each time from the tensors `changed` as they are now, and leave them so, bit for bit.
+    """Run `body` WARM_UP times and restore the tensors that it changes after each, bit for bit.
 
-    They are put back each time, not only at the end: a body moves a loader's position on, and beyond its batch lie
-    indices of an earlier order, perhaps of other images.
+    After each, not only at the end: a body advances its loader's position, and a second run from there could read
+    indices that an earlier, longer order left, perhaps of other images.
     """
     before = [tensor.detach().clone() for tensor in changed]
     for _ in range(WARM_UP):
@@ -36,37 +36,37 @@ def warm_up(body: Body, changed: Sequence[Tensor]) -> None:
 
 
 class Engine(Protocol):
-    """Launches pieces of work in order, on the stream that is current."""
+    """Launches work in order, on the current CUDA stream."""
 
     def launch(self, key: Hashable, body: Body, changed: Sequence[Tensor]) -> None:
         """Do `body`, which changes the tensors `changed`; equal keys mean the same work on the same tensors."""
         ...
 
     def has_capacity(self) -> bool:
-        """Whether another launch would start soon, rather than wait behind many."""
+        """Whether the device has few enough launches queued to be given another one."""
         ...
 
 
 class Eager:
-    """Kernel by kernel, on any device."""
+    """Launches each kernel as the body calls it, on any device."""
 
     def __init__(self, device: torch.device) -> None:
         pass
 
     def launch(self, key: Hashable, body: Body, changed: Sequence[Tensor]) -> None:
-        """Do `body` now."""
+        """Call `body`."""
         body()
 
     def has_capacity(self) -> bool:
-        """Always: on a CPU a body is done when it returns; on a GPU a full queue makes the host wait by itself."""
+        """Always true: a CPU is done when a body returns; a GPU's driver makes the host wait if its queue is full."""
         return True
 
 
 class Graph:
-    """Each piece of work captured once, then replayed: one launch instead of hundreds.
+    """Captures each kind of work once as a CUDA graph and then replays it: one launch instead of hundreds.
 
-    What a piece of work changes is put back after the warm-up, bit for bit. All graphs of an engine share one memory
-    pool and run one after the other, on one stream that is not the default one.
+    The warm-up before a capture leaves no trace (see `warm_up`). All graphs of an engine share one memory pool and run
+    one after the other, on one stream that is not the default one. Raises ParamsError for a device without CUDA.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -77,7 +77,7 @@ class Graph:
         self.waiting: deque[torch.cuda.Event] = deque()
 
     def launch(self, key: Hashable, body: Body, changed: Sequence[Tensor]) -> None:
-        """Replay what `key` stands for; capture it first if it is new."""
+        """Replay the graph of `key`, captured from `body` at its first launch."""
         if key not in self.graphs:
             self.graphs[key] = self._capture(body, changed)
         self.graphs[key].replay()
@@ -86,7 +86,7 @@ class Graph:
         self.waiting.append(event)
 
     def has_capacity(self) -> bool:
-        """Whether fewer than AHEAD launches are under way."""
+        """Whether fewer than AHEAD launches are unfinished."""
         while self.waiting and self.waiting[0].query():
             self.waiting.popleft()
         return len(self.waiting) < AHEAD
@@ -94,7 +94,7 @@ class Graph:
     def _capture(self, body: Body, changed: Sequence[Tensor]) -> torch.cuda.CUDAGraph:
         warm_up(body, changed)
         graph = torch.cuda.CUDAGraph()
-        # thread_local: another thread may copy a finished state to the host meanwhile
+        # thread_local: the thread that writes states may copy one to the host during the capture
         with torch.cuda.graph(
             graph, pool=self.pool, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"
         ):
@@ -107,4 +107,4 @@ ENGINES: dict[str, Callable[[torch.device], Engine]] = {
     "graph": Graph,
     "compiled": lambda device: (Graph if device.type == "cuda" else Eager)(device),
 }
-"""compiled: the network's passes through torch.compile, then launched as a graph where there are graphs."""
+"""compiled: the network goes through torch.compile; its steps are launched as graphs on a GPU, eagerly on a CPU."""

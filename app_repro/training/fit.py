@@ -1,4 +1,4 @@
-"""Fit one phase under a mask: epochs of training and validation; the epoch with the best validation is restored."""
+"""Train on one megabatch: epochs of training and validation; at the end the best epoch's weights are restored."""
 
 import math
 import time
@@ -16,7 +16,12 @@ from app_repro.training.steps import Counts, Launches, Steps
 
 @dataclass
 class Progress:
-    """Where fitting a phase stands between two steps: what a resumed fit needs beside weights and momentum."""
+    """Where `fit` stands between two steps: what a resumed one needs beside weights and momentum.
+
+    epoch, step: finished epochs of the megabatch, finished steps of the epoch. loss_sum, correct: over the samples that
+    the epoch has trained on so far. best_epoch is 0-based; best_correct counts its correct validation images. The lists
+    have an entry per finished epoch; accuracies are fractions.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -34,17 +39,17 @@ class Progress:
 
 
 OnStep = Callable[[bool], None]
-"""Called after each step of training or evaluation (False; the epoch's sums are still in `Steps.trained`), and after
-each epoch (True). May raise."""
+"""Called with False after each step of training or evaluation, when the epoch's sums are still in `Steps.trained`, and
+with True after each epoch. May raise."""
 
 
 def fit(
     steps: Steps, batches: Batches, phase: Phase, progress: Progress, on_step: OnStep = lambda epoch_ended: None
 ) -> Launches:
-    """Train on `phase` from where `progress` stands, then restore its best epoch (the first one on ties).
+    """Train on `phase` from where `progress` stands, then restore the weights of its best epoch (the first on ties).
 
-    batches: the loader of the phase's images. Exceptions of `on_step` pass through. Raises DivergedError where the loss
-    of an epoch is not finite.
+    batches: of the phase's images. Exceptions of `on_step` pass through. Raises DivergedError if an epoch's loss is not
+    finite.
     """
     while progress.epoch < steps.settings.epochs:
         start = time.perf_counter()
@@ -65,7 +70,7 @@ def fit(
 
 
 def calling(on_step: OnStep, launches: Launches) -> Launches:
-    """`launches`, with `on_step(False)` called after each that launched a step."""
+    """Yield `launches` on, and call `on_step(False)` after each step that was launched."""
     for launched in launches:
         if launched:
             on_step(False)

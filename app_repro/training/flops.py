@@ -1,4 +1,4 @@
-"""What a network costs: FLOPs of one image, parameters and weights by layer, counted from shapes alone."""
+"""FLOPs per image, parameters and weights per layer of a network, counted from shapes without computing anything."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -13,21 +13,21 @@ from app_repro.training.networks import build
 
 @dataclass(frozen=True)
 class Cost:
-    """FLOPs of one image's forward pass, two a multiply-add; normalisation and activations are not counted."""
+    """FLOPs of one image's forward pass, two per multiply-add; normalisation and activations are not counted."""
 
     layers: dict[str, int]
-    """Prunable layers by weight name."""
+    """Of each prunable layer, by weight name."""
     other: int
-    """Linear layers."""
+    """Of all linear layers together."""
 
     @property
     def total(self) -> int:
-        """All layers together."""
+        """Of all layers together."""
         return sum(self.layers.values()) + self.other
 
 
 def cost(arch: str, classes: int, image_size: int, channels: int = 3) -> Cost:
-    """Count the FLOPs of `arch` on shapes alone (nothing is allocated or computed)."""
+    """The FLOPs of `arch`. image_size: height and width of the images in pixels."""
     layers: dict[str, int] = {}
     other = 0
 
@@ -47,7 +47,7 @@ def cost(arch: str, classes: int, image_size: int, channels: int = 3) -> Cost:
 
 
 def describe(arch: str, classes: int, image_size: int, channels: int = 3) -> dict[str, Any]:
-    """`network` part of a record: parameters, and each prunable layer's weights and FLOPs."""
+    """The part `network` of a record: number of parameters, weights and FLOPs of each prunable layer, other FLOPs."""
     counted = cost(arch, classes, image_size, channels)
     with torch.device("meta"):
         net = build(arch, classes, image_size, channels)

@@ -1,4 +1,4 @@
-"""Batches of images that stay on the host, copied to the device while the batch before is worked on."""
+"""Batches of images that stay in host memory: each is copied to the device while the one before is computed on."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,20 +14,23 @@ from app_repro.training.phases import EpochOrder
 
 
 def batches_of(images: Images, longest: int) -> Batches:
-    """The loader of `images`: from the device if they are there, else from the host; equal bits."""
+    """The batches of `images`, by the class that fits where the images lie; both give equal bits."""
     return (HostBatches if images.on_host else Batches)(images, longest)
 
 
 class HostBatches(Batches):
-    """Batches of images on the host. A window (the images of one batch) is copied to a fixed place for its size."""
+    """Batches of images on the host: the images of a batch (a window) are copied to fixed tensors on the device.
+
+    There is one set of these tensors for each batch size, so that a captured step always reads the same addresses.
+    """
 
     def __init__(self, images: Images, longest: int) -> None:
         super().__init__(images, longest)
         self.windows: dict[int, Images] = {}
-        """Where the images of a batch lie on the device, by size of the batch."""
+        """The fixed tensors, by batch size."""
 
     def sizes(self, order: EpochOrder, size: int, first: int = 0) -> Iterator[int]:
-        """As Batches.sizes; the images of each batch are on the device when its size is yielded."""
+        """As Batches.sizes; when a size is yielded, the images of its batch are on the device."""
         self._lay_out_draws(order, first)  # indices are looked up on the host
         for window in _windows(self.images, order, size, first):
             place = self.windows.setdefault(len(window.labels), window)
@@ -36,19 +39,19 @@ class HostBatches(Batches):
             yield len(window.labels)
 
     def next(self, size: int) -> Batch:
-        """The images of the window that has arrived, and their labels."""
+        """As Batches.next, from the window of this size."""
         at = self.position + self.count[:size]
         self.position += size
         return self.windows[size].batch(self.count[:size], None if self.is_clean else self.draws[at])
 
 
 def _windows(images: Images, order: EpochOrder, size: int, first: int) -> Iterator[Images]:
-    """The images of an order from `first` on, `size` at a time, each lot fetched while the one before is worked on."""
-    if first >= len(order.indices):  # split would make one empty part of nothing
+    """The images of an order from image `first` on, `size` at a time; each is fetched while the last is in use."""
+    if first >= len(order.indices):  # Tensor.split would return one empty part
         return
     parts = order.indices[first:].split(size)
-    # the thread would copy on the default stream; torch hands streams out of a pool for each priority, so one of
-    # another priority than the runs' streams is none of them
+    # without a stream of its own the thread would copy on the default one. torch takes streams from one pool for each
+    # priority: with a priority that no run's stream has, this stream cannot be one of theirs
     copies = torch.cuda.Stream(images.device, priority=-1) if images.device.type == "cuda" else None
 
     def fetch(part: Tensor) -> tuple[Images, torch.cuda.Event | None]:
@@ -64,7 +67,7 @@ def _windows(images: Images, order: EpochOrder, size: int, first: int) -> Iterat
 
 
 def _arrived(window: Images, copied: torch.cuda.Event | None) -> Images:
-    """The window, once the current stream waits for its copy; its memory is not reused before that stream is done."""
+    """Make the current stream wait for the copy, and keep the window's memory from being reused before it is read."""
     if copied is not None:
         current = torch.cuda.current_stream(window.device)
         current.wait_event(copied)
@@ -74,8 +77,8 @@ def _arrived(window: Images, copied: torch.cuda.Event | None) -> Images:
 
 
 def _window(images: Images, indices: Tensor) -> Images:
-    """The images at `indices` (B,) alone, on the device, in that order."""
+    """The images at `indices` (B,), in that order, copied to the device."""
     pixels, labels = images.pixels[indices], images.labels[indices]
-    if images.device.type == "cuda":  # from pinned memory a copy runs beside the kernels
+    if images.device.type == "cuda":  # copies from pinned memory run beside kernels
         pixels, labels = (part.pin_memory().to(images.device, non_blocking=True) for part in (pixels, labels))
     return replace(images, pixels=pixels, labels=labels, on_host=False)

@@ -1,4 +1,4 @@
-"""Images of a data set where batches are made of them: on a device, or on the host; augmentation in bulk."""
+"""The images of a data set as tensors, on the device or on the host; augmentation of whole batches."""
 
 import sys
 import warnings
@@ -15,7 +15,7 @@ from app_repro.data.dataset import DataSet
 from app_repro.data.sets import Augmentation
 
 RESIDENT_SHARE = 0.5
-"""Share of a GPU's memory that the training or test images may take; more stay on the host (host_batches.py)."""
+"""Share of a GPU's memory that training or test images may take; larger sets stay on the host (host_batches.py)."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,18 @@ class Images:
     labels: Tensor
     """(N,) int64"""
     mean: Tensor
-    """(C,) float32, on 0..255"""
+    """(C,) float32, in units of pixel values 0..255; so is std"""
     std: Tensor
     augmentation: Augmentation
     on_host: bool = False
-    """Whether pixels and labels stay on the host although batches are made on a device (that of `mean`)."""
+    """Whether pixels and labels are on the host although the run's device, that of `mean`, is a GPU."""
 
     @classmethod
     def load(cls, data: DataSet, part: str, device: torch.device, share: float = RESIDENT_SHARE) -> "Images":
-        """The `part` ("train" or "test") of a data set; on the CPU the memory map itself, elsewhere a copy.
+        """The `part` ("train" or "test") of a data set: on the CPU the memory map itself, on a GPU a copy.
 
-        What would take more than `share` of the device's memory stays the memory map on the host. Concurrent runs of
-        one process share the tensors.
+        Images that would take more than `share` of the GPU's memory stay on the host, as the memory map. Concurrent
+        runs of one process share the tensors.
         """
         pixels = _shared(getattr(data, f"{part}_images"))
         on_host = pixels.numel() > share * _memory(device)
@@ -55,15 +55,15 @@ class Images:
 
     @property
     def device(self) -> torch.device:
-        """Where batches are made: the device of the run."""
+        """The device of the run, where batches are made."""
         return self.mean.device
 
     def clean(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Images and labels at `indices` (B,), normalised, not augmented."""
+        """Images (B, C, H, W) float32 and labels (B,) at `indices` (B,), normalised, not augmented."""
         return self._normalised(self.pixels[indices]), self.labels[indices]
 
     def augmented(self, indices: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
-        """Images and labels at `indices` (B,), varied as `draws` (B, 5) says: see phases.draw."""
+        """As `clean`, each image cropped and flipped by its row of `draws` (B, 5), whose columns phases.draw names."""
         if self.augmentation.crop == "resized":
             return self._resized_crop(indices, draws), self.labels[indices]
         padding = self.augmentation.padding
@@ -77,11 +77,11 @@ class Images:
         inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
         rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
         crops = self.pixels[indices[:, None, None], rows[:, :, None], columns[:, None, :]]
-        # padding is black, as in torchvision: it comes before normalisation
+        # padding is black (0 before normalisation), as in torchvision
         return self._normalised(crops * inside[..., None]), self.labels[indices]
 
     def batch(self, indices: Tensor, draws: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Images and labels at `indices` (B,): varied as `draws` (B, 5) says, clean if None."""
+        """`augmented` by `draws`, or `clean` if it is None."""
         return self.clean(indices) if draws is None else self.augmented(indices, draws)
 
     def _normalised(self, pixels: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class Images:
         return images.permute(0, 3, 1, 2)  # (B, H, W, C) -> (B, C, H, W), which is channels_last in memory
 
     def _resized_crop(self, indices: Tensor, draws: Tensor) -> Tensor:
-        """Random area 8-100 %, aspect 3/4 to 4/3, resampled to full size: torchvision's RandomResizedCrop, in bulk."""
+        """Crops of 8-100 % of the area, aspect 3/4 to 4/3, resized to full size, as torchvision's RandomResizedCrop."""
         scale = (0.08 + 0.92 * draws[:, 3]).sqrt()
         aspect = torch.exp((draws[:, 4] * 2 - 1) * torch.log(torch.tensor(4 / 3)))
         height, width = (scale / aspect.sqrt()).clamp(max=1), (scale * aspect.sqrt()).clamp(max=1)
@@ -104,16 +104,16 @@ class Images:
 
 
 _LOADED: weakref.WeakValueDictionary[tuple[Any, ...], Images] = weakref.WeakValueDictionary()
-"""What runs of this process have loaded and still use; nothing writes to it."""
+"""Images that a run of this process has loaded and still uses, by what they depend on; nothing modifies them."""
 
 
 def _memory(device: torch.device) -> int:
-    """Bytes of a GPU; a CPU has all of a data set in its memory map in any case."""
+    """Total memory of a GPU in bytes; no limit on a CPU, where images are a memory map."""
     return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else sys.maxsize
 
 
 def _shared(array: np.ndarray) -> Tensor:
-    """The array's own memory as a tensor: a memory map stays one."""
+    """A tensor that shares the array's memory, so that a memory map stays one."""
     with warnings.catch_warnings():
         # torch warns of tensors over read-only memory; nothing here writes to them
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")

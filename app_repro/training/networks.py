@@ -15,14 +15,15 @@ from app_repro.core.errors import ParamsError
 from app_repro.core.seeds import seed_for
 
 IMAGENET_SIZE = 64
-"""From this image size on, torchvision's own stem (7x7, stride 2, max-pool); below it the CIFAR one."""
+"""Images of at least so many pixels get torchvision's stem (7x7, stride 2, max-pool), smaller ones that for CIFAR."""
 
 
 @cache
 def torchvision_models() -> Any:
-    """torchvision.models, also where its compiled part does not fit torch (its CUDA wheel beside a CPU-only torch).
+    """torchvision.models, even if its compiled part does not load (torchvision's CUDA wheel beside a CPU-only torch).
 
-    Without that part two operators lack their schemas and the import fails; neither is needed for these networks.
+    Without that part the import fails, since two operators have no schemas; they are declared here. No network of
+    this file uses them.
     """
     spec = importlib.util.find_spec("torchvision")
     compiled = Path(spec.origin or "").parent / "_C.so" if spec else Path()
@@ -32,7 +33,7 @@ def torchvision_models() -> Any:
         library = torch.library.Library("torchvision", "DEF")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        torchvision_models.library = library  # type: ignore[attr-defined]  # the schemas live as long as this object
+        torchvision_models.library = library  # type: ignore[attr-defined]  # the schemas last as long as this object
     import torchvision.models
 
     return torchvision.models
@@ -85,7 +86,7 @@ class Block(nn.Module):
 
 
 class SmallResNet(nn.Module):
-    """The 6n + 2 layer networks for CIFAR of He et al. 2016, section 4.2: 16-32-64 channels, n blocks a stage."""
+    """The 6n + 2 layer networks for CIFAR of He et al. 2016, section 4.2: 16-32-64 channels, n blocks per stage."""
 
     def __init__(self, blocks: int, classes: int, channels: int = 3) -> None:
         super().__init__()
@@ -129,9 +130,9 @@ def _initialise(module: nn.Module) -> None:
 
 
 def build(arch: str, classes: int, image_size: int, channels: int = 3, seed: int = 0) -> nn.Module:
-    """The network `arch` with freshly drawn weights (by `seed`; torch's global generator is left as it was).
+    """The network `arch` with weights drawn from `seed`; torch's global generator is not used up.
 
-    Raises ParamsError where its pooling leaves nothing of images of `image_size` pixels.
+    Raises ParamsError for images of fewer pixels (height or width) than the network can take.
     """
     builder, smallest = ARCHITECTURES[arch]
     if image_size < smallest:
@@ -141,13 +142,13 @@ def build(arch: str, classes: int, image_size: int, channels: int = 3, seed: int
         net = builder(classes=classes, image_size=image_size, channels=channels)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.num_batches_tracked = None  # counts for nothing where momentum is fixed, and costs a kernel a layer
+            module.num_batches_tracked = None  # unused where momentum is fixed, and costs a kernel per layer
     return net
 
 
 @torch.no_grad()
 def load(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy parameters and buffers by name into `net`, in place: their addresses stay. KeyError names a missing one."""
+    """Copy parameters and buffers by name into `net` in place, so that addresses stay. KeyError if one is missing."""
     for name, tensor in net.state_dict().items():
         tensor.copy_(tensors[name])
 

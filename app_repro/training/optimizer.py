@@ -10,7 +10,7 @@ from app_repro.config.spec import RunSpec
 
 @dataclass(frozen=True)
 class OptimSettings:
-    """How a megabatch is trained: the fields of RunSpec of the same names."""
+    """How a megabatch is trained; fields as in RunSpec."""
 
     epochs: int
     batch_size: int
@@ -29,19 +29,19 @@ class OptimSettings:
         return cls(**{field.name: getattr(spec, field.name) for field in fields(cls)})
 
     def learning_rate(self, megabatch: int, epoch: int) -> float:
-        """Learning rate in `epoch` (0-based) of `megabatch` (1-based): x gamma from each milestone on.
+        """Learning rate in `epoch` (0-based) of `megabatch` (1-based): lr, times gamma from each milestone on.
 
-        Starts again at each megabatch; with `lr_restart` false it stays where megabatch 1 left it.
+        Each megabatch starts at lr again; without `lr_restart` the rate stays at what megabatch 1 ended with.
         """
         reached = epoch if self.lr_restart or megabatch == 1 else self.epochs
         return self.lr * self.gamma ** sum(milestone <= reached for milestone in self.milestones)
 
 
 def optimizer_for(net: nn.Module, settings: OptimSettings) -> torch.optim.SGD:
-    """SGD over all parameters with momentum buffers at zero, which is bitwise the rule for a first step.
+    """SGD over all parameters with momentum buffers at zero, which gives the bits of torch's rule for a first step.
 
-    On a GPU weights, gradients and momentum are read and written in one pass, and the learning rate is a tensor: a
-    captured step would keep a number as it was.
+    On a GPU torch's fused kernel is used, and the learning rate is a tensor, which can change between replays of a
+    captured step.
     """
     parameters = list(net.parameters())
     device = parameters[0].device
@@ -54,7 +54,7 @@ def optimizer_for(net: nn.Module, settings: OptimSettings) -> torch.optim.SGD:
 
 
 def set_learning_rate(sgd: torch.optim.SGD, rate: float) -> None:
-    """The rate of the steps to come, in place where it is a tensor."""
+    """Set the learning rate of the next steps."""
     for group in sgd.param_groups:
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)
@@ -63,5 +63,5 @@ def set_learning_rate(sgd: torch.optim.SGD, rate: float) -> None:
 
 
 def momentum_of(net: nn.Module, sgd: torch.optim.SGD) -> dict[str, Tensor]:
-    """Momentum buffers by parameter name; the tensors themselves."""
+    """Momentum buffers by parameter name; the tensors that `sgd` uses, not copies."""
     return {name: sgd.state[parameter]["momentum_buffer"] for name, parameter in net.named_parameters()}

@@ -1,4 +1,4 @@
-"""What one megabatch shows, as indices, and the order in which each epoch shows them."""
+"""The images of one megabatch, as indices, and the order in which each epoch shows them."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from app_repro.training.images import Images
 
 
 def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """A permutation (count,) and uniform numbers (count, 5), on the CPU, so that every device shows the same images.
+    """A permutation (count,) and uniform numbers (count, 5); drawn on the CPU, so that they are equal on every device.
 
-    Columns: row offset, column offset, flip, area, aspect; all in [0, 1).
+    Columns of the numbers, all in [0, 1): row offset, column offset, flip, area, aspect.
     """
     generator = torch.Generator().manual_seed(seed)
     return torch.randperm(count, generator=generator), torch.rand(count, 5, generator=generator)
@@ -22,7 +22,7 @@ def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class EpochOrder:
-    """Which images are shown one after the other, and how each is augmented."""
+    """Which images are shown one after the other, and the random numbers that each is augmented by."""
 
     indices: Tensor
     """(N,) int64, on the device of the pixels"""
@@ -32,7 +32,10 @@ class EpochOrder:
 
 @dataclass(frozen=True)
 class Phase:
-    """Megabatch k (1-based) with what is replayed beside it: which images are trained on, validated and scored."""
+    """A megabatch with what is replayed beside it: the images to train on, to validate and to score.
+
+    megabatch: 1-based. train, validation, score: indices into `images`, int64.
+    """
 
     megabatch: int
     images: Images
@@ -54,23 +57,23 @@ class Phase:
         validation_augmented: bool = False,
         score_augmented: bool = False,
     ) -> "Phase":
-        """The phase of `indices` (megabatches.phase), as tensors on the device of the pixels of `images`."""
+        """The phase of `indices`, from megabatches.phase, as tensors where the pixels of `images` are."""
         train, validation, score = (
             _to(part, images.labels.device) for part in (indices.train, indices.validation, indices.score)
         )
         return cls(megabatch, images, train, validation, score, seed, validation_augmented, score_augmented)
 
     def training_order(self, epoch: int) -> EpochOrder:
-        """One epoch: shuffled, augmented."""
+        """All training images of an epoch (0-based), shuffled and augmented."""
         permutation, draws = draw(len(self.train), seed_for(self.seed, "shuffle", self.megabatch, epoch))
         return EpochOrder(self.train[permutation.to(self.train.device)], draws.to(self.images.device))
 
     def validation_order(self, epoch: int) -> EpochOrder:
-        """The validation part in stream order: clean, or augmented anew each epoch as the released code has it."""
+        """The validation images in stream order: clean, or augmented anew each epoch, as in the released code."""
         return self._in_order(self.validation, self.validation_augmented, "validate", epoch)
 
     def score_order(self) -> EpochOrder:
-        """The scoring sample, clean, or augmented as the released code has it."""
+        """The scoring sample: clean, or augmented, as in the released code."""
         return self._in_order(self.score, self.score_augmented, "score-augment", 0)
 
     def _in_order(self, indices: Tensor, augmented: bool, role: str, epoch: int) -> EpochOrder:

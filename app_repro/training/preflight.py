@@ -1,4 +1,4 @@
-"""Batches that BatchNorm cannot normalise, found before training: one image, whose last maps are one pixel."""
+"""Finds batches that BatchNorm cannot normalise before training: of one image, in a network that ends in 1x1 maps."""
 
 import functools
 from collections.abc import Iterable, Iterator
@@ -22,10 +22,10 @@ _SEEN_BY = ("replay", "seed", "val_fraction", "buffer_size", "score_sample", "sc
 
 
 def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> None:
-    """Raise ParamsError for the first run with such a batch, naming it and what to change, before any is trained.
+    """Raise ParamsError for the first run with such a batch, which torch would only refuse in the middle of the run.
 
-    specs: with their data digests; raw: folder of prepared data sets. torch itself would stop in the middle of a run.
-    `scored`: none is trained, and of each scoring sample at most so many images are shown (audit's `--images`).
+    specs: with their data digests. raw: folder of prepared data sets. scored: if not None, masks are computed without
+    training, with at most so many images of each scoring sample (audit's option --images).
     """
     streams: dict[str, Split] = {}
     shapes: dict[str, tuple[int, int, int]] = {}
@@ -43,12 +43,14 @@ def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> Non
             raise ParamsError(
                 f"{key}: {value} leaves one image alone in the last batch of the {count} that are {what} "
                 f"in megabatch {k}, and {spec.arch} ends in maps of one pixel, which BatchNorm cannot normalise then; "
-                f"change {key} or sb, or set train_limit"
+                f"change {key} or sb, or set train_limit",
+                key=key,
+                kind=f"{count} {what} in megabatch {k}",
             )
 
 
 def _single(spec: RunSpec, stream: Split, most: int | None) -> Iterator[tuple[int, str, str, int]]:
-    """Megabatch, what its images are for, the setting that cuts them up, and their number, where one is left alone."""
+    """For each last batch of one image: megabatch, what the images are for, the setting to change, number of images."""
     at_once = CRITERIA[spec.criterion].images_at_once if spec.criterion else None
     for k in range(1, spec.sb + 1):
         seen = phase(stream, k, **{name: getattr(spec, name) for name in _SEEN_BY})
@@ -62,7 +64,7 @@ def _single(spec: RunSpec, stream: Split, most: int | None) -> Iterator[tuple[in
 
 @functools.cache
 def smallest_map(arch: str, classes: int, image_size: int, channels: int) -> int:
-    """Pixels (height times width) of the smallest map that a BatchNorm of `arch` normalises, from shapes alone."""
+    """Pixels (height times width) of the smallest map that a BatchNorm layer of `arch` normalises."""
     found: list[int] = []
 
     def note(module: nn.Module, inputs: Any, output: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The protocol of a run: its network, what it sees at megabatch k, and the mask that it learns megabatch k under."""
+"""What a run's settings mean: its network, its images at megabatch k, and its mask at megabatch k."""
 
 from collections.abc import Callable, Iterator
 
@@ -20,14 +20,14 @@ from app_repro.training.phases import Phase
 
 
 def network_of(spec: RunSpec, data: DataSet, device: torch.device) -> nn.Module:
-    """The network of a run as it is before the first megabatch."""
+    """The network of a run before the first megabatch, on `device`, in channels_last memory format."""
     _, height, _, channels = data.train_images.shape
     net = networks.build(spec.arch, len(data.classes), height, channels, spec.seed)
     return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def phase_of(spec: RunSpec, split: Split, images: Images, k: int) -> Phase:
-    """Megabatch k (1-based) of a run: what is trained on, validated and scored under its replay policy and switches."""
+    """Megabatch k (1-based) of a run: its images to train on, validate and score by its replay and switches."""
     indices = phase(
         split,
         k,
@@ -56,9 +56,10 @@ def next_mask(
     batches: Batches,
     check_stop: Callable[[], None] = lambda: None,
 ) -> Mask | None:
-    """The mask under which a run learns the megabatch of `current`; None where its method leaves `mask` as it is.
+    """The mask for the megabatch of `current`, or None if the run's method does not prune before it.
 
-    batches: the loader of the phase's images. `check_stop` is called before each batch that is scored, and may raise.
+    net, mask: as the megabatch before left them. batches: of the phase's images. `check_stop` is called before each
+    batch that is scored and may raise. Raises what `prune` raises.
     """
     asked = METHODS[spec.method].schedule(current.megabatch, spec.sb, spec.tau or 0.0)
     if asked is None:

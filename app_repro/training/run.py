@@ -1,10 +1,10 @@
-"""The loop of a run: per megabatch prune, train, test and append the result; it stops after any step and resumes."""
+"""One training run: for each megabatch prune, train, test, save the result; stops after any step and resumes."""
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import torch
 
@@ -16,6 +16,7 @@ from app_repro.data.megabatches import Split
 from app_repro.pruning import masks
 from app_repro.pruning.select import ScoreError
 from app_repro.training import checkpoint
+from app_repro.training.checkpoint import RunFiles
 from app_repro.training.determinism import set_precision
 from app_repro.training.fit import Progress, calling, fit
 from app_repro.training.host_batches import batches_of
@@ -26,24 +27,15 @@ from app_repro.training.protocol import network_of, next_mask, phase_of
 from app_repro.training.steps import Counts, Launches, Steps
 
 SAVE_EVERY_SECONDS = 30.0
+"""How long after the start of one save of the state the next one is made."""
 HISTORY = ("train_loss", "train_accuracy", "val_accuracy", "lr")
-
-
-class RunFiles(Protocol):
-    """Where a run keeps its files; records.store.RunFolder is one. Declared here: training knows no records."""
-
-    def write_megabatch(self, content: dict[str, Any]) -> None: ...
-    def megabatches(self, count: int) -> list[dict[str, Any]] | None: ...
-    def save_state(self, content: bytes) -> None: ...
-    def load_states(self) -> Iterable[bytes]: ...
-    def restart(self) -> None: ...
 
 
 class Run:
     """One training run: prunes, trains and tests megabatch by megabatch; stops after any step, resumes with equal bits.
 
-    files: results and states of this run. code: digest of the learning code; a state of other code is not taken up.
-    report: called with plain values after each epoch. should_stop: asked after each step and each scored batch.
+    files: where its results and states are. code: digest of the learning code; states of other code are ignored.
+    report: called with plain values after each epoch. should_stop: called after each step and each scored batch.
     """
 
     def __init__(
@@ -82,40 +74,40 @@ class Run:
 
     @property
     def megabatch(self) -> int:
-        """The megabatch at work, 1-based; T + 1 when all are finished."""
+        """The current megabatch, 1-based; T + 1 when all are finished."""
         return len(self.results) + 1
 
     def go(self) -> list[dict[str, Any]]:
-        """Carry the run to its end, from where its files say it stands: results per megabatch.
+        """Finish the run from its newest state, and return the results of all megabatches (see `_result`).
 
-        Raises DivergedError (state unchanged) and Stopped (state saved).
+        Raises DivergedError (no new state is saved) and Stopped (the state is saved).
         """
         while self.advance() is not None:
             pass
         return self.results
 
     def advance(self) -> bool | None:
-        """Launch the next step: True if one was launched, False if the device has enough to do, None at the end.
+        """Launch the next step: True if one was launched, False if the device has enough queued, None at the end.
 
-        Concurrent runs in one process advance in turn. Raises what `go` raises.
+        A process advances its concurrent runs in turn. Raises what `go` raises.
         """
-        set_precision(self.spec.precision)  # a global switch, which a concurrent run may have set otherwise
+        set_precision(self.spec.precision)  # a global switch that a concurrent run may have changed
         try:
             with self._on_stream():
                 return next(self.launches, None)
         except BaseException:
-            wait([self.writing])  # the caller finds files that nobody writes any more
+            wait([self.writing])  # so that no file is being written when the caller goes on
             raise
 
     def _on_stream(self) -> contextlib.AbstractContextManager[Any]:
         return torch.cuda.stream(self.stream) if self.stream else contextlib.nullcontext()
 
     def _megabatches(self) -> Launches:
-        """Everything that is left of the run, step by step."""
+        """Resume, then do the rest of the run."""
         self._resume()
         while self.megabatch <= self.spec.sb:
             self.current = phase_of(self.spec, self.split, self.train_batches.images, self.megabatch)
-            if self.progress.epoch == 0 and self.progress.step == 0:  # else the state was saved after pruning
+            if self.progress.epoch == 0 and self.progress.step == 0:  # else the resumed state was saved after pruning
                 self._prune()
             yield from fit(self.steps, self.train_batches, self.current, self.progress, self._on_step)
             if not masks.holds(self.steps.weights, self.mask):
@@ -130,7 +122,7 @@ class Run:
         self.writing.result()
 
     def _finish_megabatch(self, result: dict[str, Any]) -> None:
-        # the result first: a state that counts a megabatch whose result is missing would start the run anew
+        # before the state: one that counts a megabatch without a result is not resumed from
         self.files.write_megabatch(result)
         self.results.append(result)
         self.progress = Progress()
@@ -138,7 +130,7 @@ class Run:
         self._save()
 
     def _prune(self) -> None:
-        """Prune before the megabatch, if the method does."""
+        """Prune if the method prunes before this megabatch."""
         start = time.perf_counter()
         try:
             mask = next_mask(self.spec, self.net, self.mask, self.current, self.train_batches, self._check_stop)
@@ -152,12 +144,12 @@ class Run:
         self.scored = {"seconds": time.perf_counter() - start, "samples": len(self.current.score)}
 
     def _check_stop(self) -> None:
-        """Stop while scoring if asked to: the state of the megabatch before is saved, and scoring begins anew."""
+        """Raise Stopped during scoring if asked to stop; the saved state is from before it, so scoring is repeated."""
         if self.should_stop():
             self._stopped()
 
     def _on_step(self, epoch_ended: bool) -> None:
-        """After each step and epoch: report, save every SAVE_EVERY_SECONDS, stop if asked to."""
+        """After each step and epoch: save every SAVE_EVERY_SECONDS, report the epoch, stop if asked to."""
         stopping = self.should_stop()
         if stopping or time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
             if not epoch_ended:
@@ -186,12 +178,12 @@ class Run:
         }
 
     def _trained(self) -> int:
-        """Training passes so far, in samples."""
+        """Samples trained on in all finished epochs so far, repeats included."""
         before = sum(result["trained_samples"] for result in self.results)
         return before + self.progress.epoch * len(self.current.train)
 
     def _result(self, tested: Counts, clean: Counts) -> dict[str, Any]:
-        """What a record says of a megabatch. tested, clean: the restored network on the test and training images."""
+        """A megabatch as in the record. tested, clean: counts of its best epoch on test and clean training images."""
         k, spec, progress, current = self.megabatch, self.spec, self.progress, self.current
         wall = self._wall_seconds()
         trained = len(current.train) * spec.epochs
@@ -213,7 +205,7 @@ class Run:
             "train_accuracy_clean": clean.accuracy,
             "val_accuracy": progress.val_accuracy[progress.best_epoch],
             "val_accuracy_last": progress.val_accuracy[-1],
-            # the released code's definition: both at the last epoch, training accuracy as it ran
+            # as the released code defines it: both of the last epoch, the first accumulated during training
             "generalisation_gap": progress.train_accuracy[-1] - progress.val_accuracy[-1],
             "gap_test": clean.accuracy - tested.accuracy,
             "history": {name: getattr(progress, name) for name in HISTORY},
@@ -226,11 +218,11 @@ class Run:
         }
 
     def _wall_seconds(self) -> float:
-        """Seconds spent on this megabatch, in earlier processes too."""
+        """Seconds spent on this megabatch, including earlier processes."""
         return self.wall_before + time.perf_counter() - self.started
 
     def _save(self) -> None:
-        """Copy the state and write it in a thread while training goes on. Raises what writing the last one raised."""
+        """Copy the state and write it in a thread while training goes on. Raises what the previous write raised."""
         position = self.identity | {
             "finished": len(self.results),
             "scored": self.scored,
@@ -242,7 +234,7 @@ class Run:
         self.saved_at = time.monotonic()
 
     def _resume(self) -> None:
-        """Load the newest state of this run and code whose earlier results are all there; if there is none, restart."""
+        """Load the newest state of this run and code whose earlier results all exist; without one, start anew."""
         for content in self.files.load_states():
             position = checkpoint.position_of(content)
             results = self.files.megabatches(position["finished"])

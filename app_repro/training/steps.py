@@ -1,4 +1,4 @@
-"""One training step and one evaluation step of a network, on tensors at fixed addresses: both can be captured."""
+"""One training step and one evaluation step of a network, written so that a CUDA graph can capture them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from app_repro.training.optimizer import OptimSettings, momentum_of, optimizer_f
 from app_repro.training.phases import EpochOrder
 
 EVALUATION_BATCH = 625
-"""Divides the validation parts of T = 8 and the 10,000 test images of CIFAR: batches of one size, one graph each."""
+"""Images per batch. It divides CIFAR's 10,000 test images and the validation parts at T = 8: one graph each."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a network got wrong on some samples: counts, and the summed cross-entropy."""
+    """Errors of a network on `samples` images, and its summed cross-entropy."""
 
     errors: int
     samples: int
@@ -34,39 +34,38 @@ class Counts:
 
 
 class Tally:
-    """Summed loss and number of correct answers, kept on the device: only `read` waits for it."""
+    """Summed loss and number of correct answers, accumulated on the device; only `read` waits for it."""
 
     def __init__(self, device: torch.device) -> None:
-        # float64: added to the sum of an epoch in float32, the loss of a batch would lose digits
+        # float64: in float32 a batch's loss would lose digits when it is added to the sum of an epoch
         self.loss = torch.zeros((), dtype=torch.float64, device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
 
     def start(self, loss: float = 0.0, correct: int = 0) -> None:
-        """Begin at these sums."""
+        """Set both sums."""
         self.loss.fill_(loss)
         self.correct.fill_(correct)
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """One batch: summed loss and (B, classes) logits."""
+        """Add one batch: its summed loss, logits (B, classes), labels (B,)."""
         self.loss += loss
         self.correct += (logits.argmax(1) == labels).sum()
 
     def read(self) -> tuple[float, int]:
-        """Loss and correct answers so far; waits for the device."""
+        """Summed loss and number of correct answers; waits for the device."""
         return float(self.loss), int(self.correct)
 
 
 Launches = Iterator[bool]
-"""Work in pieces, between which the host may go on with a concurrent run: True: a step was launched; False: nothing,
-because the device has enough to do."""
+"""Yields True after each step that was launched, and False while the device has enough queued. Between two items the
+process may advance another run."""
 
 
 class Steps:
-    """A network in training: launches its training and evaluation steps on the stream that is current, in order.
+    """A network and its optimiser; launches training and evaluation steps in order on the current CUDA stream.
 
-    A step reads and writes tensors that stay where they are (weights, gradients, momentum, masks, sums, the loader's)
-    and never looks at a value, which a captured step could not. Nothing here waits for the device but `counts` and
-    `Tally.read`.
+    A step works on tensors at fixed addresses (weights, gradients, momentum, masks, sums, the batches') and reads no
+    value of them on the host, as a captured step must. Only `counts` and `Tally.read` wait for the device.
     """
 
     def __init__(self, net: nn.Module, settings: OptimSettings) -> None:
@@ -75,7 +74,7 @@ class Steps:
         self.device = device = next(net.parameters()).device
         self.sgd = optimizer_for(net, settings)
         self.momentum = momentum_of(net, self.sgd)
-        # the mask's complement, which masked_fill_ takes; changed in place, since a captured step holds its address
+        # the mask's complement, which masked_fill_ needs; changed in place, because a captured step keeps its address
         self.pruned: Mask = {name: torch.zeros_like(w, dtype=torch.bool) for name, w in self.weights.items()}
         self.trained, self.evaluated = Tally(device), Tally(device)
         sums = [part for tally in (self.trained, self.evaluated) for part in (tally.loss, tally.correct)]
@@ -84,14 +83,14 @@ class Steps:
         self.compiled = torch.compile(net, dynamic=False) if settings.engine == "compiled" else net
 
     def set_mask(self, mask: Mask) -> None:
-        """Train under `mask` from now on; the weights that it prunes, and their momentum, are set to 0."""
+        """Train under `mask` from now on; sets the weights that it prunes, and their momentum, to 0."""
         for name, layer in mask.items():
             self.pruned[name].copy_(~layer)
         for tensors in (self.weights, self.momentum):
             zero_pruned(tensors, mask)
 
     def train(self, batches: Batches, order: EpochOrder, start: int, rate: float) -> Launches:
-        """The steps of one epoch from step `start` on, at learning rate `rate`; `trained` goes on summing."""
+        """The training steps of an epoch from step `start` (0-based) on, at learning rate `rate`; adds to `trained`."""
         set_learning_rate(self.sgd, rate)
         self.net.train()
         size = self.settings.batch_size
@@ -101,7 +100,7 @@ class Steps:
             yield True
 
     def evaluate(self, batches: Batches, order: EpochOrder) -> Launches:
-        """The network in evaluation mode over `order`; afterwards `counts` has what it got wrong."""
+        """Run the network in evaluation mode over `order`; `counts` then returns the result."""
         self.net.eval()
         self.evaluated.start()
         self.samples = len(order.indices)
@@ -119,8 +118,8 @@ class Steps:
     def _piece(
         self, step: Callable[[Batches, int], None], batches: Batches, count: int
     ) -> tuple[Any, Any, list[Tensor]]:
-        """What an engine is given: a key, the work, and the tensors that it changes."""
-        # the key: what decides which kernels a step launches, and on which tensors; one captured graph for each
+        """The arguments of Engine.launch: a key, the work, and the tensors that it changes."""
+        # one graph per key, so the key holds all that decides which kernels a step launches and on which tensors
         key = (step.__name__, batches, count, batches.is_clean)
         return key, partial(step, batches, count), [*self.changed, batches.position]
 
@@ -128,8 +127,8 @@ class Steps:
         images, labels = batches.next(count)
         logits = self._forward(images, self.settings.batch_size)
         loss = F.cross_entropy(logits.float(), labels)
-        # gradients become None, not 0: backward then writes them instead of adding; inside a graph they come from its
-        # pool, at the same addresses at each replay
+        # gradients become None, not 0, so backward writes them instead of adding to them; inside a graph they come from
+        # its memory pool, at the same addresses in each replay
         self.sgd.zero_grad()
         loss.backward()
         # gradients of pruned weights are cleared before the step: weight and momentum are 0, so both stay exactly 0
@@ -144,7 +143,7 @@ class Steps:
         self.evaluated.add(F.cross_entropy(logits, labels, reduction="sum"), logits, labels)
 
     def _forward(self, images: Tensor, usual: int) -> Tensor:
-        # torch.compile compiles anew for each batch size: partial last batches are not worth it
+        # torch.compile compiles anew for each batch size, which smaller last batches are not worth
         net = self.compiled if len(images) == usual else self.net
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
             return net(images)
@@ -154,7 +153,7 @@ class Steps:
             yield False
 
     def _wait_until_done(self) -> Launches:
-        """Until the device has done all that was launched; `counts` then reads without holding up concurrent runs."""
+        """Yield False until the device has finished, so that `counts` does not hold up other runs of the process."""
         if self.device.type == "cuda":
             event = torch.cuda.Event()
             event.record()

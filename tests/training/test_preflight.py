@@ -14,13 +14,13 @@ ONE_PIXEL = {"arch": "resnet18", "method": "app", "seed": 1, "sb": 2, "epochs": 
 """ResNet-18 on digits of 8x8 pixels ends in maps of one."""
 LATE = {"train_limit": 404, "batch_size": 8, "score_fraction": 0.25, "criterion": "snip", "replay": "full"}
 CASES = {
-    "trained": ({"train_limit": 40, "batch_size": 17}, "batch_size: 17 leaves one image alone .* 18 .* megabatch 1"),
-    "replayed": ({"train_limit": 40, "batch_size": 7, "replay": "full"}, "batch_size: 7 .* 36 .* in megabatch 2"),
+    "trained": ({"train_limit": 40, "batch_size": 17}, "batch_size", "18 trained on in megabatch 1"),
+    "replayed": ({"train_limit": 40, "batch_size": 7, "replay": "full"}, "batch_size", "36 trained on in megabatch 2"),
     "scored": (
         {"train_limit": 40, "batch_size": 8, "score_fraction": 0.05, "criterion": "snip"},
-        "score_fraction: 0.05 leaves one image alone .* the 1 that are scored in megabatch 1",
+        *("score_fraction", "1 scored in megabatch 1"),
     ),
-    "scored later": (LATE, "score_fraction: 0.25 .* the 101 that are scored in megabatch 2"),
+    "scored later": (LATE, "score_fraction", "101 scored in megabatch 2"),
 }
 """Two megabatches of 18 + 2 images: 18 are trained on first, 36 then."""
 
@@ -28,11 +28,11 @@ CASES = {
 @pytest.mark.promise
 @pytest.mark.parametrize("case", CASES)
 def test_an_image_left_alone_is_refused_and_torch_would_have_stopped_there(case: str, tmp_path) -> None:
-    changes, named = CASES[case]
+    changes, key, kind = CASES[case]
     specs, places = prepared(tmp_path, **ONE_PIXEL | changes)
-    with pytest.raises(ParamsError, match=named) as caught:
+    with pytest.raises(ParamsError) as caught:
         preflight.check(specs, places.raw)
-    assert "\n" not in str(caught.value) and "change " in str(caught.value)
+    assert (caught.value.key, caught.value.kind) == (key, kind) and "\n" not in str(caught.value)
     if case == "scored":  # the others would train first
         status, message = worker.attempt(specs[0], places, "cpu", lambda event: None)
         assert status == "failed" and "Expected more than 1 value per channel" in message
@@ -70,6 +70,6 @@ def test_no_run_of_a_grid_is_begun_where_one_has_such_a_batch(tmp_path) -> None:
     changes = ONE_PIXEL | {"arch": ["resnet8s", "resnet18"], "train_limit": 40, "batch_size": 17}
     _, places = prepared(tmp_path, **changes)
     (tmp_path / "params.yaml").write_text(reading.to_yaml(settings(**changes)))
-    with pytest.raises(ParamsError, match="batch_size: 17"):
+    with pytest.raises(ParamsError, match="batch_size: 17 leaves one image alone"):
         grid.run(tmp_path / "params.yaml", places, tmp_path / "runs", anyway=True)
     assert Store(places.store).folders() == [] and not (tmp_path / "runs").exists()
