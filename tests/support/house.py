@@ -70,9 +70,9 @@ MOST_FILES = {
     "records": 13,
     "claims": 20,
     "training": 16,
-    "execution": 17,
+    "execution": 16,
     "analysis": 1,
-    "report": 31,
+    "report": 34,
     "machine": 11,
     "cli": 6,
 }
