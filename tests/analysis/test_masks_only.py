@@ -54,7 +54,7 @@ def test_settings_of_the_command_line_are_read_as_in_the_params_file() -> None:
     assert given == {"tau": 17.5, "order": "file", "lr_restart": False, "buffer_size": None, "seed": [1, 2]}
     with pytest.raises(ParamsError, match=r"^--set 'tau': not key=value"):
         reading.settings_from_words(["tau"], "--set")
-    with pytest.raises(ParamsError, match=r"^--set tau: .* is not readable as YAML$"):
+    with pytest.raises(ParamsError, match=r"^--set tau: not readable as YAML"):
         reading.settings_from_words(["tau=[1"], "--set")
 
 
@@ -201,7 +201,7 @@ def test_the_command_walks_both_protocols_in_processes_of_their_own(tmp_path) ->
     assert [walked["protocol"] for walked in found["walks"]] == ["paper", "released, candidates=kept"]
     for walked in found["walks"]:
         assert [row["density_effective"] for row in walked["megabatches"]] == pytest.approx([0.8, 0.8**4.5], abs=1e-4)
-    kinds = ["csv", "json", "md", "png", "svg"]
+    kinds = ["csv", "json", "md", "pdf", "png", "svg"]
     assert sorted(path.name for path in (folder / "out").iterdir()) == [f"audit.{kind}" for kind in kinds]
     refused = app_repro(folder, "audit", "--protocol", "paper", "relased")
     assert refused.returncode == 2 and "--protocol relased; did you mean 'released'? known: " in refused.stderr
