@@ -84,7 +84,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "long": ("100 megabatches: the gap over a long sequence", _R50 | {"sb": 100}),
     "fewshot": (
-        "540 images a class of Restricted ImageNet in 10 megabatches",
+        "540 images per class of Restricted ImageNet in 10 megabatches",
         {"dataset": "restricted_imagenet", "image_size": 32, "few_shot": 540, "arch": "resnet50", "sb": 10},
     ),
     "pruners": (

@@ -16,7 +16,9 @@ from app_repro.core.files import canonical, digest
 
 MAX_PIXELS = 1 << 26  # of one image; a larger one is a bomb or a mistake
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # none that runs a program (EPS) or hides its depth (PPM)
-_DEEP = re.compile(r"\b(?!BGR)[A-Z]+;(16|32|64)")  # Pillow's raw modes of 16 bits a channel and more (BGR;16 is 5-6-5)
+_DEEP = re.compile(
+    r"\b(?!BGR)[A-Z]+;(16|32|64)"
+)  # Pillow's raw modes of 16 bits per channel and more (BGR;16 is 5-6-5)
 _BLOCK_BYTES = 1 << 24  # decoded images handed on at once
 
 
@@ -86,14 +88,14 @@ def decode(path: Path, size: int | None = None) -> np.ndarray:
     CMYK by Pillow's plain formula; EXIF rotation is not applied.
 
     size: 32 resizes the shorter side to 32 and crops the centre, 224 resizes to 256 and crops 224 (bilinear, with
-    anti-aliasing). Raises DataError: no image, truncated, more than 8 bits a channel, animated, over 67 million pixels.
+    anti-aliasing). Raises DataError: no image, truncated, over 8 bits per channel, animated, over 67 million pixels.
     """
     try:
         with Image.open(path, formats=_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS} are not admitted")
             if _DEEP.search(str(image.tile)):
-                raise DataError("more than 8 bits a channel; convert it to 8")
+                raise DataError("more than 8 bits per channel; convert it to 8")
             if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
                 raise DataError("animated; keep one frame of it")
             rgb = image.convert("RGB")

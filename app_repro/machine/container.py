@@ -63,8 +63,8 @@ def start(words: Sequence[str], out: Path = OUT, archives: Path = ARCHIVES) -> i
         folder = _workspace(words, out)
         os.chdir(folder)
         if words[0] == "dvc":
-            _take(archives)
-        _look(words)
+            _fetch_from(archives)
+        _check_machine(words)
     except AppReproError as error:
         print(f"app-repro: {error}", file=sys.stderr)
         return error.exit_code
@@ -96,7 +96,7 @@ def _no_room(error: OSError, out: Path) -> str:
     )
 
 
-def _take(archives: Path) -> None:
+def _fetch_from(archives: Path) -> None:
     """Prepare in the store, where the pipeline finds them, data sets whose official archive lies in `archives`."""
     if not archives.is_dir():
         return
@@ -111,7 +111,7 @@ def _take(archives: Path) -> None:
             dataset.fetch(name, root / "datasets" / name, origin=archive, cache=root / "downloads")
 
 
-def _look(words: Sequence[str]) -> None:
+def _check_machine(words: Sequence[str]) -> None:
     """Before a command that trains: check the machine. Raises MachineError for what would stop it later."""
     from app_repro.machine import doctor
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from app_repro.training import networks
 
 AHEAD = 4
-"""Batches that two loader workers keep ready while nobody asks."""
+"""Batches that the two loader workers have ready before they are asked for."""
 
 
 class Pictures(Dataset[tuple[torch.Tensor, int]]):
@@ -66,7 +66,7 @@ class Reference:
 
     def seconds(self, steps: int) -> float:
         """Seconds of so many steps; those that the loader has worked ahead for go before, not counted."""
-        with as_the_library_comes():
+        with torch_defaults():
             for _ in range(AHEAD):
                 self._step(*next(self.batches))
             start = time.perf_counter()
@@ -91,8 +91,8 @@ class Reference:
 
 
 @contextlib.contextmanager
-def as_the_library_comes() -> Iterator[None]:
-    """torch's own defaults: kernels of any order, TF32 in convolutions, all threads."""
+def torch_defaults() -> Iterator[None]:
+    """Within the block, torch's own defaults: kernels of any order, TF32 in convolutions, all threads."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     tf32 = torch.backends.cudnn.allow_tf32
     torch.set_num_threads(len(os.sched_getaffinity(0)))

@@ -13,7 +13,7 @@ from torch import nn
 
 from app_repro.core.errors import ParamsError
 from app_repro.machine import bench, ceilings, gpus, speed_table, trials
-from app_repro.machine.reference import Reference, as_the_library_comes
+from app_repro.machine.reference import Reference, torch_defaults
 from app_repro.machine.trials import Case
 
 
@@ -81,7 +81,7 @@ def test_processes_that_were_timed_are_gone_before_anything_else_is() -> None:
     assert [process.exitcode for process in workers.processes] == [0, 0]
 
 
-def test_the_reference_trains_with_hooks_on_single_pictures_as_the_library_comes() -> None:
+def test_the_reference_trains_with_hooks_on_single_pictures_and_torchs_defaults() -> None:
     torch.use_deterministic_algorithms(True)
     pixels, labels = trials.pixels()
     reference = Reference("resnet8s", 16, pixels[:96], labels[:96], "cpu")
@@ -93,7 +93,7 @@ def test_the_reference_trains_with_hooks_on_single_pictures_as_the_library_comes
     assert len(set(multiprocessing.active_children()) - others) == 2
     reference.close()
     assert not set(multiprocessing.active_children()) - others
-    with as_the_library_comes():
+    with torch_defaults():
         assert not torch.are_deterministic_algorithms_enabled()
     assert torch.are_deterministic_algorithms_enabled()
 
