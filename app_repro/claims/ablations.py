@@ -1,11 +1,12 @@
 """What each protocol switch does to APP, from pairs of runs that differ in that switch alone."""
 
 import json
-import statistics
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
+from app_repro.claims.judgement import mean_of, spread_of
 from app_repro.config import protocols
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
@@ -17,28 +18,64 @@ SHOWN = ("dataset", "arch", "criterion", "scope", "replay", "precision")
 """Settings that a row begins with, where they are not what they are by default."""
 
 EFFECTS = dict(sorted(scales("effects").items(), key=lambda item: not item[0].startswith("density")))
-"""What is shown of the metrics whose change is shown, densities first: turning a switch changes them most directly."""
+"""Metrics whose change is shown, and how; densities first, which turning a switch changes most directly."""
 
-MEANING = protocols.MEANING | {"all of them": "the whole bundle turned into the other one"}
+ALL = "all of them"
+"""Stands in the place of a switch where the whole bundle is turned into the other one."""
+
+MEANING = protocols.MEANING | {ALL: "the whole bundle turned into the other one"}
 """What each switch decides, in the order of the table; last, all at once."""
 
-Ablation = dict[str, Any]
-"""switch, paper, released, bundle, turned (switch -> value), setting, n, effects (metric -> before, after, change)."""
+Switches = Mapping[str, str | bool]
+"""Switch -> the value to which it is turned."""
 
 RunPair = tuple[RunRecord, RunRecord]
 """A run of a bundle, and the one of the same seed with switches turned."""
 
 
-def turns(bundle: str) -> dict[str, dict[str, str | bool]]:
+class Effect(TypedDict):
+    """A metric before and after switches are turned, means over seeds in the record's unit, and the change by seed."""
+
+    before: float
+    after: float
+    change: float
+    sd: float | None
+    """Standard deviation of the changes; None for one seed."""
+
+
+class Ablation(TypedDict):
+    """A switch turned under a bundle in one setting; `setting` is None and `n` 0 where it was not run."""
+
+    switch: str
+    bundle: str
+    turned: Switches
+    paper: str | bool | None
+    """The switch's value in this bundle; None where all are turned."""
+    released: str | bool | None
+    setting: str | None
+    n: int
+    """Pairs of runs."""
+    effects: dict[str, Effect]
+    """By metric, those that every run has."""
+
+
+class Result(TypedDict):
+    """What `ablations` gives, plain values."""
+
+    differences: list[Ablation]
+    notes: list[str]
+
+
+def turns(bundle: str) -> dict[str, Switches]:
     """Each switch of `bundle` turned alone, as {switch: its other value}; last, all that differ at once.
 
     A switch that both bundles set alike (lr_restart) is turned to the value that neither has.
     """
     other = PROTOCOLS["released" if bundle == "paper" else "paper"]
-    turned: dict[str, dict[str, str | bool]] = {}
+    turned: dict[str, Switches] = {}
     for switch, value in PROTOCOLS[bundle].items():
         turned[switch] = {switch: other[switch] if other[switch] != value else not value}
-    return turned | {"all of them": {key: value for key, value in other.items() if value != PROTOCOLS[bundle][key]}}
+    return turned | {ALL: {key: value for key, value in other.items() if value != PROTOCOLS[bundle][key]}}
 
 
 def rows(runs: Sequence[RunRecord]) -> list[Ablation]:
@@ -47,22 +84,27 @@ def rows(runs: Sequence[RunRecord]) -> list[Ablation]:
     Runs are paired by seed: all else that can change a number is equal, the learning code too (or accepted as equal).
     """
     app = _of_app(runs)
-    telling, table = _telling(app), []
+    telling = _telling(app)
+    table: list[Ablation] = []
     for switch, bundle, turned in _questions():
-        head: Ablation = {"switch": switch, "bundle": bundle, "turned": turned}
-        head |= {name: PROTOCOLS[name].get(switch) for name in PROTOCOLS}
-        groups: dict[str, list[RunPair]] = {}
+        groups: dict[str, list[RunPair]] = defaultdict(list)
         for pair in _pairs(app, bundle, turned):
             if _share_code(pair):
-                key = _identity(turned, pair[0])
-                groups.setdefault(key + pair[0].content["code_digest"], []).append(pair)
-        cells = sorted((_cell(pairs, telling) for pairs in groups.values()), key=lambda cell: cell["setting"])
-        table += [head | cell for cell in cells] or [head | {"setting": None, "n": 0, "effects": {}}]
+                groups[_identity(turned, pair[0]) + pair[0].content["code_digest"]].append(pair)
+        named = [(_setting(pairs[0][0], telling), pairs) for pairs in groups.values()]
+        table += [_row(switch, bundle, turned, *item) for item in sorted(named, key=lambda item: item[0])]
+        table += [] if named else [_row(switch, bundle, turned, None, [])]
     return table
 
 
+def _row(switch: str, bundle: str, turned: Switches, setting: str | None, pairs: Sequence[RunPair]) -> Ablation:
+    values = {name: switches.get(switch) for name, switches in PROTOCOLS.items()}
+    row = {"switch": switch, "bundle": bundle, "turned": turned, **values}
+    return cast(Ablation, row | {"setting": setting, "n": len(pairs), "effects": _effects(pairs)})
+
+
 def notes(runs: Sequence[RunRecord]) -> list[str]:
-    """What a reader of the table must know: pairs that were run by code that differs, and orders that are none."""
+    """What a reader of the table must know: pairs that were run by code that differs, and file orders that are lost."""
     app, lines = _of_app(runs), []
     for switch, bundle, turned in _questions():
         apart = [pair for pair in _pairs(app, bundle, turned) if not _share_code(pair)]
@@ -73,18 +115,18 @@ def notes(runs: Sequence[RunRecord]) -> list[str]:
                 f"{switch} under {bundle}: {count} not compared, run by learning code that differs "
                 f"({', '.join(codes)}); run both by the same, or let one stand: app-repro run --accept-code"
             )
-    lost = sorted({run.spec["dataset"] for run in app if run.spec["order"] == "file" and not run.is_official})
-    if lost:
+    unofficial = sorted({run.spec["dataset"] for run in app if run.spec["order"] == "file" and not run.is_official})
+    if unofficial:
         lines.append(
-            f"order: {', '.join(lost)} here is not the publisher's archive; where its images came sorted by class, "
-            '"file" is a fixed permutation that stands for the order it lost'
+            f"order: {', '.join(unofficial)} here is not the publisher's archive; where its images came sorted by "
+            'class, "file" is a fixed permutation that stands for the order it lost'
         )
     return lines
 
 
-def _questions() -> Iterator[tuple[str, str, dict[str, str | bool]]]:
+def _questions() -> Iterator[tuple[str, str, Switches]]:
     """Each switch, bundle, and what is turned in it."""
-    for switch in (*SWITCHES, "all of them"):
+    for switch in (*SWITCHES, ALL):
         for bundle in PROTOCOLS:
             yield switch, bundle, turns(bundle)[switch]
 
@@ -93,11 +135,11 @@ def _of_app(runs: Sequence[RunRecord]) -> list[RunRecord]:
     return [run for run in runs if run.is_finished and run.spec["method"] == "app"]
 
 
-def _pairs(app: Sequence[RunRecord], bundle: str, turned: dict[str, Any]) -> Iterator[RunPair]:
+def _pairs(app: Sequence[RunRecord], bundle: str, turned: Switches) -> Iterator[RunPair]:
     """Each run of `bundle` with the one that has these switches turned and all else equal, of its code if any is."""
-    index: dict[tuple[str, int], list[RunRecord]] = {}
+    index: dict[tuple[str, int], list[RunRecord]] = defaultdict(list)
     for run in app:
-        index.setdefault((_identity(turned, run), run.seed), []).append(run)
+        index[_identity(turned, run), run.seed].append(run)
     for run in app:
         if all(run.spec[key] == value for key, value in PROTOCOLS[bundle].items()):
             pairs = [(run, partner) for partner in index.get((_identity(turned, run, turned), run.seed), [])]
@@ -111,17 +153,13 @@ def _share_code(pair: RunPair) -> bool:
     return not one.isdisjoint(other)
 
 
-def _identity(turned: dict[str, Any], run: RunRecord, changed: dict[str, Any] | None = None) -> str:
+def _identity(turned: Switches, run: RunRecord, changed: Switches | None = None) -> str:
     """The run's setting with some switches changed; where the order is turned, a data set made in that order may have
     another digest.
     """
-    return settings.key(run.spec | (changed or {}), run.is_official, *(["data_digest"] if "order" in turned else []))
-
-
-def _cell(pairs: Sequence[RunPair], telling: Sequence[str]) -> Ablation:
-    """What turning the switches did in one setting."""
-    effects = {metric: _effect(metric, pairs) for metric in EFFECTS}
-    return {"setting": _setting(pairs[0][0], telling), "n": len(pairs), "effects": effects}
+    return settings.key(
+        run.spec | {**(changed or {})}, run.is_official, *(["data_digest"] if "order" in turned else [])
+    )
 
 
 def _telling(app: Sequence[RunRecord]) -> list[str]:
@@ -136,22 +174,23 @@ def _telling(app: Sequence[RunRecord]) -> list[str]:
 def _setting(run: RunRecord, telling: Sequence[str]) -> str:
     """The setting in words, with the settings `telling` that tell it from other rows."""
     spec = run.spec
-    words = [str(spec[key]) for key in SHOWN if spec[key] not in ("global", "full", "fp32")]
+    words = " ".join(str(spec[key]) for key in SHOWN if spec[key] not in ("global", "full", "fp32"))
     limit = f", {spec['train_limit']} images" if spec["train_limit"] else ""
     values = {name: spec.get(name, run.content.get(name)) for name in telling}
     more = [f"{name}={str(value)[:8] if name.endswith('digest') else value}" for name, value in values.items()]
-    return ", ".join(
-        [f"{' '.join(words)}, T = {spec['sb']}, tau {spec['tau']:g}, {spec['epochs']} epochs{limit}", *more]
-    )
+    return ", ".join([f"{words}, T = {spec['sb']}, tau {spec['tau']:g}, {spec['epochs']} epochs{limit}", *more])
 
 
-def _effect(metric: str, pairs: Sequence[tuple[RunRecord, RunRecord]]) -> dict[str, Any]:
-    """Means before and after, mean and sd of the paired changes (sd None for one seed), in the record's unit."""
-    before, after = ([side.value(metric) for side in sides] for sides in zip(*pairs, strict=True))
-    changes = [b - a for a, b in zip(before, after, strict=True)]
-    sd = statistics.stdev(changes) if len(changes) > 1 else None
-    means = {"before": statistics.fmean(before), "after": statistics.fmean(after), "change": statistics.fmean(changes)}
-    return means | {"sd": sd}
+def _effects(pairs: Sequence[RunPair]) -> dict[str, Effect]:
+    effects: dict[str, Effect] = {}
+    for metric in EFFECTS if pairs else ():
+        before, after = ([run.measured(metric) for run in side] for side in zip(*pairs, strict=True))
+        if None in (*before, *after):
+            continue
+        changes = [b - a for a, b in zip(before, after, strict=True)]
+        sd = spread_of(changes) if len(changes) > 1 else None
+        effects[metric] = {"before": mean_of(before), "after": mean_of(after), "change": mean_of(changes), "sd": sd}
+    return effects
 
 
 def to_table(rows: Sequence[Ablation]) -> str:
@@ -162,44 +201,42 @@ def to_table(rows: Sequence[Ablation]) -> str:
     head += [f"{scale.heading}: change" for scale in EFFECTS.values()]
     body = []
     for row in rows:
-        values = [_word(row[name]) for name in PROTOCOLS]
-        turned = "the other bundle" if row["switch"] not in SWITCHES else _word(row["turned"][row["switch"]])
-        shown = [_shown(metric, row["effects"]) for metric in EFFECTS]
-        body.append([row["switch"], *values, row["bundle"], turned, row["setting"] or "-", row["n"] or "-", *shown])
+        turned = "the other bundle" if row["switch"] == ALL else _word(row["turned"][row["switch"]])
+        effects = [_effect(metric, row) for metric in EFFECTS]
+        values = [row["switch"], _word(row["paper"]), _word(row["released"]), row["bundle"], turned]
+        body.append([*values, row["setting"] or "-", row["n"] or "-", *effects])
     table = tabulate(body, head, tablefmt="github", disable_numparse=True)
     return "\n".join([table, "", *(f"{switch}: {text}" for switch, text in MEANING.items())])
 
 
-def _word(value: Any) -> str:
+def _word(value: str | bool | None) -> str:
     return json.dumps(value) if isinstance(value, bool) else "-" if value is None else str(value)
 
 
-def _shown(metric: str, effects: dict[str, Any]) -> str:
+def _effect(metric: str, row: Ablation) -> str:
     """Before -> after, and the paired change with its sd over seeds."""
-    if metric not in effects:
+    if not row["n"]:
         return "not run"
+    if (effect := row["effects"].get(metric)) is None:
+        return "-"
     factor, digits = EFFECTS[metric].factor, EFFECTS[metric].digits
-    effect = effects[metric]
-    before, after, change = (effect[key] * factor for key in ("before", "after", "change"))
+    before, after, change = (value * factor for value in (effect["before"], effect["after"], effect["change"]))
     spread = "" if effect["sd"] is None else f" ± {effect['sd'] * factor:.{digits}f}"
     return f"{before:.{digits}f} → {after:.{digits}f} ({change:+.{digits}f}{spread})"
 
 
-def ablations(records: Records) -> dict[str, Any]:
-    """{"differences": rows, "notes": what a reader must know}, plain values.
-
-    Files that are damaged or diverged are named in the notes and not counted.
-    """
+def ablations(records: Records) -> Result:
+    """The rows, and what a reader must know; damaged and diverged records are named there and not counted."""
     return {"differences": rows(records.runs), "notes": [*notes(records.runs), *records.problems]}
 
 
-def to_text(result: dict[str, Any]) -> str:
+def to_text(result: Result) -> str:
     """The table, then the notes."""
     lines = [to_table(result["differences"])]
     return "\n".join([*lines, "", *result["notes"]] if result["notes"] else lines)
 
 
-def save(result: dict[str, Any], out: Path) -> None:
+def save(result: Result, out: Path) -> None:
     """Write what `ablations` gives as differences.json and differences.md into `out`."""
     files.write_text(out / "differences.json", json.dumps(result, indent=1) + "\n")
     files.write_text(out / "differences.md", to_text(result) + "\n")

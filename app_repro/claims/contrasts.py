@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app_repro.claims.judgement import LEVEL, SeedSpread, choose_noise, mean_of
+from app_repro.claims.judgement import LEVEL, SeedSpread, choose_spread, mean_of
 from app_repro.claims.kinds.ordering import Pair, judge_ordering
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
@@ -18,7 +18,7 @@ class Contrast:
 
     differences: tuple[float, ...]
     """In the record's unit, at the seeds that both have."""
-    noise: SeedSpread | None
+    spread: SeedSpread | None
     """Of one difference; None where too few seeds were run to know it."""
     runs: tuple[str, ...]
     """Ids of the runs of both sides."""
@@ -26,10 +26,10 @@ class Contrast:
     @property
     def interval(self) -> tuple[float, float] | None:
         """The 90 % interval of the mean (5 % beyond either end); None where the noise is unknown."""
-        if self.noise is None or not self.differences:
+        if self.spread is None or not self.differences:
             return None
         n, mean = len(self.differences), mean_of(self.differences)
-        known = self.noise.at(n)
+        known = self.spread.at(n)
         half = quantile(LEVEL, known.dof) * known.sd / math.sqrt(n)
         return mean - half, mean + half
 
@@ -42,7 +42,7 @@ def contrast(one: Group, other: Group, metric: str, pool: Pool) -> Contrast:
     runs = tuple(run.content["run_id"] for pair in pairs for run in pair)
     if not pairs:
         return Contrast((), None, ())
-    return Contrast(differences, choose_noise(pool.of_contrast(metric, pairs[0][0], (1.0, -1.0)), differences), runs)
+    return Contrast(differences, choose_spread(pool.of_contrast(metric, pairs[0][0], (1.0, -1.0)), differences), runs)
 
 
 def best(rivals: Sequence[Group], metric: str, pool: Pool) -> Group | None:
@@ -60,5 +60,5 @@ def best(rivals: Sequence[Group], metric: str, pool: Pool) -> Group | None:
             lead = contrast(first, rival, metric, pool)
             if not lead.differences:
                 return None
-            pairs.append(Pair(rival.name, tuple(sign * value for value in lead.differences), lead.noise))
+            pairs.append(Pair(rival.name, tuple(sign * value for value in lead.differences), lead.spread))
     return first if judge_ordering(pairs).verdict == "reproduced" else None

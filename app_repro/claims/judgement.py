@@ -74,7 +74,7 @@ def spread_of(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
-def own_noise(values: Sequence[float]) -> SeedSpread | None:
+def own_spread(values: Sequence[float]) -> SeedSpread | None:
     """Noise from the deviations of the cell itself; None under MIN_SEEDS."""
     n = len(values)
     if n < MIN_SEEDS:
@@ -82,9 +82,9 @@ def own_noise(values: Sequence[float]) -> SeedSpread | None:
     return SeedSpread(spread_of(values), n - 1, False)
 
 
-def choose_noise(pooled: SeedSpread | None, values: Sequence[float]) -> SeedSpread | None:
+def choose_spread(pooled: SeedSpread | None, values: Sequence[float]) -> SeedSpread | None:
     """The pooled noise from POOL_DOF degrees of freedom on, else the cell's own, else None: no hard verdict."""
-    return pooled if pooled and pooled.dof >= POOL_DOF else own_noise(values)
+    return pooled if pooled and pooled.dof >= POOL_DOF else own_spread(values)
 
 
 def seeds_needed(n: int, decided: Callable[[int], bool]) -> int | None:
@@ -108,9 +108,9 @@ def too_few(n: int, mean: float, margin: float | None) -> Judgement:
     return Judgement("inconclusive", reason, n, mean, None, None, None, margin, MIN_SEEDS, steps)
 
 
-def noise_step(noise: SeedSpread, n: int) -> str:
+def spread_step(spread: SeedSpread, n: int) -> str:
     """The step of a judgement that says how large the spread of one seed is and where it comes from."""
-    known = noise.at(n)
+    known = spread.at(n)
     origin = "pooled over the cells of this data set and metric" if known.pooled else "the cell's own"
     if math.isinf(known.dof):
         return "no noise: the quantity follows from the settings"

@@ -70,7 +70,7 @@ def _identity(spec: Spec) -> tuple[Any, ...]:
     return tuple(spec[key] for key in IDENTITY)
 
 
-def comparisons(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
+def comparisons_of(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
     """The claim's cells under a protocol, with or without runs; those of an open claim are the ones that have runs."""
     if claim.is_open:
         return _open_cells(claim, protocol, runs)
@@ -92,16 +92,16 @@ def _open_cells(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
     for run in (run for (name, _), have in runs.items() if name == protocol for run in have):
         if not run.switches_changed and all(run.spec[key] in values for key, values in fixed.items()):
             templates.setdefault(run.setting, run)
-    cells = []
+    comparisons = []
     for _, run in sorted(templates.items()):
         sides = {side: _other_side(run.spec, side) for side in claim.sides}
-        cell = _filled(sides, protocol, runs, (), exact=run)
-        short = [f"{side}: {len(have)} of {len(declared)} seeds" for side, have in cell.sides.items()]
+        comparison = _filled(sides, protocol, runs, (), exact=run)
+        short = [f"{side}: {len(have)} of {len(declared)} seeds" for side, have in comparison.sides.items()]
         lacking = tuple(
-            text for text, have in zip(short, cell.sides.values(), strict=True) if len(have) < len(declared)
+            text for text, have in zip(short, comparison.sides.values(), strict=True) if len(have) < len(declared)
         )
-        cells.append(Comparison(cell.label, cell.sides, lacking, ()))
-    return cells
+        comparisons.append(Comparison(comparison.label, comparison.sides, lacking, ()))
+    return comparisons
 
 
 def _other_side(spec: Spec, side: str) -> Spec:

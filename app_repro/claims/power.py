@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from app_repro.claims import claims_file
 from app_repro.claims.judgement import HARD, MIN_SEEDS, SeedSpread
 from app_repro.claims.kinds.registry import KINDS
-from app_repro.claims.matching import Comparison, comparisons, index
+from app_repro.claims.matching import Comparison, comparisons_of, index
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
@@ -27,48 +27,51 @@ def power(records: Records, claims: Sequence[Claim], claim_id: str) -> str:
     lines = [f"{claim.id}: {claim.kind} of {claim.metric}, {' against '.join(claim.sides)}"]
     for protocol in protocols(claim):
         lines += [f"under {protocol}:"]
-        present = [cell for cell in comparisons(claim, protocol, runs) if cell.runs]
-        cells = [cell for cell in present if cell.seeds]
-        lines += [f"  {line}" for cell in cells for line in _of_cell(claim, cell, pool)]
+        present = [one for one in comparisons_of(claim, protocol, runs) if one.runs]
+        paired = [one for one in present if one.seeds]
+        lines += [f"  {line}" for one in paired for line in _of_comparison(claim, one, pool)]
         why = "no seed has every side yet" if present else "no runs"
-        lines += [] if cells else [f"  {why}; `app-repro plan --claim {claim.id}` names those it needs"]
+        lines += [] if paired else [f"  {why}; `app-repro plan --claim {claim.id}` names those it needs"]
     return "\n".join(lines)
 
 
-def seeds_for(claim: Claim, noise: SeedSpread, target: float, effect: float) -> int | None:
+def seeds_for(claim: Claim, spread: SeedSpread, target: float, effect: float) -> int | None:
     """Smallest number of seeds with this chance; None if 200 do not suffice, or if the kind has no formula.
 
     Where none suffices the reported number is too noisy itself.
     """
     chance = KINDS[claim.kind].chance
-    return chance and next((n for n in range(MIN_SEEDS, 201) if chance(claim, noise, n, effect) >= target), None)
+    return chance and next((n for n in range(MIN_SEEDS, 201) if chance(claim, spread, n, effect) >= target), None)
 
 
-def _of_cell(claim: Claim, cell: Comparison, pool: Pool) -> list[str]:
-    diverged = [str(run.path) for run in cell.runs if not run.is_finished]
+def _of_comparison(claim: Claim, comparison: Comparison, pool: Pool) -> list[str]:
+    diverged = [str(run.path) for run in comparison.runs if not run.is_finished]
     if diverged:
-        return [f"{cell.label}: diverged: {', '.join(diverged)}; a failed run is never dropped"]
-    cost = sum(_mean_seconds(side.values()) for side in cell.sides.values())
+        return [f"{comparison.label}: diverged: {', '.join(diverged)}; a failed run is never dropped"]
+    cost = sum(_mean_seconds(side.values()) for side in comparison.sides.values())
     kind = KINDS[claim.kind]
     if not (kind.chance and kind.sample):
         then = f"run {MIN_SEEDS} seeds, then `app-repro verify --explain {claim.id}`"
-        return [f"{cell.label}: {claim.kind} has no formula for its power; {then}", _cost(cost)]
-    numbers, noise = kind.sample(claim, cell, pool)
-    if noise is None:
-        return [f"{cell.label}: {len(numbers)} seeds and no pooled noise: run {MIN_SEEDS} seeds first", _cost(cost)]
+        return [f"{comparison.label}: {claim.kind} has no formula for its power; {then}", _cost(cost)]
+    numbers, spread = kind.sample(claim, comparison, pool)
+    if spread is None:
+        return [
+            f"{comparison.label}: {len(numbers)} seeds and no pooled noise: run {MIN_SEEDS} seeds first",
+            _cost(cost),
+        ]
     effect = abs(math.fsum(numbers) / len(numbers))
-    chances = ", ".join(f"{n}: {kind.chance(claim, noise, n, effect):.0%}" for n in SIZES)
+    chances = ", ".join(f"{n}: {kind.chance(claim, spread, n, effect):.0%}" for n in SIZES)
     lines = [
-        f"{cell.label}: noise {noise.sd:.4g} {claim.unit} a seed, {noise.dof:g} degrees of freedom, "
-        f"{'pooled' if noise.pooled else 'its own'}; {len(numbers)} seeds and {len(cell.runs)} runs so far",
+        f"{comparison.label}: noise {spread.sd:.4g} {claim.unit} a seed, {spread.dof:g} degrees of freedom, "
+        f"{'pooled' if spread.pooled else 'its own'}; {len(numbers)} seeds and {len(comparison.runs)} runs so far",
         f"chance of reproduced by seeds: {chances}",
     ]
     for target in TARGETS:
-        needed = seeds_for(claim, noise, target, effect)
+        needed = seeds_for(claim, spread, target, effect)
         more = max(0, (needed or 0) - len(numbers))
         what = f"{needed} seeds, {more} more: {_hours(more * cost)}" if needed else "no number of seeds up to 200"
         lines.append(f"{target:.0%}: {what}")
-    hard = quantile(HARD, noise.at(len(numbers)).dof) * noise.sd / math.sqrt(len(numbers))
+    hard = quantile(HARD, spread.at(len(numbers)).dof) * spread.sd / math.sqrt(len(numbers))
     return [*lines, f"now the mean is known to +- {hard:.4g} {claim.unit} (one-sided {HARD:.0%})", _cost(cost)]
 
 

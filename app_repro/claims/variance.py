@@ -36,9 +36,9 @@ class Pool:
         Residual standard deviation of value ~ method + seed within each setting (two-way layout), scaled by the
         contrast's weights: sqrt(sum w^2). None without a setting that leaves degrees of freedom.
         """
-        noise = self._noise(metric, like, paired=True)
+        spread = self._noise(metric, like, paired=True)
         size = math.sqrt(math.fsum(weight**2 for weight in weights))
-        return noise and SeedSpread(noise.sd * size, noise.dof, True)
+        return spread and SeedSpread(spread.sd * size, spread.dof, True)
 
     def _noise(self, metric: str, like: RunRecord, paired: bool) -> SeedSpread | None:
         if METRICS[metric].deterministic:

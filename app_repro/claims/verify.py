@@ -7,7 +7,7 @@ from typing import Any
 from app_repro.claims import claims_file
 from app_repro.claims.judgement import Judgement, few, mean_of, spread_of
 from app_repro.claims.kinds.registry import KINDS
-from app_repro.claims.matching import Comparison, Index, comparisons, index
+from app_repro.claims.matching import Comparison, Index, comparisons_of, index
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.variance import Pool
 from app_repro.config.protocols import PROTOCOLS
@@ -152,50 +152,49 @@ def verify(
 
 def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict | None:
     """The verdict on a claim under a protocol; None if no run is about it there."""
-    cells = comparisons(claim, protocol, runs)
-    present = [cell for cell in cells if cell.runs]
+    declared = comparisons_of(claim, protocol, runs)
+    present = [one for one in declared if one.runs]
     if not present:
         return None
-    missing = [
-        f"{cell.label}: {', '.join(cell.missing) if cell.runs else 'every run'}" for cell in cells if cell.missing
-    ]
-    deviations = tuple(dict.fromkeys(text for cell in present for text in cell.deviations))
-    complete = [cell for cell in present if cell.seeds and (not cell.missing or METRICS[claim.metric].deterministic)]
+    missing = [f"{one.label}: {', '.join(one.missing) if one.runs else 'every run'}" for one in declared if one.missing]
+    deviations = tuple(dict.fromkeys(text for one in present for text in one.deviations))
+    needs_every_seed = not METRICS[claim.metric].deterministic
+    complete = [one for one in present if one.seeds and not (one.missing and needs_every_seed)]
     # an open claim asks for no cell in particular: the incomplete ones are named, and not judged
     needed = () if claim.is_open and complete else missing
-    diverged = [run.path for cell in present for run in cell.runs if not run.is_finished]
+    diverged = [str(run.path) for one in present for run in one.runs if not run.is_finished]
     if diverged:
-        judged = Judgement("error", f"diverged: {', '.join(map(str, diverged))}; a failed run is never dropped", 0)
+        judged = Judgement("error", f"diverged: {', '.join(diverged)}; a failed run is never dropped", 0)
     elif not complete:
         judged = so_far(claim, present)
         judged = replace(judged, reason="; ".join(filter(None, [f"missing: {few(missing, 4)}", judged.reason])))
     else:
         judged = _capped(_ruled(claim, complete, pool), needed, deviations)
-    seen = complete or present
-    labels = tuple(dict.fromkeys(cell.label for cell in seen))
-    ids = tuple(dict.fromkeys(run.content["run_id"] for cell in seen for run in cell.runs))
+    judged_on = complete or present
+    labels = tuple(dict.fromkeys(one.label for one in judged_on))
+    ids = tuple(dict.fromkeys(run.content["run_id"] for one in judged_on for run in one.runs))
     return Verdict(claim, protocol, judged, labels, tuple(missing), deviations, ids)
 
 
-def so_far(claim: Claim, cells: Sequence[Comparison]) -> Judgement:
+def so_far(claim: Claim, comparisons: Sequence[Comparison]) -> Judgement:
     """What cells that lack runs show, before any statistics: numbers of the one with the most seeds, and no verdict."""
-    samples = [(cell, KINDS[claim.kind].so_far(claim, cell)) for cell in cells if cell.seeds]
+    samples = [(one, KINDS[claim.kind].so_far(claim, one)) for one in comparisons if one.seeds]
     if not samples:
         return Judgement("inconclusive", "", 0)
     fullest, numbers = max(samples, key=lambda item: len(item[0].seeds))
     reason = f"so far: {fullest.label}, with the most seeds of {len(samples)} cells" if samples[1:] else ""
     mean, sd = mean_of(numbers) if numbers else None, spread_of(numbers) if numbers[1:] else None
-    steps = tuple(f"so far, {cell.label}: {_by_seed(cell, row)}" for cell, row in samples if row)
+    steps = tuple(f"so far, {one.label}: {_by_seed(one, row)}" for one, row in samples if row)
     return Judgement("inconclusive", reason, len(fullest.seeds), mean, sd, steps=steps, so_far=True)
 
 
-def _by_seed(cell: Comparison, numbers: Sequence[float]) -> str:
-    return ", ".join(f"seed {seed}: {number:.6g}" for seed, number in zip(cell.seeds, numbers, strict=True))
+def _by_seed(comparison: Comparison, numbers: Sequence[float]) -> str:
+    return ", ".join(f"seed {seed}: {number:.6g}" for seed, number in zip(comparison.seeds, numbers, strict=True))
 
 
-def _ruled(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
+def _ruled(claim: Claim, comparisons: Sequence[Comparison], pool: Pool) -> Judgement:
     """What the claim's rule says; of a quantity without noise that it has none: else one seed would not have done."""
-    judged = KINDS[claim.kind].rule(claim, cells, pool)
+    judged = KINDS[claim.kind].rule(claim, comparisons, pool)
     if not METRICS[claim.metric].deterministic:
         return judged
     reason = f"{judged.reason}; there is no noise: it follows from the settings"

@@ -53,6 +53,12 @@ def train_flops_at_density(done: Sequence[Megabatch], network: Network) -> int:
     return sum(3 * item["trained_samples"] * flops(network, item["kept"]) for item in done)
 
 
+def layer_densities(megabatch: Megabatch, network: Network) -> dict[str, float]:
+    """Share of its weights that each prunable layer keeps under the mask of a megabatch, by the name of its weight."""
+    pairs = zip(network["layers"].items(), megabatch["kept"], strict=True)
+    return {name: kept / layer["weights"] for (name, layer), kept in pairs}
+
+
 def emptied_layers(done: Sequence[Megabatch], network: Network) -> list[str]:
     """Names of the prunable layers of which nothing is left."""
     return [name for name, kept in zip(network["layers"], done[-1]["kept"], strict=True) if kept == 0]

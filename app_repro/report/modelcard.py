@@ -9,7 +9,7 @@ from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.core.errors import DataError, ParamsError
-from app_repro.records import metrics, runs
+from app_repro.records import formulas, metrics, runs
 from app_repro.records.content import Record
 from app_repro.records.record import diverged_where, protocol_name
 from app_repro.records.runs import RunRecord
@@ -99,8 +99,12 @@ def _layers(content: Record) -> list[tuple[str, str, str, str]]:
     """Name, weights, weights kept, density of each prunable layer after the last megabatch."""
     if not content["megabatches"] or not (kept := content["megabatches"][-1].get("kept")):
         return []
-    pairs = zip(content["network"]["layers"].items(), kept, strict=True)
-    return [(name, f"{layer['weights']:,}", f"{n:,}", f"{n / layer['weights']:.4f}") for (name, layer), n in pairs]
+    layers = content["network"]["layers"]
+    densities = formulas.layer_densities(content["megabatches"][-1], content["network"])
+    return [
+        (name, f"{layers[name]['weights']:,}", f"{n:,}", f"{densities[name]:.4f}")
+        for name, n in zip(layers, kept, strict=True)
+    ]
 
 
 def command(spec: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app_repro.claims import judgement
-from app_repro.claims.judgement import SeedSpread, choose_noise
+from app_repro.claims.judgement import SeedSpread, choose_spread
 from app_repro.claims.kinds.difference import difference_verdict
 from app_repro.claims.kinds.layers import judge_layers
 from app_repro.claims.kinds.ordering import judge_closer, ordering_verdict
@@ -39,7 +39,7 @@ def values(rng: np.random.Generator, off: float, sd: float, n: int, pooled_dof: 
     mine = 60 + off + sd * rng.standard_normal((SETS, n))
     pooled = sd * np.sqrt(rng.chisquare(pooled_dof or 1, SETS) / (pooled_dof or 1))
     for r, x, s in zip(reported.tolist(), mine.tolist(), pooled.tolist(), strict=True):
-        noise = choose_noise(SeedSpread(s, pooled_dof, True) if pooled_dof else None, x)
+        noise = choose_spread(SeedSpread(s, pooled_dof, True) if pooled_dof else None, x)
         assert noise
         yield value_verdict(judgement.mean_of(x), n, noise, r, margin, 1, 0.01)[0]
 
@@ -56,7 +56,7 @@ def differences(rng: np.random.Generator, true: float, reported: float, sd: floa
     for x, r in zip(table, theirs.tolist(), strict=True):
         squares, dof = two_way(cells, seeds, x.ravel().tolist())
         d = (x[0] - x[1]).tolist()
-        noise = choose_noise(SeedSpread(math.sqrt(2 * squares / dof), dof, True), d)
+        noise = choose_spread(SeedSpread(math.sqrt(2 * squares / dof), dof, True), d)
         assert noise
         yield difference_verdict(judgement.mean_of(d), n, noise, r, margin, 1, 0.01)[0]
 
@@ -67,20 +67,20 @@ def orders(rng: np.random.Generator, means: list[float], sd: float, n: int, dof:
     for x, s in zip(np.array(means)[:, None] + sd * rng.standard_normal((SETS, len(means), n)), pooled, strict=True):
         own = SeedSpread(float(s), dof, True) if dof else None
         rows = x.tolist()
-        pairs = [(str(i), judgement.mean_of(row), n, own or judgement.own_noise(row)) for i, row in enumerate(rows)]
+        pairs = [(str(i), judgement.mean_of(row), n, own or judgement.own_spread(row)) for i, row in enumerate(rows)]
         yield ordering_verdict(pairs)[0]  # type: ignore[arg-type]
 
 
 def closers(rng: np.random.Generator, anchor: float, n: int) -> Verdicts:
     """near at 0, far at 10, the anchor on the line between them."""
     for a, b, c in rng.standard_normal((SETS, 3, n)) + np.array([[anchor], [0.0], [10.0]]):
-        noise = judgement.own_noise((b - c).tolist()), judgement.own_noise((a - (b + c) / 2).tolist())
+        noise = judgement.own_spread((b - c).tolist()), judgement.own_spread((a - (b + c) / 2).tolist())
         yield judge_closer(a.tolist(), b.tolist(), c.tolist(), noise).verdict
 
 
 def bounds(rng: np.random.Generator, off: float, n: int) -> Verdicts:
     for x in (5 + off + rng.standard_normal((SETS, n))).tolist():
-        yield judge_upper_bound(x, judgement.own_noise(x), 5.0).verdict
+        yield judge_upper_bound(x, judgement.own_spread(x), 5.0).verdict
 
 
 def autoregressive(rng: np.random.Generator, n: int, length: int, phi: float, sd: float) -> np.ndarray:

@@ -12,15 +12,15 @@ SAMPLES = st.lists(NUMBERS, min_size=3, max_size=8)
 
 
 def test_own_noise_is_the_sample_deviation_from_three_seeds_on() -> None:
-    assert judgement.own_noise([1.0, 2.0, 3.0]) == SeedSpread(1.0, 2, False)
-    assert judgement.own_noise([1.0, 3.0]) is None
+    assert judgement.own_spread([1.0, 2.0, 3.0]) == SeedSpread(1.0, 2, False)
+    assert judgement.own_spread([1.0, 3.0]) is None
 
 
 def test_pooled_noise_is_used_from_ten_degrees_of_freedom_on() -> None:
     enough, short = SeedSpread(0.5, 10, True), SeedSpread(0.5, 9, True)
-    assert judgement.choose_noise(enough, [1.0]) is enough
-    assert judgement.choose_noise(short, [1.0, 2.0, 3.0]) == SeedSpread(1.0, 2, False)
-    assert judgement.choose_noise(short, [1.0, 3.0]) is None
+    assert judgement.choose_spread(enough, [1.0]) is enough
+    assert judgement.choose_spread(short, [1.0, 2.0, 3.0]) == SeedSpread(1.0, 2, False)
+    assert judgement.choose_spread(short, [1.0, 3.0]) is None
 
 
 def test_no_noise_known_no_hard_verdict() -> None:
@@ -40,7 +40,7 @@ def test_seeds_needed_finds_the_smallest(n: int, more: int) -> None:
 
 
 def _verdicts(sample: list[float], claimed: float, margin: float, pooled: SeedSpread | None) -> list[str]:
-    noise = judgement.choose_noise(pooled, sample)
+    noise = judgement.choose_spread(pooled, sample)
     return [
         value.judge_value(sample, noise, claimed, margin).verdict,
         difference.judge_difference(sample, noise, claimed, margin).verdict,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import synthetic
 
-from app_repro.claims.matching import Comparison, comparisons, index
+from app_repro.claims.matching import Comparison, comparisons_of, index
 from app_repro.claims.statement import Claim
 from app_repro.config.spec import RunSpec
 from app_repro.records.runs import RunRecord
@@ -30,7 +30,7 @@ def every(specs: dict[str, dict[int, RunSpec]], **changed: Any) -> list[RunRecor
 
 
 def cell(claim: Claim, runs: list[RunRecord], protocol: str = "paper") -> Comparison:
-    return comparisons(claim, protocol, index(runs))[0]
+    return comparisons_of(claim, protocol, index(runs))[0]
 
 
 def test_a_complete_cell(claim: Claim, specs: dict[str, dict[int, RunSpec]]) -> None:
@@ -131,7 +131,7 @@ def test_an_open_claim_takes_every_setting_with_runs() -> None:
     specs = synthetic.specs(claim, "paper")
     runs = every(specs) + every(specs, dataset="cifar10", arch="resnet18", epochs=3, sb=5, official=False)
     runs += [run(specs["app tau=4.5"][1], tau=5.0)]
-    found = comparisons(claim, "paper", index(runs))
+    found = comparisons_of(claim, "paper", index(runs))
     assert [c.label for c in found] == ["cifar10/resnet18", "digits/resnet8s"]
     assert all(not c.missing and not c.deviations and c.seeds == [1, 2, 3] for c in found)
 
@@ -139,4 +139,4 @@ def test_an_open_claim_takes_every_setting_with_runs() -> None:
 def test_an_open_claim_leaves_departing_runs_out() -> None:
     claim = synthetic.claim("size-third")
     runs = every(synthetic.specs(claim, "paper"), lr_restart=False)
-    assert comparisons(claim, "paper", index(runs)) == []
+    assert comparisons_of(claim, "paper", index(runs)) == []

@@ -28,15 +28,15 @@ SHARE = 0.25
 
 
 def difference_verdict(
-    mean: float, n: int, noise: SeedSpread, claimed: float, margin: float, n_reported: int, rounding: float
+    mean: float, n: int, spread: SeedSpread, claimed: float, margin: float, n_reported: int, rounding: float
 ) -> tuple[str, float, float]:
     """(verdict, half width of the mean, half width of mean - reported); `mean` and `claimed` in r's direction."""
-    noise = noise.at(n)
-    alone = noise.sd / math.sqrt(n)
-    both = noise.sd * math.sqrt(1 / n + 1 / n_reported)
-    t = quantile(LEVEL, noise.dof)
+    spread = spread.at(n)
+    alone = spread.sd / math.sqrt(n)
+    both = spread.sd * math.sqrt(1 / n + 1 / n_reported)
+    t = quantile(LEVEL, spread.dof)
     half = t * both + rounding / 2
-    below = mean + quantile(HARD, noise.dof) * both + rounding / 2 < claimed  # the same guard as for a value
+    below = mean + quantile(HARD, spread.dof) * both + rounding / 2 < claimed  # the same guard as for a value
     if mean + t * alone < SHARE * claimed and below:
         return "not_reproduced", t * alone, half
     shown = mean - t * alone > 0
@@ -48,7 +48,7 @@ def difference_verdict(
 
 def judge_difference(
     differences: Sequence[float],
-    noise: SeedSpread | None,
+    spread: SeedSpread | None,
     claimed: float,
     margin: float,
     *,
@@ -57,18 +57,18 @@ def judge_difference(
 ) -> Judgement:
     """A reported difference against the differences of the seeds, paired: its direction and its size."""
     n, mean, reported = len(differences), mean_of(differences), n_reported or 1
-    if noise is None:
+    if spread is None:
         return judgement.too_few(n, mean, margin)
     sign = math.copysign(1.0, claimed)
 
     def at(size: int) -> tuple[str, float, float]:
-        return difference_verdict(sign * mean, size, noise, abs(claimed), margin, reported, rounding)
+        return difference_verdict(sign * mean, size, spread, abs(claimed), margin, reported, rounding)
 
     verdict, alone, half = at(n)
     share = mean / claimed
     steps = (
         f"mean of {n} paired differences = {mean:.6g}, reported {claimed:.6g}: ratio {share:.3g}",
-        judgement.noise_step(noise, n),
+        judgement.spread_step(spread, n),
         f"upper 95 % bound in the reported direction {sign * mean + alone:.6g} against 0.25 |r| = "
         f"{SHARE * abs(claimed):.6g}; lower 95 % bound {sign * mean - alone:.6g} against 0",
         f"mean - reported = {mean - claimed:.6g} +- {half:.6g} (n_reported "
@@ -82,17 +82,17 @@ def judge_difference(
     }[verdict]
     hard = ("reproduced", "not_reproduced")
     needed = None if verdict in hard else seeds_needed(n, lambda size: at(size)[0] in hard)
-    return Judgement(verdict, reason, n, mean, noise.sd, mean - alone, mean + alone, margin, needed, steps)
+    return Judgement(verdict, reason, n, mean, spread.sd, mean - alone, mean + alone, margin, needed, steps)
 
 
-def _sample(claim: Claim, cell: Comparison, pool: Pool) -> Sample:
-    return contrast_sample(claim, cell, pool, MINUS, claim.sides)
+def _sample(claim: Claim, comparison: Comparison, pool: Pool) -> Sample:
+    return contrast_sample(claim, comparison, pool, MINUS, claim.sides)
 
 
-def _difference(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
-    differences, noise = _sample(claim, cell, pool)
+def _difference(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
+    differences, spread = _sample(claim, comparison, pool)
     value, margin = claim.value or 0.0, claim.margin or 0.0
-    return judge_difference(differences, noise, value, margin, n_reported=claim.n_reported, rounding=claim.rounding)
+    return judge_difference(differences, spread, value, margin, n_reported=claim.n_reported, rounding=claim.rounding)
 
 
 def _check(claim: Claim) -> str:
@@ -104,7 +104,7 @@ DIFFERENCE = Kind(
     needs=("value", "margin"),
     check=_check,
     rule=weakest_cell(_difference),
-    so_far=lambda claim, cell: weighted(claim, cell, MINUS, claim.sides),
+    so_far=lambda claim, comparison: weighted(claim, comparison, MINUS, claim.sides),
     sentence=lambda claim: f"{subject(claim)} minus that of {claim.against[0]} is {size(claim, '+')}.",
     sample=_sample,
     chance=chance_within_margin,

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from app_repro.claims.judgement import LEVEL, Judgement, SeedSpread, choose_noise
+from app_repro.claims.judgement import LEVEL, Judgement, SeedSpread, choose_spread
 from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
 from app_repro.claims.student import NORMAL, quantile
@@ -49,33 +49,33 @@ class Kind:
     """
 
 
-def values(claim: Claim, cell: Comparison, side: str) -> list[float]:
+def values(claim: Claim, comparison: Comparison, side: str) -> list[float]:
     """The metric of a side at the seeds that every side has, in the claim's unit."""
-    return [cell.sides[side][seed].value(claim.metric) * claim.scale for seed in cell.seeds]
+    return [comparison.sides[side][seed].value(claim.metric) * claim.scale for seed in comparison.seeds]
 
 
-def values_sample(claim: Claim, cell: Comparison, pool: Pool) -> Sample:
+def values_sample(claim: Claim, comparison: Comparison, pool: Pool) -> Sample:
     """The values of the claim's method, with the noise pooled over values of the same data set and metric."""
-    numbers = values(claim, cell, claim.method)
-    return numbers, choose_noise(_in_unit(pool.of_values(claim.metric, cell.runs[0]), claim), numbers)
+    numbers = values(claim, comparison, claim.method)
+    return numbers, choose_spread(_in_unit(pool.of_values(claim.metric, comparison.runs[0]), claim), numbers)
 
 
-def weighted(claim: Claim, cell: Comparison, weights: Sequence[float], sides: Sequence[str]) -> list[float]:
+def weighted(claim: Claim, comparison: Comparison, weights: Sequence[float], sides: Sequence[str]) -> list[float]:
     """Sum of weights x sides, seed by seed, in the claim's unit."""
-    columns = [values(claim, cell, side) for side in sides]
+    columns = [values(claim, comparison, side) for side in sides]
     return [math.fsum(map(operator.mul, weights, row)) for row in zip(*columns, strict=True)]
 
 
 def contrast_sample(
-    claim: Claim, cell: Comparison, pool: Pool, weights: Sequence[float], sides: Sequence[str]
+    claim: Claim, comparison: Comparison, pool: Pool, weights: Sequence[float], sides: Sequence[str]
 ) -> Sample:
     """Sum of weights x sides as `weighted` gives it, with the noise pooled over contrasts paired by seed."""
-    numbers = weighted(claim, cell, weights, sides)
-    return numbers, choose_noise(_in_unit(pool.of_contrast(claim.metric, cell.runs[0], weights), claim), numbers)
+    numbers = weighted(claim, comparison, weights, sides)
+    return numbers, choose_spread(_in_unit(pool.of_contrast(claim.metric, comparison.runs[0], weights), claim), numbers)
 
 
-def _in_unit(noise: SeedSpread | None, claim: Claim) -> SeedSpread | None:
-    return noise and replace(noise, sd=noise.sd * claim.scale)
+def _in_unit(spread: SeedSpread | None, claim: Claim) -> SeedSpread | None:
+    return spread and replace(spread, sd=spread.sd * claim.scale)
 
 
 def weakest_cell(
@@ -83,32 +83,34 @@ def weakest_cell(
 ) -> Callable[[Claim, Sequence[Comparison], Pool], Judgement]:
     """The rule that judges each cell by itself: of several the one that speaks most against the claim, named."""
 
-    def rule(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
-        return _weakest([judge(claim, cell, pool) for cell in cells], cells)
+    def rule(claim: Claim, comparisons: Sequence[Comparison], pool: Pool) -> Judgement:
+        return _weakest([judge(claim, comparison, pool) for comparison in comparisons], comparisons)
 
     return rule
 
 
-def _weakest(judged: Sequence[Judgement], cells: Sequence[Comparison]) -> Judgement:
+def _weakest(judged: Sequence[Judgement], comparisons: Sequence[Comparison]) -> Judgement:
     """The worst judgement with the steps of all."""
     order = ("not_reproduced", "inconclusive", "partial", "reproduced")
-    worst, cell = min(zip(judged, cells, strict=True), key=lambda pair: order.index(pair[0].verdict))
+    worst, comparison = min(zip(judged, comparisons, strict=True), key=lambda pair: order.index(pair[0].verdict))
     if len(judged) == 1:
         return worst
     steps = tuple(
         f"{c.label}: {step}"
-        for j, c in zip(judged, cells, strict=True)
+        for j, c in zip(judged, comparisons, strict=True)
         for step in (*j.steps, f"{j.verdict}: {j.reason}")
     )
-    return replace(worst, reason=f"{worst.reason} ({cell.label}, the weakest of {len(cells)} cells)", steps=steps)
+    return replace(
+        worst, reason=f"{worst.reason} ({comparison.label}, the weakest of {len(comparisons)} cells)", steps=steps
+    )
 
 
-def chance_within_margin(claim: Claim, noise: SeedSpread, n: int, effect: float) -> float:
+def chance_within_margin(claim: Claim, spread: SeedSpread, n: int, effect: float) -> float:
     """Chance that the interval of `n` seeds lies inside the margin if the claim is exactly true (`effect` is not used).
 
     The noise is taken as known.
     """
-    known = noise.at(n)
+    known = spread.at(n)
     error = known.sd * math.sqrt(1 / n + 1 / (claim.n_reported or 1))
     room = (claim.margin or 0.0) - quantile(LEVEL, known.dof) * error - claim.rounding / 2
     if room <= 0:

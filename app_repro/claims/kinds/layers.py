@@ -10,7 +10,7 @@ from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
-from app_repro.records.runs import RunRecord
+from app_repro.records import formulas
 
 EQUAL_DENSITY = 0.1
 """Points within which two masks count as equally dense."""
@@ -46,11 +46,11 @@ def judge_layers(differences: Sequence[Sequence[float]]) -> Judgement:
     return Judgement(verdict, reason, n, mean, spread, low, high, LEAST_POINTS, steps=steps)
 
 
-def _layer_ordering(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
-    table, unequal = _layer_table(claim, cell)
+def _layer_ordering(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
+    table, unequal = _layer_table(claim, comparison)
     if not table:
         reason = f"global densities differ at megabatch {unequal}: nothing to compare"
-        return Judgement("inconclusive", reason, len(cell.seeds))
+        return Judgement("inconclusive", reason, len(comparison.seeds))
     judged = judge_layers(table)
     if unequal:
         verdict = "partial" if judged.verdict == "reproduced" else judged.verdict
@@ -58,7 +58,7 @@ def _layer_ordering(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
     return judged
 
 
-def _layer_table(claim: Claim, cell: Comparison) -> tuple[list[list[float]], str]:
+def _layer_table(claim: Claim, comparison: Comparison) -> tuple[list[list[float]], str]:
     """Per seed the layers' differences of sparsity in points, averaged over the megabatches where both are as dense.
 
     Empty where they never are; and the claim's other megabatches, as text.
@@ -66,34 +66,27 @@ def _layer_table(claim: Claim, cell: Comparison) -> tuple[list[list[float]], str
     equal: list[int] = []
     apart: list[str] = []
     for k in claim.megabatches:
-        gap = max(_density_gap(cell, seed, claim, k) for seed in cell.seeds)
+        gap = max(_density_gap(comparison, seed, claim, k) for seed in comparison.seeds)
         if gap <= EQUAL_DENSITY:
             equal.append(k)
         else:
             apart.append(f"{k} ({gap:.2f} points apart)")
-    by_seed = ([_sparsity_gaps(cell, seed, claim, k) for k in equal] for seed in cell.seeds)
+    by_seed = ([_sparsity_gaps(comparison, seed, claim, k) for k in equal] for seed in comparison.seeds)
     table = [[100 * mean_of(gaps) for gaps in zip(*rows, strict=True)] for rows in by_seed if rows]
     return table, ", ".join(apart)
 
 
-def _density_gap(cell: Comparison, seed: int, claim: Claim, k: int) -> float:
+def _density_gap(comparison: Comparison, seed: int, claim: Claim, k: int) -> float:
     """Points between the global densities of the two sides at megabatch k."""
-    mine, other = (cell.sides[side][seed].curve("density_effective")[k - 1] for side in claim.sides)
-    return abs(mine - other) * 100
+    one, other = (comparison.sides[side][seed].curve("density_effective")[k - 1] for side in claim.sides)
+    return abs(one - other) * 100
 
 
-def _sparsity_gaps(cell: Comparison, seed: int, claim: Claim, k: int) -> list[float]:
+def _sparsity_gaps(comparison: Comparison, seed: int, claim: Claim, k: int) -> list[float]:
     """Per early layer: sparsity of the method's side minus that of the other, fractions."""
-    mine, other = (_layer_densities(cell.sides[side][seed], k) for side in claim.sides)
-    return [other[name] - mine[name] for name in claim.layers]
-
-
-def _layer_densities(run: RunRecord, k: int) -> dict[str, float]:
-    """Layer, without ".weight" -> fraction of its weights that is kept at megabatch k."""
-    layers = run.content["network"]["layers"]
-    kept = run.content["megabatches"][k - 1]["kept"]
-    pairs = zip(layers.items(), kept, strict=True)
-    return {name.removesuffix(".weight"): count / layer["weights"] for (name, layer), count in pairs}
+    runs = [comparison.sides[side][seed].content for side in claim.sides]
+    one, other = (formulas.layer_densities(run["megabatches"][k - 1], run["network"]) for run in runs)
+    return [other[f"{layer}.weight"] - one[f"{layer}.weight"] for layer in claim.layers]
 
 
 def _check(claim: Claim) -> str:
@@ -106,7 +99,7 @@ LAYER_ORDERING = Kind(
     metric="layer_density",
     check=_check,
     rule=weakest_cell(_layer_ordering),
-    so_far=lambda claim, cell: [mean_of(row) for row in _layer_table(claim, cell)[0]],
+    so_far=lambda claim, comparison: [mean_of(row) for row in _layer_table(claim, comparison)[0]],
     sentence=lambda claim: (
         f"{subject(claim)} lies below that of {claim.against[0]} "
         f"at megabatch {' and '.join(map(str, claim.megabatches))}."

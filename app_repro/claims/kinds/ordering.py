@@ -22,7 +22,7 @@ class Pair:
 
     label: str
     differences: tuple[float, ...]
-    noise: SeedSpread | None
+    spread: SeedSpread | None
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Bound:
     holds: bool
 
 
-def p_value(mean: float, n: int, noise: SeedSpread) -> float:
+def p_value(mean: float, n: int, spread: SeedSpread) -> float:
     """One-sided p value of "the mean is not above 0"; 0 or 1 without noise."""
-    known = noise.at(n)
+    known = spread.at(n)
     if known.sd == 0:
         return 0.0 if mean > 0 else 1.0
     t = mean * math.sqrt(n) / known.sd
@@ -53,9 +53,9 @@ def holm(pairs: Sequence[tuple[str, float, int, SeedSpread]], level: float) -> l
     """
     ranked = sorted(pairs, key=lambda pair: (p_value(*pair[1:]), pair[0]))
     bounds: list[Bound] = []
-    for index, (label, mean, n, noise) in enumerate(ranked):
+    for index, (label, mean, n, spread) in enumerate(ranked):
         step = 1 - (1 - level) / (len(ranked) - index)
-        known = noise.at(n)
+        known = spread.at(n)
         edge = mean - quantile(step, known.dof) * known.sd / math.sqrt(n)
         holds = edge > 0 and (not bounds or bounds[-1].holds)
         bounds.append(Bound(label, mean, edge, step, holds))
@@ -65,7 +65,7 @@ def holm(pairs: Sequence[tuple[str, float, int, SeedSpread]], level: float) -> l
 def ordering_verdict(pairs: Sequence[tuple[str, float, int, SeedSpread]]) -> tuple[str, list[Bound], list[Bound]]:
     """(verdict, bounds at 95 %, bounds of the reversed pairs at 99 %) of pairs (label, mean, n, noise)."""
     bounds = holm(pairs, LEVEL)
-    back = holm([(label, -mean, n, noise) for label, mean, n, noise in pairs], HARD)
+    back = holm([(label, -mean, n, spread) for label, mean, n, spread in pairs], HARD)
     if any(bound.holds for bound in back):
         return "not_reproduced", bounds, back
     return ("reproduced" if all(bound.holds for bound in bounds) else "inconclusive"), bounds, back
@@ -76,9 +76,9 @@ def judge_ordering(pairs: Sequence[Pair]) -> Judgement:
 
     The numbers of the judgement are those of the weakest pair.
     """
-    judged = [(p.label, mean_of(p.differences), len(p.differences), p.noise) for p in pairs if p.noise]
-    known = [(label, mean, n, noise) for label, mean, n, noise in judged if noise]
-    unknown = [pair.label for pair in pairs if not pair.noise]
+    judged = [(p.label, mean_of(p.differences), len(p.differences), p.spread) for p in pairs if p.spread]
+    known = [(label, mean, n, spread) for label, mean, n, spread in judged if spread]
+    unknown = [pair.label for pair in pairs if not pair.spread]
     if not known:
         n = min(len(pair.differences) for pair in pairs)
         mean = min(mean_of(pair.differences) for pair in pairs)
@@ -87,7 +87,7 @@ def judge_ordering(pairs: Sequence[Pair]) -> Judgement:
     if unknown and verdict == "reproduced":
         verdict = "inconclusive"
     weakest = min(bounds, key=lambda bound: bound.edge)
-    _, mean, n, noise = next(pair for pair in known if pair[0] == weakest.label)
+    _, mean, n, spread = next(pair for pair in known if pair[0] == weakest.label)
     reversed_ = [bound.label for bound in back if bound.holds]
     open_ = [bound.label for bound in bounds if not bound.holds] + unknown
     reason = {
@@ -103,14 +103,14 @@ def judge_ordering(pairs: Sequence[Pair]) -> Judgement:
         *(f"{b.label} reversed: upper bound {-b.edge:.6g} at {b.level:.2%} (Holm)" for b in back if b.mean > 0),
     )
     half = weakest.mean - weakest.edge
-    return Judgement(verdict, reason, n, mean, noise.at(n).sd, mean - half, mean + half, None, needed, steps)
+    return Judgement(verdict, reason, n, mean, spread.at(n).sd, mean - half, mean + half, None, needed, steps)
 
 
 def judge_closer(
     anchor: Sequence[float],
     near: Sequence[float],
     far: Sequence[float],
-    noise: tuple[SeedSpread | None, SeedSpread | None],
+    spread: tuple[SeedSpread | None, SeedSpread | None],
 ) -> Judgement:
     """Whether `near` lies closer to `anchor` than `far` does, paired by seed.
 
@@ -122,9 +122,9 @@ def judge_closer(
     u = mean_of([b - c for b, c in zip(near, far, strict=True)])
     v = mean_of([a - (b + c) / 2 for a, b, c in zip(anchor, near, far, strict=True)])
     sign = math.copysign(1.0, u)
-    if not noise[0] or not noise[1]:
+    if not spread[0] or not spread[1]:
         return Judgement("inconclusive", "too few seeds to know the noise", n, sign * v, seeds_needed=3)
-    apart, side = noise[0], noise[1]
+    apart, side = spread[0], spread[1]
 
     def at(size: int) -> tuple[str, float, float]:
         pairs = [("u", sign * u, size, apart), ("v", sign * v, size, side)]
@@ -149,21 +149,21 @@ def judge_closer(
     return Judgement(verdict, reason, n, mean, side.sd, mean - half, mean + half, None, needed, steps)
 
 
-def _lower(mean: float, n: int, noise: SeedSpread, level: float) -> float:
-    known = noise.at(n)
+def _lower(mean: float, n: int, spread: SeedSpread, level: float) -> float:
+    known = spread.at(n)
     return mean - quantile(level, known.dof) * known.sd / math.sqrt(n)
 
 
 def _resized(pairs: Sequence[tuple[str, float, int, SeedSpread]], n: int) -> list[tuple[str, float, int, SeedSpread]]:
-    return [(label, mean, n, noise) for label, mean, _, noise in pairs]
+    return [(label, mean, n, spread) for label, mean, _, spread in pairs]
 
 
-def _ordering(claim: Claim, cells: Sequence[Comparison], pool: Pool) -> Judgement:
+def _ordering(claim: Claim, comparisons: Sequence[Comparison], pool: Pool) -> Judgement:
     pairs = []
-    for cell in cells:
+    for comparison in comparisons:
         for side in claim.against:
-            differences, noise = contrast_sample(claim, cell, pool, _ahead(claim), (claim.method, side))
-            pairs.append(Pair(f"{cell.label} {claim.method} ahead of {side}", tuple(differences), noise))
+            differences, spread = contrast_sample(claim, comparison, pool, _ahead(claim), (claim.method, side))
+            pairs.append(Pair(f"{comparison.label} {claim.method} ahead of {side}", tuple(differences), spread))
     return judge_ordering(pairs)
 
 
@@ -172,32 +172,32 @@ def _ahead(claim: Claim) -> tuple[float, float]:
     return (1.0, -1.0) if METRICS[claim.metric].higher_is_better else (-1.0, 1.0)
 
 
-def _weakest_pair(claim: Claim, cell: Comparison) -> list[float]:
-    pairs = [weighted(claim, cell, _ahead(claim), (claim.method, side)) for side in claim.against]
+def _weakest_pair(claim: Claim, comparison: Comparison) -> list[float]:
+    pairs = [weighted(claim, comparison, _ahead(claim), (claim.method, side)) for side in claim.against]
     return min(pairs, key=mean_of)
 
 
-def _first_pair(claim: Claim, cell: Comparison, pool: Pool) -> Sample:
-    return contrast_sample(claim, cell, pool, (1.0, -1.0), claim.sides[:2])
+def _first_pair(claim: Claim, comparison: Comparison, pool: Pool) -> Sample:
+    return contrast_sample(claim, comparison, pool, (1.0, -1.0), claim.sides[:2])
 
 
-def _chance_ahead(claim: Claim, noise: SeedSpread, n: int, effect: float) -> float:
+def _chance_ahead(claim: Claim, spread: SeedSpread, n: int, effect: float) -> float:
     """Chance that one pair's lower 95 % bound lies above 0 if its true difference is `effect`."""
-    known = noise.at(n)
+    known = spread.at(n)
     error = known.sd / math.sqrt(n)
     return 1.0 if error == 0 else NORMAL.cdf(effect / error - quantile(LEVEL, known.dof))
 
 
-def _closer(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
-    _, apart = contrast_sample(claim, cell, pool, APART, claim.sides)
-    _, side = contrast_sample(claim, cell, pool, PAST_MIDPOINT, claim.sides)
-    anchor, near, far = (values(claim, cell, name) for name in claim.sides)
+def _closer(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
+    _, apart = contrast_sample(claim, comparison, pool, APART, claim.sides)
+    _, side = contrast_sample(claim, comparison, pool, PAST_MIDPOINT, claim.sides)
+    anchor, near, far = (values(claim, comparison, name) for name in claim.sides)
     return judge_closer(anchor, near, far, (apart, side))
 
 
-def _towards_near(claim: Claim, cell: Comparison) -> list[float]:
-    sign = math.copysign(1.0, mean_of(weighted(claim, cell, APART, claim.sides)))
-    return [sign * past for past in weighted(claim, cell, PAST_MIDPOINT, claim.sides)]
+def _towards_near(claim: Claim, comparison: Comparison) -> list[float]:
+    sign = math.copysign(1.0, mean_of(weighted(claim, comparison, APART, claim.sides)))
+    return [sign * past for past in weighted(claim, comparison, PAST_MIDPOINT, claim.sides)]
 
 
 ORDERING = Kind(

@@ -143,8 +143,8 @@ def judge_shape(curves: Sequence[Sequence[float]]) -> Judgement:
     return Judgement(curve.verdict, reason, n, mean, sd, low, 2 * mean - low, curve.least, steps=tuple(steps))
 
 
-def _shape(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
-    runs = [cell.sides[claim.method][seed] for seed in cell.seeds]
+def _shape(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
+    runs = [comparison.sides[claim.method][seed] for seed in comparison.seeds]
     return judge_shape([[value * claim.scale for value in run.curve(claim.metric)] for run in runs])
 
 
@@ -159,6 +159,6 @@ SHAPE = Kind(
     against=(0, 0),
     check=_check,
     rule=weakest_cell(_shape),
-    so_far=lambda claim, cell: [],
+    so_far=lambda claim, comparison: [],
     sentence=lambda claim: f"{subject(claim)} both rises and falls over the megabatches.",
 )

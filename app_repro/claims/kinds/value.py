@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from app_repro.claims import judgement
-from app_repro.claims.judgement import HARD, LEVEL, Judgement, SeedSpread, choose_noise, mean_of, seeds_needed
+from app_repro.claims.judgement import HARD, LEVEL, Judgement, SeedSpread, choose_spread, mean_of, seeds_needed
 from app_repro.claims.kinds.kind import (
     Kind,
     Sample,
@@ -23,14 +23,14 @@ from app_repro.records.metrics import METRICS
 
 
 def value_verdict(
-    mean: float, n: int, noise: SeedSpread, claimed: float, margin: float, n_reported: int, rounding: float
+    mean: float, n: int, spread: SeedSpread, claimed: float, margin: float, n_reported: int, rounding: float
 ) -> tuple[str, float, float]:
     """(verdict, half width h, half width of the 99 % guard) of a value: [d - h, d + h] against +-margin."""
-    noise = noise.at(n)
-    error = noise.sd * math.sqrt(1 / n + 1 / n_reported)
-    half = quantile(LEVEL, noise.dof) * error + rounding / 2
+    spread = spread.at(n)
+    error = spread.sd * math.sqrt(1 / n + 1 / n_reported)
+    half = quantile(LEVEL, spread.dof) * error + rounding / 2
     # a margin smaller than the noise would let chance alone contradict a true claim: equality must be excluded too
-    guard = quantile((1 + HARD) / 2, noise.dof) * error + rounding / 2
+    guard = quantile((1 + HARD) / 2, spread.dof) * error + rounding / 2
     distance = abs(mean - claimed)
     if distance + half <= margin:
         return "reproduced", half, guard
@@ -39,7 +39,7 @@ def value_verdict(
 
 def judge_value(
     numbers: Sequence[float],
-    noise: SeedSpread | None,
+    spread: SeedSpread | None,
     claimed: float,
     margin: float,
     *,
@@ -48,18 +48,18 @@ def judge_value(
 ) -> Judgement:
     """A reported mean (or ratio) against the mean of `numbers`; an unknown number of reported seeds counts as 1."""
     n, mean, reported = len(numbers), mean_of(numbers), n_reported or 1
-    if noise is None:
+    if spread is None:
         return judgement.too_few(n, mean, margin)
 
     def at(size: int) -> tuple[str, float, float]:
-        return value_verdict(mean, size, noise, claimed, margin, reported, rounding)
+        return value_verdict(mean, size, spread, claimed, margin, reported, rounding)
 
     verdict, half, guard = at(n)
     d = mean - claimed
     low, high = d - half, d + half
     steps = (
         f"d = mean - reported = {mean:.6g} - {claimed:.6g} = {d:.6g}",
-        judgement.noise_step(noise, n),
+        judgement.spread_step(spread, n),
         f"h = t(.95) s sqrt(1/{n} + 1/{reported}) + rounding/2 = {half:.6g}; n_reported "
         + (str(n_reported) if n_reported else "unknown, counted as 1"),
         f"interval [{low:.6g}, {high:.6g}] against +-{margin:.6g}; equality excluded from |d| > {guard:.6g} on (99 %)",
@@ -70,66 +70,66 @@ def judge_value(
         "inconclusive": "the interval neither lies inside the margin nor clearly outside",
     }[verdict]
     needed = seeds_needed(n, lambda size: at(size)[0] != "inconclusive") if verdict == "inconclusive" else None
-    return Judgement(verdict, reason, n, mean, noise.sd, low, high, margin, needed, steps)
+    return Judgement(verdict, reason, n, mean, spread.sd, low, high, margin, needed, steps)
 
 
-def judge_upper_bound(numbers: Sequence[float], noise: SeedSpread | None, limit: float) -> Judgement:
+def judge_upper_bound(numbers: Sequence[float], spread: SeedSpread | None, limit: float) -> Judgement:
     """A mean said to lie below `limit`: its upper 95 % bound must; contradicted if its lower 99 % bound lies above."""
     n, mean = len(numbers), mean_of(numbers)
-    if noise is None:
+    if spread is None:
         return judgement.too_few(n, mean, None)
 
     def at(size: int) -> str:
-        known = noise.at(size)
+        known = spread.at(size)
         error = known.sd / math.sqrt(size)
         if mean + quantile(LEVEL, known.dof) * error < limit:
             return "reproduced"
         return "not_reproduced" if mean - quantile(HARD, known.dof) * error > limit else "inconclusive"
 
-    half = quantile(LEVEL, noise.at(n).dof) * noise.sd / math.sqrt(n)
+    half = quantile(LEVEL, spread.at(n).dof) * spread.sd / math.sqrt(n)
     verdict = at(n)
     reason = {"reproduced": "below", "not_reproduced": "above", "inconclusive": "not clearly on either side of"}
     needed = seeds_needed(n, lambda size: at(size) != "inconclusive") if verdict == "inconclusive" else None
     steps = (
-        judgement.noise_step(noise, n),
+        judgement.spread_step(spread, n),
         f"mean {mean:.6g} +- {half:.6g} (one-sided 95 %) against the limit {limit:.6g}",
     )
     text = f"{reason[verdict]} the limit {limit:g}"
-    return Judgement(verdict, text, n, mean, noise.sd, mean - half, mean + half, None, needed, steps)
+    return Judgement(verdict, text, n, mean, spread.sd, mean - half, mean + half, None, needed, steps)
 
 
-def _against_reported(claim: Claim, numbers: Sequence[float], noise: SeedSpread | None) -> Judgement:
+def _against_reported(claim: Claim, numbers: Sequence[float], spread: SeedSpread | None) -> Judgement:
     claimed, margin = claim.value or 0.0, claim.margin or 0.0
-    return judge_value(numbers, noise, claimed, margin, n_reported=claim.n_reported, rounding=claim.rounding)
+    return judge_value(numbers, spread, claimed, margin, n_reported=claim.n_reported, rounding=claim.rounding)
 
 
-def _value(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
-    return _against_reported(claim, *values_sample(claim, cell, pool))
+def _value(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
+    return _against_reported(claim, *values_sample(claim, comparison, pool))
 
 
-def _upper_bound(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
-    return judge_upper_bound(*values_sample(claim, cell, pool), claim.value or 0.0)
+def _upper_bound(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
+    return judge_upper_bound(*values_sample(claim, comparison, pool), claim.value or 0.0)
 
 
-def _ratio(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
+def _ratio(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
     """Paired by seed; its noise is the cell's own, or none for what follows from the settings."""
-    ratios = _ratios(claim, cell)
+    ratios = _ratios(claim, comparison)
     is_exact = METRICS[claim.metric].deterministic
-    return _against_reported(claim, ratios, judgement.NOISELESS if is_exact else judgement.own_noise(ratios))
+    return _against_reported(claim, ratios, judgement.NOISELESS if is_exact else judgement.own_spread(ratios))
 
 
-def _ratios(claim: Claim, cell: Comparison) -> list[float]:
-    pairs = zip(values(claim, cell, claim.method), values(claim, cell, claim.against[0]), strict=True)
+def _ratios(claim: Claim, comparison: Comparison) -> list[float]:
+    pairs = zip(values(claim, comparison, claim.method), values(claim, comparison, claim.against[0]), strict=True)
     return [a / b for a, b in pairs]
 
 
-def _ratio_sample(claim: Claim, cell: Comparison, pool: Pool) -> Sample:
-    ratios = _ratios(claim, cell)
-    return ratios, choose_noise(None, ratios)
+def _ratio_sample(claim: Claim, comparison: Comparison, pool: Pool) -> Sample:
+    ratios = _ratios(claim, comparison)
+    return ratios, choose_spread(None, ratios)
 
 
-def _values(claim: Claim, cell: Comparison) -> list[float]:
-    return values(claim, cell, claim.method)
+def _values(claim: Claim, comparison: Comparison) -> list[float]:
+    return values(claim, comparison, claim.method)
 
 
 VALUE = Kind(

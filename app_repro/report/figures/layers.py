@@ -1,8 +1,10 @@
 """Figure `layers`: what is kept of each layer after each megabatch, per criterion."""
 
+import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from app_repro.records import formulas
 from app_repro.report.figures import pieces
 from app_repro.report.figures.density import pruning
 from app_repro.report.figures.figure import Figure, Histories, View, rows_of
@@ -39,13 +41,12 @@ def _criteria(line: Line) -> dict[str, list[Record]]:
 def _rows(line: Line, criterion: str, runs: Sequence[Record]) -> list[Row]:
     setting = {"setting": f"{line.dataset}, {line.arch}, {line.protocol}, T = {line.T}, {line.label}"}
     start = setting | line.keys | {"criterion": criterion, "n": len(runs)}
-    layers = runs[0]["network"]["layers"]
-    found = []
+    network, found = runs[0]["network"], []
     for at, item in enumerate(runs[0]["megabatches"]):
-        kept = [run["megabatches"][at]["kept"] for run in runs]
-        for depth, (name, layer) in enumerate(layers.items()):
-            density = sum(counts[depth] for counts in kept) / len(kept) / layer["weights"]
-            row = {"layer": name.removesuffix(".weight"), "depth": depth + 1, "density": density}
+        densities = [formulas.layer_densities(run["megabatches"][at], network) for run in runs]
+        for depth, name in enumerate(network["layers"], 1):
+            density = statistics.fmean(of_run[name] for of_run in densities)
+            row = {"layer": name.removesuffix(".weight"), "depth": depth, "density": density}
             found.append(start | {"megabatch": item["megabatch"]} | row)
     return found
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app_repro.claims.contrasts import contrast
-from app_repro.claims.matching import Index, comparisons
+from app_repro.claims.matching import Index, comparisons_of
 from app_repro.claims.statement import Claim, protocols, seeds, side_specs
 from app_repro.claims.variance import Pool
 from app_repro.records import metrics, settings
@@ -121,7 +121,7 @@ def _reported(
         if claim.kind != "difference":
             continue
         for protocol in protocols(claim):
-            cells = [cell for cell in comparisons(claim, protocol, runs) if cell.runs]
+            cells = [cell for cell in comparisons_of(claim, protocol, runs) if cell.runs]
             absent += [] if cells else [(claim, protocol, "not run")]
             for cell in cells:
                 sides = [_finished(cell.sides[side].values()) for side in claim.sides]

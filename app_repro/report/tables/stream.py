@@ -1,10 +1,11 @@
 """The tables over the stream: metrics after each megabatch, and the density of each layer."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from app_repro.records import metrics, settings
+from app_repro.records import formulas, metrics, settings
+from app_repro.records.content import Megabatch
 from app_repro.records.metrics import Scale
+from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
 from app_repro.report.tables import grouping, table
 from app_repro.report.tables.table import Cell, Column, Table
@@ -46,7 +47,7 @@ def per_megabatch(groups: Sequence[Group]) -> Table:
     )
 
 
-def _stream(run: Any) -> list[dict[str, Any]]:
+def _stream(run: RunRecord) -> Sequence[Megabatch]:
     return run.content["megabatches"]
 
 
@@ -75,19 +76,15 @@ def per_layer(groups: Sequence[Group]) -> Table:
 
 def _layers(group: Group, keys: Sequence[str]) -> list[tuple[Cell, ...]]:
     head, ids = grouping.labels(group.settings, keys), group.ids
-    kept = [[_stream(run)[k]["kept"] for k in _places(len(_stream(run)))] for run in group.runs]
+    network = group.runs[0].content["network"]
+    densities = [
+        [formulas.layer_densities(_stream(run)[k], network) for k in _places(len(_stream(run)))] for run in group.runs
+    ]
     rows = []
-    for index, (name, layer) in enumerate(group.runs[0].content["network"]["layers"].items()):
-        size = (
-            table.label(index + 1),
-            table.label(name.removesuffix(".weight")),
-            table.number(layer["weights"], COUNT),
-        )
+    for depth, (name, layer) in enumerate(network["layers"].items(), 1):
+        size = table.label(depth), table.label(name.removesuffix(".weight")), table.number(layer["weights"], COUNT)
         flops = table.number(layer["flops"], MFLOPS)
-        shares = (
-            table.mean([counts[place][index] / layer["weights"] for counts in kept], DENSITY, ids)
-            for place in range(len(PLACES))
-        )
+        shares = (table.mean([run[at][name] for run in densities], DENSITY, ids) for at in range(len(PLACES)))
         rows.append((*head, *size, flops, *shares))
     return rows
 

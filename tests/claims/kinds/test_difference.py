@@ -14,7 +14,7 @@ SAMPLES = st.lists(st.floats(-100, 100, allow_nan=False), min_size=3, max_size=8
 
 @given(SAMPLES)
 def test_difference_bounds_are_scipy_s_t_interval(sample: list[float]) -> None:
-    noise = judgement.own_noise(sample)
+    noise = judgement.own_spread(sample)
     assert noise
     if noise.sd < 1e-6:
         return

@@ -61,8 +61,8 @@ def test_holm_is_the_textbook_s(means: list[float]) -> None:
 def judged(anchor: float, near: float = 0.0, far: float = 10.0) -> str:
     wiggle = (-0.3, 0.1, 0.2)
     a, b, c = ([x + w * s for w in wiggle] for x, s in ((anchor, 1), (near, -1), (far, 0.5)))
-    noise = judgement.own_noise([y - z for y, z in zip(b, c, strict=True)])
-    side = judgement.own_noise([x - (y + z) / 2 for x, y, z in zip(a, b, c, strict=True)])
+    noise = judgement.own_spread([y - z for y, z in zip(b, c, strict=True)])
+    side = judgement.own_spread([x - (y + z) / 2 for x, y, z in zip(a, b, c, strict=True)])
     return ordering.judge_closer(a, b, c, (noise, side)).verdict
 
 

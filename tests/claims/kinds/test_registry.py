@@ -13,7 +13,7 @@ import synthetic
 
 from app_repro.claims.judgement import Judgement
 from app_repro.claims.kinds.registry import KINDS
-from app_repro.claims.matching import comparisons, index
+from app_repro.claims.matching import comparisons_of, index
 from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
 from app_repro.claims.verify import so_far
@@ -24,7 +24,7 @@ from app_repro.records.runs import RunRecord
 def judged(claim: Claim, sides: dict[str, dict[str, Any]], spread: float = 0.001, protocol: str = "paper") -> Judgement:
     """The rule on three seeds a side; `accuracy` of seeds 1, 2, 3 differs by -spread, 0, spread."""
     runs = three(claim, sides, spread, protocol)
-    return KINDS[claim.kind].rule(claim, comparisons(claim, protocol, index(runs)), Pool(runs))
+    return KINDS[claim.kind].rule(claim, comparisons_of(claim, protocol, index(runs)), Pool(runs))
 
 
 def three(claim: Claim, sides: dict[str, dict[str, Any]], spread: float, protocol: str) -> list[RunRecord]:
@@ -130,7 +130,7 @@ def test_several_cells_speak_by_the_weakest() -> None:
         for arch, density in (("resnet18", 0.02), ("resnet20s", 0.02 + 0.05 * (seed > 0))):
             spec = spec.model_copy(update={"arch": arch})
             runs.append(RunRecord(synthetic.CLAIMS, synthetic.make(spec, effective=density)))
-    found = KINDS[claim.kind].rule(claim, comparisons(claim, "released", index(runs)), Pool(runs))
+    found = KINDS[claim.kind].rule(claim, comparisons_of(claim, "released", index(runs)), Pool(runs))
     assert found.verdict == "not_reproduced" and "digits/resnet20s, the weakest of 2 cells" in found.reason
 
 
@@ -160,7 +160,7 @@ def test_what_is_measured_so_far_is_what_the_rule_takes_the_mean_of(
     protocol = "released" if claim_id.startswith("own-") else "paper"
     wanted = {side: sides[side] for side in claim.sides}
     runs = [run for run in three(claim, wanted, 0, protocol) if run.seed <= n]
-    cells = [cell for cell in comparisons(claim, protocol, index(runs)) if cell.runs]
+    cells = [cell for cell in comparisons_of(claim, protocol, index(runs)) if cell.runs]
     found = so_far(claim, cells)
     assert (found.verdict, found.n, found.so_far) == ("inconclusive", n, True)
     assert found.mean == pytest.approx(mean) and (found.sd is None) == (n == 1)
@@ -171,14 +171,14 @@ def test_what_is_measured_so_far_is_what_the_rule_takes_the_mean_of(
 def test_every_kind_says_what_it_takes_the_mean_of() -> None:
     claim = synthetic.claim("gap-nonmonotone-100")
     runs = [run for run in three(claim, {"app": {}}, 0, "paper") if run.seed <= 2]
-    found = so_far(claim, comparisons(claim, "paper", index(runs)))
+    found = so_far(claim, comparisons_of(claim, "paper", index(runs)))
     assert (found.n, found.mean, found.steps) == (2, None, ())
 
 
 def test_two_seeds_so_far_have_their_own_deviation() -> None:
     claim = synthetic.claim("own-paper-app-beats-osp")
     runs = [run for run in three(claim, {"app": {"accuracy": 0.6}, "osp": {}}, 0.001, "paper") if run.seed <= 2]
-    found = so_far(claim, comparisons(claim, "paper", index(runs)))
+    found = so_far(claim, comparisons_of(claim, "paper", index(runs)))
     assert found.mean == pytest.approx(9.9) and found.sd == pytest.approx(0.2 / 2**0.5)  # 9.8 and 10 points
 
 
@@ -190,7 +190,7 @@ def test_of_several_cells_the_one_with_the_most_seeds_speaks_and_is_named() -> N
             runs.append(
                 RunRecord(synthetic.CLAIMS, synthetic.make(spec.model_copy(update={"arch": arch}), effective=density))
             )
-    found = so_far(claim, comparisons(claim, "released", index(runs)))
+    found = so_far(claim, comparisons_of(claim, "released", index(runs)))
     assert (found.n, found.mean) == (2, pytest.approx(0.02))
     assert found.reason == "so far: digits/resnet18, with the most seeds of 2 cells" and len(found.steps) == 2
     assert so_far(claim, []) == Judgement("inconclusive", "", 0)

@@ -56,7 +56,7 @@ def test_a_margin_below_the_noise_does_not_let_chance_contradict() -> None:
 @given(SAMPLES, NUMBERS)
 def test_guard_agrees_with_scipy_s_prediction_of_one_more_run(sample: list[float], claimed: float) -> None:
     """With own noise and one reported run, 99 % excludes equality where |d| / (s sqrt(1/n + 1)) has p < 0.01."""
-    noise = judgement.own_noise(sample)
+    noise = judgement.own_spread(sample)
     assert noise
     if noise.sd < 1e-6:
         return
