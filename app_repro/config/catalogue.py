@@ -1,7 +1,7 @@
 """Names of criteria, networks and engines with their tags: plain values, so that settings are checked without torch.
 
-What a name does stands where torch is: pruning/criteria.py, training/networks.py, training/engines.py. A test holds
-that these tables have the same names in the same order. Methods and their tags are in methods.py.
+The code behind the names is in pruning/criteria.py, training/networks.py and training/engines.py, which import torch.
+A test checks that they have the same names in the same order. Methods and their tags are in methods.py.
 """
 
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ class CriterionTags:
 
     family: Literal["magnitude", "random", "sensitivity", "gradient flow", "path flow"]
     data: Literal["none", "images", "images of each class"]
-    """What it looks at; synflow's one image of ones counts as none."""
+    """Data that it needs; the image of ones that synflow uses counts as none."""
     labels: bool
     steps: int = 1
-    """Times it scores and prunes until one density is reached."""
+    """Rounds of scoring and pruning until a density is reached."""
     derivative: int = 1
     """Highest derivative of the loss (or of the output) that it takes."""
 
 
 @dataclass(frozen=True)
 class NetworkTags:
-    """What a network is like."""
+    """Family and depth of a network."""
 
     family: Literal["resnet", "small resnet", "wide resnet", "vgg"]
     """"small resnet": the narrow ones for CIFAR (He et al. 2016, section 4.2), of 16, 32 and 64 channels."""
     depth: int
-    """Layers with weights of the published network, those of shortcuts not counted."""
+    """Layers with weights of the published network, without those of shortcuts."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class EngineTags:
     """How an engine launches the work of a step."""
 
     launches: Literal["kernels", "graph"]
-    """One by one, or captured as one CUDA graph; on a CPU there are no graphs, and "graph" is refused there."""
+    """Kernel by kernel, or captured as a CUDA graph. On a CPU "compiled" launches kernels, and "graph" is refused."""
     compiler: bool
     """Whether the network's passes go through torch.compile."""
 

@@ -1,4 +1,4 @@
-"""When to prune, and how far: dense, osp, app. A further method is a function and an entry in METHODS."""
+"""When a run is pruned and to which density: dense, osp, app. To add one: a function and an entry in METHODS."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ def osp(k: int, megabatches: int, tau: float) -> float | None:
 
 
 def app(k: int, megabatches: int, tau: float) -> float | None:
-    """Anytime progressive pruning: to 0.8 ** e before megabatch k, e linear from 1 to tau (a lone one: e = 1)."""
+    """Anytime progressive pruning: to 0.8 ** e before megabatch k, e linear from 1 to tau (1 if there is only one)."""
     progress = (k - 1) / (megabatches - 1) if megabatches > 1 else 0.0
     return KEPT_PER_STEP ** (1 + (tau - 1) * progress)
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """How figures and model cards show a method. A change of it outdates no run: the code digest leaves it out."""
+    """How figures and model cards show a method. Not part of the code digest: changes of it outdate no finished run."""
 
     title: str
     """Its name in figures, as the paper has it."""
     description: str
-    """What it does, as a model card says it: a network trained in a stream of 8 megabatches, never pruned."""
+    """Ends the model card's sentence "a network trained in a stream of 8 megabatches, ..."."""
     colour: str | None = None
-    """#RRGGBB of its lines; None: one of those kept for further methods."""
+    """#RRGGBB of its lines; None: the next of the spare colours."""
     mark: tuple[tuple[tuple[float, float], ...], ...] | None = None
     """Strokes of its mark, each a list of points on [-1, 1], y upwards; None: a diamond."""
 
@@ -42,17 +42,17 @@ class Appearance:
 class MethodTags:
     """What kind of pruning a method is, in the terms of Cheng et al. 2023 (arXiv:2308.06767).
 
-    The code digest leaves these out, too.
+    Not part of the code digest.
     """
 
     when: Literal["never", "before training", "during training"]
     steps: Literal["none", "one-shot", "iterative"]
     weights_scored: Literal["none", "initial", "by scored_weights"]
-    """Which weights decide on the last mask: those drawn at first, or as the switch scored_weights says."""
+    """Which weights are scored for the last mask: the initial ones, or those that the switch scored_weights names."""
     recovery: Literal["none", "trained from the initial weights", "trained on at each megabatch"]
-    """What the network does after it was pruned."""
+    """How the network is trained after it was pruned."""
     mask: Literal["none", "fixed", "shrinking"]
-    """What becomes of the mask after it was first made."""
+    """Whether the mask changes after the first pruning."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Method:
 
 
 def nominal_density(method: str, k: int, megabatches: int, tau: float | None) -> float:
-    """Density that `method` has asked for by megabatch k (1-based): the last one asked, 1.0 before any."""
+    """The last density that `method` has asked for up to megabatch k (1-based); 1.0 if none."""
     asked = (METHODS[method].schedule(j, megabatches, tau or 0.0) for j in range(k, 0, -1))
     return next((density for density in asked if density is not None), 1.0)
 

@@ -44,7 +44,7 @@ SHORT: dict[str, Any] = {
     "precision": "fp32",
     "engine": "eager",
 }
-"""The committed params.yaml, where to compute (device, workers) left out."""
+"""The committed params.yaml without device, workers and tracking."""
 
 _R50: dict[str, Any] = {"dataset": "cifar10", "arch": "resnet50"}
 _DIGITS: dict[str, Any] = {"dataset": "digits", "arch": "resnet8s", "epochs": 10, "milestones": [5, 8]}
@@ -68,7 +68,8 @@ _AUDIT: list[dict[str, Any]] = [
         if value != PROTOCOLS["released"][switch]
     ),
 ]
-"""Dense, once, once as far as the released APP ends, APP under both protocols, and with each switch turned back."""
+"""Variants of `audit`: dense, OSP at two densities (17.5: where the released APP ends), APP under both protocols, and
+under the released one with each switch set as in the paper."""
 
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "short": ("the paper's short sequences: 2 data sets, 3 networks, 3 methods, 3 seeds (params.yaml)", {}),
@@ -95,14 +96,14 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def preset(name: str) -> dict[str, Any]:
-    """All settings of the named grid, keys as in params.yaml. Raises ParamsError naming the known ones."""
+    """All settings of the named grid, keys as in params.yaml. Raises ParamsError for an unknown name."""
     if name not in PRESETS:
         raise ParamsError(f"no preset {name!r}{nearest_and_known(name, PRESETS)}")
     return copy.deepcopy(SHORT | PRESETS[name][1])
 
 
 def flags(name: str) -> str:
-    """The named grid as `-S key=value` flags for `dvc exp run`: every setting, so that no old one stays."""
+    """The named grid as `-S key=value` flags for `dvc exp run`: all settings, so that none keeps an old value."""
     settings = dict.fromkeys(RunSpec.later()) | preset(name)
     return " ".join(f"-S {flag(key)}={override(value)}" for key, value in settings.items())
 

@@ -21,7 +21,7 @@ PROTOCOLS: dict[str, dict[str, str | bool]] = {
         "lr_restart": True,
     },
 }
-"""Name of a protocol -> switch -> its value. Both name the same switches, in the same order."""
+"""Protocol -> switch -> value, with equal switches in equal order; MEANING explains them."""
 
 SWITCHES = tuple(PROTOCOLS["paper"])
 

@@ -18,13 +18,13 @@ MAX_DEPTH = 10
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Settings of a params file as they stand, not validated.
+    """Settings of a params file, not yet validated.
 
     Raises ParamsError of `kind` "missing", "size", "empty" (no settings in it), or one of from_yaml.
     """
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_PARAMS_BYTES + 1)  # no more, whatever size a device or a pipe gives itself
+            raw = file.read(MAX_PARAMS_BYTES + 1)  # not all of it: a device or a pipe can be endless
         text = raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise ParamsError(
@@ -106,6 +106,6 @@ def settings_from_words(words: Iterable[str], option: str = "", separator: str =
 
 
 def shortened(value: Any) -> str:
-    """`value` as it stands in a message: at most 60 letters of its repr."""
+    """The repr of `value` for a message, at most 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -36,7 +36,7 @@ def _is_rising(value: tuple[int, ...]) -> tuple[int, ...]:
 
 Positive = Annotated[int, Field(ge=1, le=10**9)]
 Unsigned = AfterValidator(lambda value: value + 0.0)
-"""-0.0 becomes 0.0: equal settings make equal runs, whose ids are equal."""
+"""Turns -0.0 into 0.0, so that equal settings have equal run ids."""
 Rate = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False), Unsigned]
 Fraction = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
@@ -44,17 +44,17 @@ Fraction = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 class RunSpec(BaseModel):
     """Everything that can change a number of one run; null where a setting does not apply.
 
-    A setting that is added to these has the default None, which means that runs are as they were without it. It may be
-    missing from a params file and from a record, and while it is None the run id and the stored settings lack it.
+    A setting that is added later gets the default None, with which a run is as before there was the setting. It may be
+    missing from params files and records, and while it is None it is no part of the run id and the stored settings.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
 
     dataset: Annotated[str, AfterValidator(_is_dataset)]
     data_digest: str = ""
-    """sha256 over the decoded arrays; empty until the data set is there."""
+    """sha256 over the decoded arrays; empty until the data set has been fetched."""
     augmentation: str = ""
-    """How its training images are varied, which belongs to the data set: "pad 4, flip"; empty until it is there."""
+    """How training images are varied, "pad 4, flip": a property of the data set; empty until it has been fetched."""
     image_size: Annotated[int, Field(ge=8, le=1024)] | None
     """Pixels, for data sets that come in several sizes (restricted_imagenet: 32 or 224); null: the images' own."""
     few_shot: Positive | None
@@ -89,9 +89,11 @@ class RunSpec(BaseModel):
     """Epochs (within a megabatch) from which the learning rate is multiplied by gamma once more."""
     gamma: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
     score_fraction: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None
-    """Training images scored, as a share of all that are replayed, those to validate included; or of one megabatch."""
+    """Size of the scoring sample as a share of all replayed images, validation images included; with score_sample: head
+    as a share of one megabatch."""
     val_fraction: Fraction
     train_limit: Positive | None
+    """Training images to use, the first of the stream's order; null: all. test_limit: test images, drawn at random."""
     test_limit: Positive | None
     precision: Literal["fp32", "tf32", "bf16"]
     engine: Annotated[str, AfterValidator(lambda value: _one_of(value, catalogue.ENGINES))]
@@ -99,7 +101,7 @@ class RunSpec(BaseModel):
     @classmethod
     @functools.cache  # asked for each run
     def later(cls) -> tuple[str, ...]:
-        """Names of the settings that were added later: those with the default None."""
+        """Names of the settings that were added later, which have the default None."""
         return tuple(name for name, field in cls.model_fields.items() if field.default is None)
 
     @classmethod

@@ -1,11 +1,11 @@
-"""What can go wrong, as one line for people and one exit code for scripts."""
+"""The errors of the package; each has a text of one line and the exit code of the command that it ends."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class AppReproError(Exception):
-    """Base: its text is one line that names the thing and the remedy; `exit_code` is what the command returns."""
+    """Base class. The text is one line that says what is wrong and what to do; `exit_code` is the command's."""
 
     exit_code = 2
 
@@ -20,7 +20,7 @@ class ParamsError(AppReproError):
 
 
 class DataError(AppReproError):
-    """A data set that cannot be had or trusted: missing, truncated, hostile, of another digest."""
+    """A data set that cannot be obtained or trusted: missing, truncated, hostile, of another digest."""
 
 
 class RunError(AppReproError):
@@ -30,7 +30,7 @@ class RunError(AppReproError):
 
 
 class DivergedError(RunError):
-    """The loss of a run is not finite, or a score before epoch 1 (epoch is 0 then); megabatch and epoch are 1-based."""
+    """The loss of a run is not finite; or a score is not, then epoch is 0. Megabatch and epoch are 1-based."""
 
     def __init__(self, megabatch: int, epoch: int) -> None:
         what = "the loss" if epoch else "a score"
@@ -74,5 +74,5 @@ def nearest_and_known(word: str, known: Iterable[str], shown: str | None = None)
 
 
 def one_line(error: BaseException, most: int = 200) -> str:
-    """What an error of a library says, on one line of at most `most` characters; its type where it says nothing."""
+    """The message of an error on one line of at most `most` characters; the name of its type if it has none."""
     return " ".join(str(error).split())[:most] or type(error).__name__

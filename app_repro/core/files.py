@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: atomic writes, digests, JSON that carries its own checksum."""
+"""Atomic writes, digests, and JSON files that contain their own checksum (sealed files)."""
 
 import contextlib
 import errno
@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 from app_repro.core.errors import DiskFullError, IntegrityError
 
 MAX_SEALED_BYTES = 256 << 20
-"""No file of this project is larger; a larger one is refused before it is read into memory."""
+"""Larger sealed files are refused before they are read into memory; the project writes none."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
 def disk_full_as_error(path: Path, need_bytes: int = 0) -> Iterator[None]:
-    """Turn a full disk below into one DiskFullError that names `path`, what it needed and what is free."""
+    """Raise DiskFullError, which names `path`, its size and the free space, if the disk is full inside the block."""
     try:
         yield
     except OSError as error:
@@ -40,7 +40,7 @@ def _in_words(size: int) -> str:
 def atomic_open(path: Path, need_bytes: int = 0) -> Iterator[BinaryIO]:
     """A binary file that appears at `path` when the block ends without an error, and not at all otherwise.
 
-    Temporary file beside the target, fsync, replace, fsync of the folder: existence means complete.
+    A temporary file beside it is written, synced and renamed, so that a file that exists is complete.
     """
     with disk_full_as_error(path, need_bytes):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def atomic_open(path: Path, need_bytes: int = 0) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            partial.chmod(0o666 & ~_umask())  # mkstemp gives 0600, whatever the user's mask says
+            partial.chmod(0o666 & ~_umask())  # mkstemp gives 0600 and ignores the umask
             partial.replace(path)
         except BaseException:
             partial.unlink(missing_ok=True)
@@ -135,7 +135,7 @@ def _seal(text: bytes) -> str:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """`target` becomes the same file as `source` where the file system can, a copy otherwise."""
+    """Make `target` a hard link to `source`, or a copy if the file system has no hard links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:

@@ -1,12 +1,12 @@
-"""Where the project's files lie if a command names no other place; relative to the working directory."""
+"""Default paths of the project's files, relative to the working directory."""
 
 import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent
-"""This package; the checkout that it is imported from is its parent."""
+"""The folder of this package; its parent is the checkout."""
 PARAMS = Path("params.yaml")
-"""The experiments."""
+"""The settings of the experiments."""
 RAW, SPLITS = Path("data/raw"), Path("data/splits")
 """Decoded data sets, and the index files of their streams."""
 RUNS, REPORT = Path("data/runs"), Path("data/report")
@@ -22,7 +22,10 @@ DEMO = Path("data/demo")
 
 
 def locate() -> Path:
-    """The store: $APP_REPRO_STORE, else .store here; from a temporary workspace of DVC, the main checkout's."""
+    """The store's folder: $APP_REPRO_STORE, else .store in the working directory.
+
+    In a temporary workspace of `dvc exp run` it is the .store of the main checkout.
+    """
     if named := os.environ.get("APP_REPRO_STORE"):
         return Path(named)
     here = Path.cwd()

@@ -38,7 +38,7 @@ def extract(
     Only regular files and folders with plain relative names are admitted; owners, modes and times are not taken over.
     max_bytes: unpacked size; max_ratio: unpacked over packed size, above 8 MiB. Progress is in packed bytes.
     Raises DiskFullError, or DataError of `kind` "name", "type", "setuid", "twice" (hostile), "size" (or a bomb),
-    "damaged" (truncated, no archive) or "odd" (what the readers cannot do); `folder` is then gone again.
+    "damaged" (truncated, no archive) or "odd" (encrypted, or otherwise not supported); `folder` is then gone again.
     """
     packed = archive.stat().st_size
     limit = min(max_bytes, max(_SMALL, max_ratio * packed))
@@ -70,7 +70,7 @@ def _one_line_errors(name: str) -> Iterator[None]:
 
 
 class _Member(NamedTuple):
-    """What a tar and a zip say alike of one file or folder in them."""
+    """A file or folder in a tar or zip."""
 
     name: str
     mode: int

@@ -1,4 +1,4 @@
-"""Data sets: fetched from where they lie, checked, decoded to uint8 arrays, kept as one sealed folder each."""
+"""Data sets: fetched, checked, decoded to uint8 arrays, and kept in one folder each, described by meta.json."""
 
 import contextlib
 import os
@@ -162,12 +162,12 @@ def check(folder: Path) -> None:
 
 
 def lost_order(images: DataSet) -> bool:
-    """Whether the images lie sorted by class although their publisher had mixed them: a mirror's class folders."""
+    """Whether the images are sorted by class though their publisher mixed them, as in a mirror's class folders."""
     return sets.find(images.name).mixed and bool(np.all(np.diff(images.train_labels) >= 0))
 
 
 def _held(request: Request, target: Path) -> DataSet | None:
-    """What `target` holds, if that is what is asked for and intact."""
+    """The data set in `target`, if it is the requested one and intact."""
     try:
         if _meta(target)["request"] != asdict(request):
             return None
@@ -229,7 +229,7 @@ def _one_line_os_errors(target: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _progress_bar() -> Iterator[Progress]:
-    """A bar on standard error per thing that is done; nothing where that is no terminal."""
+    """Progress bars on standard error, if that is a terminal."""
     from rich.console import Console
     from rich.progress import Progress as Bar
 

@@ -1,4 +1,4 @@
-"""Download one file over https: checked before it gets its name, resumed where its digest is known."""
+"""Download one file over https: its digest is checked before it gets its name, and known files are resumed."""
 
 import contextlib
 import http.client
@@ -17,7 +17,7 @@ from app_repro.core.files import disk_full_as_error, file_digest
 _BLOCK = 1 << 18  # bytes
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, and how many bytes or images of how many are; 0 where the total is not known."""
+"""(what is being done, bytes or images done, their total; 0 if it is not known)"""
 
 
 def download(
@@ -74,7 +74,7 @@ def shown_url(url: str) -> str:
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to https alone."""
+    """Follows redirects to https only."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         _require_https(newurl)

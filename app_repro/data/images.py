@@ -32,9 +32,9 @@ class Layout:
 
 
 def class_folders(root: Path) -> Layout:
-    """`root`/train/<class>/* and `root`/test/<class>/*, sorted by name; one folder around both is looked through.
+    """`root`/train/<class>/* and `root`/test/<class>/*, sorted by name; `root` may hold one folder that holds both.
 
-    Hidden files are passed over. Raises DataError: a split or class is missing or empty, fewer than two classes,
+    Hidden files are ignored. Raises DataError: a split or class is missing or empty, fewer than two classes,
     something in a class folder that is not a file.
     """
     root = _unwrapped(root)
@@ -55,7 +55,7 @@ def class_folders(root: Path) -> Layout:
 
 
 def listing_digest(layout: Layout, root: Path) -> str:
-    """sha256 over the relative names and sizes of the layout's files: tells folders apart without reading images."""
+    """sha256 over the relative names and sizes of the layout's files: identifies a folder without reading images."""
     files = (path for split in ("train", "test") for path, _ in layout.files[split])
     return digest(canonical([[path.relative_to(root).as_posix(), path.stat().st_size] for path in files]).encode())
 

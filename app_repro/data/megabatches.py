@@ -1,4 +1,4 @@
-"""Which images are seen when, as indices: the split into T megabatches, replay policies, scoring samples."""
+"""Indices of the images used at each megabatch: the split into T megabatches, replay policies, scoring samples."""
 
 from dataclasses import dataclass
 
@@ -82,7 +82,12 @@ def phase(
     score_sample: str | None = None,
     score_fraction: float | None = None,
 ) -> PhaseIndices:
-    """Indices at megabatch k (1-based): training, validation and scoring sample under one replay policy."""
+    """Indices at megabatch k (1-based): training, validation and scoring sample under a replay policy.
+
+    replay: "none" (megabatch k alone), "last" (k - 1 too), "full" (all up to k) or "buffer" (of the earlier ones
+    `buffer_size` images, val_fraction of them to validate). score_sample and score_fraction: as in RunSpec; without
+    them there is no scoring sample.
+    """
     spare = _floor((buffer_size or 0) * val_fraction)
     train = _replayed(cut.train, k, replay, (buffer_size or 0) - spare, seed_for(seed, "buffer", "train"))
     validation = _replayed(cut.validation, k, replay, spare, seed_for(seed, "buffer", "validation"))
@@ -104,7 +109,7 @@ def _replayed(parts: tuple[Indices, ...], k: int, replay: str, buffer_size: int,
             return np.concatenate(parts[:k])
         case "buffer":
             earlier = np.concatenate([np.empty(0, np.int64), *parts[: k - 1]])
-            # reservoir sampling by keys: every example has one key, those with the lowest keys stay
+            # reservoir sampling: every image has a fixed random key, those with the lowest keys are kept
             keys = np.random.default_rng(seed).permutation(sum(map(len, parts)))[: len(earlier)]
             kept = np.sort(np.argsort(keys)[:buffer_size])
             return np.concatenate([earlier[kept], parts[k - 1]])
@@ -112,7 +117,7 @@ def _replayed(parts: tuple[Indices, ...], k: int, replay: str, buffer_size: int,
 
 
 def _score(seen: tuple[Indices, Indices], k: int, first: int, sample: str, fraction: float, seed: int) -> Indices:
-    """The scoring sample pi_k: training images only; its size counts the whole phase, as the paper's |M~_k| does."""
+    """The scoring sample pi_k: training images only, but its size counts validation images too, as |M~_k| does."""
     train, validation = seen
     if sample == "head":  # the released code: sized by one megabatch, cut from the start of the stream
         return train[: max(1, _floor(fraction * first))]
@@ -121,5 +126,5 @@ def _score(seen: tuple[Indices, Indices], k: int, first: int, sample: str, fract
 
 
 def _floor(value: float) -> int:
-    """Floor, rounded first: (1 - 0.1) * 6250 is 5625 whatever the last bit of 0.1 says."""
+    """Floor after rounding to 9 decimals, so that e.g. (1 - 0.1) * 6250 gives 5625 despite the error of 0.1."""
     return int(np.floor(round(value, 9)))

@@ -7,7 +7,7 @@ from app_repro.core.errors import DataError, nearest
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How training images of a data set are varied; belongs to the data set."""
+    """How the training images of a data set are varied."""
 
     crop: str
     """"pad" (random crop after zero padding) or "resized" (random resized crop)."""
@@ -19,41 +19,41 @@ class Augmentation:
 
 @dataclass(frozen=True, kw_only=True)
 class SetInfo:
-    """All that is known of a data set before it is fetched.
+    """What is known of a data set before it is fetched.
 
-    Mean and standard deviation are no part of it: they are computed from the training images when it is prepared.
+    Its mean and standard deviation are computed from the training images when it is prepared.
     """
 
     embedded: str = ""
     """.npz file that comes with the project, below its root: {train,test}_{images,labels}; classes have numbers."""
     url: str = ""
-    """The publisher's archive; neither this nor `embedded`: it has to be given with --from."""
+    """Address of the publisher's archive. A data set without it and without `embedded` has to be given with --from."""
     digest: str = ""
-    """That of the archive or embedded file, "md5:..." or "sha256:...": what has it is official."""
+    """Digest of the archive or embedded file, "md5:..." or "sha256:..."; data with this digest is called official."""
     max_bytes: int = 64 << 30
-    """No honest archive of it is larger, packed or unpacked."""
+    """Larger archives, packed or unpacked, are refused."""
     form: str = "class folders"
     """What an archive holds: "class folders", "synset folders", or "cifar batches" if it is the official one and class
     folders if it is a mirror's."""
     classes: int = 0
-    """0 where this and the three sizes are known from the data alone."""
+    """0 if this, train, test and size are known from the data only."""
     train: int = 0
     """Training images."""
     test: int = 0
     """Test images."""
     estimated: bool = False
-    """Whether `train` and `test` are estimates: what is fetched need not have exactly as many."""
+    """Whether `train` and `test` are estimates, with which the fetched data is not compared."""
     size: int = 0
     """Height and width in pixels."""
     channels: int = 3
     sizes: tuple[int, ...] = ()
-    """Sizes that images may be resized to; the settings image_size and few_shot apply to a data set that has any."""
+    """Sizes that images can be resized to; only for data sets with any do image_size and few_shot apply."""
     mixed: bool = False
-    """Its publisher's order mixes the classes; class folders have lost that order."""
+    """Whether the classes are mixed in the publisher's order, which a copy in class folders has lost."""
     padding: int | None = None
-    """Pixels of zeros around a training image, from which it is cropped at random; None: an eighth of its side."""
+    """Pixels of zeros around a training image before it is cropped at random; None: an eighth of its side."""
     resized_crop: tuple[int, ...] = ()
-    """Those of `sizes` at which a random resized crop takes the place of padding."""
+    """The sizes at which images are cropped and resized at random instead of padded."""
     flip: bool = True
     """Whether training images are flipped at random."""
     margin: float | None = None
@@ -61,7 +61,7 @@ class SetInfo:
     preset: str = "headline"
     """The preset that trains the runs of such claims."""
     hint: str = ""
-    """How to give it, where it cannot be downloaded."""
+    """How to give it, if it cannot be downloaded."""
 
     def augmentation(self, side: int) -> Augmentation:
         """How training images are varied whose shorter side has `side` pixels."""
@@ -85,7 +85,7 @@ def known() -> list[str]:
 
 
 FOLDER = SetInfo()
-"""A folder of one's own, train/<class>/* and test/<class>/*."""
+"""The entry of every folder:PATH, which holds train/<class>/* and test/<class>/*."""
 
 SETS: dict[str, SetInfo] = {
     "digits": SetInfo(

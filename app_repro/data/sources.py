@@ -42,7 +42,7 @@ class Request:
 
 
 def checked(request: Request) -> Request:
-    """`request`, settings that do not apply at their defaults. Raises DataError for one that cannot be."""
+    """`request` with settings that do not apply set to their defaults. Raises DataError for a value not allowed."""
     if not (sizes := request.info.sizes):
         return Request(request.name)
     if request.image_size not in sizes or request.few_shot < 0 or request.order not in ("permuted", "file"):
@@ -67,7 +67,7 @@ def folder_name(request: Request) -> str:
 
 
 def locate(request: Request, origin: str | Path | None) -> str | Path:
-    """URL or existing path of what `origin` (or else the data set's entry) names. Raises DataError."""
+    """The URL or existing path that `origin` names, or without one the data set's entry. Raises DataError."""
     info = request.info
     if info.embedded:
         if origin is not None:
@@ -89,7 +89,7 @@ def locate(request: Request, origin: str | Path | None) -> str | Path:
 
 
 def came_from(request: Request, place: str | Path, recorded: dict[str, Any]) -> bool:
-    """Whether what was `located` is what a record's `source` names: a URL by its text, all else by its digest."""
+    """Whether `place`, from `locate`, is the source that a record names: URLs are compared as text, files by digest."""
     if isinstance(place, str):
         return bool(shown_url(place) == recorded["origin"])
     return bool(_provenance(request, place)["digest"] == recorded["digest"])
@@ -99,9 +99,9 @@ def came_from(request: Request, place: str | Path, recorded: dict[str, Any]) -> 
 def opened(
     request: Request, place: str | Path, cache: Path, scratch: Path, on_progress: Progress
 ) -> Iterator[tuple[dict[str, Any], Content]]:
-    """What was `located`, open for reading: the record's `source` of it (see DataSet), and its content.
+    """Open `place`, from `locate`: yields the data set's `source` (see DataSet) and its content.
 
-    Downloads to `cache`, unpacks into `scratch`. A download that turns out to be unusable leaves the cache again.
+    Downloads to `cache`, unpacks into `scratch`. A download that turns out to be unusable is removed from the cache.
     Raises DataError, also while the images are decoded.
     """
     path = _downloaded(request, place, cache, on_progress) if isinstance(place, str) else place
@@ -121,7 +121,7 @@ def opened(
 
 
 def _downloaded(request: Request, url: str, cache: Path, on_progress: Progress) -> Path:
-    """Path in `cache` of what lies at `url`; a file of the publisher's name must have the publisher's digest."""
+    """Download `url` to `cache`; a file with the publisher's name must have the publisher's digest. The path."""
     info = request.info
     name = Path(shown_url(url)).name or "archive"
     known = info.digest if info.url and name == Path(info.url).name else ""
@@ -134,7 +134,7 @@ def _downloaded(request: Request, url: str, cache: Path, on_progress: Progress) 
 
 
 def _provenance(request: Request, path: Path) -> dict[str, Any]:
-    """The record's `source` of what lies at `path`: its name and digest, and whether that is the published one."""
+    """The `source` of a data set at `path`: its name, its digest, and whether that is the published one."""
     info = request.info
     if path.is_dir():
         listing = images.listing_digest(_layout(request, path), path)
@@ -149,7 +149,7 @@ def _provenance(request: Request, path: Path) -> dict[str, Any]:
 
 def _layout(request: Request, root: Path) -> images.Layout:
     """Which image file in a folder or unpacked archive belongs to which class. Raises DataError."""
-    if cifar.batch_folder(root):  # nobody can check their digest any more
+    if cifar.batch_folder(root):  # the published digest is that of the archive
         raise DataError(f"{root.name}: official batches without their digest; give the archive itself, unaltered")
     if request.info.form == "synset folders":
         return synset_folders(root, request.few_shot, request.order)
@@ -157,7 +157,7 @@ def _layout(request: Request, root: Path) -> images.Layout:
 
 
 def _content(request: Request, root: Path, official: bool, on_progress: Progress) -> Content:
-    """What lies at `root`, of which there must be as much as the data set's entry says. Raises DataError."""
+    """The content at `root`. Raises DataError if the numbers of classes and images differ from the data set's entry."""
     info = request.info
     classes: tuple[str, ...]
     subsets: dict[str, tuple[np.ndarray, Iterable[np.ndarray]]]
@@ -184,10 +184,7 @@ def _content(request: Request, root: Path, official: bool, on_progress: Progress
 
 
 def _of_size(request: Request, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The blocks, whose images must be as large as the data set's entry says, unless they are resized.
-
-    Raises DataError.
-    """
+    """Yield the blocks. Raises DataError if images, unless resized, are not as large as the data set's entry says."""
     size = 0 if request.info.sizes else request.info.size
     for block in blocks:
         height, width = block.shape[1:3]

@@ -16,8 +16,7 @@ from app_repro.data.dataset import DataSet, data_folder
 from app_repro.data.megabatches import Split, split
 
 STAND_IN = 2204_01640
-"""Seed of the permutation that takes the place of a publisher's file order that a mirror has lost; the same for every
-run, as the publisher's order is."""
+"""Seed of the permutation that replaces the publisher's file order if a mirror has lost it; the same for every run."""
 
 _SETTINGS = ("data_digest", "sb", "order", "val_fraction", "split_seed", "train_limit", "test_limit")
 
@@ -41,7 +40,7 @@ def stream_name(spec: RunSpec) -> str:
 
 
 def cut(spec: RunSpec, raw: Path) -> Split:
-    """Cut the stream of `spec` (with its data digest); `STAND_IN` gives the file order where it has been lost."""
+    """Cut the stream of `spec` (with its data digest); a lost file order is replaced, see `STAND_IN`."""
     return _cut(spec, dataset.load(raw / data_folder(spec)))
 
 
