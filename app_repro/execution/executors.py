@@ -22,7 +22,7 @@ EXECUTORS = ("local", "ray", "slurm")
 def check(name: str) -> None:
     """Raise ParamsError unless there is an executor of that name."""
     if name not in EXECUTORS:
-        raise ParamsError(f"--executor {name}{nearest_and_known(name, EXECUTORS)}")
+        raise ParamsError(f"--executor {name}{nearest_and_known(name, EXECUTORS)}", key="--executor", kind="unknown")
 
 
 def bind(
@@ -67,7 +67,8 @@ def _local(
     each = devices(device, workers)
     if each[0] == "cpu":
         if any(spec.engine == "graph" for spec in todo):
-            raise ParamsError("engine: graph needs a CUDA device, and there is none; use engine: eager")
+            what = "engine: graph needs a CUDA device, and there is none; use engine: eager"
+            raise ParamsError(what, key="engine", kind="no GPU")
         if not anyway:
             _check_cpu_time(todo, shapes, len(each))
     elif runs_per_gpu is None:
@@ -85,5 +86,7 @@ def _check_cpu_time(todo: Sequence[RunSpec], shapes: Mapping[str, Shape], worker
             raise ParamsError(
                 f"no GPU here, and this grid would take over {hours:,.0f} hours on {workers} CPU workers; "
                 "`app-repro demo` shows everything in minutes; `app-repro run --anyway`, "
-                "or APP_REPRO_ANYWAY=1 in the environment of `dvc repro`, starts it nevertheless"
+                "or APP_REPRO_ANYWAY=1 in the environment of `dvc repro`, starts it nevertheless",
+                key="--anyway",
+                kind="hours",
             )

@@ -80,7 +80,8 @@ def position(share: str) -> tuple[int, int]:
     """2 and 8 of "2/8". Raises ParamsError for anything but k/n with 1 <= k <= n."""
     found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", share)
     if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise ParamsError(f"--shard {share[:40]}: not a share; 2/8 is the second of eight (1/8 ... 8/8)")
+        what = f"--shard {share[:40]}: not a share; 2/8 is the second of eight (1/8 ... 8/8)"
+        raise ParamsError(what, key="--shard", kind="form")
     return int(found[1]), int(found[2])
 
 

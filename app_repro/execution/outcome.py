@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app_repro.config.spec import RunSpec
+from app_repro.core.errors import ParamsError
 from app_repro.records.store import Paths
 
 GRACE_SECONDS = 60.0
@@ -48,6 +49,12 @@ class Executor(Protocol):
     """
 
     def __call__(self, todo: Sequence[RunSpec], paths: Paths, display: Display, outcome: Outcome) -> None: ...
+
+
+def not_installed(executor: str, package: str) -> ParamsError:
+    """The error for an executor whose package is missing: it is an extra of this project."""
+    how = f"run `make setup`, or `pip install '.[{executor}]'` in the project's folder"
+    return ParamsError(f"--executor {executor}: {package} is not installed; {how}", key="--executor", kind="missing")
 
 
 @contextlib.contextmanager

@@ -212,9 +212,8 @@ def chosen(wanted: str, measured: Sequence[Mapping[str, Any]]) -> str:
     names = [name for name in known if wanted.lower() in name.lower()]
     if len(names) != 1:
         remedy = "give more of its name" if names else f"`app-repro bench --out {BENCHES}` there measures it"
-        raise ParamsError(
-            f"--device {wanted!r}: {len(names)} measured devices match; known: {', '.join(known) or 'none'}; {remedy}"
-        )
+        what = f"{len(names)} measured devices match; known: {', '.join(known) or 'none'}; {remedy}"
+        raise ParamsError(f"--device {wanted!r}: {what}", key="--device", kind="several" if names else "unknown")
     return names[0]
 
 
@@ -224,7 +223,8 @@ def _device_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _numbers(text: str) -> list[int]:
     if not re.fullmatch(r"[1-9]\d{0,5}(,[1-9]\d{0,5})*", text):
-        raise ParamsError(f"--gpus {text[:40]}: not numbers of GPUs; 1,4,8 plans for one, four and eight")
+        what = f"--gpus {text[:40]}: not numbers of GPUs; 1,4,8 plans for one, four and eight"
+        raise ParamsError(what, key="--gpus", kind="form")
     return [int(number) for number in text.split(",")]
 
 

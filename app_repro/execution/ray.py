@@ -12,10 +12,10 @@ from typing import Any
 
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.core.errors import DataError, IntegrityError, ParamsError
+from app_repro.core.errors import DataError, IntegrityError, ParamsError, one_line
 from app_repro.data.dataset import data_folder
 from app_repro.data.splits import stream_name, with_digest
-from app_repro.execution.outcome import GRACE_SECONDS, Display, Outcome, sigterm_as_interrupt
+from app_repro.execution.outcome import GRACE_SECONDS, Display, Outcome, not_installed, sigterm_as_interrupt
 from app_repro.execution.worker import prepare_and_attempt
 from app_repro.records import merge, provenance, record
 from app_repro.records.store import Paths, Store
@@ -93,13 +93,10 @@ def _start(slots: int, address: str | None) -> Any:
         import ray
         import ray.util.scheduling_strategies
     except ModuleNotFoundError:
-        raise ParamsError(
-            "--executor ray: Ray is not installed; run `make setup`, or `pip install '.[ray]'` in the project's folder"
-        ) from None
+        raise not_installed("ray", "Ray") from None
     if address and address.startswith("ray://"):
-        raise ParamsError(
-            f"--address {address}: a client cannot hand out data; run it on a node of the cluster, --address auto"
-        )
+        how = "a client cannot hand out data; run it on a node of the cluster, --address auto"
+        raise ParamsError(f"--address {address}: {how}", key="--address", kind="client")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         if address:
@@ -108,8 +105,8 @@ def _start(slots: int, address: str | None) -> Any:
             memory = OBJECT_STORE_BYTES
             ray.init("local", num_cpus=slots, include_dashboard=False, object_store_memory=memory, **quiet)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise ParamsError(f"--address {address or '(none)'}: no Ray to be had there: {why}") from None
+        what = f"--address {address or '(none)'}: no Ray to be had there: {one_line(error)}"
+        raise ParamsError(what, key="--address", kind="no answer") from None
     return ray
 
 
@@ -117,7 +114,7 @@ def _device(ray: Any, asked: str) -> str:
     """The device of every task. Raises ParamsError for a GPU where the cluster has none."""
     has_gpus = bool(ray.cluster_resources().get("GPU"))
     if asked == "cuda" and not has_gpus:
-        raise ParamsError("device: cuda: this Ray has no GPU; use device: cpu, or auto")
+        raise ParamsError("device: cuda: this Ray has no GPU; use device: cpu, or auto", key="device", kind="no GPU")
     return "cuda" if has_gpus and asked != "cpu" else "cpu"
 
 
@@ -153,7 +150,7 @@ def _settle(ray: Any, ref: Any, spec: RunSpec, store: Store, display: Display, o
         if sent:
             merge.unpack(sent, store.folder(spec))
     except ray.exceptions.RayTaskError as error:
-        status, message = "failed", " ".join(str(error.cause).split())[:300]
+        status, message = "failed", one_line(error.cause, 300)
     except ray.exceptions.RayError as error:
         status, message = "failed", f"its worker or node died {RETRIES + 1} times ({type(error).__name__})"
     except IntegrityError as error:

@@ -13,7 +13,7 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError, ParamsError, RunError
-from app_repro.execution.outcome import Display, Outcome, interrupts_held, sigterm_as_interrupt
+from app_repro.execution.outcome import Display, Outcome, interrupts_held, not_installed, sigterm_as_interrupt
 from app_repro.execution.slurm_task import Attempt, Task, ended_file
 from app_repro.execution.worker import prepare_and_attempt
 from app_repro.records import record
@@ -107,12 +107,10 @@ def _submitit() -> Any:
     try:
         import submitit
     except ModuleNotFoundError:
-        raise ParamsError(
-            "--executor slurm: submitit is not installed; "
-            "run `make setup`, or `pip install '.[slurm]'` in the project's folder"
-        ) from None
+        raise not_installed("slurm", "submitit") from None
     if submitit.SlurmExecutor.affinity() < 0:
-        raise ParamsError("--executor slurm: no srun here; run this on a login node of the cluster")
+        what = "--executor slurm: no srun here; run this on a login node of the cluster"
+        raise ParamsError(what, key="--executor", kind="no Slurm")
     return submitit
 
 
@@ -153,7 +151,7 @@ def _submit(submitit: Any, head: _Head, display: Display) -> None:
             why = next((line for line in reversed(str(error).splitlines()) if "error:" in line), str(error)).strip()
             size //= 2
             if not size and not head.watched:
-                raise RunError(f"Slurm takes no task: {why[:200]}") from None
+                raise RunError(f"Slurm takes no task: {why[:200]}", kind="refused") from None
             if not size:
                 head.refused_at = time.monotonic()
                 display.say(f"{len(head.waiting)} runs wait for room in Slurm's queue: {why[:200]}")

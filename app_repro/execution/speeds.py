@@ -121,9 +121,8 @@ def read_benches(folder: Path) -> list[dict[str, Any]]:
         except (OSError, ValueError, KeyError, TypeError):
             intact = False
         if not intact:
-            raise DataError(
-                f"{path}: not a bench file: it needs device and results with arch and samples_per_second > 0"
-            )
+            what = "not a bench file: it needs device and results with arch and samples_per_second > 0"
+            raise DataError(f"{path}: {what}", key=str(path), kind="form")
         benches.append(content)
     return benches
 

@@ -163,7 +163,8 @@ def sync(names: Sequence[str], store: Path, say: Callable[[str], None]) -> None:
     paths = _records(names, store)
     mode = os.environ.get("WANDB_MODE", "online")
     if mode == "online" and not has_key():
-        raise TrackingError("wandb: no key; set WANDB_API_KEY, run wandb login, or write files: WANDB_MODE=offline")
+        how = "set WANDB_API_KEY, run wandb login, or write files: WANDB_MODE=offline"
+        raise TrackingError(f"wandb: no key; {how}", key="WANDB_API_KEY", kind="missing")
     wandb = _Process(mode, store)
     try:
         for name, path in zip(names, paths, strict=True):
@@ -173,7 +174,8 @@ def sync(names: Sequence[str], store: Path, say: Callable[[str], None]) -> None:
             except queue.Empty:
                 kind, text = "trouble", f"no answer from the server for {UPLOAD_SECONDS:g} s"
             if kind == "trouble":
-                raise TrackingError(f"wandb: {name}: {text}; run it again: what is there already is not sent twice")
+                again = "run it again: what is there already is not sent twice"
+                raise TrackingError(f"wandb: {name}: {text}; {again}", key=name, kind="not uploaded")
             say(f"{name}: {text}")
     finally:
         wandb.end()

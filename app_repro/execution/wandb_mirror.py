@@ -9,6 +9,7 @@ from typing import Any
 from app_repro.config.protocols import protocol_title
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
+from app_repro.core.errors import one_line
 from app_repro.records import metrics, record
 from app_repro.records.content import Record
 from app_repro.records.store import Store
@@ -46,8 +47,7 @@ def serve(messages: Any, answers: Any, mode: str, store: str) -> None:
         for run in at_work.values():
             run.end("stopped")
     except Exception as error:  # wandb has no common base, and nothing here may fail a run
-        why = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
-        answers.put(("trouble", why))
+        answers.put(("trouble", one_line(error).rstrip(".")))
 
 
 class _Run:

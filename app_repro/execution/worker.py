@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.core.errors import AppReproError, DivergedError, Stopped
+from app_repro.core.errors import AppReproError, DivergedError, Stopped, one_line
 from app_repro.records.content import Record
 from app_repro.records.store import Paths, RunFolder, Store
 from app_repro.training.determinism import configure
@@ -133,7 +133,7 @@ def ending(error: Exception, spec: RunSpec, device: str) -> tuple[str, str]:
         return "failed", str(error)
     if ran_out(error):
         return "oom", out_of_memory(spec, device)
-    return "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return "failed", f"{type(error).__name__}: {one_line(error, 300)}"
 
 
 def prepare_and_attempt(spec: RunSpec, paths: Paths, device: str, *rest: Any) -> tuple[str, str]:

@@ -5,6 +5,8 @@ from typer.testing import CliRunner
 
 from app_repro.cli import claims, runs
 
+CLAIMS = Path(__file__).parents[2] / "data/claims.csv"
+
 
 def test_run_plan_and_merge_explain_themselves_with_every_executor_named() -> None:
     commands = {command.callback.__name__ for command in runs.app.registered_commands if command.callback}
@@ -19,18 +21,20 @@ def test_numbers_out_of_range_are_a_usage_error() -> None:
         assert CliRunner().invoke(runs.app, words).exit_code == 2
 
 
-def test_a_preset_is_planned_without_its_data(tmp_path, monkeypatch) -> None:
+def test_a_preset_and_a_claim_are_planned_without_their_data(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = CliRunner().invoke(runs.app, ["plan", "--preset", "headline"]).output
     assert "18 of 18 to run" in text and "cifar100-resnet50-app-sb8-s3-protocol-released" in text
+    asked = ["plan", "--claim", "c100-r50-acc-vs-dense", "--claims", str(CLAIMS), "--json"]
+    planned = json.loads(CliRunner().invoke(runs.app, asked).output)
+    assert len(planned["runs"]) == 12 and planned["claims"][0]["id"] == "c100-r50-acc-vs-dense"
 
 
 def test_the_costs_of_claims_are_planned_without_a_params_file(tmp_path, monkeypatch) -> None:
-    claims_file = Path(__file__).parents[2] / "data/claims.csv"
     monkeypatch.chdir(tmp_path)
 
     def planned(*words: str) -> str:
-        result = CliRunner().invoke(runs.app, ["plan", "--claims-cost", "--claims", str(claims_file), *words])
+        result = CliRunner().invoke(runs.app, ["plan", "--claims-cost", "--claims", str(CLAIMS), *words])
         assert result.exit_code == 0
         return result.output
 

@@ -2,16 +2,18 @@ import functools
 
 import pretend
 import pytest
-from workbench import complete, prepared
+from workbench import complete, prepared, settings
 
+from app_repro.config import grid
 from app_repro.core.errors import ParamsError
 from app_repro.execution import cost, executors, speeds
 from app_repro.execution.outcome import Executor
 
 
 def test_an_unknown_executor_names_the_known_and_the_nearest() -> None:
-    with pytest.raises(ParamsError, match=r"slurn.*did you mean 'slurm'"):
+    with pytest.raises(ParamsError, match="did you mean 'slurm'") as caught:
         executors.check("slurn")
+    assert (caught.value.key, caught.value.kind) == ("--executor", "unknown")
 
 
 def test_local_is_worker_processes_here(tmp_path) -> None:
@@ -26,11 +28,19 @@ def test_a_grid_that_takes_a_cpu_hours_is_refused_unless_asked_twice(tmp_path, m
     shapes = cost.shapes(specs, places.raw)
     local = functools.partial(executors.bind, "local", specs, shapes, device="cpu", workers=1)
     monkeypatch.setattr(speeds, "seconds_per_sample", lambda *key: 1000.0)
-    with pytest.raises(ParamsError, match=r"over 3\d\d hours on 1 CPU workers.*_ANYWAY=1 "):
+    with pytest.raises(ParamsError, match=r"over 3\d\d hours on 1 CPU workers") as caught:
         local()
+    assert caught.value.key == "--anyway"
     local(anyway=True)
     monkeypatch.setattr(speeds, "seconds_per_sample", lambda *key: 1e-6)
     local()
+
+
+def test_captured_steps_without_a_gpu_are_refused_before_anything_starts() -> None:
+    captured = grid.parse(settings(method="dense", engine="graph")).specs
+    with pytest.raises(ParamsError) as caught:
+        executors.bind("local", captured, {}, device="cpu")
+    assert (caught.value.key, caught.value.kind) == ("engine", "no GPU")
 
 
 def asked(name: str, device: str = "auto", **options) -> dict:

@@ -1,4 +1,3 @@
-import json
 import re
 import subprocess
 import sys
@@ -31,29 +30,13 @@ def test_shares_run_apart_and_merged_are_the_grid(tmp_path) -> None:
     assert whole.stdout == "2 of 2 runs finished\n" and len(list((here / "laid").iterdir())) == 2
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("--shard", "3/2"), "--shard 3/2: not a share"),
-        (("--executor", "rai"), "--executor rai; did you mean 'ray'? known: local, ray, slurm"),
-        (("--executor", "ray", "--address", "ray://nowhere"), "a client cannot hand out data"),
-    ],
-)
-def test_what_cannot_be_used_is_one_line_and_exit_code_2(tmp_path, words, said) -> None:
-    here = workspace(tmp_path / "w", method="dense")
-    ran = app_repro(here, "run", *words)
-    assert ran.returncode == 2 and ran.stderr.startswith("app-repro: ") and said in ran.stderr
-    assert ran.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("words", "said"), [({"executor": "rya"}, "--executor rya; did you mean 'ray'"), ({"share": "foo"}, "--shard foo")]
-)
-def test_a_wrong_word_is_refused_before_data_sets_are_looked_for(tmp_path, words, said) -> None:
+@pytest.mark.parametrize(("words", "key"), [({"executor": "rya"}, "--executor"), ({"share": "3/2"}, "--shard")])
+def test_a_wrong_word_is_refused_before_data_sets_are_looked_for(tmp_path, words, key) -> None:
     (tmp_path / "params.yaml").write_text(reading.to_yaml(settings(method="dense")))
     places = Paths(tmp_path / "raw", tmp_path / "splits", tmp_path / "store")
-    with pytest.raises(ParamsError, match=said):
+    with pytest.raises(ParamsError) as caught:
         grid.run(tmp_path / "params.yaml", places, tmp_path / "o", **words)
+    assert caught.value.key == key
 
 
 def test_a_finished_grid_is_laid_out_without_torch_or_a_worker(tmp_path, monkeypatch) -> None:
@@ -74,41 +57,27 @@ def test_a_finished_grid_is_laid_out_without_torch_or_a_worker(tmp_path, monkeyp
     assert grid.run(Path("params.yaml"), Paths(raw, Path("data/splits"), store.root), Path("o")) == 0
 
 
-def test_a_plan_of_a_preset_a_claim_and_the_file(tmp_path) -> None:
-    here = workspace(tmp_path / "w", method="dense")
-    root = Path(__file__).parents[2]
-    claims = ("--claims", str(root / "data/claims.csv"))
-    assert "1 of 1 to run" in app_repro(here, "plan", "--gpus", "1,4").stdout
-    told = app_repro(here, "plan", "--claim", "c100-r50-acc-vs-dense", *claims)
-    assert (
-        told.returncode == 0
-        and "claims it can decide: c100-r50-acc-vs-dense (paper, 0 of 6 runs finished)" in told.stdout
-    )
-    told = app_repro(here, "plan", "--preset", "demo", "--json", *claims)
-    assert len(json.loads(told.stdout)["runs"]) == 9
-
-
 def matrix_and_job() -> list[dict[str, Any]]:
-    """The two blocks of YAML in README."""
-    text = (Path(__file__).parents[2] / "README.md").read_text()
-    return [reading.from_yaml(part.split("```")[0], "manifest") for part in text.split("```yaml\n")[1:3]]
+    """The workflow and the Kubernetes job of the documentation."""
+    root = Path(__file__).parents[2]
+    texts = [path.read_text() for path in (root / "README.md", *sorted((root / "docs").glob("*.md")))]
+    blocks = [part.split("```")[0] for text in texts for part in text.split("```yaml\n")[1:]]
+    found = [reading.from_yaml(block, "manifest") for block in blocks]
+    return [next(item for item in found if key in item) for key in ("jobs", "spec")]
 
 
-def test_the_readme_s_matrix_and_job_cover_the_grid() -> None:
+def test_the_matrix_and_the_job_of_the_documentation_cover_the_grid() -> None:
     matrix, job = matrix_and_job()
-    assert "gpu" in matrix["jobs"]["shard"]["runs-on"], "without one `run` refuses the committed grid"
-    shares = matrix["jobs"]["shard"]["strategy"]["matrix"]["share"]
-    steps = [step.get("run", "") for step in matrix["jobs"]["shard"]["steps"]]
-    assert shares == list(range(1, 9)) and "--shard ${{ matrix.share }}/8" in steps[2]
-    spec = job["spec"]
+    shard, spec = matrix["jobs"]["shard"], job["spec"]
+    assert "gpu" in shard["runs-on"], "without one `run` refuses the committed grid"
+    assert shard["strategy"]["matrix"]["share"] == list(range(1, 9))
+    assert any("--shard ${{ matrix.share }}/8" in step.get("run", "") for step in shard["steps"])
     assert spec["completionMode"] == "Indexed" and spec["completions"] == spec["parallelism"] == 8 and spec["suspend"]
-    assert "kueue.x-k8s.io/queue-name" in job["metadata"]["labels"]
     pod = spec["template"]["spec"]
     assert "--shard $((JOB_COMPLETION_INDEX + 1))/8" in pod["containers"][0]["args"][2]
     assert "command" not in pod["containers"][0], "it would replace the image's entry point"
     user = re.search(r"^USER (\d+)", (Path(__file__).parents[2] / "Dockerfile").read_text(), re.MULTILINE)
     assert user and pod["securityContext"]["fsGroup"] == int(user[1]), "else its user cannot write to the volume"
-    assert pod["containers"][0]["volumeMounts"][0]["name"] == pod["volumes"][0]["name"]
 
 
 def test_the_job_s_arguments_train_a_share_from_the_image_s_empty_folder(tmp_path) -> None:
@@ -124,13 +93,6 @@ def test_the_job_s_arguments_train_a_share_from_the_image_s_empty_folder(tmp_pat
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, env=at_pod)
     assert ran.returncode == 0 and ran.stdout.endswith("1 of 1 runs finished\n"), ran.stderr
     assert len(list((tmp_path / "store/runs").iterdir())) == 1
-
-
-def test_captured_steps_without_a_gpu_are_refused_before_anything_starts(tmp_path) -> None:
-    here = workspace(tmp_path / "w", method="dense", engine="graph")
-    ran = app_repro(here, "run")
-    assert ran.returncode == 2 and not (here / ".store" / "runs").exists()
-    assert ran.stderr == "app-repro: engine: graph needs a CUDA device, and there is none; use engine: eager\n"
 
 
 def test_data_runs_is_exactly_the_grid(tmp_path) -> None:
@@ -175,6 +137,7 @@ def test_a_share_does_not_hang_on_the_order_of_the_axes() -> None:
 
 
 @pytest.mark.parametrize("share", ["0/8", "9/8", "2", "2/8/1", "a/b", "-1/8", "2/0", "1.5/8", ""])
-def test_what_is_no_share_is_one_line(share: str) -> None:
-    with pytest.raises(ParamsError, match=r"--shard .*: not a share; 2/8 is the second of eight"):
+def test_what_is_no_share_is_refused(share: str) -> None:
+    with pytest.raises(ParamsError) as caught:
         grid.shard(SHORT, share)
+    assert (caught.value.key, caught.value.kind) == ("--shard", "form")

@@ -119,13 +119,15 @@ def test_an_interrupt_lets_every_run_at_work_stop_by_itself(tmp_path, monkeypatc
     assert sum(pretend.times(places.store, "begun", specs)) > 0 and not outcome.ended
 
 
-def test_what_cannot_be_had_is_one_line(tmp_path, monkeypatch) -> None:
+def test_what_cannot_be_had_is_refused(tmp_path, monkeypatch) -> None:
     specs, places = pretend.specs(1), Paths(tmp_path, tmp_path, tmp_path)
-    with pytest.raises(ParamsError, match=r"ray://host:1: a client cannot hand out data; .* --address auto"):
+    with pytest.raises(ParamsError) as caught:
         complete(specs, places, on_ray(1, address="ray://host:1"), pretend.Recorder())
+    assert (caught.value.key, caught.value.kind) == ("--address", "client")
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ParamsError, match=r"Ray is not installed; run `make setup`, or `pip install '\.\[ray\]'`"):
+    with pytest.raises(ParamsError, match=r"\.\[ray\]") as caught:
         complete(specs, places, on_ray(1), pretend.Recorder())
+    assert (caught.value.key, caught.value.kind) == ("--executor", "missing")
 
 
 def test_the_head_hands_out_nothing_outside_its_data(tmp_path) -> None:
