@@ -163,7 +163,7 @@ _ALL: tuple[Metric, ...] = (
         name="wall_seconds",
         scale=Scale("wall time, s", 1, 1),
         of_run=lambda done, network: sum(item["timing"]["wall_seconds"] for item in done),
-        of_megabatch=lambda done: done[-1]["timing"]["wall_seconds"],
+        of_megabatch=lambda done: done[-1].get("timing", {}).get("wall_seconds"),
         places=("main", "card", "megabatches"),
         scales={"megabatches": Scale("wall time, s", 1, 2)},
     ),
