@@ -1,7 +1,5 @@
 """When the three methods prune, and how far; what a fourth one costs."""
 
-import json
-
 import pytest
 
 from app_repro.config.methods import METHODS, nominal_density, prunes
@@ -45,29 +43,6 @@ def test_nominal_density_is_the_last_one_asked_for() -> None:
 
 def test_only_dense_does_not_prune() -> None:
     assert {name: prunes(name, 8) for name in METHODS} == {"dense": False, "osp": True, "app": True}
-
-
-FOURTH = (
-    "def halving(k, megabatches, tau):\n    return 0.5**k\n",
-    """    "halving": Method(
-        halving,
-        Appearance("halving", "pruned by half before each megabatch"),
-        MethodTags("during training", "iterative", "by scored_weights", "trained on at each megabatch", "shrinking"),
-    ),""",
-)
-
-
-def test_a_fourth_method_is_a_function_and_an_entry(edited_package) -> None:
-    registry = "METHODS: dict[str, Method] = {"
-    code = (
-        "import json; from app_repro.config import grid, presets\n"
-        "from app_repro.config.methods import nominal_density\n"
-        "raw = presets.preset('demo') | {'method': 'halving', 'seed': 1, 'device': 'cpu', 'workers': None}\n"
-        "spec, = grid.parse(raw).specs\n"
-        "print(json.dumps([nominal_density(spec.method, k, 8, spec.tau) for k in (1, 2, 3)]))"
-    )
-    function, entry = FOURTH
-    assert json.loads(edited_package({registry: f"{function}\n{registry}\n{entry}"}, code)) == [0.5, 0.25, 0.125]
 
 
 def test_tags_fit_what_the_schedules_do() -> None:

@@ -78,7 +78,7 @@ def test_images_that_are_too_small_are_refused() -> None:
 
 
 def test_work_is_counted_as_it_is_then_done(tmp_path) -> None:
-    specs, places = prepared(tmp_path, method=["app"], replay=["full", "none", "last"])
+    specs, places = prepared(tmp_path, method=["app"], replay=["full", "none", "last", "buffer"], buffer_size=50)
     for spec in specs:
         worker.attempt(spec, places, "cpu", lambda event: None)
         content = record.read(Store(places.store).folder(spec).path / "record.json")

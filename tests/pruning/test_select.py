@@ -147,27 +147,3 @@ def test_fresh_scoring_ranks_the_drawn_weights_and_not_the_networks_own() -> Non
         seed=7,
     )
     assert grid(mask) == grid(select(drawn, 0.5, "global")) != pruned(0.5)
-
-
-def test_a_further_criterion_is_a_function_an_entry_and_one_of_its_tags(edited_package) -> None:
-    """It is known by name without torch, and prunes: the lowest weights stay."""
-    registry, tags = "CRITERIA: dict[str, Criterion] = {", "CRITERIA: dict[str, CriterionTags] = {"
-    function = (
-        "def smallest(net: nn.Module, weights: Weights, sample: Sample, seed: int) -> Scores:\n"
-        "    return {name: -weight.abs() for name, weight in weights.items()}\n"
-    )
-    entry = '    "smallest": Criterion(smallest, images_at_once=None),'
-    tag = '    "smallest": CriterionTags("magnitude", "none", labels=False, derivative=0),'
-    replacements = {registry: "\n\n".join([function, f"{registry}\n{entry}"]), tags: f"{tags}\n{tag}"}
-    code = (
-        "import sys; from app_repro.config import grid, presets\n"
-        "raw = presets.preset('demo') | {'criterion': 'smallest', 'device': 'cpu', 'workers': None}\n"
-        "spec = grid.parse(raw).specs[-1]; light = 'torch' not in sys.modules\n"
-        "import torch; from app_repro.pruning import masks, select\n"
-        "net = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 2, bias=False))\n"
-        "net[0].weight.data = torch.tensor([[[[1.0, -4.0], [3.0, 2.0]]]])\n"
-        "full = masks.full(masks.prunable(net))\n"
-        "mask = select.prune(net, full, 0.5, lambda: iter([]), criterion=spec.criterion, scope='global')\n"
-        "print(light, mask['0.weight'].flatten().tolist())"
-    )
-    assert edited_package(replacements, code) == "True [True, False, False, True]"

@@ -96,20 +96,3 @@ def test_the_small_networks_shortcut_subsamples_and_pads_with_zero_channels() ->
     out = block(images)
     assert torch.equal(out[:, 8:24], images[:, :, ::2, ::2])
     assert not out[:, :8].any() and not out[:, 24:].any()
-
-
-def test_a_further_network_is_an_entry_here_and_one_of_its_tags(edited_package) -> None:
-    """It is known by name without torch, built, and counted."""
-    registry, tags = "ARCHITECTURES: dict[str, tuple[Builder, int]] = {", "NETWORKS: dict[str, NetworkTags] = {"
-    replacements = {
-        registry: f'{registry}\n    "resnet14s": (partial(_small, 2), 4),',
-        tags: f'{tags}\n    "resnet14s": NetworkTags("small resnet", 14),',
-    }
-    code = (
-        "import sys; from app_repro.config import grid, presets\n"
-        "raw = presets.preset('demo') | {'arch': 'resnet14s', 'device': 'cpu', 'workers': None}\n"
-        "spec = grid.parse(raw).specs[0]; light = 'torch' not in sys.modules\n"
-        "from app_repro.training.flops import describe\n"
-        "print(spec.arch, light, len(describe(spec.arch, 10, 8, 1)['layers']))"
-    )
-    assert edited_package(replacements, code) == "resnet14s True 13"

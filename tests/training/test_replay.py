@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from workbench import settings
 
-from app_repro.config import grid
 from app_repro.data.megabatches import PhaseIndices, Split, phase, split
-from app_repro.execution import cost
 
 ALLOWED = {
     # policy: megabatches that may be seen at k
@@ -65,14 +62,6 @@ def test_the_released_sample_is_the_head_of_what_is_replayed(replay: str) -> Non
     at = seen(parts, 3, replay, score_sample="head")
     assert at.score.tolist() == at.train[:20].tolist()
     assert megabatches_of(at.score, parts.train) == {"none": {3}, "last": {2}, "full": {1}}.get(replay) or {1, 2}
-
-
-def test_a_plan_counts_the_buffer_that_is_trained_on() -> None:
-    """Half of each 100 validates, and half of the buffer of 50: 50 + 3 x 75 to train, as many to validate, 10 tests."""
-    given_ = {"method": "dense", "replay": "buffer", "buffer_size": 50, "val_fraction": 0.5, "sb": 4, "epochs": 1}
-    spec = grid.parse(settings(**given_, milestones=[], train_limit=None, test_limit=None)).specs[0]
-    trained = 50 + 3 * 75
-    assert cost.workload(spec, cost.Shape(400, 10, 10, 8, 1)) == (trained, 2 * trained + 4 * 10)
 
 
 @given(st.integers(0, 2**62), st.integers(1, 200), st.integers(2, 8))
