@@ -47,7 +47,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-readme: setup ## the generated parts of README.md and its figures, from the records in data/published
+readme: setup ## the generated parts of README.md and docs, and their figures, from data/published
 	$(BIN)/python -m app_repro.cli.readme
 
 # What looks at the supply chain has an environment and a lock of its own: it is no part of what it looks at.

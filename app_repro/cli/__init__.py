@@ -5,5 +5,5 @@ pipeline     the application; fetch, split, report, demo, preset, runs
 runs         run, plan, merge
 claims       verify, publish, power, reported, audit
 machine      doctor, bench, wandb sync
-readme       the generated parts of README.md (`make readme`)
+readme       the generated parts of README.md and docs (`make readme`)
 """

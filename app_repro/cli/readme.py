@@ -1,77 +1,133 @@
-"""The generated parts of README.md (`make readme`): the rooms; tables, figures and speeds from published records."""
+"""The generated parts of README.md and docs (`make readme`): tables, verdicts, figures and speeds of data/published."""
 
-import importlib
 import json
+import os
+import re
 import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
+from app_repro.claims import claims_file, printing
+from app_repro.claims.kinds.registry import KINDS
+from app_repro.claims.statement import OWN
 from app_repro.claims.variance import Pool
+from app_repro.claims.verify import verify
 from app_repro.core import files
-from app_repro.core.paths import BENCHES, PUBLISHED
+from app_repro.core.paths import BENCHES, CLAIMS, PUBLISHED
 from app_repro.machine import speed_table
-from app_repro.records.runs import RunRecord, read_intact
-from app_repro.records.settings import group
+from app_repro.records import metrics, runs, settings
+from app_repro.records.runs import RunRecord
 from app_repro.report.figures import write as figures
-from app_repro.report.tables.main import main_table, to_overview
+from app_repro.report.tables.main import main_table
 
-SECTIONS = {"demo": ("framework", "anytime"), "audit": ("density", "accuracy")}
-"""Folders of published records of which README.md shows the main table, and the figures of them that it shows."""
-FIGURES = PUBLISHED / "figures"
-"""Where those figures lie, as SVG, in a folder per section."""
-
-
-ROOMS = (
-    *("core", "config", "data", "pruning", "training", "records", "claims", "execution", "analysis", "report"),
-    *("machine", "cli"),
-)
-"""The rooms of the package in the order of the README's tree: rooms import those before them."""
+PAGES = ("README.md", "docs/protocols.md", "docs/speed.md")
+"""Pages that have generated parts, each between <!-- name --> and <!-- /name -->."""
+FIGURES = (("audit", "density"), ("audit", "accuracy"))
+"""Folder of published records, and a figure of them; a page shows it between the markers `figure-audit-density`."""
 
 
-def regenerated(text: str, published: Path) -> str:
-    """`text` with the rooms, and tables, figures and speeds from what lies in `published`, between their markers."""
-    text = _between(text, "rooms", _rooms())
-    for section, names in SECTIONS.items():
-        if f"<!-- {section}-table -->" in text:
-            records = read_intact([published / section]).runs
-            text = _between(text, f"{section}-table", _overview(records))
-            drawn = [figures.draw(name, [run.content for run in records]) for name in names]
-            lines = (f"![{one.alt}]({(FIGURES / section / one.name).as_posix()}.svg)" for one in drawn)
-            text = _between(text, f"{section}-figures", "\n".join(lines))
+def regenerated(page: str, text: str, published: Path = PUBLISHED) -> str:
+    """`text` of a page with its generated parts made anew from what lies in `published`.
+
+    `page`: its path in the checkout, which the links to figures are relative to.
+    """
+    parts: dict[str, Callable[[], str]] = {
+        "demo-table": lambda: short_table(_records(published, "demo")),
+        "verdicts": lambda: verdicts(published),
+        "audit-main": lambda: short_table(filter(_is_main, _records(published, "audit"))),
+        "audit-table": lambda: short_table(_records(published, "audit")),
+        "speed": lambda: _speed(published),
+    }
+    parts |= {f"figure-{folder}-{name}": partial(_figure, page, published, folder, name) for folder, name in FIGURES}
+    for name in re.findall(r"^<!-- /(\S+) -->$", text, re.MULTILINE):
+        start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, rest = text.split(start)
+        text = f"{before}{start}{parts[name]()}\n{end}{rest.split(end)[1]}"
+    return text
+
+
+def short_table(records: Iterable[RunRecord]) -> str:
+    """Mean ± sd of the overview's metrics per setting, as Markdown, without the columns that do not differ."""
+    from tabulate import tabulate
+
+    groups = settings.group(tuple(records))
+    table = main_table(groups, Pool([run for group in groups for run in group.runs]))
+    shown = (*settings.SETTINGS, *metrics.scales("overview"))
+    body: list[list[str]] = []
+    numbers: list[bool] = []
+    for place, column in enumerate(table.columns):
+        cells = [row[place] for row in table.rows]
+        if column.key in shown and len({cell.shown for cell in cells} - {"-"}) > 1:
+            # without the number of seeds, and without a deviation of zero
+            texts = [re.sub(r" ± 0\.0+$", "", cell.shown.removesuffix(f" ({cell.n})")) for cell in cells]
+            body.append([column.heading, *texts])
+            numbers.append(column.number)
+    headings, *rows = zip(*body, strict=True)
+    align = ["right" if number else "left" for number in numbers]
+    return tabulate(rows, headings, tablefmt="github", disable_numparse=True, colalign=align)
+
+
+def verdicts(published: Path) -> str:
+    """A row per claim and protocol for which there are runs, and a line that counts the claims without."""
+    from tabulate import tabulate
+
+    report = verify(runs.read([published]), claims_file.load(CLAIMS))
+    rows = []
+    for verdict in report.verdicts:
+        claim, judged = verdict.claim, verdict.judgement
+        if judged.verdict != "not_run":
+            sentence = KINDS[claim.kind].sentence(claim).removesuffix(".")
+            measured = printing.measured(judged).replace("+-", "±").removesuffix(" ± 0") or judged.reason
+            reported = printing.reported(claim).removesuffix(" fraction") or "-"
+            rows.append([sentence, _source(claim.source), verdict.protocol, reported, measured, judged.verdict])
+    headings = ["claim", "whose", "protocol", "reported", "measured", "verdict"]
+    table = tabulate(rows, headings, tablefmt="github", disable_numparse=True)
+    untested = [item.claim.source for item in report.verdicts if item.protocol is None]
+    own = untested.count(OWN)
+    total = len({item.claim.id for item in report.verdicts})
+    sources = f"{len(untested) - own} of the paper and its poster, {own} of this project"
+    return f"{table}\n\n`not_run`, as no published record is about them: {len(untested)} of {total} claims ({sources})."
+
+
+def _source(source: str) -> str:
+    return "this project's" if source == OWN else "the paper's"
+
+
+def _records(published: Path, folder: str) -> tuple[RunRecord, ...]:
+    return runs.read_intact([published / folder]).runs
+
+
+def _is_main(run: RunRecord) -> bool:
+    """Whether the run belongs to the audit's main result: each method at tau 4.5 under an unchanged protocol."""
+    return not run.switches_changed and (run.spec["method"] == "dense" or run.spec["tau"] == 4.5)
+
+
+def _figure(page: str, published: Path, folder: str, name: str) -> str:
+    """The figure as an image; its text is the title and the first setting."""
+    drawn = figures.draw(name, [run.content for run in _records(published, folder)])
+    place = os.path.relpath(_folder(folder) / f"{name}.svg", Path(page).parent)
+    return f"![{drawn.figure.title}, {next(iter(drawn.settings))}]({Path(place).as_posix()})"
+
+
+def _folder(folder: str) -> Path:
+    return PUBLISHED / "figures" / folder
+
+
+def _speed(published: Path) -> str:
     paths = sorted((published / BENCHES.name).glob("*.json"))
-    benches = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
-    return _between(text, "speed", "\n\n".join(map(speed_table.to_text, benches)))
-
-
-def _rooms() -> str:
-    """A line per room: what it is for, as the first line of its docstring says."""
-    docs = {room: str(importlib.import_module(f"app_repro.{room}").__doc__) for room in ROOMS}
-    summaries = {room: doc.splitlines()[0].removesuffix(" In reading order:") for room, doc in docs.items()}
-    lines = (f"  {room + '/':<11} {summary}" for room, summary in summaries.items())
-    return "\n".join(["```", "app_repro/", *lines, "```"])
-
-
-def _overview(records: tuple[RunRecord, ...]) -> str:
-    groups = group(records)
-    return to_overview(main_table(groups, Pool(records)), groups)
-
-
-def _between(text: str, marker: str, content: str) -> str:
-    """`text` with `content` between <!-- marker --> and <!-- /marker -->; unchanged if one of them is missing."""
-    start, end = f"<!-- {marker} -->\n", f"<!-- /{marker} -->"
-    before, opening, rest = text.partition(start)
-    _, closing, after = rest.partition(end)
-    return f"{before}{start}{content}\n{end}{after}" if opening and closing else text
+    return "\n\n".join(speed_table.to_text(json.loads(path.read_text(encoding="utf-8"))) for path in paths)
 
 
 def main() -> None:
-    """Write README.md of this folder, and the pictures it shows, anew."""
-    path = Path("README.md")
-    for section, names in SECTIONS.items():
-        contents = [run.content for run in read_intact([PUBLISHED / section]).runs]
-        for name in names:
-            figures.save_svg(figures.draw(name, contents), FIGURES / section)
-    files.write_text(path, regenerated(path.read_text(encoding="utf-8"), PUBLISHED))
-    sys.stdout.write(f"{path} and {FIGURES} regenerated\n")
+    """Write the pages of this checkout, and the figures that they show, anew."""
+    for folder, name in FIGURES:
+        contents = [run.content for run in _records(PUBLISHED, folder)]
+        figures.save_svg(figures.draw(name, contents), _folder(folder))
+    for page in PAGES:
+        path = Path(page)
+        files.write_text(path, regenerated(page, path.read_text(encoding="utf-8")))
+    sys.stdout.write(f"{', '.join(PAGES)} and their figures regenerated\n")
 
 
 if __name__ == "__main__":

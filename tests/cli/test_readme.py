@@ -1,33 +1,40 @@
-import re
-from pathlib import Path
-
+import pytest
 from by_hand import a_record
+from house import ROOT
 
 from app_repro.cli import readme
 from app_repro.core import files
-from app_repro.core.paths import PACKAGE
+from app_repro.core.paths import PUBLISHED
 from app_repro.records.runs import read_intact
 from app_repro.report.figures import write
 
 
-def test_the_table_between_the_markers_is_made_from_records_and_the_rest_is_left(tmp_path) -> None:
-    files.write_sealed(tmp_path / "demo/one.json", a_record())
-    start, end = "<!-- demo-table -->\n", "<!-- /demo-table -->"
-    text = f"before\n{start}old numbers\n{end}after\n"
-    made = readme.regenerated(text, tmp_path)
-    assert made.startswith(f"before\n{start}| dataset") and made.endswith(f"{end}after\n")
-    assert "70.00" in made and "old numbers" not in made
-    assert readme.regenerated(made, tmp_path) == made
+def test_only_what_stands_between_markers_is_made_anew(tmp_path) -> None:
+    for method in ("app", "osp"):
+        files.write_sealed(tmp_path / f"demo/{method}.json", a_record(method=method))
+    text = "before\n<!-- demo-table -->\nold\n<!-- /demo-table -->\nafter\n"
+    made = readme.regenerated("README.md", text, tmp_path)
+    assert made.startswith("before\n") and made.endswith("\nafter\n") and "old" not in made
+    assert readme.regenerated("README.md", made, tmp_path) == made
 
 
-def test_the_figures_it_shows_are_those_of_the_published_records(tmp_path) -> None:
-    root = PACKAGE.parent
-    shown = re.findall(r"\]\((\S+\.svg)\)", (root / "README.md").read_text())
-    assert [(Path(name).parent.name, Path(name).stem) for name in shown] == [
-        (section, name) for section, names in readme.SECTIONS.items() for name in names
-    ]
-    for name in shown:
-        section = Path(name).parent.name
-        contents = [run.content for run in read_intact([root / readme.PUBLISHED / section]).runs]
-        write.save_svg(write.draw(Path(name).stem, contents), tmp_path)
-        assert (tmp_path / Path(name).name).read_bytes() == (root / name).read_bytes()
+def test_a_table_has_the_columns_that_differ(tmp_path) -> None:
+    for method, errors in (("app", 30), ("osp", 20)):
+        files.write_sealed(tmp_path / f"{method}.json", a_record(method=method, errors=errors))
+    lines = readme.short_table(read_intact([tmp_path]).runs).splitlines()
+    headings = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    assert headings[0] == "method" and "test accuracy %" in headings
+    assert "dataset" not in headings and "nominal density" not in headings and len(lines) == 4
+
+
+def test_claims_without_runs_are_counted(tmp_path) -> None:
+    *_, last = readme.verdicts(tmp_path).splitlines()
+    assert "17 of 17" in last
+
+
+@pytest.mark.parametrize(("folder", "name"), readme.FIGURES)
+def test_a_published_figure_is_that_of_the_published_records(folder: str, name: str, tmp_path) -> None:
+    contents = [run.content for run in read_intact([ROOT / PUBLISHED / folder]).runs]
+    write.save_svg(write.draw(name, contents), tmp_path)
+    published = ROOT / PUBLISHED / "figures" / folder / f"{name}.svg"
+    assert (tmp_path / published.name).read_bytes() == published.read_bytes()

@@ -1,4 +1,4 @@
-"""The Dockerfile without an engine: pinned by digest, clean, and of one mind with the lock and the README."""
+"""The Dockerfile without an engine: pinned by digest, clean, and in agreement with the lock and docs/container.md."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ from app_repro.machine.gpus import OLDEST_DRIVER
 
 ROOT = Path(__file__).parents[2]
 PARSED = DockerfileParser(path=str(ROOT / "Dockerfile"))
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs/container.md").read_text()
 LOCK = (ROOT / "requirements.lock").read_text()
 BASE = next(line["value"] for line in PARSED.structure if line["instruction"] == "ARG")
 
@@ -58,17 +58,16 @@ def test_labels_name_source_revision_and_licence() -> None:
         assert f"org.opencontainers.image.{name}=" in label
 
 
-def test_base_lock_readme_and_doctor_agree_on_versions() -> None:
+def test_base_lock_docs_and_doctor_agree_on_versions() -> None:
     cuda = re.search(r"nvidia/cuda:(\d+)\.(\d+)\.\d+-base", BASE)
     assert cuda
     release = f"{cuda[1]}.{cuda[2]}"
     runtime = re.search(r"^nvidia-cuda-runtime==(\d+\.\d+)", LOCK, re.MULTILINE)
     torch = re.search(r"^torch==([\d.]+)", LOCK, re.MULTILINE)
     assert runtime and torch and runtime[1] == release
-    section = README.split("## In a container")[1].split("\n## ")[0]
-    assert set(re.findall(r"CUDA (\d+\.\d+)", section)) == {release}
-    assert set(re.findall(r"torch (\d[\d.]*\d)", section)) == {torch[1]}
-    assert set(re.findall(r"driver (\d+)", section)) == {str(OLDEST_DRIVER[int(cuda[1])])}
+    assert set(re.findall(r"CUDA (\d+\.\d+)", PAGE)) == {release}
+    assert set(re.findall(r"torch (\d[\d.]*\d)", PAGE)) == {torch[1]}
+    assert set(re.findall(r"driver (\d+)", PAGE)) == {str(OLDEST_DRIVER[int(cuda[1])])}
 
 
 def test_the_image_gets_what_its_front_door_lays_out() -> None:
@@ -77,8 +76,7 @@ def test_the_image_gets_what_its_front_door_lays_out() -> None:
         assert name in allowed and (ROOT / name).exists(), name
 
 
-def test_the_readme_gives_the_commands_that_the_image_itself_names() -> None:
-    section = README.split("## In a container")[1].split("\n## ")[0]
+def test_the_docs_give_the_commands_that_the_image_itself_names() -> None:
     for line in ("docker build -t app-repro .", "docker run --gpus all app-repro dvc repro"):
-        assert line in section
-    assert str(container.OUT) in section and str(container.ARCHIVES) in section
+        assert line in PAGE
+    assert str(container.OUT) in PAGE and str(container.ARCHIVES) in PAGE

@@ -1,4 +1,4 @@
-"""What is written stays true: docstrings, README's tree, lock files, citation."""
+"""What is written stays true: docstrings, README and docs, lock files, citation."""
 
 import ast
 import fnmatch
@@ -9,7 +9,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from house import FILES, README, ROOMS, ROOT, module_of, room_of
+from house import FILES, PAGES, ROOT, module_of, room_of
+
+from app_repro.cli import readme
 
 LOCKS = ["requirements.lock", "requirements-cpu.lock", ".ci/tools.lock"]
 
@@ -33,14 +35,6 @@ def public(node: ast.Module | ast.ClassDef) -> list[ast.FunctionDef | ast.ClassD
     return found
 
 
-def test_the_readme_names_every_room_in_one_line() -> None:
-    rooms = README.split("<!-- rooms -->")[1].split("<!-- /rooms -->")[0]
-    named = re.findall(r"^ {2}(\w+)/ ", rooms, re.MULTILINE)
-    assert sorted(named) == sorted(ROOMS) and len(named) == len(rooms.strip().splitlines()) - 3
-    for place, room in enumerate(named):
-        assert ROOMS[room] <= {*named[:place]}, room
-
-
 @pytest.mark.parametrize("room", [path for path in FILES if path.name == "__init__.py"], ids=module_of)
 def test_a_room_s_docstring_lists_its_files(room: Path) -> None:
     """A line per file or folder of the room; `series_*` stands for several."""
@@ -56,15 +50,42 @@ def test_a_room_s_docstring_lists_its_files(room: Path) -> None:
     assert all(fnmatch.filter([path.stem for path in room.parent.iterdir()], pattern) for pattern in listed)
 
 
-def test_the_readme_names_only_files_that_exist() -> None:
-    for name in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / name).exists(), name
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if not link.startswith("https://"):
+            name, _, anchor = link.partition("#")
+            target = (page.parent / name).resolve() if name else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), link
 
 
-def test_generated_parts_of_the_readme_are_as_generated() -> None:
-    from app_repro.cli import readme
+def prose(page: Path) -> str:
+    """The page without comments and blocks of code."""
+    code_or_comment = re.compile(r"^```.*?^```$|<!--.*?-->", re.MULTILINE | re.DOTALL)
+    return code_or_comment.sub("", page.read_text(encoding="utf-8"))
 
-    assert readme.regenerated(README, ROOT / "data/published") == README
+
+def anchors(page: Path) -> list[str]:
+    """Names of the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+def test_no_sentence_stands_on_two_pages() -> None:
+    """Sentences and table cells of eight or more words; those that are generated included."""
+    seen: dict[str, str] = {}
+    for page in PAGES:
+        for sentence in set(re.split(r"(?<=[.:;]) |\n\n|\|", re.sub(r"(?<=\S)\n(?=\S)", " ", prose(page)))):
+            words = " ".join(re.findall(r"\w+", sentence.lower()))
+            if words.count(" ") >= 7:
+                assert seen.setdefault(words, page.name) == page.name, (page.name, sentence)
+
+
+@pytest.mark.parametrize("page", readme.PAGES)
+def test_generated_parts_are_as_generated(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert readme.regenerated(page, text) == text
 
 
 @pytest.mark.promise

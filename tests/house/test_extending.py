@@ -16,7 +16,7 @@ from PIL import Image
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-BLOCK = re.compile(r"^([^\n]+)\n\n```(?:python)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^([^\n]+)\n\n```(?:python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 """A line that says what to do with the code under it."""
 
 RUN = {
