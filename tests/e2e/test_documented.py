@@ -1,7 +1,7 @@
 """Every command of README.md and docs is run as it stands there, in a folder like a fresh checkout.
 
-A block that cannot be run says why in a comment above it: <!-- not run: needs a GPU -->. Commands of dvc are parsed by dvc
-itself, and their settings must make a grid; make runs with --dry-run.
+A block that cannot be run says why in a comment above it: <!-- not run: needs a GPU -->. Commands of dvc are parsed by
+dvc itself, and their settings must make a grid; make runs with --dry-run.
 """
 
 import functools
