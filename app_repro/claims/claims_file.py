@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -16,12 +16,30 @@ from app_repro.records import metrics
 
 MAX_BYTES = 1_000_000
 
+COLUMNS = tuple(field.name for field in fields(Claim))
+
+_LISTS, _NUMBERS = ("against", "layers", "megabatches"), ("value", "rounding", "margin", "n_reported")
+_TEXTS = tuple(name for name in COLUMNS if name not in (*_LISTS, *_NUMBERS))
+
 
 class ClaimsError(AppReproError):
-    """A claims file that cannot be used."""
+    """A claims file that cannot be used, or a claim that is not in it.
+
+    line: of the file, 0 where it is about no line. key: the column or id. kind: "file", "csv", "columns", "fields",
+    "unknown", "empty", "twice", "form", "unfit" (columns that do not go together) or "setting".
+    """
+
+    def __init__(self, text: str, *, key: str = "", kind: str = "", line: int = 0) -> None:
+        super().__init__(text, key=key, kind=kind)
+        self.line = line
+
+    def within(self, where: str, line: int = 0) -> "ClaimsError":
+        """The same error, whose text begins with where it is."""
+        return ClaimsError(f"{where}: {self}", key=self.key, kind=self.kind, line=line)
 
 
-COLUMNS = tuple(field.name for field in fields(Claim))
+def _wrong(column: str, kind: str, text: str) -> ClaimsError:
+    return ClaimsError(f"{column}: {text}", key=column.split(",")[0], kind=kind)
 
 
 def load(path: Path) -> tuple[Claim, ...]:
@@ -29,19 +47,21 @@ def load(path: Path) -> tuple[Claim, ...]:
     rows = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     claims: dict[str, Claim] = {}
     try:
-        _check_header(next(rows, []), str(path))
-        for row in rows:
-            if not row:
-                continue
-            where = f"{path}: line {rows.line_num}"
-            claim = _claim(row, where)
+        _check_header(next(rows, []), path)
+        for row in filter(None, rows):
+            claim = _claim(row)
             if claim.id in claims:
-                raise ClaimsError(f"{where}: id: {claim.id!r} is given twice; ids are unique")
+                raise _wrong("id", "twice", f"{claim.id!r} is given twice; ids are unique")
             claims[claim.id] = claim
     except csv.Error as error:
-        raise ClaimsError(f"{path}: line {rows.line_num}: not readable as CSV: {error}") from None
+        text = f"{path}: line {rows.line_num}: not readable as CSV: {error}"
+        raise ClaimsError(text, kind="csv", line=rows.line_num) from None
+    except ClaimsError as error:
+        if error.kind == "columns":
+            raise
+        raise error.within(f"{path}: line {rows.line_num}", rows.line_num) from None
     if not claims:
-        raise ClaimsError(f"{path}: no claims in it; columns: {', '.join(COLUMNS)}")
+        raise ClaimsError(f"{path}: no claims in it; columns: {', '.join(COLUMNS)}", kind="empty")
     return tuple(claims.values())
 
 
@@ -49,144 +69,139 @@ def select(claims: Sequence[Claim], only: Sequence[str]) -> list[Claim]:
     """The claims named by `only`, in the order of the file; all if none is. Raises ClaimsError for an unknown one."""
     known = [claim.id for claim in claims]
     if wrong := [name for name in only if name not in known]:
-        raise ClaimsError(f"no claim {wrong[0]!r}{nearest_and_known(wrong[0], known)}")
+        raise ClaimsError(f"no claim {wrong[0]!r}{nearest_and_known(wrong[0], known)}", key=wrong[0], kind="unknown")
     return [claim for claim in claims if not only or claim.id in only]
 
 
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ClaimsError(f"{path}: larger than {MAX_BYTES} bytes: not a claims file")
+            raise ClaimsError(f"{path}: larger than {MAX_BYTES} bytes: not a claims file", kind="file")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise ClaimsError(f"{path}: {error.strerror}; name a claims file with --claims") from None
+        raise ClaimsError(f"{path}: {error.strerror}; name a claims file with --claims", kind="file") from None
     except UnicodeDecodeError:
-        raise ClaimsError(f"{path}: not UTF-8 text: not a claims file") from None
+        raise ClaimsError(f"{path}: not UTF-8 text: not a claims file", kind="file") from None
     if bad := re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\U0010ffff]", text):
         line = text.count("\n", 0, bad.start()) + 1
-        raise ClaimsError(f"{path}: line {line}: a control character (U+{ord(bad.group()):04X}); remove it")
+        what = f"a control character (U+{ord(bad.group()):04X}); remove it"
+        raise ClaimsError(f"{path}: line {line}: {what}", kind="file", line=line)
     return text
 
 
-def _check_header(header: list[str], where: str) -> None:
+def _check_header(header: list[str], path: Path) -> None:
     for name in header:
         if name not in COLUMNS:
-            raise ClaimsError(f"{where}: unknown column {name[:40]!r}{nearest_and_known(name, COLUMNS)}")
+            text = f"{path}: unknown column {name[:40]!r}{nearest_and_known(name, COLUMNS)}"
+            raise ClaimsError(text, key=name, kind="columns")
     if tuple(header) != COLUMNS:
-        raise ClaimsError(f"{where}: columns must be, in this order: {', '.join(COLUMNS)}")
+        raise ClaimsError(f"{path}: columns must be, in this order: {', '.join(COLUMNS)}", kind="columns")
 
 
-def _claim(row: list[str], where: str) -> Claim:
+def _claim(row: list[str]) -> Claim:
     if len(row) != len(COLUMNS):
-        raise ClaimsError(f"{where}: {len(row)} fields, {len(COLUMNS)} are needed; quote fields with commas")
-    cells = {name: text.strip() for name, text in zip(COLUMNS, row, strict=True)}
-    where = f"{where}: {cells['id'][:60] or 'no id'}"
-    _check_words(cells, where)
-    kind = KINDS[cells["kind"]]
-    for name in ("value", "margin"):
-        if bool(cells[name]) != (name in kind.needs):
-            raise ClaimsError(f"{where}: {name}: a {cells['kind']} claim has {'one' if name in kind.needs else 'none'}")
-    number, whole = _reader(cells, where)
-    claim = Claim(
-        **{name: cells[name] for name in _TEXTS},
-        against=_names(cells["against"]),
-        value=number("value"),
-        rounding=number("rounding", least=0.0) or 0.0,
-        margin=number("margin", least=math.ulp(0.0)),
-        n_reported=whole("n_reported", cells["n_reported"]) if cells["n_reported"] else None,
-        layers=_names(cells["layers"]),
-        megabatches=tuple(whole("megabatches", text) for text in _names(cells["megabatches"])),
-    )
-    low, high = kind.against
-    if not low <= len(claim.against) <= high:
-        raise ClaimsError(
-            f"{where}: against: a {claim.kind} claim names {low if low == high else f'{low} to {high}'} sides, "
-            f"here are {len(claim.against)}; separate them by |"
+        text = f"{len(row)} fields, {len(COLUMNS)} are needed; quote fields with commas"
+        raise ClaimsError(text, kind="fields")
+    texts = {name: text.strip() for name, text in zip(COLUMNS, row, strict=True)}
+    try:
+        _check_words(texts)
+        claim = Claim(
+            **{name: texts[name] for name in _TEXTS},
+            against=_names(texts["against"]),
+            value=_number("value", texts["value"]),
+            rounding=_number("rounding", texts["rounding"], least=0.0) or 0.0,
+            margin=_number("margin", texts["margin"], least=math.ulp(0.0)),
+            n_reported=_whole("n_reported", texts["n_reported"]) if texts["n_reported"] else None,
+            layers=_names(texts["layers"]),
+            megabatches=tuple(_whole("megabatches", text) for text in _names(texts["megabatches"])),
         )
-    _check_numbers(claim, where)
-    _check_setting(claim, where)
+        _check_columns(claim)
+        _check_setting(claim)
+    except ClaimsError as error:
+        raise error.within(texts["id"][:60] or "no id") from None
     return claim
 
 
-_NUMBERS = ("against", "value", "rounding", "margin", "n_reported", "layers", "megabatches")
-_TEXTS = tuple(name for name in COLUMNS if name not in _NUMBERS)
-
-
-def _check_words(cells: dict[str, str], where: str) -> None:
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cells["id"]) or len(cells["id"]) > 100:
-        raise ClaimsError(f"{where}: id: {cells['id'][:60]!r} is not lower-case words with hyphens")
+def _check_words(texts: dict[str, str]) -> None:
+    """What can be said of a row before its numbers are read."""
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", texts["id"]) or len(texts["id"]) > 100:
+        raise _wrong("id", "form", f"{texts['id'][:60]!r} is not lower-case words with hyphens")
     for name in ("source", "quotation", "method"):
-        if not cells[name]:
-            raise ClaimsError(f"{where}: {name}: is empty; every claim has one")
+        if not texts[name]:
+            raise _wrong(name, "empty", "is empty; every claim has one")
     for name, known in (("metric", metrics.claimed()), ("kind", KINDS), ("preset", PRESETS)):
-        if cells[name] not in known:
-            hint = nearest(cells[name], known)
-            raise ClaimsError(f"{where}: {name}: {cells[name][:60]!r} is unknown; known: {', '.join(known)}{hint}")
-    units = metrics.METRICS[cells["metric"]].claim_units
-    if cells["unit"] not in units:
-        raise ClaimsError(f"{where}: unit: {cells['unit'][:60]!r} does not fit {cells['metric']}; {' or '.join(units)}")
-    if bool(cells["margin"]) != bool(cells["margin_reason"]):
-        raise ClaimsError(f"{where}: margin_reason: a margin and its reason come together")
-    if (cells["source"] == OWN) != bool(cells["may_fail"]):
-        raise ClaimsError(f"{where}: may_fail: our own statements ({OWN}), and only they, say why they may fail")
+        if (word := texts[name]) not in known:
+            raise _wrong(name, "unknown", f"{word[:60]!r} is unknown; known: {', '.join(known)}{nearest(word, known)}")
+    units = metrics.METRICS[texts["metric"]].claim_units
+    if texts["unit"] not in units:
+        raise _wrong("unit", "unfit", f"{texts['unit'][:60]!r} does not fit {texts['metric']}; {' or '.join(units)}")
+    if bool(texts["margin"]) != bool(texts["margin_reason"]):
+        raise _wrong("margin_reason", "unfit", "a margin and its reason come together")
+    if (texts["source"] == OWN) != bool(texts["may_fail"]):
+        raise _wrong("may_fail", "unfit", f"our own statements ({OWN}), and only they, say why they may fail")
+    for name in ("value", "margin"):
+        if bool(texts[name]) != (is_needed := name in KINDS[texts["kind"]].needs):
+            raise _wrong(name, "unfit", f"a {texts['kind']} claim has {'one' if is_needed else 'none'}")
 
 
-def _reader(cells: dict[str, str], where: str) -> tuple[Callable[..., float | None], Callable[[str, str], int]]:
-    """Readers of the row's numbers, None where there is none, that name row and column."""
+def _number(column: str, text: str, least: float = -math.inf) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= least and abs(value) < 1e9):
+        raise _wrong(column, "form", f"{text[:60]!r} is no {'positive ' if least >= 0 else ''}number")
+    return value
 
-    def number(name: str, least: float = -math.inf) -> float | None:
-        if not cells[name]:
-            return None
-        try:
-            value = float(cells[name])
-        except ValueError:
-            value = math.nan
-        if not (math.isfinite(value) and value >= least and abs(value) < 1e9):
-            raise ClaimsError(f"{where}: {name}: {cells[name][:60]!r} is no {'positive ' if least >= 0 else ''}number")
-        return value
 
-    def whole(name: str, text: str) -> int:
-        if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-            raise ClaimsError(f"{where}: {name}: {text[:60]!r} is no whole number from 1 on")
-        return int(text)
-
-    return number, whole
+def _whole(column: str, text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise _wrong(column, "form", f"{text[:60]!r} is no whole number from 1 on")
+    return int(text)
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split("|")) if text else ()
 
 
-def _check_numbers(claim: Claim, where: str) -> None:
-    kind = KINDS[claim.kind]
+def _check_columns(claim: Claim) -> None:
+    """What the kind asks of the columns, those of numbers apart."""
+    kind, sides = KINDS[claim.kind], len(claim.against)
+    low, high = kind.against
+    if not low <= sides <= high:
+        many = low if low == high else f"{low} to {high}"
+        text = f"a {claim.kind} claim names {many} sides, here are {sides}; separate them by |"
+        raise _wrong("against", "unfit", text)
     if "layers" in kind.needs and not (claim.layers and claim.megabatches):
-        raise ClaimsError(f"{where}: layers, megabatches: a {claim.kind} names the early layers and the megabatches")
+        raise _wrong("layers, megabatches", "unfit", f"a {claim.kind} names the early layers and the megabatches")
     if "layers" not in kind.needs and (claim.layers or claim.megabatches):
         known = " or a ".join(name for name, other in KINDS.items() if "layers" in other.needs)
-        raise ClaimsError(f"{where}: layers, megabatches: only a {known} has them")
+        raise _wrong("layers, megabatches", "unfit", f"only a {known} has them")
     for name, other in KINDS.items():
         if other.metric and (claim.kind == name) != (claim.metric == other.metric):
-            raise ClaimsError(f"{where}: metric: {other.metric} and kind {name} go together")
+            raise _wrong("metric", "unfit", f"{other.metric} and kind {name} go together")
     if len(set(claim.sides)) < len(claim.sides):
-        raise ClaimsError(f"{where}: against: names a side twice")
+        raise _wrong("against", "twice", "names a side twice")
 
 
-def _check_setting(claim: Claim, where: str) -> None:
+def _check_setting(claim: Claim) -> None:
     """The setting must expand: one cell for a number, equally many for each side, long enough for a curve."""
     try:
         first = protocols(claim)[0]
-        cells = [side_specs(claim, side, first, seeds(claim)[0]) for side in claim.sides]
+        by_side = [side_specs(claim, side, first, seeds(claim)[0]) for side in claim.sides]
     except AppReproError as error:
-        raise ClaimsError(f"{where}: {str(error).removeprefix(f'{claim.id}: ')}") from None
-    sizes = {len(specs) for specs in cells}
+        raise ClaimsError(str(error).removeprefix(f"{claim.id}: "), key="settings", kind="setting") from None
+    sizes = {len(specs) for specs in by_side}
     if len(sizes) > 1:
-        raise ClaimsError(f"{where}: settings: the sides expand to {sizes} cells; an axis may not be a pruning setting")
+        text = f"the sides expand to {sizes} cells; an axis may not be a pruning setting"
+        raise _wrong("settings", "setting", text)
     if not KINDS[claim.kind].many_cells and sizes != {1}:
-        raise ClaimsError(
-            f"{where}: settings: {sizes.pop()} cells, a {claim.kind} claim has one; fix every axis but seed"
-        )
-    shortest = min(spec.sb for specs in cells for spec in specs)
+        text = f"{sizes.pop()} cells, a {claim.kind} claim has one; fix every axis but seed"
+        raise _wrong("settings", "setting", text)
+    shortest = min(spec.sb for specs in by_side for spec in specs)
     if max(claim.megabatches, default=1) > shortest:
-        raise ClaimsError(f"{where}: megabatches: {max(claim.megabatches)} is beyond sb={shortest}")
+        raise _wrong("megabatches", "setting", f"{max(claim.megabatches)} is beyond sb={shortest}")
     if wrong := KINDS[claim.kind].check(claim):
-        raise ClaimsError(f"{where}: {wrong}")
+        raise ClaimsError(wrong, key=wrong.partition(":")[0], kind="setting")
