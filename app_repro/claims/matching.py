@@ -1,14 +1,18 @@
-"""Which runs a claim is about: its cells under a protocol, what is missing, and how the runs there depart from it."""
+"""Which runs a claim is about, which of those it needs are missing, and how those there depart from its setting.
+
+A claim is about one or more cells (a data set, a network ...). In each its sides are compared: a `Comparison`.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app_repro.claims.statement import Claim, seeds, side_settings, side_specs
 from app_repro.config.methods import prunes
 from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
 from app_repro.records import settings
+from app_repro.records.content import Spec
 from app_repro.records.runs import RunRecord
 
 IDENTITY = (
@@ -28,7 +32,6 @@ IDENTITY = (
 _IGNORED = ("seed", "data_digest", "augmentation")
 """Not part of a claim's setting: runs are paired by seed, and what the data set says of itself goes with its origin."""
 
-Spec = dict[str, Any]
 Index = dict[tuple[str, tuple[Any, ...]], list[RunRecord]]
 """(protocol, values of IDENTITY) -> runs."""
 
@@ -38,14 +41,16 @@ Deviation = tuple[tuple[str, Any, Any], ...]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs of every side of a claim in one setting."""
+    """Runs of every side of a claim in one cell."""
 
     label: str
+    """Data set/network."""
     sides: dict[str, dict[int, RunRecord]]
     """Side -> seed -> run."""
     missing: tuple[str, ...]
-    """Declared runs that are not there."""
+    """Declared runs that are not there, in words: "app seeds 2, 3"."""
     deviations: tuple[str, ...]
+    """Settings in which the runs depart from the claim, in words."""
 
     @property
     def seeds(self) -> list[int]:
@@ -59,7 +64,7 @@ class Comparison:
 
 
 def index(runs: Iterable[RunRecord]) -> Index:
-    """Runs by what decides whether they are about a claim."""
+    """The runs by what decides whether they are about a claim."""
     by_identity: Index = defaultdict(list)
     for run in runs:
         by_identity[run.protocol, _identity(run.spec)].append(run)
@@ -71,9 +76,12 @@ def _identity(spec: Spec) -> tuple[Any, ...]:
 
 
 def comparisons_of(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
-    """The claim's cells under a protocol, with or without runs; those of an open claim are the ones that have runs."""
+    """The claim's comparisons under a protocol: one per cell, whether it has runs or not.
+
+    An open claim ("*" among its settings) names no cells: it has one for each setting in which its first side was run.
+    """
     if claim.is_open:
-        return _open_cells(claim, protocol, runs)
+        return _in_settings_with_runs(claim, protocol, runs)
     declared = seeds(claim)
     specs = [side_specs(claim, side, protocol, declared[0]) for side in claim.sides]
     templates = (
@@ -83,24 +91,22 @@ def comparisons_of(claim: Claim, protocol: str, runs: Index) -> list[Comparison]
     return [_filled(template, protocol, runs, declared) for template in templates]
 
 
-def _open_cells(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
-    """Cells of an open claim: every setting in which the first side was run; the other sides are looked up in it."""
-    declared = range(1, len(seeds(claim)) + 1)
-    main = claim.overrides | side_settings(claim.method)
-    fixed = {key: value if isinstance(value, list) else [value] for key, value in main.items() if key != "protocol"}
+def _in_settings_with_runs(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
+    """Comparisons of an open claim: the other sides are looked up in the settings of the first one's runs."""
+    declared = len(seeds(claim))
+    named = {key: value for key, value in (claim.overrides | side_settings(claim.method)).items() if key != "protocol"}
+    fixed = {key: value if isinstance(value, list) else [value] for key, value in named.items()}
     templates: dict[str, RunRecord] = {}
-    for run in (run for (name, _), have in runs.items() if name == protocol for run in have):
+    for run in (run for (name, _), group in runs.items() if name == protocol for run in group):
         if not run.switches_changed and all(run.spec[key] in values for key, values in fixed.items()):
             templates.setdefault(run.setting, run)
     comparisons = []
     for _, run in sorted(templates.items()):
         sides = {side: _other_side(run.spec, side) for side in claim.sides}
         comparison = _filled(sides, protocol, runs, (), exact=run)
-        short = [f"{side}: {len(have)} of {len(declared)} seeds" for side, have in comparison.sides.items()]
-        lacking = tuple(
-            text for text, have in zip(short, comparison.sides.values(), strict=True) if len(have) < len(declared)
-        )
-        comparisons.append(Comparison(comparison.label, comparison.sides, lacking, ()))
+        counts = {side: len(by_seed) for side, by_seed in comparison.sides.items()}
+        missing = tuple(f"{side}: {n} of {declared} seeds" for side, n in counts.items() if n < declared)
+        comparisons.append(replace(comparison, missing=missing, deviations=()))
     return comparisons
 
 
@@ -112,10 +118,11 @@ def _other_side(spec: Spec, side: str) -> Spec:
 def _filled(
     template: dict[str, Spec], protocol: str, runs: Index, declared: Iterable[int], exact: RunRecord | None = None
 ) -> Comparison:
-    """Among groups of runs on the same data with equal deviations from the claim, the one with fewest missing seeds,
-    then deviations.
+    """The best comparison of runs on equal images and with equal deviations from the claim: fewest seeds are missing,
+    then fewest settings deviate.
 
-    `template`: the claim's settings per side. `exact`: only runs that have these settings, and this run's data.
+    template: side -> the claim's settings. declared: the claim's seeds. exact: only runs that have these settings, and
+    this run's data, are taken.
     """
     candidates = {side: runs.get((protocol, _identity(spec)), []) for side, spec in template.items()}
     if exact:
@@ -124,7 +131,7 @@ def _filled(
             candidates[side] = [run for run in candidates[side] if run.setting == wanted]
     declared = tuple(declared)
     options = []
-    for data in sorted({settings.data_of(run) for found in candidates.values() for run in found}) or [()]:
+    for data in sorted({settings.data_of(run) for group in candidates.values() for run in group}) or [()]:
         groups: dict[str, dict[Deviation, dict[int, RunRecord]]] = {}
         for side, spec in template.items():
             groups[side] = defaultdict(dict)

@@ -1,13 +1,14 @@
 """Which runs the claims need, and which claims a set of runs can decide."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 from app_repro.claims import claims_file
 from app_repro.claims.statement import Claim, protocols
 from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.records import record, settings
+from app_repro.records.content import Record
 
 
 def grid(claims: Sequence[Claim], claim_id: str) -> Params:
@@ -26,22 +27,30 @@ def by_protocol(claims: Sequence[Claim]) -> list[tuple[str, str, list[RunSpec]]]
     return [(claim.id, protocol, specs(claim, protocol)) for claim in claims for protocol in protocols(claim)]
 
 
-def decidable(
-    claims: Sequence[Claim], planned: Sequence[RunSpec], records: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
+class Decidable(TypedDict):
+    """A claim that a grid can decide under a protocol."""
+
+    id: str
+    protocol: str
+    runs: int
+    """Runs that it needs."""
+    finished: int
+    """Those that have ended already."""
+
+
+def decidable(claims: Sequence[Claim], planned: Sequence[RunSpec], records: Sequence[Record]) -> list[Decidable]:
     """Claims whose every run is planned or finished, at least one planned.
 
-    `records`: finished runs; those of other learning code count only where it was accepted as equal. Returns
-    {"id", "protocol", "runs", "finished"} per claim and protocol; the latter two are numbers of runs.
+    records: finished runs; those of other learning code count only where it was accepted as equal.
     """
     code = record.code_digest()
     valid = [content for content in records if code in (content["code_digest"], *content["accepted_code"])]
     finished = {settings.planned_key(RunSpec.model_validate(content["spec"])) for content in valid}
     in_grid = {settings.planned_key(spec) for spec in planned}
-    rows = []
+    rows: list[Decidable] = []
     for claim_id, protocol, of_claim in by_protocol(claims):
         needed = {settings.planned_key(spec) for spec in of_claim}
         if needed <= in_grid | finished and needed & in_grid:
-            row = {"id": claim_id, "protocol": protocol, "runs": len(needed), "finished": len(needed & finished)}
-            rows.append(row)
+            counts = len(needed), len(needed & finished)
+            rows.append({"id": claim_id, "protocol": protocol, "runs": counts[0], "finished": counts[1]})
     return rows

@@ -1,4 +1,4 @@
-"""What a claim is: a statement about cells of a grid, its full setting, and the runs it needs."""
+"""What a claim is: what is said of which metric and methods, in which setting, and the runs that it needs."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property

@@ -1,4 +1,4 @@
-"""How much one seed's value varies: pooled over every cell of the same data set and metric."""
+"""How much one seed's value varies, pooled over the cells of one data set; a cell is all runs of one setting."""
 
 import itertools
 import math
@@ -14,21 +14,26 @@ SAME_DATA = ("dataset", "image_size", "few_shot", "train_limit", "test_limit", "
 
 
 class Pool:
-    """Noise of all finished runs, by metric and data set; each answer is worked out once."""
+    """Spread of one seed in all finished runs, by metric and data set; each answer is computed once.
+
+    Cells are the settings of records/settings.py, so every deviation is from runs on equal images. Pooled are cells of
+    one data set, official images and others apart. Of the others no more is asked: two mirrors, and one data set stored
+    in two orders, have different digests, yet as many images and classes, and so a similar spread.
+    """
 
     def __init__(self, runs: Sequence[RunRecord]) -> None:
         self._by_data: dict[str, list[RunRecord]] = defaultdict(list)
         for run in runs:
             if run.is_finished:
                 self._by_data[_data(run)].append(run)
-        self._known: dict[tuple[str, str, bool], SeedSpread | None] = {}
+        self._spreads: dict[tuple[str, str, bool], SeedSpread | None] = {}
 
     def of_values(self, metric: str, like: RunRecord) -> SeedSpread | None:
-        """Pooled within-cell standard deviation of `metric` (record's unit) over cells with the data set of `like`.
+        """Within-cell standard deviation of `metric` (record's unit), pooled over cells with the data set of `like`.
 
         None without a cell of two seeds.
         """
-        return self._noise(metric, like, paired=False)
+        return self._spread(metric, like, paired=False)
 
     def of_contrast(self, metric: str, like: RunRecord, weights: Sequence[float]) -> SeedSpread | None:
         """Pooled standard deviation of a contrast paired by seed: sum of weights x value, weights adding up to 0.
@@ -36,22 +41,22 @@ class Pool:
         Residual standard deviation of value ~ method + seed within each setting (two-way layout), scaled by the
         contrast's weights: sqrt(sum w^2). None without a setting that leaves degrees of freedom.
         """
-        spread = self._noise(metric, like, paired=True)
+        spread = self._spread(metric, like, paired=True)
         size = math.sqrt(math.fsum(weight**2 for weight in weights))
         return spread and SeedSpread(spread.sd * size, spread.dof, True)
 
-    def _noise(self, metric: str, like: RunRecord, paired: bool) -> SeedSpread | None:
+    def _spread(self, metric: str, like: RunRecord, paired: bool) -> SeedSpread | None:
         if METRICS[metric].deterministic:
             return NOISELESS
         key = (metric, _data(like), paired)
-        if key not in self._known:
+        if key not in self._spreads:
             groups: dict[str, list[RunRecord]] = defaultdict(list)
             for run in self._by_data[key[1]]:
                 groups[run.paired_setting if paired else run.setting].append(run)
             parts = [_two_way(group, metric) if paired else _within(group, metric) for group in groups.values()]
             dof = sum(part[1] for part in parts)
-            self._known[key] = SeedSpread(math.sqrt(math.fsum(p[0] for p in parts) / dof), dof, True) if dof else None
-        return self._known[key]
+            self._spreads[key] = SeedSpread(math.sqrt(math.fsum(p[0] for p in parts) / dof), dof, True) if dof else None
+        return self._spreads[key]
 
 
 def _data(run: RunRecord) -> str:

@@ -1,4 +1,7 @@
-"""Records x claims -> verdicts: the gates before any statistics, one verdict per claim and protocol, the exit code."""
+"""Verdicts on claims from records: one per claim and protocol, and the exit code.
+
+Gates come before any statistics: a diverged run makes an `error`; where declared runs are missing nothing is judged.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -34,9 +37,11 @@ class Verdict:
     """None where there are no runs at all."""
     judgement: Judgement
     cells: tuple[str, ...] = ()
-    """Settings judged, data set/network."""
+    """Cells judged, data set/network."""
     missing: tuple[str, ...] = ()
+    """Declared runs that are not there, in words."""
     deviations: tuple[str, ...] = ()
+    """Settings in which the runs depart from the claim, in words."""
     runs: tuple[str, ...] = ()
     """Ids of the runs judged."""
 
@@ -124,8 +129,8 @@ class Report:
 def check_allowed(allow: Collection[str]) -> None:
     """Raise VerifyError for a verdict that is always a reason for an exit code other than 0."""
     if wrong := [name for name in allow if name not in ALLOWABLE]:
-        hint = nearest(wrong[0], ALLOWABLE)
-        raise VerifyError(f"--allow: {wrong[0]!r} cannot be allowed{hint}; {', '.join(ALLOWABLE)} can")
+        text = f"--allow: {wrong[0]!r} cannot be allowed{nearest(wrong[0], ALLOWABLE)}; {', '.join(ALLOWABLE)} can"
+        raise VerifyError(text, key=wrong[0], kind="not allowable")
 
 
 def verify(
@@ -137,7 +142,8 @@ def verify(
     VerifyError for an unknown protocol.
     """
     if protocol is not None and protocol not in PROTOCOLS:
-        raise VerifyError(f"--protocol {protocol}: unknown{nearest_and_known(protocol, PROTOCOLS)}")
+        text = f"--protocol {protocol}: unknown{nearest_and_known(protocol, PROTOCOLS)}"
+        raise VerifyError(text, key=protocol, kind="unknown")
     chosen = claims_file.select(claims, only)
     runs = sorted(records.runs, key=lambda run: run.content["run_id"])
     pool, by_identity = Pool(runs), index(runs)
@@ -177,7 +183,7 @@ def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict
 
 
 def so_far(claim: Claim, comparisons: Sequence[Comparison]) -> Judgement:
-    """What cells that lack runs show, before any statistics: numbers of the one with the most seeds, and no verdict."""
+    """What comparisons that lack runs show: numbers of the one with the most seeds, and no verdict."""
     samples = [(one, KINDS[claim.kind].so_far(claim, one)) for one in comparisons if one.seeds]
     if not samples:
         return Judgement("inconclusive", "", 0)
@@ -193,7 +199,7 @@ def _by_seed(comparison: Comparison, numbers: Sequence[float]) -> str:
 
 
 def _ruled(claim: Claim, comparisons: Sequence[Comparison], pool: Pool) -> Judgement:
-    """What the claim's rule says; of a quantity without noise that it has none: else one seed would not have done."""
+    """What the claim's rule says; where the metric follows from the settings, that it has no noise."""
     judged = KINDS[claim.kind].rule(claim, comparisons, pool)
     if not METRICS[claim.metric].deterministic:
         return judged
@@ -202,7 +208,7 @@ def _ruled(claim: Claim, comparisons: Sequence[Comparison], pool: Pool) -> Judge
 
 
 def _capped(judged: Judgement, missing: Sequence[str], deviations: Sequence[str]) -> Judgement:
-    """At best `partial` where a declared cell is missing or a setting departs; either is named whatever the verdict."""
+    """The judgement with what is missing or deviates named; at best `partial` if anything is or does."""
     reasons = [judged.reason]
     reasons += [f"deviating: {few(deviations, 4)}"] if deviations else []
     reasons += [f"missing: {few(missing, 4)}"] if missing else []

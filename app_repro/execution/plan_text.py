@@ -1,7 +1,7 @@
 """A plan as a table for people, and as JSON."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,13 +10,13 @@ from app_repro.execution.plan import Plan, PlannedRun
 _HINT = "hint: engine: eager has a GPU to itself; with engine: graph (-S engine=graph) several runs share it"
 
 
-def to_json(plan: Plan, claims: Sequence[dict[str, Any]]) -> str:
+def to_json(plan: Plan, claims: Sequence[Mapping[str, Any]]) -> str:
     """The plan as JSON; `claims`: those that it decides (claims.needs.decidable)."""
     content = {"device": plan.device, "power": plan.power, "runs": list(map(asdict, plan.runs)), "totals": plan.totals}
     return json.dumps({**content, "claims": claims, "growth": list(map(asdict, plan.growth))}, indent=1)
 
 
-def to_text(plan: Plan, claims: Sequence[dict[str, Any]]) -> str:
+def to_text(plan: Plan, claims: Sequence[Mapping[str, Any]]) -> str:
     """A line per run, the sum of what is left, when it ends on each number of devices, the claims it decides, and how
     the cost grows if that was counted.
     """

@@ -1,4 +1,4 @@
-"""The digest of the code that can change a number of a run: not of comments, imports, or where a function lies."""
+"""A digest of the code that can change a number of a run. Records name it, so that a change makes runs outdated."""
 
 import ast
 import functools
@@ -39,13 +39,13 @@ SHOWN_ONLY = ("Appearance", "MethodTags")
 def code_digest(folder: Path | None = None) -> str:
     """First 16 hex digits of sha256 over the statements of LEARNING_CODE in `folder`, by default this package's own.
 
-    Comments, docstrings, imports and what is of SHOWN_ONLY do not count, nor does which of the files a top-level
-    statement stands in, in what order, or what a module is called.
+    Left out are comments, docstrings, imports, values of SHOWN_ONLY, names of modules, the order of top-level
+    statements and the file in which each stands: none of them can change a number.
     """
     return _code_digest(folder) if folder else _own_code_digest()
 
 
-@functools.cache  # asked for every run; a process goes on with the code that it found when it began
+@functools.cache  # asked for every run; a process keeps the code that it began with
 def _own_code_digest() -> str:
     return _code_digest(PACKAGE)
 
@@ -61,13 +61,13 @@ def _code_digest(folder: Path) -> str:
 
 def _modules(tree: ast.Module, folder: Path) -> set[str]:
     """Names by which a file in `folder` imports modules: masks, of `from app_repro.pruning import masks`."""
-    found = set()
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "app_repro":
             place = folder.joinpath(*str(node.module).split(".")[1:])
             within = [a for a in node.names if (place / f"{a.name}.py").exists() or (place / a.name).is_dir()]
-            found |= {alias.asname or alias.name for alias in within}
-    return found
+            names |= {alias.asname or alias.name for alias in within}
+    return names
 
 
 def _tree(node: Any, modules: set[str]) -> Any:

@@ -1,4 +1,4 @@
-"""Runs taken from one store into another, checked against their seals: whole stores merged, or one run as bytes."""
+"""Runs taken from one store into another: whole stores merged, or one run carried as bytes. All are checked first."""
 
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -22,8 +22,8 @@ def names(folder: Path) -> list[str]:
 
 def pack(folder: RunFolder) -> dict[str, bytes]:
     """The files of an ended run, by name; nothing for one that has no record."""
-    found = names(folder.path)
-    return {name: (folder.path / name).read_bytes() for name in found} if "record.json" in found else {}
+    files_left = names(folder.path)
+    return {name: (folder.path / name).read_bytes() for name in files_left} if "record.json" in files_left else {}
 
 
 def check(folder: Path, run_id: str | None = None, but: Collection[str] = (), content: Record | None = None) -> Record:
@@ -86,7 +86,7 @@ class ConflictError(AppReproError):
 
 @dataclass(frozen=True)
 class Merged:
-    """What came in: numbers of runs."""
+    """Numbers of runs: taken in, held already, and unfinished ones taken in."""
 
     new: int
     known: int
@@ -116,12 +116,12 @@ def merge(folders: Sequence[Path], target: Path) -> Merged:
                 begun.setdefault(folder.path.name, folder.path)
                 continue
             content = check(folder.path)
-            mine = held.get(folder.path.name) or _mine(Store(target), folder)
-            if mine is None:
+            other = held.get(folder.path.name) or _held(target / "runs" / folder.path.name)
+            if other is None:
                 new[folder.path.name] = folder.path
                 held[folder.path.name] = folder.path, content
             else:
-                _agree(mine, (folder.path, content))
+                _agree(other, (folder.path, content))
                 known += 1
     for path in new.values():
         adopt(path, RunFolder(target / "runs" / path.name))
@@ -129,9 +129,8 @@ def merge(folders: Sequence[Path], target: Path) -> Merged:
     return Merged(len(new), known, sum(taken))
 
 
-def _mine(store: Store, folder: RunFolder) -> tuple[Path, Record] | None:
-    """The target's own record of a run."""
-    path = store.root / "runs" / folder.path.name
+def _held(path: Path) -> tuple[Path, Record] | None:
+    """The record that the folder of a run in the target holds."""
     return (path, record.read(path / "record.json")) if (path / "record.json").exists() else None
 
 

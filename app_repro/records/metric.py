@@ -10,8 +10,6 @@ Place = Literal["overview", "main", "card", "megabatches", "differences", "effec
 """Where metrics are shown: the overview, the tables main, per-megabatch and differences, the table of what each switch
 does, the model card, the figure of accuracies, `dvc plots`, and Weights & Biases."""
 
-RECORD = "record.json"
-
 
 @dataclass(frozen=True)
 class Scale:
@@ -33,7 +31,7 @@ class Metric:
     of_megabatch: Callable[[Sequence[Megabatch]], Any] | None = None
     """The value at a megabatch, from the results so far: the last one is that megabatch's."""
     of_record: Callable[[Record], float | None] | None = None
-    """From the whole record; not stored. None where it was not measured."""
+    """From the whole record; not stored in its summary. None where it was not measured."""
     places: tuple[Place, ...] = ("main", "card", "megabatches", "wandb")
     """Where it is shown, if its value is known there: per megabatch or per run."""
     scales: Mapping[Place, Scale] = field(default_factory=dict)
@@ -48,8 +46,6 @@ class Metric:
     deterministic: bool = False
     """Whether it follows from the settings: it has no noise, and one seed says it all."""
     kind: Literal["number", "count", "list"] = "number"
-    file: str = RECORD
-    """The file of a run that holds it; an analysis of a finished run leaves `analysis-<name>.json`."""
 
     @property
     def in_words(self) -> str:

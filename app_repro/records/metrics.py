@@ -5,7 +5,7 @@ from typing import Any
 
 from app_repro.records import formulas
 from app_repro.records.content import Megabatch, Network
-from app_repro.records.metric import RECORD, Metric, Place, Scale
+from app_repro.records.metric import Metric, Place, Scale
 
 
 def _last(name: str) -> dict[str, Any]:
@@ -223,9 +223,7 @@ def summary(megabatches: Sequence[Megabatch], network: Network) -> dict[str, Any
     Errors are counts; accuracies, gaps and densities fractions; FLOPs of one image, or of all training. Gaps, test
     accuracy and densities are those after the last megabatch.
     """
-    return {
-        name: one.of_run(megabatches, network) for name, one in METRICS.items() if one.of_run and one.file == RECORD
-    }
+    return {name: one.of_run(megabatches, network) for name, one in METRICS.items() if one.of_run}
 
 
 def value(name: str, content: Any) -> Any:

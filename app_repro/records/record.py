@@ -58,7 +58,7 @@ def stored(content: Record) -> dict[str, Any]:
 
 
 def remark(content: Record) -> str:
-    """What must be said of an ended run beside its status: where it diverged, which layers were emptied; or nothing."""
+    """Where an ended run diverged, or which layers were emptied, in words; an empty text for other runs."""
     if content["diverged"]:
         return str(DivergedError(**content["diverged"]))
     emptied = content["summary"]["emptied_layers"] if content["summary"] else []
@@ -71,12 +71,12 @@ def diverged_where(content: Record) -> str:
 
 
 def protocol_name(content: Record) -> str:
-    """The protocol of a record with its departures: `paper`, `released, order=permuted`."""
+    """The bundle a record is nearest to and the switches that depart from it: `paper`, `released, order=permuted`."""
     return protocol_title(content["protocol"]["name"], content["protocol"]["departures"])
 
 
 def numbers(content: Any) -> dict[str, Any]:
-    """`content` (a record or a megabatch) without times, provenance and file digests: what two equal runs agree on."""
+    """`content` (a record or a megabatch) without times, provenance and file digests: equal for two equal runs."""
     volatile = ("timing", "provenance", "wall_seconds", "files")
 
     def strip(value: Any) -> Any:
@@ -88,20 +88,25 @@ def numbers(content: Any) -> dict[str, Any]:
 
 
 def read(path: Path) -> Record:
-    """A record, checked: checksum, schema, and an id that fits its spec. Raises IntegrityError naming the file.
+    """A record, checked: checksum, schema, and an id that fits its spec. Its spec has every setting, None for a later
+    one that the file lacks.
 
-    Its spec has every setting; a later one that the file lacks is None.
+    Raises IntegrityError naming the file, of `kind` "schema", "thinned", "settings" or "id", or that of read_sealed.
     """
     content = read_sealed(path)
     if content.get("schema") != SCHEMA:
-        raise IntegrityError(f"{path}: schema {content.get('schema')!r}, this version reads {SCHEMA}; run it again")
+        what = f"schema {content.get('schema')!r}, this version reads {SCHEMA}; run it again"
+        raise IntegrityError(f"{path}: {what}", key=str(path), kind="schema")
     if "thinned" in content:
-        raise IntegrityError(f"{path}: published by an older version, which left results out; publish the run again")
+        what = "published by an older version, which left results out; publish the run again"
+        raise IntegrityError(f"{path}: {what}", key=str(path), kind="thinned")
     try:
         spec, run_id = RunSpec.model_validate(content["spec"]), content["run_id"]
     except (KeyError, ValueError):
-        raise IntegrityError(f"{path}: its settings are not those of a run of this version; run it again") from None
+        what = "its settings are not those of a run of this version; run it again"
+        raise IntegrityError(f"{path}: {what}", key=str(path), kind="settings") from None
     if spec.run_id != run_id:
-        raise IntegrityError(f"{path}: run id {content['run_id']} does not belong to its settings ({spec.run_id})")
+        what = f"run id {run_id} does not belong to its settings ({spec.run_id})"
+        raise IntegrityError(f"{path}: {what}", key=str(path), kind="id")
     every = content["spec"] | {key: getattr(spec, key) for key in RunSpec.later()}
     return cast(Record, content | {"spec": every})

@@ -87,13 +87,14 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Records:
-    """What a search for records found."""
+    """The records below some folders."""
 
     runs: tuple[RunRecord, ...]
     """Each run once, in the order of their ids."""
     problems: tuple[str, ...]
     """Damaged or unreadable files, and diverged runs: a line each, naming the file."""
     notes: tuple[str, ...]
+    """Folders that are not there, and records of a run that were passed over for another."""
     damaged: tuple[str, ...] = ()
     """Those of the problems that are about files which hold no intact record."""
 
@@ -103,7 +104,7 @@ KNOWN = (RUNS, PUBLISHED)
 
 
 def known(named: Sequence[Path]) -> list[Path]:
-    """The folders of records that a command looks at: those named, else those of KNOWN that exist."""
+    """Where a command looks for records: the folders named, else those of KNOWN that exist."""
     return list(named) or [folder for folder in KNOWN if folder.exists()]
 
 

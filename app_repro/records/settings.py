@@ -6,6 +6,7 @@ figure or comparison of a claim, nor are two mirrors that decode to other images
 labels runs asks here. The spread of one seed (claims/variance.py) is pooled over more than one setting.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -88,8 +89,8 @@ class Group:
     runs: tuple["RunRecord", ...]
     """Finished runs, by seed."""
     diverged: tuple["RunRecord", ...]
-    told: tuple[str, ...] = ()
-    """Settings in which it may differ from groups of the same data set, network, bundle and T."""
+    telling: tuple[str, ...] = ()
+    """Settings that tell groups of its data set, network, bundle and T apart; they stand in its name."""
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -103,18 +104,18 @@ class Group:
 
     @property
     def contest(self) -> str:
-        """What groups share that can be compared, seed by seed: every setting but those of pruning."""
+        """Equal for groups that can be compared seed by seed: every setting but those of pruning, as text."""
         return (self.runs or self.diverged)[0].paired_setting
 
     @property
     def name(self) -> str:
         """Data set, network, protocol, T, method and what else tells it from others, for a note."""
-        return f"{self._stream(self.settings['protocol'])} {self.settings['method']}{self._rest(self.told)}"
+        return f"{self._stream(self.settings['protocol'])} {self.settings['method']}{self._rest(self.telling)}"
 
     @property
     def contest_name(self) -> str:
         """The same for its contest: without the method, the settings of pruning and their switches."""
-        return f"{self.bundle}{self._rest([key for key in self.told if key not in PRUNING_ONLY])}"
+        return f"{self.bundle}{self._rest([key for key in self.telling if key not in PRUNING_ONLY])}"
 
     @property
     def bundle(self) -> str:
@@ -126,51 +127,40 @@ class Group:
         return f"{self.settings['dataset']} {self.settings['arch']} {protocol} T = {self.settings['sb']}"
 
     def _rest(self, keys: Sequence[str]) -> str:
-        known = [(name, text) for name in keys if (text := in_words(self.settings[name])) != "-"]
-        return "".join(f" {name.replace('_', ' ')} = {text[:_LONGEST]}" for name, text in known)
+        texts = {name: in_words(self.settings[name]) for name in keys}
+        return "".join(f" {key.replace('_', ' ')} = {text[:_LONGEST]}" for key, text in texts.items() if text != "-")
 
 
 def group(runs: Sequence["RunRecord"]) -> list[Group]:
-    """The groups of `runs`, by data set, network and protocol, methods in the order of METHODS."""
-    found: dict[str, list[RunRecord]] = {}
+    """The groups of `runs`, sorted by data set, network and protocol, methods in the order of METHODS."""
+    by_setting: dict[str, list[RunRecord]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: run.seed):
-        found.setdefault(run.setting, []).append(run)
-    made = [
-        Group(
-            of_run(members[0]),
-            tuple(run for run in members if run.is_finished),
-            tuple(run for run in members if not run.is_finished),
-        )
-        for members in found.values()
-    ]
-    return sorted(_telling(made), key=_rank)
+        by_setting[run.setting].append(run)
+    by_bundle: dict[str, list[Group]] = defaultdict(list)
+    for members in by_setting.values():
+        finished, diverged = (tuple(run for run in members if run.is_finished is wanted) for wanted in (True, False))
+        one = Group(of_run(members[0]), finished, diverged)
+        by_bundle[one.bundle].append(one)
+    return sorted((one for alike in by_bundle.values() for one in _telling(alike)), key=_rank)
 
 
-def _telling(made: Sequence[Group]) -> list[Group]:
-    """The same groups; each knows the settings that tell groups of its bundle apart."""
-    alike: dict[str, list[Group]] = {}
-    for one in made:
-        alike.setdefault(one.bundle, []).append(one)
-    named = (*ALWAYS, "sb")
-    told = {
-        bundle: tuple(key for key in varying([one.settings for one in members]) if key not in named)
-        for bundle, members in alike.items()
-    }
-    return [replace(one, told=told[one.bundle]) for one in made]
+def _telling(alike: Sequence[Group]) -> list[Group]:
+    """The groups of one bundle; each knows the settings that tell them apart."""
+    telling = tuple(key for key in varying([one.settings for one in alike]) if key not in (*ALWAYS, "sb"))
+    return [replace(one, telling=telling) for one in alike]
 
 
 def _rank(one: Group) -> tuple[Any, ...]:
+    """By data set, network and protocol, then methods as METHODS has them, then other settings, numbers by size."""
     dataset, arch, method, protocol, *rest = one.settings.values()
     methods = list(METHODS)
     place = methods.index(method) if method in methods else len(methods)
-    ordered = (
-        (isinstance(value, int | float), f"{value:024.9f}" if _is_number(value) else str(value)) for value in rest
-    )
-    return (dataset, arch, protocol, place, *ordered)
+    return (dataset, arch, protocol, place, *map(_sortable, rest))
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _sortable(value: Any) -> tuple[bool, str]:
+    is_number = isinstance(value, int | float)  # a bool is one, and stays a word
+    return is_number, f"{value:024.9f}" if is_number and not isinstance(value, bool) else str(value)
 
 
 def varying(settings: Sequence[dict[str, Any]]) -> list[str]:

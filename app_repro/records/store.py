@@ -1,4 +1,6 @@
-"""The store: one folder per run under its id, with its lock, states, results per megabatch, record."""
+"""The store: one folder per run, named by its id, with its lock, its states while it is unfinished, the results of its
+megabatches, and its record once it has ended.
+"""
 
 import contextlib
 import fcntl
@@ -59,13 +61,13 @@ class RunFolder:
             self._write_record({**content, "accepted_code": accepted})
 
     def write_megabatch(self, content: dict[str, Any]) -> None:
-        """Write megabatch-NNN.json. Raises DivergedError where the loss on the test set is no number that JSON has."""
+        """Write megabatch-NNN.json (content.Megabatch). Raises DivergedError where the test loss is not finite."""
         if not math.isfinite(content.get("test_loss", 0.0)):
             raise DivergedError(content["megabatch"], content["best_epoch"])
         files.write_sealed(self._megabatch(content["megabatch"]), content)
 
     def megabatches(self, count: int) -> list[dict[str, Any]] | None:
-        """Results of the first `count` megabatches; None unless every one is there and intact."""
+        """Results of the first `count` megabatches (content.Megabatch); None unless every one is there and intact."""
         try:
             return [files.read_sealed(self._megabatch(k)) for k in range(1, count + 1)]
         except (FileNotFoundError, IntegrityError):
@@ -154,8 +156,9 @@ class RunFolder:
         return self.path / f"megabatch-{k:03d}.json"
 
     def _states(self) -> list[Path]:
-        found = [path for path in self.path.glob("state-*.safetensors") if _STATE.fullmatch(path.name)]
-        return sorted(found, key=_number, reverse=True)
+        """Newest first."""
+        states = [path for path in self.path.glob("state-*.safetensors") if _STATE.fullmatch(path.name)]
+        return sorted(states, key=_number, reverse=True)
 
 
 def _taken(file: IO[str]) -> bool:
