@@ -51,8 +51,7 @@ def test_every_column_is_described() -> None:
 
 def test_the_lines_that_plot_something_do(tmp_path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", DOCS, re.S)
-    assert len([line for line in code.splitlines() if line]) == 5
     code = code.replace('"data/published"', repr(str(ROOT / "data/published")))
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, timeout=60)
     assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
