@@ -68,12 +68,12 @@ def report(
 ) -> None:
     """Tables, figures, metrics and a page to read (index.html) from records alone; or the model card of one run."""
     from app_repro.report import modelcard, write
-    from app_repro.report.page import serve
+    from app_repro.report.page import write as page
 
     if card is not None:
         typer.echo(modelcard.show(runs or [], card, out))
     elif opened:
-        serve.serve(out or REPORT)
+        page.show(out or REPORT)
     else:
         typer.echo(write.write(runs or [], claims if claims != CLAIMS or claims.exists() else None, out or REPORT))
 

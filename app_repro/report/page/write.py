@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import re
+import webbrowser
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from app_repro.claims.judgement import VERDICTS
 from app_repro.claims.verify import Report
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.core import files
+from app_repro.core.errors import AppReproError
 from app_repro.records import settings
 from app_repro.records.runs import RunRecord
 from app_repro.report.figures.write import PageFigure
@@ -28,6 +30,22 @@ from app_repro.report.tables.table import Table
 
 MARKS = {"reproduced": "✓", "not_reproduced": "✗", "partial": "≈", "inconclusive": "?", "not_run": "–", "error": "!"}
 """Verdict -> the sign on its badge, for those who do not see its colour."""
+
+
+class NoPageError(AppReproError):
+    """There is no page to show."""
+
+
+def show(folder: Path) -> None:
+    """Open `folder`/index.html in a browser and print its path.
+
+    Raises NoPageError, one line with what to run, where there is no page.
+    """
+    path = folder.absolute() / "index.html"
+    if not path.is_file():
+        raise NoPageError(f"{path}: no such page; run `app-repro report`, or `dvc repro`, first")
+    opened = webbrowser.open(path.as_uri())
+    print(f"{path}{'' if opened else ': no browser found here, open it in one'}")
 
 
 def save(

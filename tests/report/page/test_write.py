@@ -22,6 +22,18 @@ def rows(count: int, columns: int = 2, name: str = "many") -> Table:
     return Table(name, name, "", tuple(Column(f"c{j}", f"c{j}", True) for j in range(columns)), body)
 
 
+@pytest.mark.parametrize("has_browser", [True, False])
+def test_the_page_is_opened_as_a_file_and_its_path_printed(tmp_path, monkeypatch, capsys, has_browser) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or has_browser)
+    with pytest.raises(write.NoPageError):
+        write.show(tmp_path)
+    path = tmp_path / "index.html"
+    path.touch()
+    write.show(tmp_path)
+    assert opened == [path.as_uri()] and str(path) in capsys.readouterr().out
+
+
 @pytest.mark.promise
 def test_what_may_run_is_what_was_written(tmp_path) -> None:
     text = pages.write(tmp_path, pages.records()).read_text()
