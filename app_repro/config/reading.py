@@ -61,7 +61,7 @@ def from_yaml(text: str, where: str) -> Any:
 
 def _problem(error: MarkedYAMLError) -> str:
     line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
-    return one_line(ValueError(error.problem)) + line
+    return one_line(error.problem or error) + line
 
 
 def _refuse_what_expands(events: Iterable[Any], where: str) -> None:

@@ -73,6 +73,6 @@ def nearest_and_known(word: str, known: Iterable[str], shown: str | None = None)
     return f"{nearest(word, names) or ';'} known: {', '.join(names) if shown is None else shown}"
 
 
-def one_line(error: BaseException, most: int = 200) -> str:
-    """The message of an error on one line of at most `most` characters; the name of its type if it has none."""
+def one_line(error: BaseException | str, most: int = 200) -> str:
+    """A text, or the message of an error, on one line of at most `most` characters; an error without one: its type."""
     return " ".join(str(error).split())[:most] or type(error).__name__

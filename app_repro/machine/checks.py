@@ -9,10 +9,16 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import torch as torch_here
 
 from app_repro.config.grid import Params, load
-from app_repro.core.errors import DataError, IntegrityError
+from app_repro.config.spec import RunSpec
+from app_repro.core.errors import DataError, IntegrityError, one_line
+from app_repro.data import dataset, sets
+from app_repro.execution import cost, plan
+from app_repro.execution.tracking import has_key
+from app_repro.records.store import Store
 
 SHM_BYTES = 32 << 20
 """/dev/shm of Docker's default size, 64 MB, is enough: no loader process shares batches through it."""
@@ -53,41 +59,32 @@ def python(_: Subject) -> Answer:
 
 def torch(_: Subject) -> Answer:
     """Whether torch is the pinned one."""
-    import torch as module
-
     wanted = [item for item in importlib.metadata.requires("app-repro") or [] if item.startswith("torch==")]
-    finding = f"torch {module.__version__}, CUDA {module.version.cuda or 'none'}"
-    if wanted and module.__version__.split("+")[0] != wanted[0].removeprefix("torch==").split(";")[0].strip():
+    finding = f"torch {torch_here.__version__}, CUDA {torch_here.version.cuda or 'none'}"
+    if wanted and torch_here.__version__.split("+")[0] != wanted[0].removeprefix("torch==").split(";")[0].strip():
         return "warn", f"{finding}; pinned is {wanted[0]}", "make setup, or the image"
     return "ok", finding, ""
 
 
 def disk(subject: Subject) -> Answer:
     """Room for what the plan needs, data sets included."""
-    from app_repro.execution import plan
-    from app_repro.records.store import Store
-
     params = subject.params()
     runs = plan.planned_runs(params, subject.raw, Store(subject.store))
     need = plan.disk_needed(runs, params.workers or 1)
-    need += sum(_data_bytes(name, subject) for name in _data_folders(params))
+    need += sum(_data_bytes(spec, subject) for spec in _data_sets(params).values())
     free = shutil.disk_usage(_nearest(subject.store)).free
     finding = f"{free / 1e9:,.2f} GB free for {subject.store}, the plan needs {need / 1e9:,.2f} GB, data sets included"
     return ("ok", finding, "") if free >= need else ("fail", finding, "make room, or move the store: APP_REPRO_STORE")
 
 
-def _data_folders(params: Params) -> dict[str, Any]:
-    from app_repro.data.dataset import data_folder
+def _data_sets(params: Params) -> dict[str, RunSpec]:
+    """Folder of each data set below the store's, and a run on it."""
+    return {dataset.data_folder(spec): spec for spec in params.specs}
 
-    return {data_folder(spec): spec for spec in params.specs}
 
-
-def _data_bytes(folder: str, subject: Subject) -> int:
+def _data_bytes(spec: RunSpec, subject: Subject) -> int:
     """Room that a data set still needs: decoded images, and an archive of about that size."""
-    from app_repro.execution import cost
-
-    spec = _data_folders(subject.params())[folder]
-    if (subject.store / "datasets" / folder / "meta.json").exists():
+    if (subject.store / "datasets" / dataset.data_folder(spec) / "meta.json").exists():
         return 0
     shape = cost.shape_of(spec, subject.raw)
     return 2 * (shape.train + shape.test) * shape.size**2 * shape.channels
@@ -159,16 +156,15 @@ def git(_: Subject) -> Answer:
         return "ok", f"{folder} at {ran.stdout.strip()[:12]}", ""
     if "dubious ownership" in ran.stderr:
         return "warn", f"{folder} belongs to another user", f"git config --global --add safe.directory {folder}"
-    return "warn", f"{folder}: {' '.join(ran.stderr.split())[:120]}", "records will name no commit"
+    return "warn", f"{folder}: {one_line(ran.stderr, 120)}", "records will name no commit"
 
 
 def data(subject: Subject) -> Answer:
     """Which data sets of the params file are there, with their digests; every byte unless quick."""
-    from app_repro.data import dataset, sets
-
-    present, missing = [], []
-    folders = _data_folders(subject.params())
-    for folder in folders:
+    present: list[str] = []
+    missing: list[str] = []
+    comes: list[str] = []
+    for folder, spec in _data_sets(subject.params()).items():
         place = subject.store / "datasets" / folder
         try:
             if not subject.quick:
@@ -177,18 +173,15 @@ def data(subject: Subject) -> Answer:
         except IntegrityError as error:
             return "warn", str(error).partition("; ")[0], "the fetch stage makes it anew; without a network: --from"
         except DataError:
-            missing.append(folder)
-    absent = [name for name in missing if not sets.find(folders[name].dataset).embedded]
-    if absent:
+            (comes if sets.find(spec.dataset).embedded else missing).append(folder)
+    if missing:
         where = "app-repro fetch (needs a network), or app-repro fetch NAME --from /path/to/archive"
-        return "warn", ", ".join([*present, *(f"{name} not there yet" for name in absent)]), where
-    return "ok", ", ".join([*present, *(f"{name} comes with the project" for name in missing)]), ""
+        return "warn", ", ".join([*present, *(f"{name} not there yet" for name in missing)]), where
+    return "ok", ", ".join([*present, *(f"{name} comes with the project" for name in comes)]), ""
 
 
 def tracking(subject: Subject) -> Answer:
     """Whether the mode of tracking can work."""
-    from app_repro.execution.tracking import has_key
-
     mode = subject.params().tracking
     if mode == "online" and not has_key():
         return "warn", "tracking: online, but no key", "set WANDB_API_KEY or run wandb login; runs go on without it"
