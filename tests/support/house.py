@@ -37,6 +37,7 @@ DOORS: dict[str, set[str]] = {
     "pruning": {"select", "masks", "criteria"},
     "records": {
         *("content", "metrics", "settings", "record", "runs", "frame", "store", "merge", "publish", "provenance"),
+        "formulas",
     },
     "claims": {
         *("statement", "claims_file", "variance", "matching", "judgement", "contrasts", "ablations", "verify"),
@@ -49,7 +50,7 @@ DOORS: dict[str, set[str]] = {
     "execution": {"grid", "plan", "plan_text", "claim_costs", "cost", "tracking"},
     "analysis": {"masks_only"},
     "report": {
-        *("write", "modelcard", "page/serve", "tables/main", "tables/stored_runs"),
+        *("write", "modelcard", "page/write", "tables/main", "tables/stored_runs"),
         *("figures/write", "figures/audit"),
     },
     "machine": {"doctor", "checks", "bench", "speed_table", "demo"},
