@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.claims.claims_file import COLUMNS
-from app_repro.core.errors import AppReproError, ParamsError
+from app_repro.core.errors import AppReproError, ParamsError, one_line
 from app_repro.data.sets import SETS
 
 CONFIG = ("dataset", "arch", "meta_batch_number", "sparsity_level", "pruner")
@@ -63,7 +63,7 @@ def from_wandb(project: str, api: Any = None) -> list[dict[str, Any]]:
             for run in api.runs(project)
         ]
     except Exception as error:  # wandb has no common base: usage, communication, requests' and gql's errors
-        what = " ".join(str(error).split())[:160] or type(error).__name__
+        what = one_line(error, 160)
         raise ReportedError(
             f"wandb {project}: {what}; log in with `wandb login`, or export the runs to a file"
         ) from None
@@ -81,7 +81,7 @@ def from_file(path: Path) -> list[dict[str, Any]]:
         text = path.read_text(encoding="utf-8-sig")
         runs = json.loads(text) if path.suffix == ".json" else [_from_row(row) for row in _rows(text)]
     except (OSError, ValueError, csv.Error) as error:
-        what = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
+        what = getattr(error, "strerror", None) or one_line(error, 160)
         raise ReportedError(f"{path}: {what}; export the runs as CSV or JSON") from None
     if not isinstance(runs, list) or not all(isinstance(run, dict) and _is_run(run) for run in runs):
         raise ReportedError(f"{path}: not a list of runs with id, config and summary; export the runs as CSV or JSON")

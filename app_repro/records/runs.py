@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.config.protocols import PRUNING_ONLY
-from app_repro.core.errors import DataError, IntegrityError, nearest_and_known
+from app_repro.core.errors import DataError, IntegrityError, nearest_and_known, one_line
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PUBLISHED, RUNS
 from app_repro.records import metrics, record, settings
@@ -193,7 +193,7 @@ def read_run(path: Path) -> RunRecord:
         _ = run.seed, run.protocol, run.switches_changed, run.is_official
         return run
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        what = " ".join(str(error).split())[:120]
+        what = one_line(error, 120)
         raise IntegrityError(f"{path}: not a record of this version ({what}); remove it or run it again") from None
     except OSError as error:
         raise IntegrityError(f"{path}: cannot be read: {error.strerror}; restore it, or remove it") from None
