@@ -1,6 +1,5 @@
 """The page in a browser: Debian's chromium ($CHROMIUM names another), and axe-core where .ci/run has put it ($AXE)."""
 
-import dataclasses
 import json
 import os
 import re
@@ -22,6 +21,23 @@ AXE = Path(os.environ.get("AXE") or Path.home() / ".cache/app-repro/axe-core-4.1
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium: apt-get install chromium, or name one in $CHROMIUM")
 
 VALUES = (("ten", 10.0), ("none", None), ("nine", 9.0), ("thousand", 1200.0))
+SETTING = (Column("dataset", "data set", setting="group"), Column("arch", "network", setting="group"))
+GROUPED = Table(
+    "grouped",
+    "In groups",
+    "",
+    (*SETTING, Column("k", "megabatch", True), *(Column(f"c{i}", f"column {i}", True) for i in range(20))),
+    tuple(
+        (
+            Cell(name, name),
+            Cell("resnet18", "resnet18"),
+            Cell(k, str(k)),
+            *(Cell(1.0, "1.00 ± 0.10 (3)", (), sd=0.1, n=3),) * 20,
+        )
+        for name in ("cifar10", "digits")
+        for k in range(1, 41)
+    ),
+)
 SORTED = Table(
     "sorted",
     "To be sorted",
@@ -47,7 +63,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory) -> Path:
-    return pages.write(tmp_path_factory.mktemp("page"), pages.records(), SORTED)
+    return pages.write(tmp_path_factory.mktemp("page"), pages.records(), SORTED, GROUPED)
 
 
 @pytest.fixture(scope="module")
@@ -136,43 +152,74 @@ def test_the_published_pages_work_and_vega_warns_of_nothing(opened, real, name, 
     block.locator("th button").filter(has_text="test accuracy").first.click()
     assert block.locator("th[aria-sort=ascending]").count() == 1
     block.locator("input").fill("app")
-    shown = block.locator("tbody tr:visible")
+    shown = block.locator("tbody tr:not(.group):visible")
     assert shown.count() > 0 and all("app" in text for text in shown.all_inner_texts())
     shown.locator("button[data-runs]").first.click()
-    dialog = tab.locator("dialog")
-    box = dialog.bounding_box()
-    for place, head in enumerate(("run", "seed", "commit", "device")):
-        [cell] = dialog.locator("th").nth(place).all()
-        assert cell.inner_text() == head
-        edge = cell.bounding_box()
-        assert width < 1280 or (box["x"] < edge["x"] and edge["x"] + edge["width"] < box["x"] + box["width"]), head
+    assert tab.locator("dialog tbody tr").count() == 3
     tab.keyboard.press("Escape")
     block.locator("input").fill("")
     for protocol in ("paper", "released", "both"):
         tab.locator(".switch label", has_text=protocol).click()
         tab.wait_for_selector(f"html[data-drawn={protocol}]")
         assert wide(tab) <= 0 and tab.locator(".error").count() == 0
-    for menu in tab.locator("figure select").all():
+    for menu in tab.locator("figure select:visible").all():
         menu.select_option(index=menu.locator("option").count() - 1)
 
 
-def test_the_switch_narrows_the_figures_that_compare_protocols(opened, real) -> None:
+@pytest.mark.parametrize("height", [(1280, 900), (390, 844)])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_answer_stands_above_the_fold(opened, real, name, height) -> None:
+    tab = opened(real[name], width=height[0])
+    box = tab.locator("#answer").bounding_box()
+    assert box["y"] > 0 and box["y"] + box["height"] <= height[1]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_no_table_of_the_published_pages_scrolls_sideways(opened, real, name) -> None:
+    tab = opened(real[name])
+    tab.evaluate("document.querySelectorAll('tr.group button[aria-expanded=false]').forEach(button => button.click())")
+    sizes = tab.evaluate("[...document.querySelectorAll('#tables .scroll')].map(e => [e.scrollWidth, e.clientWidth])")
+    assert sizes and all(inner <= outer for inner, outer in sizes)
+
+
+def test_what_does_not_differ_stands_in_the_caption_and_groups_fold_by_keyboard(opened) -> None:
+    tab = opened()
+    block = tab.locator("#table-grouped")
+    assert block.locator(".shared").inner_text() == "resnet18 · 3 seeds each"
+    assert block.locator("thead th").first.inner_text() == "megabatch"
+    toggles = block.locator("tr.group button")
+    assert toggles.all_inner_texts() == ["cifar10", "digits"]
+    assert block.locator("tbody tr:not(.group):visible").count() == 0  # 80 rows: closed until someone opens them
+    toggles.last.press("Enter")
+    assert [button.get_attribute("aria-expanded") for button in toggles.all()] == ["false", "true"]
+    assert block.locator("tbody tr:not(.group):visible").count() == 40
+    block.locator("input").fill("cifar10")  # what is looked for is opened
+    assert block.locator("tbody tr:not(.group):visible").count() == 40
+    assert toggles.first.get_attribute("aria-expanded") == "true" and toggles.last.is_hidden()
+
+
+def test_on_a_phone_the_first_column_stays_while_a_table_scrolls(opened) -> None:
+    tab = opened(width=390)
+    tab.locator("#table-grouped tr.group button").first.click()
+    cell = tab.locator("#rows-grouped tbody tr:not(.group) td:first-child").first
+    before = cell.bounding_box()["x"]
+    tab.evaluate("document.querySelector('#table-grouped .scroll').scrollLeft = 300")
+    assert cell.bounding_box()["x"] == before
+    assert tab.locator("#rows-grouped tbody tr:not(.group) td:nth-child(3)").first.bounding_box()["x"] < before
+
+
+def test_the_switch_narrows_the_menus_of_figures(opened, real) -> None:
     tab = opened(real["audit"])
-    names = tab.locator("#figure-accuracy .role-axis-label text")
-    marks = tab.locator("#figure-pareto .layer_2_marks path")
-    lines = tab.locator("#figure-density .mark-line.role-mark path")
-    files = [path.name for path in Path("data/published/audit").glob("*.json")]
-    assert (sum(", " in text for text in names.all_text_contents()), lines.count()) == (10, 2 * 9)
-    assert marks.count() == len(files)
-    height = tab.locator("#figure-accuracy svg").bounding_box()["height"]
-    for protocol, settings, pruned in (("paper", 4, 3), ("released", 6, 6)):
-        tab.locator(".switch label", has_text=protocol).click()
-        tab.wait_for_selector(f"html[data-drawn={protocol}]")
-        shown = [text for text in names.all_text_contents() if ", " in text]
-        assert len(shown) == settings and all(protocol in text for text in shown)
-        assert marks.count() == sum(f"-{protocol}" in name for name in files)
-        assert lines.count() == 2 * pruned
-        assert tab.locator("#figure-accuracy svg").bounding_box()["height"] == height - 26 * (10 - settings)
+    menu = tab.locator("#figure-anytime select")
+    offered = menu.locator("option:not([disabled])")
+    assert offered.count() == 7
+    tab.locator(".switch label", has_text="released").click()
+    tab.wait_for_selector("html[data-drawn=released]")
+    assert offered.count() == 6 and all("released" in text for text in offered.all_text_contents())
+    names = tab.locator("#figure-anytime .mark-text text, #figure-anytime .mark-text tspan").all_text_contents()
+    assert "APP" in names and any(name.startswith("paper: ") for name in names)
+    menu.select_option(label="cifar10, resnet20s, released, candidates=kept, T = 8")
+    tab.wait_for_function("document.querySelector('#figure-anytime .views').ariaLabel.includes('candidates=kept')")
 
 
 def test_a_heading_sorts_by_value_and_what_is_missing_stays_last(opened) -> None:
@@ -209,7 +256,6 @@ def test_the_protocol_switch_reaches_verdicts_figures_and_tables(opened, width) 
     tab.wait_for_selector("html[data-drawn=released]")
     assert tab.locator("#table-main tbody tr:visible").count() == 2
     assert set(tab.locator(".finding:visible .protocol").all_inner_texts()) == {"released protocol"}
-    assert marks.count() == 2 * 3 * 8
     tab.keyboard.press("ArrowLeft")
     tab.wait_for_selector("html[data-drawn=paper]")
     assert set(tab.locator(".finding:visible .protocol").all_inner_texts()) == {"paper protocol"}
@@ -223,18 +269,6 @@ def test_a_protocol_without_runs_says_so_in_each_figure(opened, tmp_path) -> Non
     assert note.inner_text() == "No run of this figure follows the released protocol."
     assert tab.locator("#figure-accuracy .plot").is_hidden()
     assert tab.locator("#table-main .nothing").inner_text() == "No row fits."
-
-
-def test_a_figure_that_has_no_data_goes_with_its_protocol(opened, tmp_path) -> None:
-    records = pages.records()
-    twins = [dataclasses.replace(pages.chart(records), name="gap-paper", protocols=("paper",))]
-    twins.append(dataclasses.replace(pages.NO_CHART, name="gap-released", protocols=("released",)))
-    tab = opened(pages.write_page(tmp_path, pages.Report((), ()), [], twins, pages.run_records(records)))
-    assert tab.locator("figure:visible").count() == 2
-    for protocol in ("paper", "released"):
-        tab.locator(".switch label", has_text=protocol).click()
-        tab.wait_for_selector(f"html[data-drawn={protocol}]")
-        assert [item.get_attribute("id") for item in tab.locator("figure:visible").all()] == [f"figure-gap-{protocol}"]
 
 
 def test_a_click_on_a_number_shows_the_runs_behind_it(opened) -> None:
@@ -312,8 +346,7 @@ def test_hostile_names_are_shown_and_do_nothing(opened, tmp_path, hostile) -> No
     for content in records:
         content["spec"]["dataset"] = hostile
     chart = pages.chart(records)
-    assert chart.spec
-    for value in chart.spec["data"]["values"]:
+    for value in chart.panels[0].views[0]["data"]["values"]:
         value["method"] = hostile
     written = pages.write_page(
         tmp_path, pages.Report((), (hostile,)), [pages.main_table(records)], [chart], pages.run_records(records)
@@ -340,7 +373,7 @@ def test_a_data_set_called_script_is_reported_by_its_name(browser, tmp_path) -> 
     tab.on("request", lambda asked: said.append(asked.url) if asked.url not in (address, "data:,") else None)
     tab.goto(address)
     tab.wait_for_selector("html[data-drawn=both]")
-    assert tab.locator("#table-main tbody td").first.inner_text() == name
+    assert tab.locator("#table-main .shared").inner_text().startswith(name)
     assert name in tab.locator("#table-runs tbody tr").first.inner_text()
     assert tab.evaluate("[...document.scripts].filter(script => script.text.startsWith('alert')).length") == 0
     assert said == []
@@ -417,7 +450,8 @@ def test_a_diverged_run_is_named_in_words_and_in_the_runs(opened, tmp_path) -> N
 def test_a_chart_that_cannot_be_drawn_says_so_and_the_rest_stands(browser, tmp_path) -> None:
     records = pages.records()
     chart = pages.chart(records)
-    broken = pages.Chart("broken", "Broken", "", {"mark": {"type": "nothing"}, "encoding": {}}, "")
+    nothing = pages.Panel("one", ("paper",), "", ({"mark": {"type": "nothing"}, "encoding": {}},))
+    broken = pages.PageFigure("broken", "Broken", "", "", (nothing,))
     written = pages.write_page(tmp_path, pages.Report((), ()), [], [broken, chart], pages.run_records(records))
     tab = browser.new_page()
     tab.goto(written.as_uri())

@@ -90,21 +90,21 @@ def test_no_record_at_all() -> None:
 def test_one_run() -> None:
     made = described(noisy(short(method="app", seed=1)))
     assert [len(made[name].rows) for name in NAMES[:3]] == [1, 8, 2]
-    assert "No runs of: dense, osp (cifar10 resnet18 paper T = 8)." in made["main"].note
-    assert "One seed only" in made["main"].note and "±" not in "".join(c.shown for c in made["main"].rows[0])
+    assert "No runs of: dense, osp (cifar10 resnet18 paper T = 8)." in made["main"].whole_note
+    assert "One seed only" in made["main"].whole_note and "±" not in "".join(c.shown for c in made["main"].rows[0])
 
 
 @pytest.mark.parametrize("method", methods.METHODS)
 def test_one_method_missing(method: str) -> None:
     rest = [name for name in methods.METHODS if name != method]
     made = described(noisy(short(method=rest)))
-    assert len(made["main"].rows) == 2 and f"No runs of: {method} (" in made["main"].note
+    assert len(made["main"].rows) == 2 and f"No runs of: {method} (" in made["main"].whole_note
 
 
 def test_every_run_diverged() -> None:
     made = described(noisy(short(seed=1), diverged=True))
     assert len(made["main"].rows) == 3 and made["per-megabatch"].rows == made["per-layer"].rows == ()
-    assert "Diverged, in no mean:" in made["per-layer"].note
+    assert "Diverged, in no mean:" in made["per-layer"].whole_note
 
 
 def test_a_hundred_megabatches() -> None:

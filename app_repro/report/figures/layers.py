@@ -59,9 +59,7 @@ def chart() -> "alt.TopLevelMixin":
     x = alt.X("megabatch:O", title="megabatch", axis=axis)
     names = alt.Axis(labelFontSize=10, labelLimit=150, labelOverlap=True, ticks=False, domain=False, grid=False)
     y = alt.Y("layer:N", title=None, sort=None, axis=names)
-    legend = alt.Legend(
-        orient="top", title="density", gradientLength=150, values=[0, 0.02, 0.1, 0.25, 0.5, 1], format="~g"
-    )
+    legend = alt.Legend(orient="top", title="density", gradientLength=180, values=[0, 0.05, 0.25, 0.5, 1], format="~g")
     colour = alt.Color("density:Q", scale=alt.Scale(type="sqrt", scheme="cividis", domain=[0, 1]), legend=legend)
     said = pieces.points(("layer:N", "layer", ""), ("megabatch:O", "megabatch", ""), ("density:Q", "density", ".4f"))
     return alt.layer(

@@ -1,12 +1,34 @@
-"""What the page shows of each table: its first rows, and the protocol that each row is about."""
+"""What the page shows of each table: its first rows in groups, without the settings that stand in their headings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app_repro.report.tables.table import Cell, Table
+from app_repro.report.tables.table import Cell, Column, Table
 
 MAX_CELLS = 12_000
 """Cells of all tables together that the page shows, so that it stays under 3 MB; the files have every row."""
+MANY = 24
+"""Rows of a table from which its groups are closed until a reader opens them."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as the page shows it."""
+
+    number: int
+    """Its place in the table."""
+    cells: tuple[Cell, ...]
+    protocol: str
+    """The protocol's bundle that it is about; empty for none."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows under one heading."""
+
+    heading: str
+    """The settings that they share, in words; empty where the table has no groups."""
+    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -14,29 +36,76 @@ class TableExcerpt:
     """A table as the page shows it: its first rows."""
 
     table: Table
-    rows: tuple[tuple[Cell, ...], ...]
-    protocols: tuple[str, ...]
-    """For each row the protocol it is about; empty for none."""
+    columns: tuple[Column, ...]
+    groups: tuple[Group, ...]
+    seeds: int | None
+    """Seeds behind every mean, where they are equally many; cells then leave them out."""
+    missing: tuple[str, ...]
+    """What the table says is missing, without what was said before."""
 
     @property
-    def left_out(self) -> int:
-        """Rows that only the files have."""
-        return len(self.table.rows) - len(self.rows)
+    def caption(self) -> str:
+        """The settings that all rows share, and how many seeds they have."""
+        seeds = f"{self.seeds} seed{'s' if self.seeds > 1 else ''} each" if self.seeds else ""
+        return " · ".join(filter(None, [self.table.caption, seeds]))
+
+    def shown(self, cell: Cell) -> tuple[str, str]:
+        """A cell's value, and its spread over seeds; the spread is empty where there is none."""
+        if cell.n is None:
+            return cell.shown, ""
+        mean, _, spread = cell.shown.removesuffix(f" ({cell.n})").partition(" ± ")
+        number = "" if self.seeds else f" ({cell.n})"
+        return mean, f"± {'0' if cell.sd == 0 else spread}{number}" if spread else number.strip()
+
+    @property
+    def count(self) -> int:
+        """Rows that are shown."""
+        return sum(len(group.rows) for group in self.groups)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether its groups are closed at first."""
+        return self.count > MANY and len(self.groups) > 1
 
 
-def excerpts(tables: Sequence[Table]) -> list[TableExcerpt]:
-    """Each table with as many first rows as fit into MAX_CELLS: small tables whole, large ones share what is left."""
+def excerpts(tables: Sequence[Table], said: Sequence[str] = ()) -> list[TableExcerpt]:
+    """Each table with as many first rows as fit into MAX_CELLS: small tables whole, large ones share what is left.
+
+    `said`: sentences about what is missing that the page says elsewhere.
+    """
     left, waiting, limits = MAX_CELLS, len(tables), {}
     for table in sorted(tables, key=_cells):
         limits[table.name] = min(len(table.rows), left // waiting // max(1, len(table.columns)))
         left -= limits[table.name] * len(table.columns)
         waiting -= 1
-    return [excerpt(table, limits[table.name]) for table in tables]
+    before, found = list(said), []
+    for table in tables:
+        found.append(excerpt(table, limits[table.name], before))
+        before += table.missing
+    return found
 
 
-def excerpt(table: Table, most: int | None = None) -> TableExcerpt:
-    """The first `most` rows of a table; None: all."""
-    return TableExcerpt(table, table.rows[:most], _protocols_of(table))
+def excerpt(table: Table, most: int | None = None, said: Sequence[str] = ()) -> TableExcerpt:
+    """The first `most` rows of a table; None: all. `said`: sentences about what is missing that stand before it."""
+    heading = [place for place, column in enumerate(table.columns) if column.setting == "group"]
+    heading = [place for place in heading if place not in table.shared]
+    kept = [place for place in range(len(table.columns)) if place not in (*heading, *table.shared)]
+    protocols = _protocols_of(table)
+    groups: list[tuple[str, list[Row]]] = []
+    for number, row in enumerate(table.rows[:most]):
+        name = table.in_words(number, heading)
+        if not groups or groups[-1][0] != name:
+            groups.append((name, []))
+        groups[-1][1].append(Row(number, tuple(row[place] for place in kept), protocols[number]))
+    columns = tuple(table.columns[place] for place in kept)
+    counts = {cell.n for row in table.rows for cell in row} - {None}
+    return TableExcerpt(
+        table,
+        columns,
+        tuple(Group(name, tuple(rows)) for name, rows in groups),
+        counts.pop() if len(counts) == 1 else None,
+        tuple(sentence for sentence in table.missing if sentence not in said),
+    )
 
 
 def _cells(table: Table) -> int:

@@ -14,15 +14,17 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from app_repro.claims.judgement import VERDICTS
+from app_repro.claims.variance import Pool
 from app_repro.claims.verify import Report
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.core import files
 from app_repro.core.errors import AppReproError
 from app_repro.records import settings
 from app_repro.records.runs import RunRecord
+from app_repro.records.settings import Group
 from app_repro.report.figures.write import PageFigure
 from app_repro.report.page import findings
+from app_repro.report.page.answer import answer
 from app_repro.report.page.excerpts import excerpt, excerpts
 from app_repro.report.tables import grouping
 from app_repro.report.tables.runs import runs_table
@@ -66,11 +68,10 @@ def render_html(
 ) -> str:
     """The page's text. All values are escaped; what runs is allowed by its digest alone (Content-Security-Policy)."""
     runs = runs_table(records)
-    charts = _first_views(figures)
-    has_charts = any(chart["spec"] for chart in charts)
-    scripts = [*([_bundle()] if has_charts else []), _asset("page.js")]
+    scripts = [*([_bundle()] if any(figure.panels for figure in figures) else []), _asset("page.js")]
     style = _asset("page.css")
-    cards = findings.cards(verdicts)
+    groups = settings.group(records)
+    lacking = [*_missing(records, groups), *verdicts.problems, *verdicts.notes]
     return (
         _environment()
         .get_template("page.html")
@@ -78,14 +79,14 @@ def render_html(
             policy=_policy(style, scripts),
             style=Markup(style),
             scripts=[Markup(script) for script in scripts],
-            cards=cards,
-            tally=_tally(verdicts),
+            answer=answer(verdicts, groups, Pool(records)),
+            cards=findings.cards(verdicts),
             marks=MARKS,
             interval=findings.INTERVAL,
-            lacking=[*_missing(records), *verdicts.problems, *verdicts.notes],
-            charts=charts,
-            blob=pack({chart["name"]: chart["spec"] for chart in charts if chart["spec"]}),
-            parts=excerpts(tables),
+            lacking=lacking,
+            figures=figures,
+            blob=pack({figure.name: [panel.views for panel in figure.panels] for figure in figures}),
+            parts=excerpts(tables, lacking),
             runs=excerpt(runs),
             numbers={row[0].value: number for number, row in enumerate(runs.rows)},
             protocols=list(PROTOCOLS),
@@ -93,26 +94,11 @@ def render_html(
     )
 
 
-def _first_views(figures: Sequence[PageFigure]) -> list[dict[str, Any]]:
-    """The first chart of each figure's first setting."""
-    return [
-        {"name": one.name, "title": one.title, "caption": one.caption, "alt": one.panels[0].alt if one.panels else ""}
-        | {"spec": one.panels[0].views[0] if one.panels else None, "protocols": ()}
-        for one in figures
-    ]
-
-
-def _missing(records: Sequence[RunRecord]) -> list[str]:
+def _missing(records: Sequence[RunRecord], groups: Sequence[Group]) -> list[str]:
     """Sentences about what the records lack: protocols, methods and seeds without runs, and diverged runs."""
     present = {run.protocol for run in records}
     unseen = [f"The {name} protocol has no run: nothing here is about it." for name in PROTOCOLS if name not in present]
-    return unseen + grouping.gaps(settings.group(records), places=True)
-
-
-def _tally(verdicts: Report) -> list[tuple[str, int]]:
-    """How many verdicts of each kind there are, in the order of VERDICTS, without zeros."""
-    given = [verdict.verdict for verdict in verdicts.verdicts]
-    return [(name, given.count(name)) for name in VERDICTS if name in given]
+    return unseen + grouping.gaps(groups, places=True)
 
 
 @cache

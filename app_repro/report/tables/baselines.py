@@ -17,12 +17,17 @@ from app_repro.report.tables.table import NOTHING, Cell, Column, Table
 SCALES = metrics.scales("differences")
 BASELINES = ("dense", "osp")
 
-NOTE = (
-    "Measured: method minus baseline, mean ± sd over the seeds that both have (n), and the ends of the 90 % interval "
-    "of that mean; its noise is pooled over the runs of the same data set and metric, or the differences' own, as when "
-    "claims are judged. Bold: the interval excludes 0. Reported: the value of a claim that has this setting; share: "
-    "measured / reported. The remark says how runs depart from the claim's setting, or what is missing. osp stands "
-    "beside runs of the same final density, criterion and scope."
+NOTE = "Method minus baseline: mean ± sd over the seeds that both have (n), and a 90 % interval. Bold: it excludes 0."
+
+TERMS = (
+    (
+        "from, to",
+        "ends of the 90 % interval of the mean; its noise is pooled over the runs of the same data set and metric, or "
+        "the differences' own, as when claims are judged",
+    ),
+    ("reported", "the value of a claim that has this setting; share: measured / reported"),
+    ("remark", "how runs depart from the claim's setting, or what is missing"),
+    ("against osp", "beside runs of the same final density, criterion and scope"),
 )
 
 Pairing = tuple[str, str, str]
@@ -50,7 +55,7 @@ def differences(groups: Sequence[Group], claims: Sequence[Claim], runs: Index, p
         rows.append((*head, NOTHING, NOTHING, NOTHING, *_beside(claim, None, remark)))
     texts = (("claim", "claim"), ("remark", "remark"))
     columns = (
-        *grouping.columns(keys),
+        *grouping.columns(keys, grouping.OF_ROWS),
         Column("against", "against"),
         Column("metric", "metric"),
         Column("difference", "difference", True),
@@ -61,8 +66,8 @@ def differences(groups: Sequence[Group], claims: Sequence[Claim], runs: Index, p
         Column("share", "share", True),
         Column(*texts[1]),
     )
-    note = " ".join([NOTE, *grouping.gaps(groups)])
-    return Table("differences", "Against dense and osp, beside the reported differences", note, columns, tuple(rows))
+    title, missing = "Against dense and osp, beside the reported differences", tuple(grouping.gaps(groups))
+    return Table("differences", title, NOTE, columns, tuple(rows), TERMS, missing)
 
 
 def _baselines(group: Group, groups: Sequence[Group]) -> Iterator[Group]:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def save(table: Table, target: Path) -> list[Path]:
 
 
 def to_markdown(table: Table) -> str:
-    """Title, table and note; the best in bold. A bar inside a text is escaped."""
+    """Title, caption, table and note; the best in bold. A bar inside a text is escaped."""
+    table, caption = _without_shared(table)
 
     def text(cell: Cell) -> str:
         shown = _plain(cell.shown)
@@ -40,7 +42,16 @@ def to_markdown(table: Table) -> str:
         places = zip(texts, widths, table.columns, strict=True)
         return f"| {' | '.join(t.rjust(w) if c.number else t.ljust(w) for t, w, c in places)} |"
 
-    return "\n".join([f"## {table.title}", "", line(head), line(rules), *map(line, body), "", table.note, ""])
+    title = [f"## {table.title}", "", *([_plain(caption), ""] if caption else [])]
+    return "\n".join([*title, line(head), line(rules), *map(line, body), "", table.whole_note, ""])
+
+
+def _without_shared(table: Table) -> tuple[Table, str]:
+    """The table without the settings that all rows share, and these in words."""
+    kept = [place for place in range(len(table.columns)) if place not in table.shared]
+    columns = tuple(table.columns[place] for place in kept)
+    rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
+    return replace(table, columns=columns, rows=rows), table.caption
 
 
 def _plain(text: str) -> str:
@@ -52,11 +63,13 @@ def _plain(text: str) -> str:
 
 def to_latex(table: Table) -> str:
     """A booktabs table to \\input, its note below; from LONG rows on a longtable, which breaks over pages."""
+    table, shared = _without_shared(table)
     layout = "".join("r" if column.number else "l" for column in table.columns)
     head = " & ".join(escape(column.heading) for column in table.columns) + r" \\"
     body = [" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in table.rows]
-    caption = rf"\caption{{{escape(table.title)}}}\label{{tab:{table.name}}}"
-    note = rf"{{\footnotesize {escape(table.note)}\par}}"
+    title = f"{table.title} ({shared})" if shared else table.title
+    caption = rf"\caption{{{escape(title)}}}\label{{tab:{table.name}}}"
+    note = rf"{{\footnotesize {escape(table.whole_note)}\par}}"
     if len(table.rows) >= LONG:
         start = ["% needs booktabs and longtable", rf"\begin{{longtable}}{{{layout}}}", rf"{caption} \\", r"\toprule"]
         return "\n".join([*start, head, r"\midrule", r"\endhead", *body, r"\bottomrule", r"\end{longtable}", note, ""])
@@ -125,8 +138,11 @@ def to_json(table: Table) -> str:
     rows = [
         json.dumps({key: _cell(cell, run_lists) for key, cell in zip(keys, row, strict=True)}) for row in table.rows
     ]
-    head = {"name": table.name, "title": table.title, "note": table.note}
-    content = head | {"columns": [vars(column) for column in table.columns], "runs": list(run_lists)}
+    head = {"name": table.name, "title": table.title, "note": table.whole_note}
+    content = head | {
+        "columns": [{name: getattr(column, name) for name in ("key", "heading", "number")} for column in table.columns],
+        "runs": list(run_lists),
+    }
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
     return "{\n" + ",\n".join([*lines, '"rows": [\n' + ",\n".join(rows) + "\n]"]) + "\n}\n"
 

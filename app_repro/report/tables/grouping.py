@@ -13,9 +13,16 @@ HEADINGS = {"dataset": "data set", "arch": "network", "sb": "T", "official": "da
 _TEXTS = (*ALWAYS, "criterion", "scope", "replay", "precision", "milestones", "engine", *OF_DATA)
 
 
-def columns(keys: Sequence[str]) -> tuple[Column, ...]:
-    """A column per setting."""
-    return tuple(Column(key, HEADINGS.get(key, key.replace("_", " ")), key not in _TEXTS) for key in keys)
+OF_ROWS = ("method", "protocol", "tau", "criterion", "scope")
+"""Settings that stand in each row of tables that compare methods; rows that differ in others are groups."""
+
+
+def columns(keys: Sequence[str], of_rows: Sequence[str] = ()) -> tuple[Column, ...]:
+    """A column per setting; `of_rows`: those in which rows of one group differ."""
+    return tuple(
+        Column(key, HEADINGS.get(key, key.replace("_", " ")), key not in _TEXTS, "row" if key in of_rows else "group")
+        for key in keys
+    )
 
 
 def labels(settings: dict[str, Any], keys: Sequence[str]) -> tuple[Cell, ...]:

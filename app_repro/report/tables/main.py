@@ -16,14 +16,20 @@ from app_repro.report.tables.table import Cell, Column, Table
 OVERVIEW = metrics.scales("overview")
 """The metrics that the overview shows, and how."""
 
-NOTE = (
-    "Mean ± sd over seeds (n). CER: test errors summed over the megabatches; mean error: their share of all tests. "
-    "Gap: training minus validation accuracy at the last epoch; gap to test: accuracy on training images as they are "
-    "minus test accuracy; both, test accuracy and densities after the last megabatch. FLOPs: two a multiply-add of "
-    "convolutions and linear layers, one image for inference, the whole run for training (three forward passes a "
-    "sample); at layer density: each layer's times the share of its weights that is kept. Samples/s: training samples "
-    "over wall time, pruning and evaluation included. Bold: ahead of every run that shares all but the pruning, each "
-    "by a Holm-corrected one-sided 95 % bound of the difference paired by seed."
+NOTE = "Mean ± sd over seeds (n). Bold: ahead of every run that shares all but the pruning."
+
+TERMS = (
+    ("CER", "test errors summed over the megabatches; mean error: their share of all tests"),
+    ("gap", "training minus validation accuracy at the last epoch"),
+    ("gap to test", "accuracy on training images as they are minus test accuracy"),
+    ("test accuracy, gaps, densities", "after the last megabatch"),
+    (
+        "FLOPs",
+        "two a multiply-add of convolutions and linear layers, one image for inference, the whole run for training "
+        "(three forward passes a sample); at layer density: each layer's times the share of its weights that is kept",
+    ),
+    ("samples/s", "training samples over wall time, pruning and evaluation included"),
+    ("bold", "by a Holm-corrected one-sided 95 % bound of each difference paired by seed"),
 )
 
 
@@ -44,10 +50,12 @@ def main_table(groups: Sequence[Group], pool: Pool) -> Table:
         )
         for group in groups
     )
-    columns = (*grouping.columns(keys), *(Column(metric, scale.heading, True) for metric, scale in scales.items()))
+    measured = (Column(metric, scale.heading, True) for metric, scale in scales.items())
+    columns = (*grouping.columns(keys, grouping.OF_ROWS), *measured)
     unmeasured = ["Energy was not measured."] if "energy_joules" not in scales else []
-    note = " ".join([NOTE, *unmeasured, *grouping.gaps(groups), *_devices(groups), *_switches_changed(groups)])
-    return Table("main", "Every setting: what it reached, what it kept, what it took", note, columns, rows)
+    missing = (*unmeasured, *grouping.gaps(groups), *_devices(groups), *_switches_changed(groups))
+    title = "Every setting: what it reached, what it kept, what it took"
+    return Table("main", title, NOTE, columns, rows, TERMS, missing)
 
 
 def to_overview(table: Table, groups: Sequence[Group]) -> str:
@@ -138,5 +146,6 @@ def _switches_changed(groups: Sequence[Group]) -> list[str]:
     """Sentences about runs whose data is not the publisher's, or whose learning code differs from that of others."""
     foreign = [group for group in groups if any(not run.is_official for run in group.runs)]
     codes = sorted({run.content["code_digest"] for group in groups for run in group.runs})
-    sentences = [f"Data not as published: {grouping.listed(foreign, groups)}."] if foreign else []
+    names = ", ".join(sorted({group.settings["dataset"] for group in foreign}))
+    sentences = [f"Data not as published: {names}, {len(foreign)} of {len(groups)} settings."] if foreign else []
     return sentences + ([f"Learning code of {len(codes)} versions: {table.listed(codes)}."] if len(codes) > 1 else [])

@@ -1,6 +1,7 @@
 """The table of all runs: what the page shows of a run behind a number."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app_repro.records import record
 from app_repro.records.content import Record
@@ -24,12 +25,12 @@ def runs_table(records: Sequence[RunRecord]) -> Table:
         Column("device", "device"),
         Column("protocol", "protocol"),
         Column("status", "status"),
-        *grouping.columns(SETTINGS),
+        *(replace(column, setting="") for column in grouping.columns(SETTINGS)),  # each row stands alone in a dialog
         Column("wall_seconds", "wall time, s", number=True),
     )
     rows = map(_run_row, sorted((run.content for run in records), key=_place))
-    note = "A run's id is a digest of all its settings. `+` after a commit: files differed from it."
-    return Table("runs", "Every run", note, columns, tuple(rows))
+    terms = (("run", "a digest of all its settings"), ("commit", "of the code; with `+` where files differed from it"))
+    return Table("runs", "Every run", "", columns, tuple(rows), terms)
 
 
 def _place(content: Record) -> list[str]:

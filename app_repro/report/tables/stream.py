@@ -37,14 +37,14 @@ def per_megabatch(groups: Sequence[Group]) -> Table:
         Column("train_samples", "images seen", True),
         *(Column(metric.name, scale.heading, True) for metric, scale in scales),
     )
-    note = (
-        "Mean ± sd over seeds (n), after each megabatch. Images seen: the training part of what is replayed. Epoch "
-        "kept: the one whose weights go on to the next megabatch, that of the best validation accuracy; gap: of the "
-        "last epoch."
+    note = "Mean ± sd over seeds (n), after each megabatch."
+    terms = (
+        ("images seen", "the training part of what is replayed"),
+        ("epoch kept", "the one whose weights go on to the next megabatch: of the best validation accuracy"),
+        ("gap", "of the last epoch"),
     )
-    return Table(
-        "per-megabatch", "After each megabatch", " ".join([note, *grouping.gaps(groups)]), columns, tuple(rows)
-    )
+    missing = tuple(grouping.gaps(groups))
+    return Table("per-megabatch", "After each megabatch", note, columns, tuple(rows), terms, missing)
 
 
 def _stream(run: RunRecord) -> Sequence[Megabatch]:
@@ -64,14 +64,14 @@ def per_layer(groups: Sequence[Group]) -> Table:
         Column("flops", "MFLOPs", True),
         *(Column(place, f"density, {place.replace('_', ' ')}", True) for place in PLACES),
     )
-    empty = "" if pruned else " No run here prunes."
-    note = (
-        "Share of each layer's weights kept, mean ± sd over seeds (n), at the first megabatch, at a quarter, half and "
-        "three quarters of the stream and at the last. MFLOPs: of one image, unpruned. Runs that never prune are left "
-        f"out.{empty}"
+    note = "Share of each layer's weights kept, mean ± sd over seeds (n). Runs that never prune are left out."
+    terms = (
+        ("quarter, half, three quarters", "megabatches at these parts of the stream"),
+        ("MFLOPs", "of one image, unpruned"),
     )
+    missing = (*grouping.gaps(groups), *([] if pruned else ["No run here prunes."]))
     title = "Density of each layer as the stream goes on"
-    return Table("per-layer", title, " ".join([note, *grouping.gaps(groups)]), columns, tuple(rows))
+    return Table("per-layer", title, note, columns, tuple(rows), terms, missing)
 
 
 def _layers(group: Group, keys: Sequence[str]) -> list[tuple[Cell, ...]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from app_repro.claims.judgement import mean_of, spread_of
 from app_repro.records.metrics import Scale
@@ -16,6 +16,9 @@ class Column:
     key: str
     heading: str
     number: bool = False
+    setting: Literal["", "row", "group"] = ""
+    """Whether it names a setting: of a row, or of a group of rows, which stands over them where people read. One that
+    does not differ within the table stands in its caption."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,50 @@ class Table:
     """File name without ending: `main`, `per-megabatch`, ..."""
     title: str
     note: str
-    """What the reader must know: units, what sd is over, which runs are missing."""
+    """What the reader must know at once: what a number is, what bold means."""
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    terms: tuple[tuple[str, str], ...] = ()
+    """What headings mean: (heading, definition)."""
+    missing: tuple[str, ...] = ()
+    """Sentences about runs that are missing, diverged or unlike the others."""
+
+    @property
+    def whole_note(self) -> str:
+        """Note, definitions and what is missing as one text, for files."""
+        return " ".join(
+            [self.note, *(f"{heading}: {definition}." for heading, definition in self.terms), *self.missing]
+        )
+
+    @property
+    def shared(self) -> tuple[int, ...]:
+        """Places of the settings that have one value in all rows, of which there are several."""
+        alike = (len({row[place].shown for row in self.rows}) == 1 for place in range(len(self.columns)))
+        settings = zip(self.columns, alike, strict=True) if len(self.rows) > 1 else ()
+        return tuple(place for place, (column, same) in enumerate(settings) if column.setting and same)
+
+    @property
+    def caption(self) -> str:
+        """The shared settings in words."""
+        return self.in_words(0, self.shared)
+
+    def in_words(self, row: int, places: Sequence[int]) -> str:
+        """Settings of a row, `cifar10 · resnet20s · T 8`; those that do not apply are left out."""
+        pairs = [(self.columns[place], self.rows[row][place]) for place in places]
+        return " · ".join(_named(column, cell) for column, cell in pairs if cell != NOTHING)
 
 
 NOTHING = Cell(None, "-")
 """Where nothing was measured."""
+
+_PLAIN = ("dataset", "arch", "method", "protocol")
+"""Settings whose values speak for themselves."""
+
+
+def _named(column: Column, cell: Cell) -> str:
+    if column.key == "protocol" and "," not in cell.shown:
+        return f"{cell.shown} protocol"
+    return cell.shown if column.key in _PLAIN else f"{column.heading} {cell.shown}"
 
 
 def label(value: Any) -> Cell:

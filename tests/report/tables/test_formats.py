@@ -37,7 +37,7 @@ def test_markdown_has_equal_columns_bold_and_nothing_that_breaks_it() -> None:
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in grid} == {4}
     assert "**68.12 ± 2.00 (3)**" in grid[2] and "50.00 (1) |" in grid[3] and "**" not in grid[3]
     assert re.fullmatch(r"\| -+ \| -+: \| -+: \|", grid[1])
-    assert lines[0] == "## A & B" and lines[-1] == TABLE.note
+    assert lines[0] == "## A & B" and lines[-1] == TABLE.whole_note
 
 
 def test_latex_is_booktabs_and_nothing_in_it_is_a_command_but_ours() -> None:

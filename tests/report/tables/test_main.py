@@ -63,37 +63,35 @@ def test_means_name_their_runs_and_only_the_best_is_bold() -> None:
 def test_a_cell_whose_runs_all_diverged_is_there_and_empty() -> None:
     made = table(*three("dense", 0.6, 0.61), synthetic.make(spec("app"), diverged=True))
     assert cells(made, 1)["method"].shown == "app" and cells(made, 1)["test_accuracy"].shown == "-"
-    assert "Diverged, in no mean:" in made.note
+    assert "Diverged, in no mean:" in made.whole_note
 
 
 def test_energy_is_a_column_where_a_record_knows_it() -> None:
     silent = synthetic.make(spec("app"))
     known = silent | {"provenance": {"device": {"name": "gpu", "energy_joules": 1500.0}}}
-    assert "energy_joules" not in cells(table(silent)) and "Energy was not measured." in table(silent).note
-    assert cells(table(known))["energy_joules"].shown == "1.50 (1)" and "Energy was not" not in table(known).note
+    assert "energy_joules" not in cells(table(silent)) and "Energy was not measured." in table(silent).whole_note
+    assert cells(table(known))["energy_joules"].shown == "1.50 (1)" and "Energy was not" not in table(known).whole_note
 
 
-def test_a_remark_on_every_setting_lists_none() -> None:
-    foreign = {"data_source": {"official": False}}
+def test_how_many_settings_have_data_that_is_not_as_published_is_said() -> None:
     two = [synthetic.make(spec("osp", tau=tau)) for tau in (4.5, 17.5)]
-    assert "Data not as published: all 2 settings." in table(*(content | foreign for content in two)).note
-    one = table(two[0], two[1] | foreign).note
-    assert "Data not as published: cifar10 resnet18 paper T = 8 osp tau = 17.5 official = false." in one
+    one = table(two[0], two[1] | {"data_source": {"official": False}})
+    assert "Data not as published: cifar10, 1 of 2 settings." in one.missing
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"provenance": {}}, "Times: 1 runs on unknown device."),
-        ({"data_source": {"official": False}}, "Data not as published: cifar10 resnet18 paper T = 8 app."),
+        ({"data_source": {"official": False}}, "Data not as published: cifar10, 1 of 1 settings."),
         ({"code_digest": "1" * 16}, "Learning code of 2 versions"),
     ],
 )
 def test_what_sets_runs_apart_is_said(changed: dict[str, Any], said: str) -> None:
     other = synthetic.make(spec("dense"))
     records = [synthetic.make(spec("app")) | changed] + ([other] if "code_digest" in changed else [])
-    assert said in table(*records).note
-    assert said not in table(other).note
+    assert said in table(*records).whole_note
+    assert said not in table(other).whole_note
 
 
 def test_what_an_older_record_cannot_say_is_a_dash_in_the_overview_and_in_no_mean() -> None:

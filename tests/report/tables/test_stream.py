@@ -73,4 +73,4 @@ def test_one_megabatch_is_first_and_last() -> None:
 
 def test_without_pruning_the_table_is_empty_and_says_so() -> None:
     made = per_layer(grouped(synthetic.make(spec("dense"))))
-    assert made.rows == () and "No run here prunes." in made.note
+    assert made.rows == () and "No run here prunes." in made.whole_note

@@ -35,40 +35,64 @@ const order = (a, b) => {
   if (typeof a === typeof b) return typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true });
   return typeof a === "number" ? -1 : 1;
 };
-const sort = (table, head) => {
+const rowsOf = (body) => [...body.rows].filter((row) => !row.classList.contains("group"));
+const sort = (table, head) => { // within each group
   const direction = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
-  for (const other of all("th[aria-sort]", table)) other.removeAttribute("aria-sort");
+  for (const other of all("thead th[aria-sort]", table)) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", direction);
-  const keyed = [...table.tBodies[0].rows].map((row) => [key(row, head.cellIndex), row]);
-  keyed.sort(([a], [b]) => (a === null) - (b === null) || (direction === "ascending" ? order(a, b) : order(b, a)));
-  table.tBodies[0].append(...keyed.map(([, row]) => row));
+  for (const body of table.tBodies) {
+    const keyed = rowsOf(body).map((row) => [key(row, head.cellIndex), row]);
+    keyed.sort(([a], [b]) => (a === null) - (b === null) || (direction === "ascending" ? order(a, b) : order(b, a)));
+    body.append(...keyed.map(([, row]) => row));
+  }
+};
+const heading = (body) => one("tr.group", body);
+const fold = (body, closed) => {
+  body.classList.toggle("closed", closed);
+  one("button", heading(body)).setAttribute("aria-expanded", String(!closed));
 };
 const filter = (block) => {
   const words = one("input[type=search]", block).value.toLowerCase().split(/\s+/).filter(Boolean);
-  const rows = [...one("tbody", block).rows];
-  for (const row of rows) {
-    const text = row.textContent.toLowerCase();
-    row.hidden = !fits(row.dataset.protocol) || !words.every((word) => text.includes(word));
+  let [left, count] = [0, 0];
+  for (const body of one("table", block).tBodies) {
+    const group = heading(body);
+    let shown = 0;
+    for (const row of rowsOf(body)) {
+      const text = `${group ? group.textContent : ""} ${row.textContent}`.toLowerCase();
+      row.hidden = !fits(row.dataset.protocol) || !words.every((word) => text.includes(word));
+      shown += row.hidden ? 0 : 1;
+      count += 1;
+    }
+    if (group) group.hidden = shown === 0;
+    if (group && words.length && shown) fold(body, false);
+    left += shown;
   }
-  const left = rows.filter((row) => !row.hidden).length;
-  one(".count", block).textContent = left === rows.length ? `${left} rows` : `${left} of ${rows.length} rows`;
+  one(".count", block).textContent = left === count ? `${left} rows` : `${left} of ${count} rows`;
   one(".nothing", block).hidden = left > 0;
 };
 const blocks = all(".table").filter((block) => one("tbody", block));
+const pressed = (head, action) => { // what a heading says becomes a button
+  const button = document.createElement("button");
+  button.type = "button";
+  button.append(...head.childNodes);
+  button.addEventListener("click", action);
+  head.append(button);
+  return button;
+};
 for (const block of blocks) {
-  for (const head of all("th", block)) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(...head.childNodes);
-    button.addEventListener("click", () => sort(one("table", block), head));
-    head.append(button);
+  for (const head of all("thead th", block)) pressed(head, () => sort(one("table", block), head));
+  for (const body of one("table", block).tBodies) {
+    if (!heading(body)) continue;
+    pressed(one("th", heading(body)), () => { fold(body, !body.classList.contains("closed")); reachable(block); });
+    fold(body, body.classList.contains("closed"));
   }
-  one("input[type=search]", block).addEventListener("input", () => filter(block));
+  one("input[type=search]", block).addEventListener("input", () => { filter(block); reachable(block); });
 }
 
 // One stop of the Tab key a table; arrow keys go on from there, over rows that are shown.
 const numbers = "td button[data-runs]";
-for (const table of all("tbody")) for (const [place, button] of all(numbers, table).entries()) button.tabIndex = place ? -1 : 0;
+const visible = (row) => !row.hidden && !row.closest("tbody").classList.contains("closed");
+for (const table of all("table")) for (const [place, button] of all(numbers, table).entries()) button.tabIndex = place ? -1 : 0;
 const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 document.addEventListener("keydown", (event) => {
   const from = event.target.closest?.(numbers);
@@ -76,7 +100,7 @@ document.addEventListener("keydown", (event) => {
   if (!from || !move || event.altKey || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
   const cell = from.closest("td");
-  const rows = [...cell.closest("tbody").rows].filter((row) => !row.hidden);
+  const rows = all("tbody tr:not(.group)", cell.closest("table")).filter(visible);
   let [row, place] = [rows.indexOf(cell.parentElement), cell.cellIndex];
   do [row, place] = [row + move[0], place + move[1]];
   while (rows[row]?.cells[place] && !one("button", rows[row].cells[place]));
@@ -87,20 +111,20 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("focusin", (event) => {
   const button = event.target.closest?.(numbers);
   if (!button) return;
-  for (const other of all(`${numbers}[tabindex="0"]`, button.closest("tbody"))) other.tabIndex = -1;
+  for (const other of all(`${numbers}[tabindex="0"]`, button.closest("table"))) other.tabIndex = -1;
   button.tabIndex = 0;
 });
 const reachable = (block) => {
   const buttons = all(numbers, block);
-  const first = buttons.find((button) => !button.closest("tr").hidden);
-  if (!first || buttons.some((button) => button.tabIndex === 0 && !button.closest("tr").hidden)) return;
+  const first = buttons.find((button) => visible(button.closest("tr")));
+  if (!first || buttons.some((button) => button.tabIndex === 0 && visible(button.closest("tr")))) return;
   for (const button of buttons) button.tabIndex = button === first ? 0 : -1;
 };
 
 // Provenance: the rows of the table of runs that a number was computed from.
 const dialog = one("dialog");
 const runs = one("table.runs");
-const byNumber = runs ? [...runs.tBodies[0].rows] : []; // as written, whatever the table is sorted by later
+const byNumber = runs ? all("tbody tr", runs) : []; // as written, whatever the table is sorted by later
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-runs]");
   if (!button) return;
@@ -142,48 +166,41 @@ const unpacked = async () => {
   const bytes = Uint8Array.from(atob(one("#charts").textContent), (letter) => letter.charCodeAt(0));
   return JSON.parse(await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text());
 };
-const ofProtocol = (row) => !row || typeof row.protocol !== "string" || fits(row.protocol.split(",")[0]);
-const narrowed = (node) => { // the same specification with the rows of the chosen protocol alone
-  if (Array.isArray(node)) return node.map(narrowed);
-  if (node === null || typeof node !== "object") return node;
-  return Object.fromEntries(Object.entries(node).map(([name, value]) => {
-    const isData = Array.isArray(value) && (name === "values" || value[0]?.protocol !== undefined);
-    return [name, isData ? value.filter(ofProtocol) : narrowed(value)];
-  }));
+const drawn = new Map(); // figure -> the setting it shows and its views
+const menuOf = (figure) => one("select", figure);
+const offer = (figure) => { // the settings of the chosen protocol; the first of them, if the one shown is not among them
+  const menu = menuOf(figure);
+  for (const option of menu.options) option.hidden = option.disabled = !option.dataset.protocols.split(" ").some(fits);
+  if (menu.selectedOptions[0]?.disabled ?? true) menu.value = [...menu.options].find((option) => !option.disabled)?.value ?? "";
+  one(".menu", figure).hidden = [...menu.options].filter((option) => !option.disabled).length < 2;
+  return menu.value;
 };
-const sized = async (view, { usermeta, params, data }) => { // as high as the rows of the setting chosen need
-  if (!usermeta?.step) return;
-  const menu = params.some(({ name }) => name === "setting");
-  const resize = () => {
-    const own = data.values.filter((row) => row.setting === (menu ? view.signal("setting") : 0));
-    return view.height(usermeta.step * new Set(own.map((row) => row[usermeta.by])).size).runAsync();
-  };
-  if (menu) view.addSignalListener("setting", resize);
-  await resize();
-};
-const drawn = new Map();
 const draw = async (figure, specs) => {
-  const twin = chosen() === "both" ? figure.id : figure.id.replace(/-(paper|released)$/, `-${chosen()}`);
-  figure.hidden = twin !== figure.id && document.getElementById(twin) !== null; // its other protocol's figure stands for it
-  const plot = one(".plot", figure);
-  if (!plot) return;
-  const protocols = figure.dataset.protocols.split(" ").filter(Boolean);
-  const about = !protocols.length || protocols.some(fits);
-  const [note, box] = [one(".nothing", figure), plot.closest(".scroll")];
-  box.hidden = one(".binds", figure).hidden = !about;
-  note.hidden = about;
-  note.textContent = about ? "" : `No run of this figure follows the ${chosen()} protocol.`;
-  const state = protocols.length > 1 ? chosen() : "both";
-  if (!about || drawn.get(figure)?.state === state) return;
-  const spec = state === "both" ? specs[plot.dataset.chart] : narrowed(specs[plot.dataset.chart]);
-  drawn.get(figure)?.view.finalize();
-  drawn.set(figure, { state, view: { finalize() {} } });
-  const options = { ast: true, actions: false, renderer: "svg", logLevel: 1, defaultStyle: false, config: look, bind: one(".binds", figure),
+  const place = one(".views", figure);
+  if (!place) return;
+  const setting = offer(figure);
+  const note = one(".nothing", figure);
+  place.hidden = setting === "";
+  note.hidden = setting !== "";
+  note.textContent = setting === "" ? `No run of this figure follows the ${chosen()} protocol.` : "";
+  for (const [number, words] of all(".words li", figure).entries()) words.hidden = String(number) !== setting;
+  if (setting === "" || drawn.get(figure)?.setting === setting) return;
+  for (const view of drawn.get(figure)?.views ?? []) view.finalize();
+  const views = [];
+  drawn.set(figure, { setting, views });
+  place.setAttribute("aria-label", all(".words li", figure)[setting].textContent);
+  const options = { ast: true, actions: false, renderer: "svg", logLevel: 1, defaultStyle: false, config: look,
     tooltip: { disableDefaultStyle: true, theme: "page" } };
+  const specsOfSetting = specs[place.dataset.figure][setting];
+  const plots = specsOfSetting.map(() => {
+    const plot = document.createElement("div");
+    plot.className = "plot";
+    plot.setAttribute("aria-hidden", "true");
+    return plot;
+  });
+  place.replaceChildren(...plots);
   try {
-    const made = await vegaEmbed(plot, spec, options);
-    drawn.set(figure, { state, view: made });
-    await sized(made.view, spec);
+    for (const [number, plot] of plots.entries()) views.push(await vegaEmbed(plot, specsOfSetting[number], options));
   } catch (error) {
     console.error(error);
     [note.hidden, note.textContent] = [false, "This figure cannot be drawn here; the folder figures has it for print."];
@@ -200,9 +217,11 @@ const show = async () => {
   document.documentElement.dataset.drawn = chosen();
 };
 for (const radio of all("input[name=protocol]")) radio.addEventListener("change", show);
+for (const menu of all("figure select")) menu.addEventListener("change", () => draw(menu.closest("figure"), specs));
+addEventListener("beforeprint", () => { for (const item of all("details")) item.open = true; });
 const start = async () => {
   for (const block of blocks) filter(block);
-  if (one(".plot")) specs = await unpacked();
+  if (one(".views")) specs = await unpacked();
   await show();
 };
 start();

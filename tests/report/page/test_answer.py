@@ -1,0 +1,41 @@
+"""What stands at the head of the page: verdicts counted, and what the runs measure."""
+
+import pages
+import synthetic
+
+from app_repro.claims.variance import Pool
+from app_repro.records import settings
+from app_repro.report.page.answer import Answer, answer
+
+
+def answered(tmp_path, records) -> Answer:
+    runs = pages.run_records(records)
+    return answer(pages.judged(tmp_path, records), settings.group(runs), Pool(runs))
+
+
+def test_claims_are_counted_and_verdicts_tallied(tmp_path) -> None:
+    found = answered(tmp_path, pages.records(protocols=["paper"]))
+    assert (
+        0 < found.judged < found.sourced == sum(claim.source != "app-repro" for claim in synthetic.committed().values())
+    )
+    tally = dict(found.tally)
+    assert tally["reproduced"] >= 1 and tally["not_run"] == found.sourced - found.judged
+    assert found.own == len(synthetic.committed()) - found.sourced
+
+
+def test_without_runs_about_a_claim_nothing_is_judged(tmp_path) -> None:
+    found = answered(tmp_path, pages.records(dataset="digits", arch="resnet8s", methods=["dense"]))
+    assert found.judged == 0 and dict(found.tally) == {"not_run": found.sourced} and found.evidence == ()
+
+
+def test_evidence_says_difference_interval_and_whether_it_is_shown(tmp_path) -> None:
+    [sentence] = answered(tmp_path, pages.records(protocols=["paper"])).evidence
+    assert sentence.startswith("cifar100 resnet50 paper T = 8:") and "+18.00 points against dense [" in sentence
+    assert sentence.endswith("]: more.")
+
+
+def test_a_network_that_ends_sparser_than_asked_is_named(tmp_path) -> None:
+    claim = synthetic.claim(pages.CLAIM)
+    spec = synthetic.specs(claim, "released")["app"][1]
+    [sentence] = answered(tmp_path, [synthetic.make(spec, effective=0.02)]).evidence
+    assert "36.6%" in sentence and "2.0%" in sentence
