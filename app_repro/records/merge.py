@@ -34,7 +34,8 @@ def check(folder: Path, run_id: str | None = None, but: Collection[str] = (), co
     """
     content = content or record.read(folder / "record.json")
     if content["run_id"] != (run_id or folder.name):
-        raise IntegrityError(f"{folder / 'record.json'}: it is of run {content['run_id']}; move it to its own folder")
+        what = f"it is of run {content['run_id']}; move it to its own folder"
+        raise IntegrityError(f"{folder / 'record.json'}: {what}", key=str(folder / "record.json"), kind="id")
     for name in sorted(content["files"].keys() - set(but)):
         path, expected = folder / name, content["files"][name]
         if Path(name).name != name or not path.is_file() or files.file_digest(path) != expected:
@@ -110,7 +111,8 @@ def merge(folders: Sequence[Path], target: Path) -> Merged:
     known = 0
     for root in folders:
         if not (root / "runs").is_dir():
-            raise AppReproError(f"{root}: no store: there is no folder {root / 'runs'}; name what --store named")
+            what = f"no store: there is no folder {root / 'runs'}; name what --store named"
+            raise AppReproError(f"{root}: {what}", key=str(root), kind="no store")
         for folder in Store(root).folders():
             if not (folder.path / "record.json").exists():
                 begun.setdefault(folder.path.name, folder.path)
@@ -140,7 +142,7 @@ def _agree(one: tuple[Path, Record], other: tuple[Path, Record]) -> None:
     if first != second:
         why = next(key for key in first | second if first.get(key) != second.get(key))
         paths = " and ".join(str(path / "record.json") for path, _ in (one, other))
-        raise ConflictError(f"{paths} differ in {why}: keep one, remove the other's folder")
+        raise ConflictError(f"{paths} differ in {why}: keep one, remove the other's folder", key=why, kind="conflict")
 
 
 def _begin(source: Path, target: Path) -> bool:

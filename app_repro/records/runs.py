@@ -207,7 +207,7 @@ def name_of(run: RunRecord) -> str:
 def find(records: Sequence[RunRecord], name: str, *, whole: bool = False) -> RunRecord:
     """The run whose id, folder or published file is `name`, or alone begins with it; `whole`: only whole names.
 
-    Raises DataError naming those it might be.
+    Raises DataError naming those it might be, of `kind` "several" or "unknown".
     """
     names = [(run.content["run_id"], name_of(run)) for run in records]
     exact = [place for place, known in enumerate(names) if name in known]
@@ -218,9 +218,10 @@ def find(records: Sequence[RunRecord], name: str, *, whole: bool = False) -> Run
     texts = [f"{folder} ({run_id})" for run_id, folder in ([names[place] for place in fitting] or names)]
     few = ", ".join(sorted(texts)[:8]) + (f" and {len(texts) - 8} more" if len(texts) > 8 else "")
     if fitting:
-        raise DataError(f"{name!r} fits {len(fitting)} runs: {few}; give more of one's name, or its id")
+        text = f"{name!r} fits {len(fitting)} runs: {few}; give more of one's name, or its id"
+        raise DataError(text, key=name, kind="several")
     every = [text for known in names for text in known]
-    raise DataError(f"no run {name!r}{nearest_and_known(name, every, few)}")
+    raise DataError(f"no run {name!r}{nearest_and_known(name, every, few)}", key=name, kind="unknown")
 
 
 def _diverged(run: RunRecord) -> str:

@@ -44,13 +44,10 @@ def test_every_reported_number_is_there_as_reported(committed: dict[str, Claim])
     assert {key: value for key, value in found.items() if not key.startswith("own-")} == REPORTED
 
 
-def test_quotations_of_the_abstract_are_its_words(committed: dict[str, Claim]) -> None:
+def test_quotations_are_the_source_s_words_or_say_what_is_left_out(committed: dict[str, Claim]) -> None:
+    """The poster's sentence is known by its beginning alone: no row may pass that off as the whole."""
     quoted = [claim.quotation for claim in committed.values() if claim.source == "abstract of arXiv:2204.01640"]
     assert len(quoted) == 5 and all(text in ABSTRACT for text in quoted)
-
-
-def test_a_quotation_without_its_number_says_what_is_left_out(committed: dict[str, Claim]) -> None:
-    """The poster's sentence is known by its beginning alone: no row may pass that off as the whole."""
     poster = [claim for claim in committed.values() if claim.source == "poster" and claim.value is not None]
     assert len(poster) == 6 and all(claim.quotation.endswith(" [...]") for claim in poster)
     assert all("only the words quoted" in c.note or "see there" in c.note for c in poster)
@@ -107,105 +104,123 @@ def test_early_layers_are_the_first_third_of_the_network(committed: dict[str, Cl
     assert committed["magnitude-early-layers"].layers == tuple(weights[: len(weights) // 3])
 
 
-def edited(**fields: str) -> Callable[[Path], Path]:
-    return lambda path: claims_file(path, row(**fields))
-
-
-def with_bytes(change: Callable[[bytes], bytes]) -> Callable[[Path], Path]:
-    def write(path: Path) -> Path:
-        claims_file(path, row())
-        path.write_bytes(change(path.read_bytes()))
-        return path
-
-    return write
-
-
-OWN = {"source": "app-repro"}
 SHAPE = {"kind": "shape", "value": "", "margin": "", "margin_reason": "", "method": "app"}
 LAYERS = SHAPE | {"kind": "layer_ordering", "metric": "layer_density", "method": "magnitude", "against": "snip"}
-LAYERS |= {"settings": "method=app protocol=paper"}
+LAYERS |= {"settings": "method=app protocol=paper", "layers": "conv1", "megabatches": "1"}
 
-MALFORMED: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "missing": (lambda path: path, "No such file"),
-    "a folder": (lambda path: (path.mkdir(), path)[1], "directory"),
-    "empty": (with_bytes(lambda b: b""), "columns"),
-    "header only": (lambda path: claims_file(path), "no claims"),
-    "too large": (with_bytes(lambda b: b + b"x" * 1_000_001), "larger than"),
-    "not text": (with_bytes(lambda b: b + b"\xff\xfe"), "UTF-8"),
-    "a NUL": (with_bytes(lambda b: b.replace(b"sixty", b"six\0ty")), "U+0000"),
-    "an escape": (with_bytes(lambda b: b.replace(b"sixty", b"\x1b[31m")), "U+001B"),
-    "an open quote": (with_bytes(lambda b: b.replace(b"sixty", b'"sixty')), "CSV"),
-    "a torn quote": (with_bytes(lambda b: b.replace(b"sixty", b'"six"ty')), "CSV"),
-    "an unknown column": (with_bytes(lambda b: b.replace(b"quotation", b"quotatoin", 1)), "did you mean 'quotation'"),
-    "a column less": (with_bytes(lambda b: b.replace(b",note\n", b"\n", 1)), "columns must be"),
-    "columns swapped": (with_bytes(lambda b: b.replace(b"id,source", b"source,id", 1)), "columns must be"),
-    "a field less": (with_bytes(lambda b: b[:-2] + b"\n"), "18 fields"),
-    "a field more": (with_bytes(lambda b: b[:-1] + b",x\n"), "20 fields"),
-    "an id twice": (lambda path: claims_file(path, row(), row()), "given twice"),
-    "no id": (edited(id=""), "no id"),
-    "an id with spaces": (edited(id="C 1"), "lower-case"),
-    "an id without end": (edited(id="a" * 101), "lower-case"),
-    "no source": (edited(source=""), "source: is empty"),
-    "no quotation": (edited(quotation=" "), "quotation: is empty"),
-    "no method": (edited(method=""), "method: is empty"),
-    "an unknown metric": (edited(metric="test_acuracy"), "did you mean 'test_accuracy'"),
-    "an unknown kind": (edited(kind="valu"), "did you mean 'value'"),
-    "an unknown preset": (edited(preset="headlin"), "did you mean 'headline'"),
-    "a foreign unit": (edited(unit="errors"), "does not fit test_accuracy"),
-    "no unit": (edited(unit=""), "does not fit"),
-    "no value": (edited(value=""), "value: a value claim has one"),
-    "a word for a value": (edited(value="sixty"), "'sixty' is no number"),
-    "nan": (edited(value="nan"), "no number"),
-    "infinity": (edited(value="-inf"), "no number"),
-    "a huge value": (edited(value="1e300"), "no number"),
-    "no margin": (edited(margin="", margin_reason=""), "margin: a value claim has one"),
-    "a margin of zero": (edited(margin="0"), "no positive number"),
-    "a negative margin": (edited(margin="-2"), "no positive number"),
-    "a margin without a reason": (edited(margin_reason=""), "come together"),
-    "a negative rounding": (edited(rounding="-0.1"), "no positive number"),
-    "half a run": (edited(n_reported="0.5"), "no whole number"),
-    "no run": (edited(n_reported="0"), "no whole number"),
-    "an unknown method": (edited(method="dens"), "did you mean 'dense'"),
-    "a side without a value": (edited(method="osp tau="), "not key=value"),
-    "a setting twice": (edited(settings="sb=8 sb=9"), "given twice"),
-    "an unknown setting": (edited(settings="sbb=8"), "unknown key 'sbb'"),
-    "a setting out of range": (edited(settings="sb=0"), "sb: 0"),
-    "a setting of another kind": (edited(settings="sb=eight"), "sb: 'eight'"),
-    "several cells": (edited(settings="arch=resnet18|resnet50 protocol=paper"), "2 cells"),
-    "a difference with itself": (edited(kind="difference", method="app", against="app"), "names a side twice"),
-    "a difference of nothing": (edited(kind="difference", method="app", against="osp", value="0"), "no direction"),
-    "a difference from two": (edited(kind="difference", method="app", against="osp|dense"), "1 sides"),
-    "a value against something": (edited(against="osp"), "0 sides"),
-    "an ordering without a side": (edited(**SHAPE | {"kind": "ordering"}), "1 to 9 sides"),
-    "a value for a shape": (edited(**SHAPE | {"value": "3"}), "value: a shape claim has none"),
-    "a short shape": (edited(**SHAPE), "too short"),
-    "layers of no claim": (edited(layers="conv1", megabatches="1"), "only a layer_ordering"),
-    "a layer_ordering without layers": (edited(**LAYERS), "names the early layers"),
-    "a megabatch beyond": (edited(**LAYERS | {"layers": "conv1", "megabatches": "9"}), "beyond sb=8"),
-    "a layer twice": (edited(**LAYERS | {"layers": "conv1|conv1", "megabatches": "1"}), "a layer twice"),
-    "another metric for layers": (
-        edited(**LAYERS | {"metric": "test_accuracy", "layers": "conv1", "megabatches": "1"}),
-        "go together",
+# what is changed in the row, the column that is wrong, and the kind of error
+ROWS: dict[str, tuple[dict[str, str], str, str]] = {
+    "no id": ({"id": ""}, "id", "form"),
+    "an id with spaces": ({"id": "C 1"}, "id", "form"),
+    "an id without end": ({"id": "a" * 101}, "id", "form"),
+    "no source": ({"source": ""}, "source", "empty"),
+    "no quotation": ({"quotation": " "}, "quotation", "empty"),
+    "no method": ({"method": ""}, "method", "empty"),
+    "an unknown metric": ({"metric": "test_acuracy"}, "metric", "unknown"),
+    "an unknown kind": ({"kind": "valu"}, "kind", "unknown"),
+    "an unknown preset": ({"preset": "headlin"}, "preset", "unknown"),
+    "a foreign unit": ({"unit": "errors"}, "unit", "unfit"),
+    "no unit": ({"unit": ""}, "unit", "unfit"),
+    "no value": ({"value": ""}, "value", "unfit"),
+    "a word for a value": ({"value": "sixty"}, "value", "form"),
+    "nan": ({"value": "nan"}, "value", "form"),
+    "infinity": ({"value": "-inf"}, "value", "form"),
+    "a huge value": ({"value": "1e300"}, "value", "form"),
+    "no margin": ({"margin": "", "margin_reason": ""}, "margin", "unfit"),
+    "a margin of zero": ({"margin": "0"}, "margin", "form"),
+    "a negative margin": ({"margin": "-2"}, "margin", "form"),
+    "a margin without a reason": ({"margin_reason": ""}, "margin_reason", "unfit"),
+    "a negative rounding": ({"rounding": "-0.1"}, "rounding", "form"),
+    "half a run": ({"n_reported": "0.5"}, "n_reported", "form"),
+    "no run": ({"n_reported": "0"}, "n_reported", "form"),
+    "an unknown method": ({"method": "dens"}, "settings", "setting"),
+    "a side without a value": ({"method": "osp tau="}, "settings", "setting"),
+    "a setting twice": ({"settings": "sb=8 sb=9"}, "settings", "setting"),
+    "an unknown setting": ({"settings": "sbb=8"}, "settings", "setting"),
+    "a setting out of range": ({"settings": "sb=0"}, "settings", "setting"),
+    "a setting of another kind": ({"settings": "sb=eight"}, "settings", "setting"),
+    "several cells": ({"settings": "arch=resnet18|resnet50 protocol=paper"}, "settings", "setting"),
+    "a difference with itself": ({"kind": "difference", "method": "app", "against": "app"}, "against", "twice"),
+    "a difference of nothing": (
+        {"kind": "difference", "method": "app", "against": "osp", "value": "0"}, "value", "setting",
     ),
-    "own without may_fail": (edited(**OWN), "may_fail"),
-    "may_fail of another": (edited(may_fail="it may"), "may_fail"),
+    "a difference from two": ({"kind": "difference", "method": "app", "against": "osp|dense"}, "against", "unfit"),
+    "a value against something": ({"against": "osp"}, "against", "unfit"),
+    "an ordering without a side": (SHAPE | {"kind": "ordering"}, "against", "unfit"),
+    "a value for a shape": (SHAPE | {"value": "3"}, "value", "unfit"),
+    "a short shape": (SHAPE, "settings", "setting"),
+    "layers of no claim": ({"layers": "conv1", "megabatches": "1"}, "layers", "unfit"),
+    "a layer_ordering without layers": (LAYERS | {"layers": "", "megabatches": ""}, "layers", "unfit"),
+    "a megabatch beyond": (LAYERS | {"megabatches": "9"}, "megabatches", "setting"),
+    "a layer twice": (LAYERS | {"layers": "conv1|conv1"}, "layers", "setting"),
+    "another metric for layers": (LAYERS | {"metric": "test_accuracy"}, "metric", "unfit"),
+    "own without may_fail": ({"source": "app-repro"}, "may_fail", "unfit"),
+    "may_fail of another": ({"may_fail": "it may"}, "may_fail", "unfit"),
+}  # fmt: skip
+
+# how the bytes of a valid file are changed, the line of the error (0: none), and its kind
+FILES: dict[str, tuple[Callable[[bytes], bytes], int, str]] = {
+    "empty": (lambda b: b"", 0, "columns"),
+    "header only": (lambda b: b.splitlines(keepends=True)[0], 0, "empty"),
+    "too large": (lambda b: b + b"x" * 1_000_001, 0, "file"),
+    "not text": (lambda b: b + b"\xff\xfe", 0, "file"),
+    "a NUL": (lambda b: b.replace(b"sixty", b"six\0ty"), 2, "file"),
+    "an escape": (lambda b: b.replace(b"sixty", b"\x1b[31m"), 2, "file"),
+    "an open quote": (lambda b: b.replace(b"sixty", b'"sixty'), 2, "csv"),
+    "a torn quote": (lambda b: b.replace(b"sixty", b'"six"ty'), 2, "csv"),
+    "an unknown column": (lambda b: b.replace(b"quotation", b"quotatoin", 1), 0, "columns"),
+    "a column less": (lambda b: b.replace(b",note\n", b"\n", 1), 0, "columns"),
+    "columns swapped": (lambda b: b.replace(b"id,source", b"source,id", 1), 0, "columns"),
+    "a field less": (lambda b: b[:-2] + b"\n", 2, "fields"),
+    "a field more": (lambda b: b[:-1] + b",x\n", 2, "fields"),
+    "an id twice": (lambda b: b + b.splitlines(keepends=True)[1], 3, "twice"),
 }
+
+
+def refusal(path: Path) -> claims.ClaimsError:
+    with pytest.raises(claims.ClaimsError) as error:
+        claims.load(path)
+    text = str(error.value)
+    assert text.startswith(f"{path}: ") and "\n" not in text and len(text) < 600 and error.value.exit_code == 2
+    return error.value
 
 
 def test_the_row_that_the_others_break_is_valid(tmp_path: Path) -> None:
     assert claims.load(claims_file(tmp_path / "claims.csv", row()))[0].value == 60
 
 
-@pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_file_is_one_line_that_says_what(tmp_path: Path, name: str) -> None:
-    write, expected = MALFORMED[name]
-    path = write(tmp_path / "claims.csv")
-    with pytest.raises(claims.ClaimsError) as error:
-        claims.load(path)
-    text = str(error.value)
-    assert expected in text and str(path) in text and "\n" not in text and len(text) < 600
-    assert error.value.exit_code == 2
+@pytest.mark.parametrize("name", ROWS)
+def test_a_malformed_row_is_refused_by_line_column_and_kind(tmp_path: Path, name: str) -> None:
+    fields, key, kind = ROWS[name]
+    error = refusal(claims_file(tmp_path / "claims.csv", row(**fields)))
+    assert (error.line, error.key, error.kind) == (2, key, kind)
 
 
-def test_there_are_fifty_of_them() -> None:
-    assert len(MALFORMED) >= 50
+@pytest.mark.parametrize("name", FILES)
+def test_a_malformed_file_is_refused_by_line_and_kind(tmp_path: Path, name: str) -> None:
+    change, line, kind = FILES[name]
+    path = claims_file(tmp_path / "claims.csv", row())
+    path.write_bytes(change(path.read_bytes()))
+    error = refusal(path)
+    assert (error.line, error.kind) == (line, kind)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "nowhere.csv").kind == refusal(tmp_path).kind == "file"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("no run", "c1: n_reported: '0' is no whole number from 1 on"),
+        ("no method", "c1: method: is empty; every claim has one"),
+        ("an unknown kind", "c1: kind: 'valu' is unknown; known: "),
+        ("no margin", "c1: margin: a value claim has one"),
+        ("several cells", "c1: settings: 2 cells, a value claim has one; fix every axis but seed"),
+        ("an unknown method", "c1: side 'dens' is no method and no criterion; did you mean 'dense'? known: "),
+        ("a difference with itself", "c1: against: names a side twice"),
+    ],
+)
+def test_a_message_names_line_claim_and_column_and_the_remedy(tmp_path: Path, name: str, text: str) -> None:
+    path = claims_file(tmp_path / "claims.csv", row(**ROWS[name][0]))
+    assert str(refusal(path)).startswith(f"{path}: line 2: {text}")

@@ -36,10 +36,7 @@ def test_stores_become_one_and_a_second_call_takes_nothing(shares, tmp_path) -> 
         folder = Store(target).folder(spec)
         assert merge.check(folder.path)["run_id"] == spec.run_id
         assert (folder.path / "model.safetensors").read_bytes() == spec.run_id.encode()
-    assert (
-        merge.merge([a, b], target).line(target)
-        == f"{target}: 0 runs taken in, 6 held already, 0 unfinished ones taken"
-    )
+    assert merge.merge([a, b], target) == merge.Merged(new=0, known=6, unfinished=0)
 
 
 def test_two_results_of_one_run_are_refused_by_name_and_nothing_is_copied(shares, tmp_path) -> None:
@@ -51,8 +48,8 @@ def test_two_results_of_one_run_are_refused_by_name_and_nothing_is_copied(shares
     files.write_sealed(path / "megabatch-001.json", content["megabatches"][0])
     with pytest.raises(ConflictError) as caught:
         merge.merge([a, b], tmp_path / "all")
-    mine = a / "runs" / specs[2].run_id
-    assert f"{mine / 'record.json'} and {path / 'record.json'} differ in megabatches" in str(caught.value)
+    both = [str(store / "runs" / specs[2].run_id / "record.json") for store in (a, b)]
+    assert all(path in str(caught.value) for path in both) and caught.value.key == "megabatches"
     assert caught.value.exit_code == 3 and not (tmp_path / "all").exists()
 
 
@@ -86,8 +83,9 @@ def test_a_run_in_another_runs_folder_is_refused(shares, tmp_path) -> None:
     _, a, _ = shares
     moved = next((a / "runs").iterdir())
     moved.rename(moved.with_name("0" * 12))
-    with pytest.raises(IntegrityError, match="it is of run"):
+    with pytest.raises(IntegrityError) as caught:
         merge.merge([a], tmp_path / "all")
+    assert caught.value.kind == "id"
 
 
 def test_an_unfinished_run_is_carried_over_once_and_only_with_a_state(shares, tmp_path) -> None:
@@ -111,8 +109,9 @@ def test_an_ended_run_replaces_what_was_begun(shares, tmp_path) -> None:
 
 
 def test_what_is_no_store_is_one_line(tmp_path) -> None:
-    with pytest.raises(AppReproError, match=r"nowhere: no store: there is no folder .*nowhere/runs"):
+    with pytest.raises(AppReproError) as caught:
         merge.merge([tmp_path / "nowhere"], tmp_path / "all")
+    assert (caught.value.key, caught.value.kind) == (str(tmp_path / "nowhere"), "no store")
 
 
 def test_a_run_travels_as_bytes_and_is_kept_only_if_whole(shares, tmp_path) -> None:
