@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.claims.claims_file import COLUMNS
+from app_repro.claims.judgement import mean_of
 from app_repro.core.errors import AppReproError, ParamsError, one_line
 from app_repro.data.sets import SETS
 
@@ -63,16 +64,14 @@ def from_wandb(project: str, api: Any = None) -> list[dict[str, Any]]:
             for run in api.runs(project)
         ]
     except Exception as error:  # wandb has no common base: usage, communication, requests' and gql's errors
-        what = one_line(error, 160)
-        raise ReportedError(
-            f"wandb {project}: {what}; log in with `wandb login`, or export the runs to a file"
-        ) from None
+        text = f"wandb {project}: {one_line(error, 160)}; log in with `wandb login`, or export the runs to a file"
+        raise ReportedError(text, key=project, kind="wandb") from None
 
 
 def _plain(summary: Any) -> dict[str, Any]:
     """wandb's summary object, or a mapping, as a dict."""
-    held = getattr(summary, "_json_dict", summary)
-    return dict(held) if isinstance(held, Mapping) else {key: summary[key] for key in SUMMARY if key in summary}
+    values = getattr(summary, "_json_dict", summary)
+    return dict(values) if isinstance(values, Mapping) else {key: summary[key] for key in SUMMARY if key in summary}
 
 
 def from_file(path: Path) -> list[dict[str, Any]]:
@@ -82,9 +81,10 @@ def from_file(path: Path) -> list[dict[str, Any]]:
         runs = json.loads(text) if path.suffix == ".json" else [_from_row(row) for row in _rows(text)]
     except (OSError, ValueError, csv.Error) as error:
         what = getattr(error, "strerror", None) or one_line(error, 160)
-        raise ReportedError(f"{path}: {what}; export the runs as CSV or JSON") from None
+        raise ReportedError(f"{path}: {what}; export the runs as CSV or JSON", key=str(path), kind="file") from None
     if not isinstance(runs, list) or not all(isinstance(run, dict) and _is_run(run) for run in runs):
-        raise ReportedError(f"{path}: not a list of runs with id, config and summary; export the runs as CSV or JSON")
+        text = f"{path}: not a list of runs with id, config and summary; export the runs as CSV or JSON"
+        raise ReportedError(text, key=str(path), kind="runs")
     return runs
 
 
@@ -111,21 +111,17 @@ def claim_rows(runs: Iterable[Mapping[str, Any]], source: str) -> list[dict[str,
     for run in runs:
         config = run["config"]
         method = _method(run)
-        if (
-            method
-            and _has_margin(str(config.get("dataset")))
-            and all(config.get(key) not in (None, "") for key in CONFIG)
-        ):
+        is_complete = all(config.get(key) not in (None, "") for key in CONFIG)
+        if method and is_complete and _has_margin(str(config.get("dataset"))):
             shots = str(config.get("n_shots", "")) if str(config.get("few_shot")).lower() == "true" else ""
             cells[method, *(str(config[key]) for key in CONFIG), shots].append(run)
     rows = []
     for cell, members in sorted(cells.items()):
         for key, (metric, unit, rounding) in SUMMARY.items():
-            known = [
-                (str(run["id"]), value) for run in members if (value := _number(run["summary"].get(key))) is not None
-            ]
-            if known:
-                rows.append(_claim_row(cell, metric, unit, rounding, known, source))
+            measured = {str(run["id"]): _number(run["summary"].get(key)) for run in members}
+            values = {run_id: value for run_id, value in measured.items() if value is not None}
+            if values:
+                rows.append(_claim_row(cell, metric, unit, rounding, values, source))
     return rows
 
 
@@ -159,11 +155,11 @@ def _number(value: Any) -> float | None:
 
 
 def _claim_row(
-    cell: tuple[str, ...], metric: str, unit: str, rounding: float, known: list[tuple[str, float]], source: str
+    cell: tuple[str, ...], metric: str, unit: str, rounding: float, values: Mapping[str, float], source: str
 ) -> dict[str, str]:
     method, dataset, arch, megabatches, tau, pruner, shots = cell
     info = SETS[dataset]
-    mean = math.fsum(value for _, value in known) / len(known)
+    mean = mean_of(list(values.values()))
     margin = CER_MARGIN * abs(mean) if metric == "cer" else info.margin
     reason = "5 % of the reported CER" if metric == "cer" else f"the margin of {dataset}"
     setting = {"dataset": dataset, "arch": arch, "sb": str(int(float(megabatches)))}
@@ -172,11 +168,10 @@ def _claim_row(
     if info.sizes:
         setting |= {"few_shot": shots or "null"}
     name = "-".join(("reported", method, *setting.values(), metric)).lower()
-    ids = " ".join(run_id for run_id, _ in known)
     return {
         "id": re.sub(r"[^a-z0-9]+", "-", name).strip("-"),
         "source": source,
-        "quotation": f"runs {ids}",
+        "quotation": f"runs {' '.join(values)}",
         "metric": metric,
         "kind": "value",
         "method": method,
@@ -185,7 +180,7 @@ def _claim_row(
         "rounding": f"{rounding:g}",
         "margin": f"{margin:.6g}",
         "margin_reason": reason,
-        "n_reported": str(len(known)),
+        "n_reported": str(len(values)),
         "preset": info.preset,
         "settings": " ".join(["protocol=paper|released", *(f"{key}={value}" for key, value in setting.items())]),
         "note": "the released protocol is the one the authors ran",

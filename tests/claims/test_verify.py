@@ -16,8 +16,7 @@ from app_repro.claims import claims_file, printing
 from app_repro.claims.judgement import Judgement
 from app_repro.claims.verify import Report, Verdict
 from app_repro.claims.verify import verify as judge
-from app_repro.config import grid as params
-from app_repro.config import presets
+from app_repro.config import grid, presets
 from app_repro.core.errors import AppReproError
 from app_repro.records import record
 from app_repro.records.runs import read
@@ -50,40 +49,22 @@ def records(folder: Path, app: float, dense: float = 0.45, protocol: str = "pape
     return folder
 
 
-def test_reproduced_is_0(tmp_path: Path, one_claim: Path) -> None:
-    assert verify([records(tmp_path, 0.63)], one_claim).exit_code() == 0
-
-
-def test_not_reproduced_is_1(tmp_path: Path, one_claim: Path) -> None:
-    assert verify([records(tmp_path, 0.46)], one_claim).exit_code() == 1
-
-
-def test_a_malformed_claims_file_is_2(tmp_path: Path) -> None:
-    (tmp_path / "claims.csv").write_text("id\n")
-    with pytest.raises(claims_file.ClaimsError) as error:
-        verify([tmp_path], tmp_path / "claims.csv")
-    assert error.value.exit_code == 2
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [({"only": ["dd"]}, "no claim 'dd'"), ({"protocol": "papr"}, "did you mean 'paper'")],
-)
-def test_a_question_that_cannot_be_asked_is_2(
-    tmp_path: Path, one_claim: Path, options: dict[str, Any], named: str
+@pytest.mark.parametrize(("app", "verdict", "code"), [(0.63, "reproduced", 0), (0.46, "not_reproduced", 1)])
+def test_the_json_has_the_verdict_its_numbers_and_the_exit_code(
+    tmp_path: Path, one_claim: Path, app: float, verdict: str, code: int
 ) -> None:
-    with pytest.raises(AppReproError, match=named) as error:
-        verify([tmp_path], one_claim, **options)
-    assert error.value.exit_code == 2
+    content = verify([records(tmp_path, app)], one_claim).as_dict()
+    (row,) = content["verdicts"]
+    assert (content["schema"], content["exit_code"], row["verdict"]) == (1, code, verdict)
+    assert row["n"] == 3 and row["margin"] == 4.5 and row["mean"] == pytest.approx(100 * (app - 0.45))
+    assert row["interval"][0] < row["mean"] < row["interval"][1] and row["sd"] is not None
 
 
-def test_one_changed_byte_is_3_and_names_the_file(tmp_path: Path, one_claim: Path) -> None:
-    path = sorted(records(tmp_path, 0.63).glob("*/record.json"))[0]
-    raw = bytearray(path.read_bytes())
-    raw[700] ^= 1
-    path.write_bytes(raw)
-    report = verify([tmp_path], one_claim)
-    assert report.exit_code() == 3 and str(path) in report.problems[0]
+@pytest.mark.parametrize(("option", "name"), [("only", "dd"), ("protocol", "papr")])
+def test_a_question_that_cannot_be_asked_is_2(tmp_path: Path, one_claim: Path, option: str, name: str) -> None:
+    with pytest.raises(AppReproError) as error:
+        verify([tmp_path], one_claim, **{option: name if option == "protocol" else [name]})
+    assert (error.value.exit_code, error.value.key, error.value.kind) == (2, name, "unknown")
 
 
 def test_a_diverged_run_is_an_error_and_3(tmp_path: Path, one_claim: Path) -> None:
@@ -141,8 +122,9 @@ def test_nothing_to_judge_is_5(tmp_path: Path, one_claim: Path) -> None:
 
 def test_only_what_may_be_allowed_is() -> None:
     for name in ("not_reproduced", "error", "inconclusiv"):
-        with pytest.raises(AppReproError, match="cannot be allowed"):
+        with pytest.raises(AppReproError) as error:
             report_of("reproduced").exit_code([name])
+        assert (error.value.key, error.value.kind) == (name, "not allowable")
 
 
 def report_of(*verdicts: str, problems: tuple[str, ...] = ()) -> Report:
@@ -173,22 +155,14 @@ def test_one_verdict_per_protocol_with_runs(tmp_path: Path, one_claim: Path) -> 
     assert [v.protocol for v in verify([tmp_path], one_claim).verdicts] == ["released"]
     records(tmp_path, 0.46)
     report = verify([tmp_path], one_claim)
-    assert [(v.protocol, v.verdict) for v in report.verdicts] == [
-        ("paper", "not_reproduced"),
-        ("released", "reproduced"),
-    ]
+    found = [(v.protocol, v.verdict) for v in report.verdicts]
+    assert found == [("paper", "not_reproduced"), ("released", "reproduced")]
     only = verify([tmp_path], one_claim, protocol="released")
     assert [v.protocol for v in only.verdicts] == ["released"] and only.exit_code() == 0
 
 
 @pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"changed": {"precision": "bf16"}}, "precision bf16"),
-        ({"changed": {"epochs": 6}}, "epochs 6"),
-        ({"changed": {"lr_restart": False}}, "lr_restart"),
-        ({"official": False}, "data archive.tar.gz"),
-    ],
+    ("options", "named"), [({"changed": {"epochs": 6}}, "epochs 6"), ({"official": False}, "data archive.tar.gz")]
 )
 def test_deviating_runs_are_at_best_partial_and_say_why(
     tmp_path: Path, one_claim: Path, options: dict[str, Any], named: str
@@ -199,9 +173,8 @@ def test_deviating_runs_are_at_best_partial_and_say_why(
 
 def test_a_claim_that_names_the_switch_does_not_find_it_deviating(tmp_path: Path) -> None:
     fields = {"kind": "difference", "method": "app", "against": "dense", "value": "17.97", "margin": "4.5"}
-    path = synthetic.claims_file(
-        tmp_path / "c.csv", synthetic.row(**fields, settings="protocol=paper lr_restart=false")
-    )
+    row = synthetic.row(**fields, settings="protocol=paper lr_restart=false")
+    path = synthetic.claims_file(tmp_path / "c.csv", row)
     report = verify([records(tmp_path / "runs", 0.63, changed={"lr_restart": False})], path)
     assert [v.verdict for v in report.verdicts] == ["reproduced"]
 
@@ -213,14 +186,6 @@ def test_an_ordering_with_missing_cells_is_at_best_partial(tmp_path: Path) -> No
         synthetic.write(tmp_path, synthetic.make(spec, accuracy=0.5))
     verdict = verify([tmp_path], synthetic.CLAIMS, only=["app-beats-both-short"]).verdicts[0]
     assert verdict.verdict == "partial" and "cifar10/resnet18: every run" in verdict.judgement.reason
-
-
-def test_json_names_its_schema_and_shows_every_number(tmp_path: Path, one_claim: Path) -> None:
-    content = verify([records(tmp_path, 0.63)], one_claim).as_dict()
-    assert content["schema"] == 1 and content["exit_code"] == 0
-    verdict = content["verdicts"][0]
-    assert verdict["n"] == 3 and verdict["margin"] == 4.5 and verdict["mean"] == pytest.approx(18.0)
-    assert verdict["interval"][0] < 18 < verdict["interval"][1] and verdict["sd"] is not None
 
 
 ACCURACIES = st.lists(st.floats(0.3, 0.7), min_size=6, max_size=6)
@@ -254,15 +219,14 @@ def four_hundred(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many")
     layers = {f"layer{i}.weight": {"weights": 400_000 + i, "flops": 100_000} for i in range(53)}
     raw = presets.preset("short") | {"device": "auto", "workers": None, "protocol": ["paper", "released"]}
-    grid = params.parse(raw | {"seed": list(range(1, 13))}).specs[:400]
-    assert len(grid) == 400
-    return synthetic.write(folder, *(synthetic.make(spec, layers=layers) for spec in grid))
+    specs = grid.parse(raw | {"seed": list(range(1, 13))}).specs[:400]
+    assert len(specs) == 400
+    return synthetic.write(folder, *(synthetic.make(spec, layers=layers) for spec in specs))
 
 
 def test_each_of_four_hundred_records_is_read_and_checked_once(
     four_hundred: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """How long that takes is measured by `app-repro bench`; here only that it is done once, whatever is claimed."""
     opened: list[Path] = []
     monkeypatch.setattr(record, "read", lambda path, read=record.read: opened.append(path) or read(path))
     report = verify([four_hundred], synthetic.CLAIMS)
