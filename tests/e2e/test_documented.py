@@ -90,7 +90,7 @@ def run(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     places = {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     (folder / "dvc-words").unlink(missing_ok=True)
     words = ["bash", "-euo", "pipefail", "-c", command]
-    return subprocess.run(words, cwd=folder, env=os.environ | places, capture_output=True, text=True, timeout=120)
+    return subprocess.run(words, cwd=folder, env=os.environ | places, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize("block", RUN, ids=lambda block: f"{block.page}-{block.place}")
@@ -106,5 +106,5 @@ def read_as_dvc(words: list[str], folder: Path) -> None:
     """Parse a command line of dvc, and read the params file with its settings."""
     arguments = parse_args(words)
     changed = shutil.copy(ROOT / "params.yaml", folder / "changed.yaml")
-    apply_overrides(changed, getattr(arguments, "params", None) or [])
+    apply_overrides(changed, getattr(arguments, "set_param", None) or [])
     assert grid.load(changed).specs
