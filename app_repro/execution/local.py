@@ -6,10 +6,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any
+from multiprocessing.connection import wait
 
 from app_repro.config.spec import RunSpec
 from app_repro.execution.outcome import GRACE_SECONDS, Display, Outcome, deaf_to_ctrl_c, sigterm_as_interrupt
@@ -22,18 +19,34 @@ QUEUES = {"CUDA_DEVICE_MAX_CONNECTIONS": "32"}
 as it comes has 8 of them: streams beyond that share a queue and wait for each other."""
 
 
-@dataclass
-class _Slot:
+class _Worker:
     """One worker process and its runs at work."""
 
-    device: str
-    lanes: int
-    together: int
-    """Runs on its device, those of other workers among them."""
-    process: BaseProcess
-    pipe: Connection
-    specs: dict[str, RunSpec] = field(default_factory=dict)
-    """By run id, at most `lanes` of them."""
+    def __init__(self, paths: Paths, device: str, lanes: int, together: int) -> None:
+        """`lanes`: runs at a time; `together`: runs on its device, those of other workers among them."""
+        self.paths, self.device, self.lanes, self.together = paths, device, lanes, together
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, anew if it has died; no run is at work then."""
+        self.specs: dict[str, RunSpec] = {}
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        given = (theirs, self.paths, self.device, self.lanes)
+        with _environment(self.device, self.lanes, self.together):
+            self.process = context.Process(target=serve, args=given, daemon=True)
+            self.process.start()
+        theirs.close()
+
+    def give(self, queue: list[RunSpec]) -> None:
+        """Send the next queued run, or None (stop) if the queue is empty and no run is at work."""
+        if not queue and self.specs:
+            return
+        spec = queue.pop(0) if queue else None
+        if spec:
+            self.specs[spec.run_id] = spec
+        with contextlib.suppress(OSError):  # it died in between: the next look at its pipe says so
+            self.pipe.send(spec.model_dump_json() if spec else None)
 
 
 def train(
@@ -50,17 +63,16 @@ def train(
     A stopped worker saves the state of its runs after the step at hand. An outcome.Executor once `devices` is bound.
     """
     queue, slots = list(todo), list(devices)[: len(todo)]
-    context = multiprocessing.get_context("spawn")
-    workers: list[_Slot] = []
+    workers: list[_Worker] = []
     lanes = min(lanes, math.ceil(len(queue) / len(slots)))  # no more than there are runs for: records name the number
     with sigterm_as_interrupt():
         try:
-            workers += [_start(context, paths, device, lanes, lanes * slots.count(device)) for device in slots]
+            workers += [_Worker(paths, device, lanes, lanes * slots.count(device)) for device in slots]
             for _ in range(lanes):  # one each before anybody has two
                 for worker in workers:
-                    _give(worker, queue)
-            while any(worker.specs for worker in workers):
-                _listen(workers, queue, display, outcome, context, paths)
+                    worker.give(queue)
+            while busy := [worker for worker in workers if worker.specs]:
+                _listen(busy, queue, display, outcome)
         except KeyboardInterrupt:
             outcome.interrupted = True
             display.say("stopping: every run at work saves its state")
@@ -68,33 +80,11 @@ def train(
             _stop(workers)
 
 
-def _start(context: Any, paths: Paths, device: str, lanes: int, together: int) -> _Slot:
-    ours, theirs = context.Pipe()
-    with _environment(device, lanes, together):
-        process = context.Process(target=serve, args=(theirs, paths, device, lanes), daemon=True)
-        process.start()
-    theirs.close()
-    return _Slot(device, lanes, together, process, ours)
-
-
-def _give(worker: _Slot, queue: list[RunSpec]) -> None:
-    """Send the next queued run to `worker`, or None (stop) if the queue is empty and it has no run."""
-    if not queue and worker.specs:
-        return
-    spec = queue.pop(0) if queue else None
-    if spec:
-        worker.specs[spec.run_id] = spec
-    with contextlib.suppress(OSError):  # it died in between: the next look at its pipe says so
-        worker.pipe.send(spec.model_dump_json() if spec else None)
-
-
-def _listen(
-    workers: list[_Slot], queue: list[RunSpec], display: Display, outcome: Outcome, context: Any, paths: Paths
-) -> None:
+def _listen(busy: Sequence[_Worker], queue: list[RunSpec], display: Display, outcome: Outcome) -> None:
     """Wait for the next events and act on them."""
-    busy = {worker.pipe: worker for worker in workers if worker.specs}
-    for ready in wait(list(busy), timeout=1.0):
-        worker = busy[ready]  # type: ignore[index]
+    by_pipe = {worker.pipe: worker for worker in busy}
+    for ready in wait(list(by_pipe), timeout=1.0):
+        worker = by_pipe[ready]  # type: ignore[index]
         try:
             event = worker.pipe.recv()
         except (EOFError, OSError):
@@ -102,20 +92,19 @@ def _listen(
             died = f"its worker died (exit code {worker.process.exitcode})"
             for run_id in worker.specs:
                 outcome.end(display, run_id, "failed", died)
-            again = _start(context, paths, worker.device, worker.lanes, worker.together)
-            workers[workers.index(worker)] = worker = again
+            worker.start()
             for _ in range(worker.lanes):
-                _give(worker, queue)
+                worker.give(queue)
             continue
         if event["kind"] == "epoch":
             display.epoch(event)
             continue
         outcome.end(display, event["run_id"], event["status"], event["message"])
         del worker.specs[event["run_id"]]
-        _give(worker, queue)
+        worker.give(queue)
 
 
-def _stop(workers: list[_Slot]) -> None:
+def _stop(workers: list[_Worker]) -> None:
     """Ask all workers to stop, and kill those still alive after GRACE_SECONDS; a second Ctrl-C kills at once."""
     for worker in workers:
         if worker.specs and worker.process.is_alive():

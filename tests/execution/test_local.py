@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 
+import pretend
 import pytest
 from workbench import prepared, run_grid
 
@@ -12,33 +13,13 @@ from app_repro.records import provenance, record
 from app_repro.records.store import Store
 
 
-class Recorder:
-    """A display that remembers."""
-
-    def __init__(self) -> None:
-        self.epochs: list[dict] = []
-        self.ended: dict[str, tuple[str, str]] = {}
-        self.lines: list[str] = []
-        self.at_epoch = lambda event: None
-
-    def epoch(self, event) -> None:
-        self.epochs.append(event)
-        self.at_epoch(event)
-
-    def end(self, run_id, status, message) -> None:
-        self.ended[run_id] = (status, message)
-
-    def say(self, line) -> None:
-        self.lines.append(line)
-
-
 def test_a_grid_is_trained_by_two_workers_and_then_found_in_the_store(tmp_path) -> None:
     specs, places = prepared(tmp_path)
-    shown = Recorder()
+    shown = pretend.Recorder()
     outcome = run_grid(specs, places, ["cpu", "cpu"], shown)
     assert outcome.exit_code == 0 and {status for status, _ in outcome.ended.values()} == {"finished"}
     assert len(shown.epochs) == 3 * 3 * 2 and shown.epochs[-1]["samples"] == 2 * (90 + 180 + 270)
-    again = Recorder()
+    again = pretend.Recorder()
     assert run_grid(specs, places, ["cpu"], again).exit_code == 0
     assert not again.epochs and {message for _, message in again.ended.values()} == {"in the store"}
 
@@ -48,7 +29,7 @@ def test_a_failed_run_does_not_stop_the_others(tmp_path) -> None:
     from app_repro.data.splits import stream_name
 
     (places.splits / f"{stream_name(specs[0])}.npz").unlink()
-    shown = Recorder()
+    shown = pretend.Recorder()
     outcome = run_grid(specs, places, ["cpu"], shown)
     assert outcome.exit_code == 3
     assert [shown.ended[spec.run_id][0] for spec in specs] == ["failed", "finished"]
@@ -57,7 +38,7 @@ def test_a_failed_run_does_not_stop_the_others(tmp_path) -> None:
 
 def test_a_worker_that_dies_costs_its_run_alone(tmp_path) -> None:
     specs, places = prepared(tmp_path, method="dense", sb=[2, 3])
-    shown = Recorder()
+    shown = pretend.Recorder()
 
     def kill_first(event) -> None:
         if event["run_id"] == specs[1].run_id and event["epoch"] == 1 and event["megabatch"] == 1:
@@ -68,7 +49,7 @@ def test_a_worker_that_dies_costs_its_run_alone(tmp_path) -> None:
     outcome = run_grid(specs, places, ["cpu"], shown)
     assert outcome.ended[specs[1].run_id] == ("failed", "its worker died (exit code -9)")
     assert outcome.ended[specs[0].run_id] == ("finished", "")
-    assert run_grid(specs, places, ["cpu"], Recorder()).exit_code == 0
+    assert run_grid(specs, places, ["cpu"], pretend.Recorder()).exit_code == 0
 
 
 @pytest.fixture
@@ -82,7 +63,7 @@ def hears_ctrl_c():
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_all_with_their_states_saved(tmp_path, hears_ctrl_c, sent) -> None:
     specs, places = prepared(tmp_path, method=["dense", "app"], epochs=40)
-    shown = Recorder()
+    shown = pretend.Recorder()
     at_work: set[str] = set()
 
     def signal_when_both_work(event) -> None:
@@ -102,10 +83,10 @@ def test_a_signal_stops_all_with_their_states_saved(tmp_path, hears_ctrl_c, sent
 def test_runs_in_lanes_of_one_worker_have_the_bits_of_runs_alone(tmp_path) -> None:
     specs, places = prepared(tmp_path, method=["dense", "app"], seed=[1, 2], sb=2, epochs=1, milestones=[])
     alone = dataclasses.replace(places, store=tmp_path / "alone")
-    shown, at_once = Recorder(), []
+    shown, at_once = pretend.Recorder(), []
     shown.at_epoch = lambda event: at_once.append({item["run_id"] for item in shown.epochs} - shown.ended.keys())
     assert run_grid(specs, places, ["cpu"], shown, lanes=3).exit_code == 0
-    assert run_grid(specs, alone, ["cpu"], Recorder()).exit_code == 0
+    assert run_grid(specs, alone, ["cpu"], pretend.Recorder()).exit_code == 0
     assert max(map(len, at_once)) == 3 and len(shown.ended) == 4
     for spec in specs:
         found = [record.read(Store(place.store).folder(spec).path / "record.json") for place in (places, alone)]
@@ -125,8 +106,8 @@ def test_a_worker_has_a_queue_to_the_gpu_for_each_stream_unless_told_otherwise(m
 
 def test_a_record_says_how_many_runs_shared_its_process_and_its_device(tmp_path) -> None:
     specs, places = prepared(tmp_path, epochs=1, milestones=[])
-    run_grid(specs[:2], places, ["cpu", "cpu"], Recorder(), lanes=4)
-    run_grid(specs[2:], places, ["cpu"], Recorder(), lanes=4)
+    run_grid(specs[:2], places, ["cpu", "cpu"], pretend.Recorder(), lanes=4)
+    run_grid(specs[2:], places, ["cpu"], pretend.Recorder(), lanes=4)
     devices = [
         record.read(Store(places.store).folder(spec).path / "record.json")["provenance"]["device"] for spec in specs
     ]

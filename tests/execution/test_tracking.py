@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pretend
 import pytest
 from fake_wandb import FakeServer
 from typer.testing import CliRunner
@@ -23,24 +24,6 @@ from app_repro.records.store import Store
 
 PUBLISHED = Path(__file__).parents[2] / "data/published/demo"
 KEY = "a" * 40
-
-
-class Recorder:
-    """A display that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.epochs: list[dict] = []
-        self.ended: list[str] = []
-        self.lines: list[str] = []
-
-    def epoch(self, event) -> None:
-        self.epochs.append(event)
-
-    def end(self, run_id, status, message) -> None:
-        self.ended.append(status)
-
-    def say(self, line) -> None:
-        self.lines.append(line)
 
 
 @pytest.fixture(autouse=True)
@@ -75,16 +58,16 @@ def server(monkeypatch):
     fake.close()
 
 
-def grid(folder: Path, mode: str, **changes) -> tuple[Recorder, Store, list]:
+def grid(folder: Path, mode: str, **changes) -> tuple[pretend.Recorder, Store, list]:
     """A tiny grid trained under the mirror."""
     specs, places = prepared(folder, **({"method": "app"} | changes))
-    shown = Recorder()
+    shown = pretend.Recorder()
     with Mirror(shown, mode, places.store, specs) as mirror:
         outcome = run_grid(specs, places, ["cpu"], mirror)
         store = Store(places.store)
         execute.lay_out_grid(specs, (), store, folder / "runs")
         mirror.end_of_grid(outcome.interrupted)
-    assert outcome.exit_code == 0 and set(shown.ended) == {"finished"}
+    assert outcome.exit_code == 0 and {status for status, _ in shown.ended.values()} == {"finished"}
     return shown, store, specs
 
 
@@ -145,7 +128,7 @@ def test_an_epoch_is_never_waited_for(tmp_path, monkeypatch) -> None:
     """A mirror that hangs for ever takes a thousand events at once, and is ended with the grid."""
     monkeypatch.setattr(tracking, "serve", hang)
     specs, places = prepared(tmp_path, method="dense")
-    shown = Recorder()
+    shown = pretend.Recorder()
     event = {"run_id": specs[0].run_id, "megabatch": 1, "epoch": 1, "padding": "x" * 1000}
     with Mirror(shown, "offline", places.store, specs) as mirror:
         for _ in range(1000):
@@ -163,7 +146,7 @@ def hang(*_: object) -> None:
 
 def test_a_mirror_that_dies_costs_one_warning(tmp_path) -> None:
     specs, places = prepared(tmp_path, method="dense")
-    shown = Recorder()
+    shown = pretend.Recorder()
     event = {"run_id": specs[0].run_id, "megabatch": 1, "epoch": 1}
     with Mirror(shown, "offline", places.store, specs) as mirror:
         mirror.epoch(event)

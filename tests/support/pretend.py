@@ -80,19 +80,21 @@ def at_work(store: Path) -> list[int]:
 
 
 class Recorder:
-    """A display that remembers, and calls `at_end` after each run."""
+    """A display that remembers, and calls `at_epoch` with each event."""
 
-    def __init__(self, at_end: Any = lambda: None) -> None:
+    def __init__(self) -> None:
         self.epochs: list[dict[str, Any]] = []
+        self.ended: dict[str, tuple[str, str]] = {}
         self.lines: list[str] = []
-        self.at_end = at_end
+        self.at_epoch: Any = lambda event: None
 
     def epoch(self, event: dict[str, Any]) -> None:
         self.epochs.append(event)
+        self.at_epoch(event)
 
     def end(self, run_id: str, status: str, message: str) -> None:
-        self.lines.append(f"{run_id} {status} {message}")
-        self.at_end()
+        assert run_id not in self.ended, "told twice"
+        self.ended[run_id] = (status, message)
 
     def say(self, line: str) -> None:
         self.lines.append(line)
