@@ -1,9 +1,8 @@
 """The command `run`: which runs of a grid the store lacks, trained by an executor, laid out, summed up."""
 
-import contextlib
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ def run(
     executor: str = "local",
     share: str | None = None,
     accept_code: bool = False,
-    workers: int | None = None,
     **options: Any,
 ) -> int:
     """Train what the store lacks of a grid, or of its share "2/8", lay out the grid in `target`, sum up; the exit code.
@@ -43,8 +41,9 @@ def run(
     position(share or "1/1")
     params = load(params_file)
     specs, store = splits.grid(params, paths.raw), Store(paths.store)
-    names = dict(zip([spec.run_id for spec in specs], labels(specs, params.axes), strict=True))
     asked = shard(specs, share) if share else specs
+    every = {spec.run_id: name for spec, name in zip(specs, labels(specs, params.axes), strict=True)}
+    names = {spec.run_id: every[spec.run_id] for spec in asked}
     if accept_code:
         print(f"{accept(asked, store)} runs of other code accepted")
     records = finished(asked, store)
@@ -54,15 +53,23 @@ def run(
 
         preflight.check(asked, paths.raw)
         shapes = cost.shapes(asked, paths.raw)
-        options |= {"device": params.device, "workers": workers or params.workers}
+        options |= {"device": params.device, "workers": options.get("workers") or params.workers}
         train = executors.bind(executor, todo, shapes, **options)
-        with _shown(_display(asked, shapes, names), params.tracking, paths.store, asked, outcome) as display:
-            train(todo, paths, display, outcome)
+        display = _display(asked, shapes, names)
+        with display, tracking.Mirror(display, params.tracking, paths.store, asked) as mirror:
+            for run_id, (status, _) in outcome.ended.items():
+                mirror.end(run_id, status, "in the store")
+            train(todo, paths, mirror, outcome)
             lay_out_grid(specs, params.axes, store, target, records)
+            mirror.end_of_grid(outcome.interrupted)
     else:
         lay_out_grid(specs, params.axes, store, target, records)
-    _sum_up(outcome, {spec.run_id: names[spec.run_id] for spec in asked})
-    return outcome.exit_code
+    return _sum_up(outcome, names)
+
+
+def _display(specs: Sequence[RunSpec], shapes: Mapping[str, cost.Shape], names: Mapping[str, str]) -> GridDisplay:
+    samples = {spec.run_id: cost.workload(spec, shapes[data_folder(spec)])[0] for spec in specs}
+    return GridDisplay(names, samples, {spec.run_id: spec.sb for spec in specs})
 
 
 def shard(specs: Sequence[RunSpec], share: str) -> list[RunSpec]:
@@ -107,12 +114,11 @@ def begin(specs: Sequence[RunSpec], records: Mapping[str, Record]) -> tuple[Outc
     """How the runs with a record ended, and the others, the longest first, so that none is left alone at the end."""
     ended = [records[spec.run_id] for spec in specs if spec.run_id in records]
     outcome = Outcome({content["run_id"]: (content["status"], record.remark(content)) for content in ended})
-    return outcome, sorted((spec for spec in specs if spec.run_id not in records), key=_size, reverse=True)
 
+    def size(spec: RunSpec) -> float:  # full replay sees (T + 1) / 2 times the data
+        return spec.epochs * (spec.sb + 1 if spec.replay == "full" else 2) * (spec.train_limit or 50_000)
 
-def _size(spec: RunSpec) -> float:
-    """Rough size of a run, to sort by: full replay sees (T + 1) / 2 times the data."""
-    return spec.epochs * (spec.sb + 1 if spec.replay == "full" else 2) * (spec.train_limit or 50_000)
+    return outcome, sorted((spec for spec in specs if spec.run_id not in records), key=size, reverse=True)
 
 
 def lay_out_grid(
@@ -137,29 +143,12 @@ def lay_out_grid(
     lay_out(folders, target)
 
 
-def _display(specs: Sequence[RunSpec], shapes: Mapping[str, cost.Shape], names: Mapping[str, str]) -> GridDisplay:
-    samples = {spec.run_id: cost.workload(spec, shapes[data_folder(spec)])[0] for spec in specs}
-    shown = {spec.run_id: names[spec.run_id] for spec in specs}
-    return GridDisplay(shown, samples, {spec.run_id: spec.sb for spec in specs})
-
-
-@contextlib.contextmanager
-def _shown(
-    display: GridDisplay, mode: str, store: Path, specs: Sequence[RunSpec], outcome: Outcome
-) -> Iterator[tracking.Mirror]:
-    """The display at work, mirrored to wandb as `mode` says, with the runs of `outcome` shown as in the store."""
-    with display, tracking.Mirror(display, mode, store, specs) as mirror:
-        for run_id, (status, _) in outcome.ended.items():
-            mirror.end(run_id, status, "in the store")
-        yield mirror
-        mirror.end_of_grid(outcome.interrupted)
-
-
-def _sum_up(outcome: Outcome, names: Mapping[str, str]) -> None:
-    """Print one line about the grid, and one on standard error per run that is not finished."""
+def _sum_up(outcome: Outcome, names: Mapping[str, str]) -> int:
+    """Print one line about the grid, and one on standard error per run that is not finished; the exit code."""
     bad = {run_id: entry for run_id, entry in outcome.ended.items() if entry[0] != "finished"}
     missing = len(names) - len(outcome.ended)
     unfinished = f", {missing} not begun or at work" if missing else ""
     print(f"{len(outcome.ended) - len(bad)} of {len(names)} runs finished{unfinished}")
     for run_id, (status, message) in bad.items():
         print(f"app-repro: {names[run_id]} ({run_id}): {status}: {message}", file=sys.stderr)
+    return outcome.exit_code

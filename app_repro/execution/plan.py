@@ -23,9 +23,6 @@ from app_repro.records import record, runs
 from app_repro.records.store import Store, labels
 from app_repro.training.device import describe_device
 
-TRAINING_COPIES = 4
-"""float32 tensors of the network's size while it trains: weights, gradients, momentum, best epoch."""
-
 STATE_COPIES = 2 * 3
 """Weights, momentum and best epoch of two states: what lies beside a run's weights while it is trained."""
 
@@ -149,7 +146,7 @@ def planned_run(
     network, speed = cost.sizes(spec.arch, shape), speeds and speeds.find(spec, shape)
     disk = 4 * network.parameters * (1 + STATE_COPIES)  # weights stay, and their mask, which is small
     images = (shape.train + shape.test) * shape.size**2 * shape.channels
-    memory = 4 * TRAINING_COPIES * network.parameters + images
+    memory = 4 * 4 * network.parameters + images  # weights, gradients, momentum and best epoch in float32
     counted = (name, run_id, state, trained, evaluated, cost.train_flops(spec, shape), disk)
     if not speed:
         return PlannedRun(*counted, memory_bytes=memory)
@@ -194,11 +191,12 @@ def whole(values: Iterable[float | None]) -> float | None:
 def totals(rows: Sequence[PlannedRun], gpus: Sequence[int], at_work: int = 1) -> dict[str, Any]:
     """What is left, summed; plain values, None where a part is unknown. `at_work`: runs trained at once."""
     left = [row for row in rows if row.is_left]
-    counted = ("trained_samples", "evaluated_samples", "train_flops")
     return {
         "runs": len(rows),
         "left": len(left),
-        **{key: sum(getattr(row, key) for row in left) for key in counted},
+        "trained_samples": sum(row.trained_samples for row in left),
+        "evaluated_samples": sum(row.evaluated_samples for row in left),
+        "train_flops": sum(row.train_flops for row in left),
         "device_hours": whole(row.seconds and row.seconds / row.runs_together / 3600 for row in left),
         "energy_wh": whole(row.energy_wh for row in left),
         "disk_bytes": disk_needed(left, at_work),
