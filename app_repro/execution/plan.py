@@ -100,10 +100,12 @@ def plan(
     records = [run.content for run in runs.read([store.root / "runs"]).runs if run.is_finished]  # under whatever code
     has_gpu = _has_gpu(params.device)
     here = describe_device("cuda" if has_gpu else "cpu")["name"]
-    name = chosen(device, [*map(_device_of, records), *benches]) if device else here
-    its_records = [content for content in records if _device_of(content).get("name") == name]
+    devices = [content["provenance"]["device"] for content in records]
+    name = chosen(device, [*devices, *benches]) if device else here
+    its_records = [content for content, item in zip(records, devices, strict=True) if item.get("name") == name]
     its_benches = [content for content in benches if content["device"] == name]
-    kinds = [item["kind"] for item in [*map(_device_of, its_records), *its_benches] if item.get("kind")]
+    its = [*(content["provenance"]["device"] for content in its_records), *its_benches]
+    kinds = [item["kind"] for item in its if item.get("kind")]
     on_gpu = has_gpu if name == here else "cpu" not in kinds[:1]
     watts, power = _power(watts, name == here, has_gpu)
     speeds = Speeds(its_records, its_benches, is_here=name == here and not has_gpu)
@@ -213,10 +215,6 @@ def chosen(wanted: str, measured: Sequence[Mapping[str, Any]]) -> str:
         what = f"{len(names)} measured devices match; known: {', '.join(known) or 'none'}; {remedy}"
         raise ParamsError(f"--device {wanted!r}: {what}", key="--device", kind="several" if names else "unknown")
     return names[0]
-
-
-def _device_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    return content["provenance"]["device"]
 
 
 def _numbers(text: str) -> list[int]:

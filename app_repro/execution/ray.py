@@ -61,28 +61,27 @@ def train(
     An outcome.Executor once these are bound. Raises ParamsError where there is no Ray, or none at the address.
     """
     ray = _start(slots, address)
-    root = Path(paths.store).resolve()
+    paths = paths.absolute()
     token = f".shared-{uuid.uuid4().hex}" if address else ""
     if token:
-        files.write_text(root / token, "A node that sees this file shares this store.\n")
-    absolute = Paths(Path(paths.raw).resolve(), Path(paths.splits).resolve(), root)
+        files.write_text(paths.store / token, "A node that sees this file shares this store.\n")
     try:
         with sigterm_as_interrupt():
             head = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
                 ray.get_runtime_context().get_node_id(), soft=False
             )
             remote = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=head)(_Board)
-            board = remote.remote(absolute.raw, absolute.splits)
+            board = remote.remote(paths.raw, paths.splits)
             device = _device(ray, device)
             together = _together(device, len(todo), slots, address, per_gpu)
-            order = ray.put(TaskOrder(absolute, token, record.code_digest(), device, together, attempt))
+            order = ray.put(TaskOrder(paths, token, record.code_digest(), device, together, attempt))
             resources = {"num_gpus": 1 / per_gpu} if device != "cpu" else {}
             task = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False, **resources)(_task)
             at_work = {task.remote(spec.model_dump_json(), order, board): spec for spec in todo}
-            _watch(ray, at_work, board, Store(root), display, outcome)
+            _watch(ray, at_work, board, Store(paths.store), display, outcome)
     finally:
         if token:
-            (root / token).unlink(missing_ok=True)
+            (paths.store / token).unlink(missing_ok=True)
         ray.shutdown()
 
 

@@ -53,8 +53,8 @@ class _Head:
     device: str
     attempt: Attempt
     python: str | None
-    asked: dict[str, Any]
-    """What sbatch is asked for, beside the device, under submitit's names."""
+    sbatch: dict[str, Any]
+    """Options of sbatch, but those for the device, under submitit's names; None: not given."""
     waiting: list[RunSpec]
     watched: dict[str, _Watched] = field(default_factory=dict)
     refused_at: float = float("-inf")
@@ -82,10 +82,9 @@ def train(
     Raises ParamsError where there is no Slurm, RunError if it refuses even one task while none of ours is queued.
     """
     submitit = _submitit()
-    absolute = Paths(Path(paths.raw).resolve(), Path(paths.splits).resolve(), Path(paths.store).resolve())
-    asked: dict[str, Any] = {"time": minutes or MINUTES, "array_parallelism": slots or MAX_ARRAY}
-    asked |= {"partition": partition, "account": account}
-    head = _Head(absolute, device, attempt, python, asked, list(todo))
+    limits = {"time": minutes or MINUTES, "array_parallelism": slots or MAX_ARRAY}
+    sbatch = limits | {"partition": partition, "account": account}
+    head = _Head(paths.absolute(), device, attempt, python, sbatch, list(todo))
     _take_over(head)
     if head.watched:
         display.say(f"{len(head.watched)} tasks of an earlier call are still in Slurm's queue")
@@ -114,19 +113,15 @@ def _submitit() -> Any:
     return submitit
 
 
-def _plans(paths: Paths) -> Path:
-    return paths.store / "slurm"
-
-
 def _take_over(head: _Head) -> None:
     """Watch the tasks of waiting runs that are in the queue already: an earlier head may have left them there."""
-    mine = {spec.run_id: spec for spec in head.waiting}
+    waiting = {spec.run_id: spec for spec in head.waiting}
     for name, index in sorted(_queued() or ()):
-        plan = _plans(head.paths) / name
+        plan = head.paths.store / "slurm" / name
         with contextlib.suppress(OSError, IntegrityError, LookupError):
             run_id = RunSpec.model_validate(files.read_sealed(plan / "plan.json")["specs"][index]).run_id
-            if run_id in mine:
-                head.watched[run_id] = _Watched(mine[run_id], plan, index)
+            if run_id in waiting:
+                head.watched[run_id] = _Watched(waiting[run_id], plan, index)
     head.waiting = [spec for spec in head.waiting if spec.run_id not in head.watched]
 
 
@@ -164,7 +159,7 @@ def _submit(submitit: Any, head: _Head, display: Display) -> None:
 
 def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
     """Freeze a plan and submit it as one array; its folder."""
-    plan = _plans(head.paths) / f"app-repro-{uuid.uuid4().hex[:12]}"
+    plan = head.paths.store / "slurm" / f"app-repro-{uuid.uuid4().hex[:12]}"
     content = {
         "code": record.code_digest(),
         "device": head.device,
@@ -173,16 +168,15 @@ def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
     }
     files.write_sealed(plan / "plan.json", content)
     executor = submitit.SlurmExecutor(plan / "logs", max_num_timeout=MAX_TIMEOUTS, python=head.python)
-    asked = head.asked | ({"gpus_per_node": 1} if head.device != "cpu" else {"setup": ["export OMP_NUM_THREADS=1"]})
+    of_device = {"gpus_per_node": 1} if head.device != "cpu" else {"setup": ["export OMP_NUM_THREADS=1"]}
     executor.update_parameters(
         job_name=plan.name,
         signal_delay_s=SIGNAL_SECONDS,
         stderr_to_stdout=True,
         additional_parameters={"requeue": True},
-        **{name: value for name, value in asked.items() if value is not None},
+        **{name: value for name, value in (head.sbatch | of_device).items() if value is not None},
     )
-    # sbatch's refusals are told by whoever catches them; a task that is queued finds its files under the names that
-    # submitit gives them only after sbatch has answered
+    # the caller shows sbatch's refusals; submitit gives a task's files their names only after sbatch has answered
     with contextlib.redirect_stderr(io.StringIO()), interrupts_held():
         executor.map_array(Task(plan, head.attempt), range(len(part)))
     return plan
@@ -196,8 +190,8 @@ def _look(head: _Head, display: Display, outcome: Outcome) -> None:
         _show(run, folder.path, display)
         if done := folder.finished(code):
             end = done["status"], record.remark(done)
-        elif (said := _said(run)) is not None:
-            end = said
+        elif (ended := _ended(run)) is not None:
+            end = ended
         else:
             gone = queued is not None and (run.plan.name, run.index) not in queued
             run.missed = run.missed + 1 if gone else 0
@@ -208,7 +202,8 @@ def _look(head: _Head, display: Display, outcome: Outcome) -> None:
         outcome.end(display, run_id, *end)
 
 
-def _said(run: _Watched) -> tuple[str, str] | None:
+def _ended(run: _Watched) -> tuple[str, str] | None:
+    """How its task says that the run ended; None as long as it says nothing."""
     with contextlib.suppress(FileNotFoundError, IntegrityError):
         content = files.read_sealed(ended_file(run.plan, run.index))
         return content["status"], content["message"]

@@ -35,6 +35,10 @@ class Paths:
     splits: Path
     store: Path
 
+    def absolute(self) -> "Paths":
+        """The same folders by absolute paths, for a process that works in another folder."""
+        return Paths(self.raw.resolve(), self.splits.resolve(), self.store.resolve())
+
 
 @dataclass(frozen=True)
 class RunFolder:

@@ -93,15 +93,15 @@ def test_runs_in_lanes_of_one_worker_have_the_bits_of_runs_alone(tmp_path) -> No
         assert record.numbers(found[0]) == record.numbers(found[1]) and found[0]["files"] == found[1]["files"]
 
 
-def test_a_worker_has_a_queue_to_the_gpu_for_each_stream_unless_told_otherwise(monkeypatch) -> None:
+@pytest.mark.parametrize(("given", "expected"), [({}, "32"), ({"CUDA_DEVICE_MAX_CONNECTIONS": "8"}, "8")])
+def test_a_worker_has_a_queue_to_the_gpu_for_each_stream_unless_told_otherwise(monkeypatch, given, expected) -> None:
     monkeypatch.delenv("CUDA_DEVICE_MAX_CONNECTIONS", raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
     with local._environment("cuda:0"):
-        assert os.environ["CUDA_DEVICE_MAX_CONNECTIONS"] == "32"
-    assert "CUDA_DEVICE_MAX_CONNECTIONS" not in os.environ
-    monkeypatch.setenv("CUDA_DEVICE_MAX_CONNECTIONS", "8")
-    with local._environment("cuda:0"):
-        assert os.environ["CUDA_DEVICE_MAX_CONNECTIONS"] == "8"
-    assert os.environ["CUDA_DEVICE_MAX_CONNECTIONS"] == "8"
+        assert os.environ["CUDA_DEVICE_MAX_CONNECTIONS"] == expected
+    assert dict(os.environ) == before
 
 
 def test_a_record_says_how_many_runs_shared_its_process_and_its_device(tmp_path) -> None:

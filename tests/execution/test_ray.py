@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pretend
 import pytest
@@ -16,7 +15,7 @@ from workbench import complete, prepared, run_grid
 from app_repro.core.errors import ParamsError
 from app_repro.execution import ray
 from app_repro.execution.outcome import Executor
-from app_repro.records import provenance, record
+from app_repro.records import record
 from app_repro.records.store import Paths, Store
 
 ROOT = Path(__file__).parents[2]
@@ -70,8 +69,9 @@ def test_local_and_ray_leave_the_same_bits_and_what_failed_is_not_tried_again(tm
     assert outcome.exit_code == 3 and "no such stream" in outcome.ended[missing.run_id][1]
     assert pretend.seal_of_all(there.store, specs) == pretend.seal_of_all(here.store, specs)
     for spec in specs:
-        mine, other = (record.read(Store(p.store).folder(spec).path / "record.json")["files"] for p in (here, there))
-        assert mine == other, "weights or masks differ"
+        mine, other = (record.read(Store(p.store).folder(spec).path / "record.json") for p in (here, there))
+        assert mine["files"] == other["files"], "weights or masks differ"
+        assert other["provenance"]["device"]["runs_together"] == 2
     assert len(shown.epochs) == 3 * 3 * 1
 
 
@@ -142,18 +142,9 @@ def test_the_head_hands_out_nothing_outside_its_data(tmp_path) -> None:
             board.read("raw", name, 0)
 
 
-def test_a_task_says_how_many_share_its_device(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setenv("APP_REPRO_RUNS_TOGETHER", "")  # so that it is taken away again
-    for device, slots, address, per_gpu, expected in (
-        ("cuda", 8, None, 3, 3),
-        ("cpu", 2, None, 1, 2),
-        ("cpu", 2, "auto", 1, 1),
-    ):
-        told = ray._together(device, 5, slots, address, per_gpu)
-        places = Paths(tmp_path, tmp_path, tmp_path)
-        order = ray.TaskOrder(places, "", record.code_digest(), device, told, lambda *_: ("", provenance.collect({})))
-        board = SimpleNamespace(post=SimpleNamespace(remote=None))
-        _, found, _ = ray._task(pretend.specs(1)[0].model_dump_json(), order, board)
-        assert told == expected and found["device"] == {"runs_together": expected}
-    assert ray._together("cuda", 2, 8, None, 3) == 2
+@pytest.mark.parametrize(
+    ("device", "address", "expected"), [("cuda", None, 3), ("cuda", "auto", 3), ("cpu", None, 2), ("cpu", "auto", 1)]
+)
+def test_runs_share_a_gpu_or_this_machine_and_of_a_cluster_s_cpus_nothing_is_known(device, address, expected) -> None:
+    assert ray._together(device, 5, 2, address, 3) == expected
+    assert ray._together(device, 1, 2, address, 3) == 1
