@@ -36,10 +36,8 @@ def verify(
     reported = claims_file.load(claims)
     chosen = [*(only or []), *([explain] if explain else [])]
     verdicts = judge(runs.read(runs.known(records or [])), reported, only=chosen, protocol=protocol)
-    if explain:
-        typer.echo(printing.explain(verdicts, explain))
-    else:
-        typer.echo(printing.to_json(verdicts) if as_json else printing.to_table(verdicts))
+    show = printing.to_json if as_json else printing.to_table
+    typer.echo(printing.explain(verdicts, explain) if explain else show(verdicts))
     printing.save(verdicts, junit=junit, markdown=markdown, folder=out)
     raise typer.Exit(0 if out else verdicts.exit_code(allowed))
 

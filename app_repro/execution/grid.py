@@ -73,7 +73,7 @@ def _display(specs: Sequence[RunSpec], shapes: Mapping[str, cost.Shape], names: 
 
 
 def shard(specs: Sequence[RunSpec], share: str) -> list[RunSpec]:
-    """The runs of share "2/8": every eighth from the second on, in an order of cost and id that no grid can upset.
+    """The runs of share "2/8": every eighth from the second on, sorted by cost and id.
 
     Every run is in exactly one of the shares 1/n ... n/n, and shares differ by one run at most, also of each kind.
     Raises ParamsError as `position` does.

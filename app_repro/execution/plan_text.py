@@ -71,7 +71,7 @@ def _counts(trained: int, evaluated: int, flops: int) -> list[str]:
 
 
 def _time(plan: Plan, left: Sequence[PlannedRun]) -> str:
-    """Device-hours, and the end on each number of what they are counted in: on a CPU that is a worker, not the CPU."""
+    """Device-hours, and when all is done on each number of devices; without a GPU a device is a worker process."""
     unit, more = ("worker process", "es") if any(row.on_cpu for row in left) else ("device", "s")
     ends = [
         f"{count} {unit}{'' if count == '1' else more}: {or_dash(seconds, clock)}"

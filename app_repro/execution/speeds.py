@@ -62,7 +62,9 @@ class Speeds:
 
     def find(self, spec: RunSpec, shape: Shape) -> Speed | None:
         """The speed of a run: measured, benched, or scaled by FLOPs from the network nearest in cost with the same
-        precision and engine at the same image size, else timed on one thread of this machine; None if nothing goes.
+        precision and engine at the same image size, else timed on one thread of this machine.
+
+        None where nothing of that is possible.
         """
         wanted = _key(spec.model_dump(), shape.size)
         if wanted in self.known:
@@ -179,7 +181,7 @@ def _of_record(content: Mapping[str, Any]) -> Speed:
 
 
 def _usual(runs: Sequence[Speed]) -> Speed:
-    """Runs beside each other stretch each other's seconds: of the number that most of them were, the median."""
+    """The median of the runs with the most frequent number at a time: runs that share a device slow each other down."""
     counts = Counter(run.runs_together for run in runs)
     together = max(counts, key=lambda number: (counts[number], number))
     alike = [run for run in runs if run.runs_together == together]

@@ -137,7 +137,7 @@ def ending(error: Exception, spec: RunSpec, device: str) -> tuple[str, str]:
 
 
 def prepare_and_attempt(spec: RunSpec, paths: Paths, device: str, *rest: Any) -> tuple[str, str]:
-    """`attempt` in a process, or on a thread, that has not been made to repeat bits yet."""
+    """`attempt` after configuring torch, for a process or thread where that has not been done."""
     configure(device)
     return attempt(spec, paths, device, *rest)
 
