@@ -30,7 +30,7 @@ IDENTITY = (
 )
 """Settings in which a run must equal the claim to be about it at all; any other difference is a named deviation."""
 _IGNORED = ("seed", "data_digest", "augmentation")
-"""Not part of a claim's setting: runs are paired by seed, and what the data set says of itself goes with its origin."""
+"""Not compared one by one: runs are paired by seed, and the data counts as a whole, official or not."""
 
 Index = dict[tuple[str, tuple[Any, ...]], list[RunRecord]]
 """(protocol, values of IDENTITY) -> runs."""
@@ -64,7 +64,7 @@ class Comparison:
 
 
 def index(runs: Iterable[RunRecord]) -> Index:
-    """The runs by what decides whether they are about a claim."""
+    """The runs by protocol and IDENTITY, which decide what a run can be evidence for."""
     by_identity: Index = defaultdict(list)
     for run in runs:
         by_identity[run.protocol, _identity(run.spec)].append(run)
@@ -111,6 +111,7 @@ def _in_settings_with_runs(claim: Claim, protocol: str, runs: Index) -> list[Com
 
 
 def _other_side(spec: Spec, side: str) -> Spec:
+    """Settings of `side` of a claim, as in `spec` otherwise; those of pruning are None if that side never prunes."""
     values = spec | side_settings(side)
     return values | ({} if prunes(values["method"], spec["sb"]) else dict.fromkeys(PRUNING_ONLY))
 
@@ -118,11 +119,10 @@ def _other_side(spec: Spec, side: str) -> Spec:
 def _filled(
     template: dict[str, Spec], protocol: str, runs: Index, declared: Iterable[int], exact: RunRecord | None = None
 ) -> Comparison:
-    """The best comparison of runs on equal images and with equal deviations from the claim: fewest seeds are missing,
-    then fewest settings deviate.
+    """The comparison with the fewest missing seeds, then the fewest deviating settings.
 
-    template: side -> the claim's settings. declared: the claim's seeds. exact: only runs that have these settings, and
-    this run's data, are taken.
+    Sides are compared only on equal images, and if they deviate from the claim in the same way. template: side -> the
+    claim's settings. declared: the claim's seeds. exact: take only runs with just these settings, on this run's data.
     """
     candidates = {side: runs.get((protocol, _identity(spec)), []) for side, spec in template.items()}
     if exact:

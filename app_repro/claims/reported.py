@@ -16,7 +16,7 @@ from app_repro.core.errors import AppReproError, ParamsError, one_line
 from app_repro.data.sets import SETS
 
 CONFIG = ("dataset", "arch", "meta_batch_number", "sparsity_level", "pruner")
-"""Config keys of the released scripts that make a cell; runs that differ in the seed alone are averaged."""
+"""Config keys of the released scripts that identify a setting; runs that differ in the seed alone are averaged."""
 
 SUMMARY = {
     "Test/test_acc": ("test_accuracy", "points", 0.01),
@@ -26,20 +26,21 @@ SUMMARY = {
 """Summary key -> metric, unit, rounding. The scripts log accuracies in percent."""
 
 CER_MARGIN = 0.05
+"""Margin of claims about CER, as a share of the reported value."""
 
 _PRUNERS = {"snip": "snip", "mag": "magnitude", "GraSP": "grasp", "SynFlow": "synflow"}
 _SCRIPTS = {"main_anytime_train": "app", "main_anytime_one": "osp", "main_anytime_baseline": "dense"}
 
 
 class ReportedError(AppReproError):
-    """Runs that cannot be had."""
+    """Runs of the authors that cannot be read: no key, no network, no such project or file."""
 
 
 def import_rows(origin: str, project: str | None) -> str:
     """Reported numbers as CSV text with the claims file's header.
 
     `origin`: "wandb", and `project` "entity/name" of its API; else the path of an exported CSV or JSON file. Raises
-    ParamsError without a project, ReportedError where no runs can be had.
+    ParamsError without a project, ReportedError if the runs cannot be read.
     """
     if origin != "wandb":
         return as_csv(claim_rows(from_file(Path(origin)), Path(origin).name))

@@ -25,7 +25,7 @@ def verify(
     markdown: Annotated[Path | None, typer.Option(help="Write the verdicts there as Markdown.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write verdicts.json and verdicts.md there, and exit 0.")] = None,
 ) -> None:
-    """Judge every claim of the paper on the records there are; the exit code speaks."""
+    """Judge every claim of the paper on the records at hand; the exit code depends on the verdicts."""
     from app_repro.claims import claims_file, printing
     from app_repro.claims.verify import check_allowed
     from app_repro.claims.verify import verify as judge
@@ -119,7 +119,7 @@ def audit(
 
 
 def _ablations(folders: list[Path] | None, store: Path | None, out: Path | None, as_json: bool) -> str:
-    """What each switch does to APP, as text or JSON, from the records under `folders`, else of the store and KNOWN."""
+    """What each switch does to APP, as text or JSON, from the records in `folders`, else all there are."""
     from app_repro.claims import ablations
     from app_repro.records import runs
 

@@ -30,7 +30,7 @@ MEANING = {
     "candidates": "who competes for the new mask: weights kept so far, or all (then ANDed with the old mask)",
     "score_sample": "images scored: drawn from all that is replayed, or the stream's first ones, augmented",
     "validation_images": "how the epoch to keep is chosen: on clean or on augmented images",
-    "order": "the stream's order: permuted, or as in the file; one stream each, which other seeds do not draw anew",
+    "order": "the stream's order: permuted, or as in the file; the same stream for every seed",
     "lr_restart": "learning rate starts again at each megabatch; the first public version did not: false",
 }
 """What each switch decides, in a sentence."""

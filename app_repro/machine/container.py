@@ -20,6 +20,7 @@ ARCHIVES = Path("/archives")
 """Where official archives may be mounted for a machine without a network."""
 
 HELD = (*workspace.NEEDED, str(PUBLISHED), ".dvcignore")
+"""Files and folders of the image that are copied to /out at each start."""
 READ_ONLY = ("verify", "plan", "power", "preset", "runs", "doctor", "reported", "audit", "--help")
 """Commands of app-repro that need no folder to write to."""
 
@@ -43,7 +44,7 @@ they were downloaded:  --network none -v /path/to/folder:/archives:ro
 
 
 class NoRoomError(AppReproError):
-    """The folder for results cannot be written."""
+    """The folder for results is read-only, or belongs to another user."""
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def main() -> None:
 def start(words: Sequence[str], out: Path = OUT, archives: Path = ARCHIVES) -> int:
     """Run `words` in the workspace `out`; the exit code. Without words, or with --help, say what can be done.
 
-    What would stop `dvc repro` hours later stops it now, in one line.
+    Before commands that train, the machine is checked: a problem that would end them later ends them now, in one line.
     """
     if not words or words[0] in ("--help", "-h", "help"):
         print(USAGE, end="")
@@ -112,7 +113,7 @@ def _fetch_from(archives: Path) -> None:
 
 
 def _check_machine(words: Sequence[str]) -> None:
-    """Before a command that trains: check the machine. Raises MachineError for what would stop it later."""
+    """Check the machine before a command that trains. Raises MachineError if the command would fail later."""
     from app_repro.machine import doctor
 
     if (words[0] == "dvc" and words[1:2] in (["repro"], ["exp"])) or list(words[:2]) == ["app-repro", "run"]:

@@ -12,7 +12,7 @@ from app_repro.records.content import Record
 from app_repro.records.store import RunFolder, Store
 
 _LEFT = ("megabatch-*.json", "*.safetensors", "record.json")
-"""What an ended run leaves, the record last; states of an unfinished one match too."""
+"""Patterns of an ended run's files, the record last; the states of an unfinished run match them, too."""
 
 
 def names(folder: Path) -> list[str]:
@@ -94,7 +94,7 @@ class Merged:
     unfinished: int
 
     def line(self, target: Path) -> str:
-        """For people."""
+        """The numbers as a sentence."""
         return f"{target}: {self.new} runs taken in, {self.known} held already, {self.unfinished} unfinished ones taken"
 
 
@@ -146,7 +146,7 @@ def _agree(one: tuple[Path, Record], other: tuple[Path, Record]) -> None:
 
 
 def _begin(source: Path, target: Path) -> bool:
-    """Carry an unfinished run over, unless it is known here or at work there."""
+    """Copy an unfinished run, unless the target has it or it is being trained in the source; whether it was copied."""
     folder = RunFolder(target)
     has_state = next(RunFolder(source).load_states(), None) is not None
     if not has_state or RunFolder(source).is_locked() or names(target):

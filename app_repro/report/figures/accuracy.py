@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METRICS = {scale.heading: (name, scale) for name, scale in scales("figure").items()}
-"""The columns of the paper's figure of results: as on the axis -> the record's name, and how it is shown."""
+"""Heading of an axis -> name of the metric in records, and its scale; the columns of the paper's figure of results."""
 
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
-    """Mean, sd and every seed's value, a row per line and metric; networks and protocols stand together."""
+    """Mean, sd and every seed's value per line and metric. Lines of all networks and protocols are in one setting."""
     found: list[Row] = []
     for line in lines(records):
         for heading, (metric, scale) in METRICS.items():

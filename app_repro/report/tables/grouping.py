@@ -11,10 +11,11 @@ from app_repro.report.tables.table import Cell, Column
 
 HEADINGS = {"dataset": "data set", "arch": "network", "sb": "T", "official": "data as published"}
 _TEXTS = (*ALWAYS, "criterion", "scope", "replay", "precision", "milestones", "engine", *OF_DATA)
+"""Settings that are texts; columns of the others are numbers."""
 
 
 OF_ROWS = ("method", "protocol", "tau", "criterion", "scope")
-"""Settings that stand in each row of tables that compare methods; rows that differ in others are groups."""
+"""Settings that tables which compare methods show in each row; rows that agree in all other settings are a group."""
 
 
 def columns(keys: Sequence[str], of_rows: Sequence[str] = ()) -> tuple[Column, ...]:
