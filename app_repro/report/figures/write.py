@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INDEX = "index.md"
+MOST_PANELS = 100
+"""Settings of a figure that the page shows, so that it stays under 3 MB."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,13 @@ def for_page(drawn: Drawn) -> PageFigure:
     """A figure as the page shows it."""
     panels = tuple(
         Panel(name, _protocols(drawn.settings[name]), drawn.words(name), tuple(map(_on_screen, views)))
-        for name, views in drawn.views.items()
+        for name, views in islice(drawn.views.items(), MOST_PANELS)
     )
-    figure = drawn.figure
-    return PageFigure(drawn.name, figure.title, figure.caption if panels else figure.absent, drawn.remarks, panels)
+    figure, more = drawn.figure, len(drawn.views) - len(panels)
+    cut = f"{more} further settings are in {drawn.name}.csv alone." if more else ""
+    return PageFigure(
+        drawn.name, figure.title, figure.caption if panels else figure.absent, sentence(cut, drawn.remarks), panels
+    )
 
 
 def _protocols(rows: "pd.DataFrame") -> tuple[str, ...]:

@@ -102,6 +102,13 @@ def test_a_sheet_holds_twelve_settings_and_says_how_many_more_there_are() -> Non
     assert len(spec["concat"]) == 12 and "3 further settings" in spec["title"]["text"]
 
 
+def test_the_page_shows_so_many_settings_and_says_how_many_more_there_are(monkeypatch) -> None:
+    figure = drawn("lengths", "anytime")
+    monkeypatch.setattr(write, "MOST_PANELS", 3)
+    page = write.for_page(figure)
+    assert len(page.panels) == 3 < len(figure.views) and "1 further settings" in page.remarks
+
+
 def test_other_protocols_stand_before_the_faint_lines_of_the_paper() -> None:
     released = drawn("lengths", "anytime")
     [view] = next(views for setting, views in released.views.items() if "released" in setting)
