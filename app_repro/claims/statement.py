@@ -45,9 +45,11 @@ class Claim:
     settings: str
     """Overrides of the preset, "key=value" or "key=a|b", and "*": settings not named here or by a side may be any."""
     layers: tuple[str, ...]
-    """layer_ordering: the early layers, by depth."""
+    """Of the kind layer_ordering: the early layers, by depth."""
     megabatches: tuple[int, ...]
+    """Of the kind layer_ordering: the megabatches whose masks are compared."""
     may_fail: str
+    """Of a statement of our own: why it might not hold."""
     note: str
 
     @property
@@ -93,7 +95,7 @@ def side_settings(side: str) -> dict[str, Any]:
 
 
 def protocols(claim: Claim) -> tuple[str, ...]:
-    """The protocols under which the claim is meant."""
+    """The protocols for which the claim is made."""
     return tuple(dict.fromkeys(spec.protocol[0] for spec in claim.grid.specs))
 
 

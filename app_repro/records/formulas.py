@@ -7,7 +7,7 @@ from app_repro.records.content import Megabatch, Network, Record
 
 
 def test_accuracy(done: Sequence[Megabatch], network: Network | None = None) -> float:
-    """Share of test images classified rightly after the last of `done`."""
+    """Share of test images classified correctly after the last of `done`."""
     return 1 - done[-1]["test_errors"] / done[-1]["test_samples"]
 
 
@@ -34,7 +34,7 @@ def parameters_kept(done: Sequence[Megabatch], network: Network) -> int:
 
 
 def flops(network: Network, kept: Sequence[int] | None = None) -> int:
-    """FLOPs of one image's forward pass; with `kept` each prunable layer's are scaled by its density."""
+    """FLOPs (two per multiply-add) of one image's forward pass. `kept`: weights left per layer; scales its FLOPs."""
     layers = network["layers"].values()
     if kept is None:
         return sum(layer["flops"] for layer in layers) + network["other_flops"]

@@ -38,7 +38,8 @@ class OptimSettings:
 
 
 def optimizer_for(net: nn.Module, settings: OptimSettings) -> torch.optim.SGD:
-    """SGD over all parameters with momentum buffers at zero, which gives the bits of torch's rule for a first step.
+    """SGD over all parameters. Momentum buffers are made here, as zeros; torch makes them at the first step, whose bits
+    are the same.
 
     On a GPU torch's fused kernel is used, and the learning rate is a tensor, which can change between replays of a
     captured step.

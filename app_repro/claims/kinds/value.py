@@ -25,7 +25,9 @@ from app_repro.records.metrics import METRICS
 def value_verdict(
     mean: float, n: int, spread: SeedSpread, claimed: float, margin: float, n_reported: int, rounding: float
 ) -> tuple[str, float, float]:
-    """(verdict, half width h, half width of the 99 % guard) of a value: [d - h, d + h] against +-margin."""
+    """(verdict, half width h of the interval [d - h, d + h], distance beyond which equality is excluded at 99 %), where
+    d is the mean minus the claimed value; the verdict compares the interval with +-margin.
+    """
     spread = spread.at(n)
     error = spread.sd * math.sqrt(1 / n + 1 / n_reported)
     half = quantile(LEVEL, spread.dof) * error + rounding / 2

@@ -25,8 +25,8 @@ TERMS = (
     ("test accuracy, gaps, densities", "after the last megabatch"),
     (
         "FLOPs",
-        "two a multiply-add of convolutions and linear layers, one image for inference, the whole run for training "
-        "(three forward passes a sample); at layer density: each layer's times the share of its weights that is kept",
+        "two per multiply-add of convolutions and linear layers, one image for inference, the whole run for training "
+        "(three forward passes per sample); at layer density: each layer's times the share of its weights that is kept",
     ),
     ("samples/s", "training samples over wall time, pruning and evaluation included"),
     ("bold", "by a Holm-corrected one-sided 95 % bound of each difference paired by seed"),
