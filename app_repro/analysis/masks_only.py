@@ -1,4 +1,4 @@
-"""Masks without training: what each protocol alone does to densities, by megabatch and by layer, in a minute."""
+"""Masks without training: densities by megabatch and by layer that follow from a protocol alone."""
 
 import json
 import multiprocessing
@@ -37,7 +37,7 @@ IMAGES = 1000
 """Images scored per megabatch, at most: T = 8 then takes a minute, and T = 100 minutes, on two cores."""
 
 COLUMNS = 8
-"""Megabatches shown in the table of layers, at most; files have all."""
+"""Megabatches that the table of layers shows, at most; audit.json has all."""
 
 Audit = dict[str, Any]
 """`setting`: what all specs share; `layers`: weights per layer; `walks`: per protocol its whole spec, and a row per
@@ -106,7 +106,7 @@ def audit(chosen: Sequence[RunSpec], raw: Path, device: str = "cpu", images: int
 
 
 def _begin(threads: int) -> None:
-    """Begin a process of the pool: `threads` threads, and an end when the command is killed."""
+    """Set up a process of the pool: its number of threads, and that it ends when its parent does."""
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -118,7 +118,7 @@ def _end_with_parent() -> None:
 
 
 def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any]:
-    """The masks of one spec as plain values: with the kernels of a run on a GPU, with all threads on a CPU."""
+    """The masks of one spec as plain values, by the kernels that a run on this device uses."""
     if device == "cpu":
         keep_freed()
     else:
@@ -156,7 +156,7 @@ def to_text(audited: Audit) -> str:
 
 
 def _densities(walks: Sequence[dict[str, Any]]) -> str:
-    """Nominal density, then of each walk the effective one, the sparsest layer's, and how many layers are empty."""
+    """The nominal density, and of each protocol the effective one, that of the sparsest layer, and the empty layers."""
     head = ["megabatch", "nominal"]
     for walked in walks:
         head += [f"effective, {walked['protocol']}", "sparsest layer", "emptied"]

@@ -1,4 +1,4 @@
-"""Reported numbers against records: every claim of the paper, judged by statistical rules. In reading order:
+"""Claims of the paper, judged on records by statistical rules (docs/claims.md). In reading order:
 
 statement.py    what a claim is: its sides, its full setting, its metric and unit
 student.py      Student's t in closed form
@@ -8,10 +8,10 @@ matching.py     which runs a claim is about, and how they depart from its settin
 kinds/          the kinds of claims, a file per family: rule, words, what a row needs
 claims_file.py  data/claims.csv read and validated
 needs.py        which runs the claims need, and which claims a grid can decide
-verify.py       records and claims in, verdicts and an exit code out
+verify.py       verdicts on claims from records, and the exit code
 printing.py     verdicts as a table, Markdown, JUnit XML, JSON, and one claim explained step by step
 power.py        how many seeds a hard verdict needs, and what they cost
-contrasts.py    which of several groups of runs is ahead, by the same rules
+contrasts.py    differences between groups of runs, and which is ahead, by the same rules
 ablations.py    what each protocol switch does to APP, from runs that differ in it alone
 reported.py     the authors' runs, from wandb or an export, as rows for the claims file
 """

@@ -1,4 +1,4 @@
-"""data/claims.csv: every reported number with its source, full setting, margin and the margin's reason; and our own."""
+"""data/claims.csv read and validated: the paper's claims and our own, each with its source, full setting and margin."""
 
 import csv
 import io
@@ -66,7 +66,7 @@ def load(path: Path) -> tuple[Claim, ...]:
 
 
 def select(claims: Sequence[Claim], only: Sequence[str]) -> list[Claim]:
-    """The claims named by `only`, in the order of the file; all if none is. Raises ClaimsError for an unknown one."""
+    """The claims with the ids `only`, in the order of the file; all if `only` is empty. Raises ClaimsError."""
     known = [claim.id for claim in claims]
     if wrong := [name for name in only if name not in known]:
         raise ClaimsError(f"no claim {wrong[0]!r}{nearest_and_known(wrong[0], known)}", key=wrong[0], kind="unknown")
@@ -123,7 +123,7 @@ def _claim(row: list[str]) -> Claim:
 
 
 def _check_words(texts: dict[str, str]) -> None:
-    """What can be said of a row before its numbers are read."""
+    """Check the texts of a row. Raises ClaimsError."""
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", texts["id"]) or len(texts["id"]) > 100:
         raise _wrong("id", "form", f"{texts['id'][:60]!r} is not lower-case words with hyphens")
     for name in ("source", "quotation", "method"):
@@ -167,7 +167,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _check_columns(claim: Claim) -> None:
-    """What the kind asks of the columns, those of numbers apart."""
+    """Check sides, layers and megabatches against what the claim's kind needs. Raises ClaimsError."""
     kind, sides = KINDS[claim.kind], len(claim.against)
     low, high = kind.against
     if not low <= sides <= high:
@@ -187,7 +187,7 @@ def _check_columns(claim: Claim) -> None:
 
 
 def _check_setting(claim: Claim) -> None:
-    """The setting must expand: one cell for a number, equally many for each side, long enough for a curve."""
+    """Check that the setting expands to cells: one for a number, equally many for each side. Raises ClaimsError."""
     try:
         first = protocols(claim)[0]
         by_side = [side_specs(claim, side, first, seeds(claim)[0]) for side in claim.sides]

@@ -1,4 +1,7 @@
-"""Which of several groups of runs is ahead, paired by seed, by the rules and the noise that claims are judged with."""
+"""Differences between groups of runs, paired by seed, and which group is ahead: what tables show beside claims.
+
+The spread of one seed and the levels are those that claims are judged with.
+"""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +22,7 @@ class Contrast:
     differences: tuple[float, ...]
     """In the record's unit, at the seeds that both have."""
     spread: SeedSpread | None
-    """Of one difference; None where too few seeds were run to know it."""
+    """Of the difference at one seed; None where too few seeds were run to know it."""
     runs: tuple[str, ...]
     """Ids of the runs of both sides."""
 

@@ -1,4 +1,7 @@
-"""What every rule shares: the judgement that it gives, confidence levels, the spread of one seed's value."""
+"""What the rules of all kinds share: confidence levels, the spread of one seed's value, and the judgement they return.
+
+"Noise" in messages is that spread.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,17 +12,18 @@ from app_repro.claims.student import quantile
 VERDICTS = ("reproduced", "partial", "inconclusive", "not_reproduced", "not_run", "error")
 
 LEVEL = 0.95
-"""One-sided level of every bound that a claim must pass: a 90 % interval, so at most 5 % falsely reproduced."""
+"""One-sided level of the bounds that a claim must pass, so at most 5 % are falsely called reproduced. Both bounds of a
+mean make a 90 % interval."""
 HARD = 0.99
-"""One-sided level at which a claim is contradicted: at most 1 % falsely not reproduced, however large the noise."""
+"""One-sided level at which a claim is contradicted, so at most 1 % are falsely called not reproduced."""
 POOL_DOF = 10
-"""Degrees of freedom from which the pooled noise is used instead of the cell's own."""
+"""Degrees of freedom from which the pooled spread is used instead of the cell's own."""
 MIN_SEEDS = 3
-"""Seeds from which a cell's own deviations count as its noise."""
+"""Seeds from which a cell's own standard deviation is used."""
 LEAST_POINTS = 1.0
 """Points under which the retracement of a curve, or a difference between layers, does not count."""
 MAX_SEEDS = 1000
-"""Where the search for a sufficient number of seeds ends."""
+"""The largest number of seeds that is looked at for a hard verdict."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,11 @@ class SeedSpread:
     dof: float
     """Degrees of freedom; infinite for a quantity without noise."""
     pooled: bool
-    """Over the cells of the same data set and metric; if not, the cell's own: more seeds bring more degrees."""
+    """Whether it is pooled over the cells of one data set. If not, it is the cell's own, and more seeds give it more
+    degrees of freedom."""
 
     def at(self, n: int) -> "SeedSpread":
-        """The same noise in a cell of `n` seeds."""
+        """The same standard deviation, known as well as `n` seeds make it."""
         return self if self.pooled else replace(self, dof=n - 1)
 
 
@@ -50,32 +55,32 @@ class Judgement:
     n: int
     mean: float | None = None
     sd: float | None = None
-    """Noise of one seed that the interval rests on."""
+    """Standard deviation of one seed that the interval rests on."""
     low: float | None = None
     high: float | None = None
     """The interval of the rule: of mean - reported for value and ratio, of the mean for the others."""
     margin: float | None = None
     seeds_needed: int | None = None
-    """Seeds in all, at the mean and noise measured so far, for a hard verdict; none if no number is known to do."""
+    """Seeds in all that would give a hard verdict at the mean and spread so far; None if no number is known to do."""
     steps: tuple[str, ...] = ()
     """Each step of the judgement with its numbers."""
     so_far: bool = False
-    """Whether runs are missing: the gate came before any statistics, and n, mean and sd decide nothing."""
+    """Whether declared runs are missing; n, mean and sd then say what is there, and decide nothing."""
 
 
 def mean_of(values: Sequence[float]) -> float:
-    """Arithmetic mean; exactly rounded sums, so that the order of seeds cannot matter."""
+    """Arithmetic mean. The sum is exactly rounded, so that the order of the values does not matter."""
     return math.fsum(values) / len(values)
 
 
 def spread_of(values: Sequence[float]) -> float:
-    """Standard deviation of a sample of two or more."""
+    """Standard deviation of a sample of two or more values (n - 1 in the denominator)."""
     mean = mean_of(values)
     return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
 def own_spread(values: Sequence[float]) -> SeedSpread | None:
-    """Noise from the deviations of the cell itself; None under MIN_SEEDS."""
+    """Spread of the cell's own values; None for fewer than MIN_SEEDS."""
     n = len(values)
     if n < MIN_SEEDS:
         return None
@@ -83,7 +88,7 @@ def own_spread(values: Sequence[float]) -> SeedSpread | None:
 
 
 def choose_spread(pooled: SeedSpread | None, values: Sequence[float]) -> SeedSpread | None:
-    """The pooled noise from POOL_DOF degrees of freedom on, else the cell's own, else None: no hard verdict."""
+    """The pooled spread if it has POOL_DOF degrees of freedom, else the cell's own; None if neither is known."""
     return pooled if pooled and pooled.dof >= POOL_DOF else own_spread(values)
 
 

@@ -28,7 +28,7 @@ IDENTITY = (
     "replay",
     "buffer_size",
 )
-"""Settings in which a run must equal the claim to be about it at all; any other difference is a named deviation."""
+"""Settings in which a run must equal the claim to be about it. A difference in any other is a deviation, and named."""
 _IGNORED = ("seed", "data_digest", "augmentation")
 """Not compared one by one: runs are paired by seed, and the data counts as a whole, official or not."""
 
@@ -157,14 +157,14 @@ def _deviation(spec: Spec, run: RunRecord) -> Deviation:
 
 
 def _shared(deviation: Deviation) -> Deviation:
-    """The part of a deviation that every side can have: a dense run has no pruning settings to deviate in."""
+    """The deviation without settings of pruning, which a dense run does not have."""
     return tuple(item for item in deviation if item[0] not in PRUNING_ONLY)
 
 
 def _option(
     groups: dict[str, dict[Deviation, dict[int, RunRecord]]], common: Deviation, declared: tuple[int, ...]
 ) -> tuple[dict[str, dict[int, RunRecord]], tuple[str, ...]]:
-    """For each side the best group with these common deviations; and all deviations as text."""
+    """Side -> the runs by seed of its best group with these common deviations; and all deviations in words."""
     sides: dict[str, dict[int, RunRecord]] = {}
     named: dict[str, None] = {}
     for side, by_deviation in groups.items():

@@ -18,12 +18,12 @@ def grid(claims: Sequence[Claim], claim_id: str) -> Params:
 
 
 def specs(claim: Claim, protocol: str) -> list[RunSpec]:
-    """Every run that the claim needs under a protocol; data digests are empty."""
+    """Every run that the claim needs under a protocol. Their data digests are empty: no data set is asked for."""
     return [spec for spec in claim.grid.specs if spec.protocol[0] == protocol]
 
 
 def by_protocol(claims: Sequence[Claim]) -> list[tuple[str, str, list[RunSpec]]]:
-    """(claim's id, protocol, every run that it needs under it), per claim and protocol."""
+    """(id of the claim, protocol, the runs that it needs under it) for every claim and protocol."""
     return [(claim.id, protocol, specs(claim, protocol)) for claim in claims for protocol in protocols(claim)]
 
 

@@ -17,7 +17,8 @@ TARGETS = (0.8, 0.95)
 
 
 def power(records: Records, claims: Sequence[Claim], claim_id: str) -> str:
-    """Text: per protocol the noise, the chance of a hard verdict by number of seeds, and what a seed costs.
+    """For each protocol, in words: the spread of one seed, the chance of a hard verdict by number of seeds, and what a
+    seed costs.
 
     The chance is that of `reproduced` if the claim is exactly true (value, difference, ratio), or if the differences
     measured so far are true (ordering). Raises ClaimsError for an unknown claim.

@@ -80,7 +80,7 @@ def to_json(report: Report) -> str:
 def save(
     report: Report, *, junit: Path | None = None, markdown: Path | None = None, folder: Path | None = None
 ) -> None:
-    """Write the verdicts as JUnit XML, as Markdown, and as verdicts.md and verdicts.json in `folder`; None: not."""
+    """Write the verdicts to the files that are named; into `folder` verdicts.md and verdicts.json."""
     if junit:
         files.write_text(junit, to_junit(report) + "\n")
     for path in (markdown, folder and folder / "verdicts.md"):
@@ -98,9 +98,7 @@ def _remarks(report: Report) -> list[str]:
 
 
 def _one_protocol_only(report: Report) -> list[str]:
-    """A line for each claim that the runs of one protocol reproduce and of another do not, with both verdicts: one that
-    is open must not read as a refutation.
-    """
+    """A line for each claim that is reproduced under one protocol and not under another, with both verdicts."""
     lines = []
     for claim in dict.fromkeys(verdict.claim for verdict in report.verdicts):
         verdicts = [(v.verdict, v.protocol) for v in report.verdicts if v.claim is claim]

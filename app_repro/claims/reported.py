@@ -98,7 +98,7 @@ def _rows(text: str) -> Iterable[dict[str, str]]:
 
 
 def _from_row(row: Mapping[str, str]) -> dict[str, Any]:
-    """A row of the dashboard's CSV: config and summary keys stand side by side."""
+    """A run of a row of the dashboard's CSV, in which the keys of config and summary are columns."""
     run_id = row.get("ID") or row.get("id") or row.get("Name") or ""
     return {"id": run_id, "name": row.get("Name", ""), "config": dict(row), "summary": dict(row)}
 
@@ -136,7 +136,7 @@ def as_csv(rows: Iterable[Mapping[str, str]]) -> str:
 
 
 def _method(run: Mapping[str, Any]) -> str | None:
-    """The method by the script that ran, else by a word in the run's name; None if neither says."""
+    """The method, by the script that ran, else by a word in the run's name; None if neither names one."""
     stem = Path(str(run.get("program", ""))).stem
     words = re.split(r"[^a-z0-9]+", str(run.get("name", "")).lower())
     named = {"app": "app", "osp": "osp", "one": "osp", "dense": "dense", "baseline": "dense"}

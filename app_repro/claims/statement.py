@@ -15,7 +15,7 @@ from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.records.metrics import METRICS
 
 OWN = "app-repro"
-"""Source of our own statements; each says why it may fail."""
+"""The source that rows of our own statements name; each of them says why it may fail."""
 
 _OF_SIDES = ("method", *(key for key in PRUNING_ONLY if key not in SWITCHES))
 """Settings in which the sides of a claim may differ."""
@@ -43,7 +43,8 @@ class Claim:
     """Runs behind the reported number; None: unknown, counted as 1."""
     preset: str
     settings: str
-    """Overrides of the preset, "key=value" or "key=a|b", and "*": settings not named here or by a side may be any."""
+    """Overrides of the preset, "key=value" or "key=a|b". With "*", settings that are named neither here nor by a side
+    may have any value."""
     layers: tuple[str, ...]
     """Of the kind layer_ordering: the early layers, by depth."""
     megabatches: tuple[int, ...]

@@ -1,7 +1,6 @@
 """Student's t distribution for whole degrees of freedom, in closed form.
 
-Own code where scipy.special would do: importing that takes a reader's `verify` longer than all its judgements.
-The tests hold both against each other.
+scipy.special has it too, but to import that takes `verify` longer than all its judgements. The tests compare both.
 """
 
 import functools

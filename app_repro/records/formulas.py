@@ -17,7 +17,7 @@ def cer(done: Sequence[Megabatch], network: Network | None = None) -> int:
 
 
 def mean_error(done: Sequence[Megabatch], network: Network) -> float:
-    """Test errors over all tests, a fraction."""
+    """Test errors of all megabatches over the images tested, a fraction."""
     return cer(done) / (len(done) * done[0]["test_samples"])
 
 
@@ -49,7 +49,7 @@ def train_flops(done: Sequence[Megabatch], network: Network) -> int:
 
 
 def train_flops_at_density(done: Sequence[Megabatch], network: Network) -> int:
-    """FLOPs of all training, each layer's times its density."""
+    """FLOPs of all training, where those of a prunable layer are scaled by its density."""
     return sum(3 * item["trained_samples"] * flops(network, item["kept"]) for item in done)
 
 

@@ -42,9 +42,10 @@ class Metric:
     """Units that a claim about it may use -> factor from the record's unit. Empty: no claim is about it."""
     higher_is_better: bool = False
     competes: bool = False
-    """Whether methods are compared in it: not densities, sizes and FLOPs, which follow from the settings, nor times."""
+    """Whether methods are compared in it. They are not in times, nor in densities, sizes and FLOPs, which follow from
+    the settings."""
     deterministic: bool = False
-    """Whether it follows from the settings: it has no noise, and one seed says it all."""
+    """Whether it follows from the settings, so that all seeds have the same value."""
     kind: Literal["number", "count", "list"] = "number"
 
     @property

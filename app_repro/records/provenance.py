@@ -1,4 +1,4 @@
-"""Where and with what a run was trained: commit, versions, machine; outside the id, since no number depends on it."""
+"""Where and with what a run was trained: commit, versions, machine. It is no part of a run's id."""
 
 import os
 import platform
@@ -12,11 +12,11 @@ from app_repro.core.paths import PACKAGE
 from app_repro.records.content import Provenance
 
 SHARING = {"lanes": "APP_REPRO_LANES", "runs_together": "APP_REPRO_RUNS_TOGETHER"}
-"""Variables by which a worker process is told how many runs are side by side in it, and on its device in all."""
+"""Environment variables that tell a worker process how many runs it trains at once, and how many share its device."""
 
 
 def collect(device: dict[str, Any]) -> Provenance:
-    """Where the numbers come from: git commit, versions, machine; `device` as it is, and how many runs share it."""
+    """Git commit, versions and machine of this process, with `device` as it is given and how many runs share it."""
     sharing = {key: int(os.environ[name]) for key, name in SHARING.items() if name in os.environ}
     packages = ("torch", "torchvision", "numpy", "app-repro")
     return {
@@ -40,7 +40,9 @@ def _version(package: str) -> str | None:
 
 
 def _git() -> dict[str, Any]:
-    """Commit and dirty flag of the checkout this package lies in; outside one the image's commit, if it names one."""
+    """Commit and dirty flag of the checkout that this package lies in; without one the commit that the container image
+    names in $APP_REPRO_REVISION.
+    """
 
     def ask(*words: str) -> str | None:
         try:

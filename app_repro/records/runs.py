@@ -1,4 +1,4 @@
-"""The records of folders: found, checked, each run once, in the form that tables, figures and claims use."""
+"""Records found in folders and checked, each run once: what tables, figures and claims are made from."""
 
 import contextlib
 import gc
@@ -96,7 +96,7 @@ class Records:
     notes: tuple[str, ...]
     """Folders that are not there, and records of a run that were passed over for another."""
     damaged: tuple[str, ...] = ()
-    """Those of the problems that are about files which hold no intact record."""
+    """The problems that are damaged or unreadable files."""
 
 
 KNOWN = (RUNS, PUBLISHED)
@@ -229,5 +229,5 @@ def _diverged(run: RunRecord) -> str:
 
 
 def _precedence(run: RunRecord) -> tuple[bool, bool, str]:
-    """Order among records of one run: a diverged one is never hidden, one's own goes before a published one."""
+    """Sorts records of one run: diverged before finished, one's own before published, then by digest."""
     return run.is_finished, run.path.name != "record.json", digest(canonical(run.content).encode())

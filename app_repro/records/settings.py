@@ -24,7 +24,8 @@ ALWAYS = ("dataset", "arch", "method", "protocol")
 """Settings that every table names."""
 
 OF_DATA = ("data_digest", "augmentation", "official")
-"""What a data set says of itself: worth a column only where one name stands for two. None before it is there."""
+"""Settings that follow from the data set; None before it has been fetched. A table has a column of one only where two
+data sets of one name differ in it."""
 
 _FIRST = (*ALWAYS, "sb", "tau", "criterion", "scope", "replay", "epochs", "precision")
 SETTINGS = (*_FIRST, *(key for key in RunSpec.model_fields if key not in (*_FIRST, *SWITCHES, "seed")), "official")
@@ -47,12 +48,12 @@ def key(spec: Mapping[str, Any], official: bool | None, *without: str) -> str:
 
 
 def data_of(run: "RunRecord") -> tuple[Any, ...]:
-    """What tells data sets of one name apart: values of OF_DATA."""
+    """Values of OF_DATA, which tell data sets of one name apart."""
     return run.spec["data_digest"], run.spec["augmentation"], run.is_official
 
 
 def planned_key(spec: RunSpec) -> str:
-    """A run's id before its data set is there: what a planned run and a finished one have in common."""
+    """The id that a run has before its data set is fetched: equal for a planned run and the finished one."""
     return spec.model_copy(update={"data_digest": "", "augmentation": ""}).run_id
 
 
@@ -64,7 +65,7 @@ def of_run(run: "RunRecord") -> dict[str, Any]:
 
 
 def planned(spec: RunSpec) -> dict[str, Any]:
-    """Values of SETTINGS of a run that is not there; what its data set would say of itself is None."""
+    """Values of SETTINGS of a run that has not been trained; those of OF_DATA are None."""
     values = spec.model_dump(mode="json") | {"protocol": protocol_title(*spec.protocol)} | dict.fromkeys(OF_DATA)
     return {name: values[name] for name in SETTINGS}
 
@@ -109,12 +110,12 @@ class Group:
 
     @property
     def name(self) -> str:
-        """Data set, network, protocol, T, method and what else tells it from others, for a note."""
+        """Data set, network, protocol, T, method and the settings that tell it from others, in words."""
         return f"{self._stream(self.settings['protocol'])} {self.settings['method']}{self._rest(self.telling)}"
 
     @property
     def contest_name(self) -> str:
-        """The same for its contest: without the method, the settings of pruning and their switches."""
+        """The same without the method, the settings of pruning and its switches."""
         return f"{self.bundle}{self._rest([key for key in self.telling if key not in PRUNING_ONLY])}"
 
     @property
@@ -164,7 +165,10 @@ def _sortable(value: Any) -> tuple[bool, str]:
 
 
 def varying(settings: Sequence[dict[str, Any]]) -> list[str]:
-    """Settings worth a column: those of ALWAYS, and the others where settings to which they apply differ in them."""
+    """Names of the settings that a table of these groups needs: ALWAYS, and those in which the groups differ.
+
+    Those of OF_DATA are needed only where groups of one data set and protocol differ in them.
+    """
 
     def differ(key: str, among: Sequence[dict[str, Any]]) -> bool:
         return len({repr(one[key]) for one in among if one[key] is not None or key in _NULL_IS_ALL}) > 1
@@ -181,7 +185,9 @@ def varying(settings: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def telling_apart(settings: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
-    """The fewest of `names`, the first ones that do, in which settings differ wherever they differ in any of them."""
+    """Those of `names` that tell the settings apart as well as all of them do; a name is left out where the ones before
+    it suffice.
+    """
     differing = {tuple(repr(one[name]) for name in names) for one in settings}
     chosen: list[int] = []
     split = 1

@@ -78,7 +78,7 @@ class RunFolder:
             return None
 
     def save_state(self, content: bytes) -> None:
-        """Write a state; the two newest are kept. Its name holds a number and its digest: existence means complete."""
+        """Write a state under a name with its number and digest; the two newest are kept."""
         states = self._states()
         number = int(_number(states[0])) + 1 if states else 1
         files.write_bytes(self.path / f"state-{number:09d}-{files.digest(content)[:16]}.safetensors", content)
@@ -100,7 +100,7 @@ class RunFolder:
         return files.digest(content)
 
     def write_record(self, content: Record) -> None:
-        """Write record.json, last of all, then drop the states: a run with a record has ended."""
+        """Write record.json, the last file of a run, which marks it as ended; then remove the states."""
         self._write_record(content)
         self.drop_states()
 
@@ -110,7 +110,7 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
     def restart(self) -> None:
-        """Remove what an earlier code or a damaged file left, so that the run starts anew."""
+        """Remove results and states, so that the run starts anew."""
         for path in [*self.path.glob("megabatch-*.json"), *self._states(), *self.path.glob(".*.partial")]:
             path.unlink(missing_ok=True)
 
@@ -215,7 +215,10 @@ def labels(specs: Sequence[RunSpec], axes: tuple[str, ...]) -> list[str]:
 
 
 def lay_out(finished: dict[str, RunFolder], target: Path) -> None:
-    """Make `target` exactly these runs, by label: records, results and masks; weights stay in the store."""
+    """Make `target` hold exactly these runs, by label: their records, results and masks, without weights.
+
+    Files are links to the store where the file system has them, else copies.
+    """
     for earlier in target.glob("*/record.json"):  # only what this function made
         shutil.rmtree(earlier.parent)
     for name, folder in finished.items():

@@ -47,7 +47,7 @@ def card(run: RunRecord, same: Sequence[RunRecord]) -> str:
 
 
 def facts(run: RunRecord, same: Sequence[RunRecord]) -> dict[str, Any]:
-    """What the template says, by name; every number is the record's."""
+    """Values of the template's names; every number is the record's."""
     content, spec = run.content, run.spec
     settings = {key: value for key, value in spec.items() if key not in (*SWITCHES, "seed") and value is not None}
     provenance = content["provenance"]
@@ -76,7 +76,7 @@ def facts(run: RunRecord, same: Sequence[RunRecord]) -> dict[str, Any]:
 
 
 def _filled(known: Any, *keys: str) -> dict[str, Any]:
-    """`known`, and None for each of `keys` that it lacks."""
+    """The mapping with None for each of `keys` that it lacks."""
     return dict.fromkeys(keys) | (known or {})
 
 
@@ -108,7 +108,7 @@ def _layers(content: Record) -> list[tuple[str, str, str, str]]:
 
 
 def command(spec: dict[str, Any]) -> str:
-    """The `dvc exp run` that trains exactly this run: every setting as a flag, no old one stays."""
+    """The `dvc exp run` command that trains exactly this run: it names every setting, so none of params.yaml counts."""
     from app_repro.config.presets import flag, override
 
     raw = {key: spec[key] for key in spec if key not in ("data_digest", "augmentation")}

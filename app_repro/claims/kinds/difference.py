@@ -30,7 +30,10 @@ SHARE = 0.25
 def difference_verdict(
     mean: float, n: int, spread: SeedSpread, claimed: float, margin: float, n_reported: int, rounding: float
 ) -> tuple[str, float, float]:
-    """(verdict, half width of the mean, half width of mean - reported); `mean` and `claimed` in r's direction."""
+    """(verdict, half width of the interval of the mean, half width of that of mean - reported).
+
+    mean, claimed: in the direction of the reported difference, so that `claimed` is positive.
+    """
     spread = spread.at(n)
     alone = spread.sd / math.sqrt(n)
     both = spread.sd * math.sqrt(1 / n + 1 / n_reported)
@@ -55,7 +58,10 @@ def judge_difference(
     n_reported: int | None = None,
     rounding: float = 0.0,
 ) -> Judgement:
-    """A reported difference against the differences of the seeds, paired: its direction and its size."""
+    """Judge a reported difference, its direction and its size, by the differences at each seed, in the same unit.
+
+    Source of the rule: docs/claims.md.
+    """
     n, mean, reported = len(differences), mean_of(differences), n_reported or 1
     if spread is None:
         return judgement.too_few(n, mean, margin)

@@ -13,7 +13,7 @@ from app_repro.claims.variance import Pool
 from app_repro.records.metrics import METRICS
 
 Sample = tuple[list[float], SeedSpread | None]
-"""Numbers seed by seed, and the spread of one of them; None where too few runs are there to know it."""
+"""One number per seed, and the spread of one of them; None where too few runs are there to know it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,29 +21,29 @@ class Kind:
     """A kind of claim: what its row in the claims file must say, how it is judged, and how it is put into words."""
 
     against: tuple[int, int]
-    """Fewest and most sides it is compared with."""
+    """Fewest and most sides that `against` names."""
     needs: tuple[str, ...] = ()
-    """Of the columns value, margin, layers and megabatches those that it fills; the others must be empty."""
+    """Those of the columns value, margin, layers and megabatches that a row fills; the others must be empty."""
     metric: str = ""
-    """The one metric that it is about, which is then of no other kind; empty: any metric without a kind of its own."""
+    """The only metric that it may be about, which no other kind may be about then. Empty: any other metric."""
     many_cells: bool = False
-    """Whether it may cover several settings, all of which must hold."""
+    """Whether it may cover several cells; the claim is then about all of them."""
     has_limit: bool = False
     """Whether `value` is a limit, not a number that was reported."""
     interval_of: str = "the mean"
-    """What the interval of its judgement is an interval of."""
+    """The quantity, in words, whose interval its judgement gives."""
     check: Callable[[Claim], str] = lambda claim: ""
-    """What is wrong with a row of this kind besides what the other fields say, "column: why"; empty if nothing is."""
+    """What else is wrong with a row of this kind, as "column: why"; an empty text if nothing is."""
     rule: Callable[[Claim, Sequence[Comparison], Pool], Judgement]
-    """Complete cells (never none) and the noise of all runs -> judgement; ids and protocols play no part."""
+    """The judgement on one or more complete comparisons; `Pool` gives the spread of one seed in all runs."""
     so_far: Callable[[Claim, Comparison], list[float]]
-    """What the rule takes the mean of, seed by seed, in the claim's unit; empty if it takes none."""
+    """The numbers, one per seed and in the claim's unit, whose mean the rule judges; empty if it judges no mean."""
     sentence: Callable[[Claim], str]
     """The claim as a sentence about numbers."""
     sample: Callable[[Claim, Comparison, Pool], Sample] | None = None
-    """What `power` plans further seeds with; given if `chance` is."""
+    """The numbers and their spread, from which `power` plans further seeds; given if `chance` is."""
     chance: Callable[[Claim, SeedSpread, int, float], float] | None = None
-    """Noise, number of seeds, measured effect (all in the claim's unit) -> chance of `reproduced`, 0..1.
+    """Spread of one seed, number of seeds, measured effect (all in the claim's unit) -> chance of `reproduced`, 0..1.
 
     None: there is no formula.
     """
@@ -55,7 +55,7 @@ def values(claim: Claim, comparison: Comparison, side: str) -> list[float]:
 
 
 def values_sample(claim: Claim, comparison: Comparison, pool: Pool) -> Sample:
-    """The values of the claim's method, with the noise pooled over values of the same data set and metric."""
+    """The values of the claim's method, with the spread pooled over values of the same data set and metric."""
     numbers = values(claim, comparison, claim.method)
     return numbers, choose_spread(_in_unit(pool.of_values(claim.metric, comparison.runs[0]), claim), numbers)
 
@@ -69,7 +69,7 @@ def weighted(claim: Claim, comparison: Comparison, weights: Sequence[float], sid
 def contrast_sample(
     claim: Claim, comparison: Comparison, pool: Pool, weights: Sequence[float], sides: Sequence[str]
 ) -> Sample:
-    """Sum of weights x sides as `weighted` gives it, with the noise pooled over contrasts paired by seed."""
+    """Sum of weights x sides as `weighted` gives it, with the spread pooled over contrasts paired by seed."""
     numbers = weighted(claim, comparison, weights, sides)
     return numbers, choose_spread(_in_unit(pool.of_contrast(claim.metric, comparison.runs[0], weights), claim), numbers)
 
@@ -81,7 +81,7 @@ def _in_unit(spread: SeedSpread | None, claim: Claim) -> SeedSpread | None:
 def weakest_cell(
     judge: Callable[[Claim, Comparison, Pool], Judgement],
 ) -> Callable[[Claim, Sequence[Comparison], Pool], Judgement]:
-    """The rule that judges each cell by itself: of several the one that speaks most against the claim, named."""
+    """The rule that judges each cell by itself and takes the judgement that speaks most against the claim."""
 
     def rule(claim: Claim, comparisons: Sequence[Comparison], pool: Pool) -> Judgement:
         return _weakest([judge(claim, comparison, pool) for comparison in comparisons], comparisons)
@@ -90,7 +90,7 @@ def weakest_cell(
 
 
 def _weakest(judged: Sequence[Judgement], comparisons: Sequence[Comparison]) -> Judgement:
-    """The worst judgement with the steps of all."""
+    """The worst judgement, with its cell named and the steps of all."""
     order = ("not_reproduced", "inconclusive", "partial", "reproduced")
     worst, comparison = min(zip(judged, comparisons, strict=True), key=lambda pair: order.index(pair[0].verdict))
     if len(judged) == 1:
@@ -108,7 +108,7 @@ def _weakest(judged: Sequence[Judgement], comparisons: Sequence[Comparison]) -> 
 def chance_within_margin(claim: Claim, spread: SeedSpread, n: int, effect: float) -> float:
     """Chance that the interval of `n` seeds lies inside the margin if the claim is exactly true (`effect` is not used).
 
-    The noise is taken as known.
+    The spread is taken as known exactly.
     """
     known = spread.at(n)
     error = known.sd * math.sqrt(1 / n + 1 / (claim.n_reported or 1))

@@ -27,7 +27,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Bound:
-    """One-sided bound of a pair's mean at its own level of Holm's ladder."""
+    """One-sided bound of a pair's mean, at the level that Holm's procedure gives the pair."""
 
     label: str
     mean: float
@@ -72,7 +72,8 @@ def ordering_verdict(pairs: Sequence[tuple[str, float, int, SeedSpread]]) -> tup
 
 
 def judge_ordering(pairs: Sequence[Pair]) -> Judgement:
-    """Every pair keeps its sign with a Holm-corrected lower 95 % bound above 0; none is reversed at 99 %.
+    """Judge that every mean is above 0: reproduced if all Holm-corrected lower 95 % bounds are, not reproduced if one
+    mean is below 0 at 99 %.
 
     The numbers of the judgement are those of the weakest pair.
     """
@@ -168,7 +169,7 @@ def _ordering(claim: Claim, comparisons: Sequence[Comparison], pool: Pool) -> Ju
 
 
 def _ahead(claim: Claim) -> tuple[float, float]:
-    """Weights of the method and of a side, of a sum that is above 0 where the method is ahead."""
+    """Weights of the method and of the other side, whose sum is above 0 where the method is better."""
     return (1.0, -1.0) if METRICS[claim.metric].higher_is_better else (-1.0, 1.0)
 
 
@@ -216,4 +217,4 @@ CLOSER = Kind(
     so_far=_towards_near,
     sentence=lambda claim: f"{subject(claim)} lies nearer to that of {claim.against[0]} than of {claim.against[1]}.",
 )
-"""The method's value is nearer to that of the first of `against` than to that of the second."""
+"""The method's value lies nearer to that of the first of `against` than to that of the second."""

@@ -17,12 +17,12 @@ WINDOW = 9
 MIN_LENGTH = 2 * WINDOW
 """Megabatches under which a curve is too short for a verdict on its shape."""
 CURVE_LEVEL = 0.975
-"""Level of each direction's bound: two directions are looked at, 5 % in all."""
+"""Level of the bound of each direction: 2.5 % beyond each of two make 5 %."""
 LEAST_SHARE = 0.1
 """Share of the curve's range under which a retracement does not count."""
 
 DIRECTIONS = {"only rises": 1.0, "only falls": -1.0}
-"""What each direction would say, and the sign under which it is a fall that refutes it."""
+"""What a monotone curve does, and the sign by which a curve is multiplied so that a fall refutes it."""
 
 
 def smooth(curve: Sequence[float]) -> list[float]:
@@ -48,7 +48,7 @@ def retracement(curve: Sequence[float]) -> tuple[int, int]:
 
 
 def left_out(smoothed: Sequence[Sequence[float]]) -> tuple[list[float], list[tuple[int, int]]]:
-    """Per curve its own fall between the places where the mean of the other curves falls most; and the places."""
+    """Each curve's fall between the places where the mean of the other curves falls most, and those places."""
     total = [sum(values) for values in zip(*smoothed, strict=True)]
     # the sum of the others falls where their mean does
     places = [retracement([all_ - own for all_, own in zip(total, curve, strict=True)]) for curve in smoothed]
@@ -83,7 +83,7 @@ def is_monotone(smoothed: Sequence[Sequence[float]], least: float) -> bool:
 
 
 def mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
-    """The mean over curves of one length, place by place."""
+    """The mean of several curves of one length, at each place."""
     return [mean_of(values) for values in zip(*curves, strict=True)]
 
 
@@ -103,7 +103,9 @@ class Curve:
 
 
 def judge_curves(curves: Sequence[Sequence[float]]) -> Curve:
-    """The rule on MIN_SEEDS curves or more, in points: both directions refuted, one of them shown, or neither."""
+    """The rule on MIN_SEEDS or more curves in points: reproduced if both directions are refuted, not reproduced if the
+    curve is shown to be monotone.
+    """
     smoothed = [smooth(curve) for curve in curves]
     mean = mean_curve(smoothed)
     least = max(LEAST_POINTS, LEAST_SHARE * (max(mean) - min(mean)))

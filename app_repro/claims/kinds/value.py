@@ -48,7 +48,7 @@ def judge_value(
     n_reported: int | None = None,
     rounding: float = 0.0,
 ) -> Judgement:
-    """A reported mean (or ratio) against the mean of `numbers`; an unknown number of reported seeds counts as 1."""
+    """Judge a reported mean or ratio by the mean of `numbers`; an unknown number of reported seeds counts as 1."""
     n, mean, reported = len(numbers), mean_of(numbers), n_reported or 1
     if spread is None:
         return judgement.too_few(n, mean, margin)
@@ -76,7 +76,9 @@ def judge_value(
 
 
 def judge_upper_bound(numbers: Sequence[float], spread: SeedSpread | None, limit: float) -> Judgement:
-    """A mean said to lie below `limit`: its upper 95 % bound must; contradicted if its lower 99 % bound lies above."""
+    """Judge that a mean lies below `limit`: reproduced if its upper 95 % bound does, not reproduced if its lower 99 %
+    bound lies above.
+    """
     n, mean = len(numbers), mean_of(numbers)
     if spread is None:
         return judgement.too_few(n, mean, None)
@@ -114,7 +116,7 @@ def _upper_bound(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
 
 
 def _ratio(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
-    """Paired by seed; its noise is the cell's own, or none for what follows from the settings."""
+    """Ratios are paired by seed; their spread is the cell's own, or none where the metric follows from the settings."""
     ratios = _ratios(claim, comparison)
     is_exact = METRICS[claim.metric].deterministic
     return _against_reported(claim, ratios, judgement.NOISELESS if is_exact else judgement.own_spread(ratios))
