@@ -25,6 +25,8 @@ def read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_PARAMS_BYTES + 1)  # not all of it: a device or a pipe can be endless
+        if len(raw) > MAX_PARAMS_BYTES:
+            raise ParamsError(f"{path}: larger than {MAX_PARAMS_BYTES} bytes: not a params file", kind="size")
         text = raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise ParamsError(
@@ -32,8 +34,6 @@ def read(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path}: not readable as YAML: {one_line(error)}", kind="yaml") from None
-    if len(raw) > MAX_PARAMS_BYTES:
-        raise ParamsError(f"{path}: larger than {MAX_PARAMS_BYTES} bytes: not a params file", kind="size")
     content = from_yaml(text, str(path))
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: no settings in it; `app-repro preset short` shows every key", kind="empty")

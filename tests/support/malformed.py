@@ -79,6 +79,8 @@ FILES = {
     "a newline in a key": (GOOD + b'"a\\nb": 1\n', r"'a\nb'"),
     "an endless key": (GOOD + b"k" * 90_000 + b": 1\n", "not readable"),
     "an escape sequence": (GOOD + b'"\\e[2Jx": 1\n', "unknown key"),
+    "an escape sequence twice": (GOOD + b'"\\e[2Jx": 1\n"\\e[2Jx": 1\n', "duplicate key"),
+    "large, of odd letters": (b"#" + "é".encode() * 60_000, "larger than"),
     "the whole file a call": (b"!!python/object/apply:os.mkdir [owned]\n", "os.mkdir"),
     "a module": (b"!!python/module:antigravity ''\n", "antigravity"),
     "a grid without end": (
