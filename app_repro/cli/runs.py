@@ -19,7 +19,7 @@ RunsPerGpu = Annotated[
 ]
 Minutes = Annotated[
     int | None,
-    typer.Option("--time", min=3, help="slurm: minutes a task; then saved, queued again.", show_default="240"),
+    typer.Option("--time", min=3, help="slurm: minutes per task; then saved, queued again.", show_default="240"),
 ]
 
 app = typer.Typer(add_completion=False)
@@ -34,7 +34,7 @@ def run(
     store: StoreFolder = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Runs at a time; one a GPU, or one a core, if not given (slurm: no limit)."),
+        typer.Option(min=1, help="Runs at a time; one per GPU, or one per core, if not given (slurm: no limit)."),
     ] = None,
     executor: Annotated[
         str, typer.Option(envvar="APP_REPRO_EXECUTOR", help="local, ray (a Ray or its cluster) or slurm (job arrays).")

@@ -74,7 +74,8 @@ class _Process:
 class Mirror:
     """A display that passes every event on to another one, and to the process that mirrors them.
 
-    The process starts with the first epoch that is trained, not found. A failure is shown once, and ends the mirroring.
+    The process starts with the first epoch that is trained: finished runs need none. A failure is shown once, and ends
+    the mirroring.
     """
 
     def __init__(self, shown: Display, mode: str, store: Path, specs: Sequence[RunSpec]) -> None:

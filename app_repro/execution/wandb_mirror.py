@@ -53,7 +53,8 @@ def serve(messages: Any, answers: Any, mode: str, store: str) -> None:
 class _Run:
     """A wandb run, whose steps are the epochs and megabatches of a run in their order.
 
-    Its id is the run's own and the code's: a second start carries it on, and steps that the server has are not sent.
+    Its id is made of the run's id and the code digest, so a second start continues it; steps that the server has are
+    not sent again.
     """
 
     def __init__(self, spec: RunSpec, code: str, mode: str, store: Store) -> None:

@@ -33,7 +33,7 @@ class Pretended:
 
 
 class Slowing(Pretended):
-    """The reference loop: it takes four seconds a step, eight once lanes are there."""
+    """The reference loop: it takes four seconds per step, eight once lanes are there."""
 
     def __init__(self, arch: str, *_: Any) -> None:
         super().__init__(Case(arch, "reference"), "")

@@ -59,7 +59,7 @@ def leave(spec: RunSpec, folder: RunFolder, left: dict[str, str]) -> None:
 
 
 def note(store: Path, what: str, spec: RunSpec, text: str) -> None:
-    """Append to a file of the store, one a run."""
+    """Append to a file of the store, one per run."""
     path = store / what / spec.run_id
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEAST = 1e-4
-"""Density that a logarithmic axis begins at, at the lowest."""
+"""The lowest density that the logarithmic axis shows; smaller ones are drawn there."""
 
 
 def pruning(records: Sequence[Record], across: Sequence[str] = ()) -> list[Line]:
@@ -23,7 +23,7 @@ def pruning(records: Sequence[Record], across: Sequence[str] = ()) -> list[Line]
 
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
-    """Nominal and effective density, mean over seeds, a row per line and megabatch; protocols stand together."""
+    """Nominal and effective density, mean over seeds, a row per line and megabatch. All protocols share a chart."""
     found: list[Row] = []
     for line in pruning(records):
         results = [item for run in line.runs for item in run["megabatches"]]

@@ -59,7 +59,7 @@ def _coincide(one: Sequence[float], other: Sequence[float], axis: Axis) -> bool:
 
 def names(ends: Sequence[tuple[str, float, dict[str, Any]]], axis: Axis) -> list[dict[str, Any]]:
     """A row per name: its further fields, `text` in lines, `end` (where its line ends), and where the name stands:
-    `place` its middle, `top` the middle of its first line; `led`: whether that is far off the end.
+    `place` its middle, `top` the middle of its first line; `led`: whether a leader joins it to its line's end.
 
     `ends`: (name, value at the line's end, further fields). Places lie inside the axis, moved as little as need be.
     """
