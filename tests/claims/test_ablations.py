@@ -18,8 +18,9 @@ def specs(**changes: Any):
     return grid.parse(presets.preset("audit") | outside | changes).specs
 
 
-def departures(spec) -> dict[str, Any]:
-    return spec.protocol[1]
+def released(turned: dict[str, Any], **changes: Any):
+    """The first spec of APP under the released protocol with these switches turned."""
+    return next(spec for spec in specs(**changes) if spec.protocol == ("released", turned))
 
 
 @pytest.fixture
@@ -75,17 +76,14 @@ def test_every_switch_has_a_row_a_bundle_and_a_meaning() -> None:
 
 @pytest.mark.parametrize("change", [{"epochs": 7}, {"criterion": "magnitude"}, {"sb": 4}, {"seed": 9}])
 def test_runs_that_differ_in_anything_else_are_no_pair(tmp_path, change) -> None:
-    bundle = next(spec for spec in specs() if spec.protocol == ("released", {}))
-    turned = next(spec for spec in specs(**change) if departures(spec) == {"order": "permuted"})
-    folder = synthetic.write(tmp_path, synthetic.make(bundle), synthetic.make(turned))
+    turned = released({"order": "permuted"}, **change)
+    folder = synthetic.write(tmp_path, synthetic.make(released({})), synthetic.make(turned))
     assert rows(folder, "order", "released")[0]["n"] == 0
 
 
 def test_runs_of_other_code_are_no_pair_unless_it_is_accepted_and_said_to_be_there(tmp_path) -> None:
-    bundle, turned = (
-        next(spec for spec in specs() if spec.protocol == ("released", d)) for d in ({}, {"candidates": "kept"})
-    )
-    mine, other = synthetic.make(bundle), synthetic.make(turned) | {"code_digest": "1" * 16}
+    mine = synthetic.make(released({}))
+    other = synthetic.make(released({"candidates": "kept"})) | {"code_digest": "1" * 16}
     apart = synthetic.write(tmp_path / "apart", mine, other)
     assert rows(apart, "candidates", "released")[0]["n"] == 0
     [note] = ablations.ablations(read([apart]))["notes"]
@@ -112,13 +110,18 @@ def test_a_copy_whose_file_order_may_be_lost_is_named(tmp_path) -> None:
 
 def test_a_data_set_made_in_file_order_may_have_another_digest_only_where_the_order_is_turned(tmp_path) -> None:
     for switch in ("order", "candidates"):
-        value = PROTOCOLS["paper"][switch]
-        bundle, turned = (
-            next(spec for spec in specs() if spec.protocol == ("released", d)) for d in ({}, {switch: value})
-        )
+        turned = released({switch: PROTOCOLS["paper"][switch]})
         made = synthetic.make(turned.model_copy(update={"data_digest": "f" * 64}))
-        folder = synthetic.write(tmp_path / switch, synthetic.make(bundle), made)
+        folder = synthetic.write(tmp_path / switch, synthetic.make(released({})), made)
         assert rows(folder, switch, "released")[0]["n"] == (1 if switch == "order" else 0)
+
+
+def test_a_metric_that_some_record_lacks_is_a_dash(tmp_path) -> None:
+    made = [synthetic.make(released(turned)) for turned in ({}, {"candidates": "kept"})]
+    del made[0]["summary"]["gap_test"], made[0]["megabatches"][-1]["gap_test"]
+    [row] = rows(synthetic.write(tmp_path, *made), "candidates", "released")
+    assert row["n"] == 1 and row["effects"].keys() == ablations.EFFECTS.keys() - {"gap_test"}
+    assert "| - " in ablations.to_table([row]).splitlines()[2]
 
 
 def test_it_is_written_as_json_and_markdown(records, tmp_path) -> None:

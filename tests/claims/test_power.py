@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import synthetic
@@ -14,10 +15,6 @@ from app_repro.claims.statement import Claim
 from app_repro.records.runs import read
 
 CLAIM = "c100-r50-acc-vs-dense"
-
-
-def told(folder: Path, claim_id: str) -> str:
-    return power.power(read([folder]), claims_file.load(synthetic.CLAIMS), claim_id)
 
 
 def chance(claim: Claim, noise: SeedSpread, n: int, effect: float) -> float:
@@ -48,42 +45,29 @@ def test_seeds_for_is_the_first_that_suffices_and_none_where_none_does() -> None
     assert power.seeds_for(claim, SeedSpread(9.0, 12, True), 0.8, 0.0) is None
 
 
+def leave(folder: Path, name: str, protocol: str = "paper", **seeds: Any) -> str:
+    """What is said of runs of these seeds per side, all three where a side is not named."""
+    for side, by_seed in synthetic.specs(synthetic.claim(name), protocol).items():
+        for seed in seeds.get(side.split()[0], (1, 2, 3)):
+            accuracy = 0.5 + 0.004 * seed * (side == "app")
+            synthetic.write(
+                folder, synthetic.make(by_seed[seed], accuracy=accuracy, diverged=seeds.get("bad") == (side, seed))
+            )
+    return power.power(read([folder]), claims_file.load(synthetic.CLAIMS), name)
+
+
 def test_text_names_noise_seeds_and_cost(tmp_path: Path) -> None:
-    for side, by_seed in synthetic.specs(synthetic.claim(CLAIM), "paper").items():
-        for seed, spec in by_seed.items():
-            synthetic.write(tmp_path, synthetic.make(spec, accuracy=0.5 + 0.004 * seed * (side == "app")))
-    text = told(tmp_path, CLAIM)
+    text = leave(tmp_path, CLAIM)
     assert "noise 0.4 points a seed, 2 degrees of freedom, its own" in text
     assert "a further seed of every side costs 200 s" in text  # 2 sides x 8 megabatches x 12.5 s
     assert "under released:\n  no runs" in text and "80%:" in text and "95%:" in text
 
 
-def test_runs_without_a_common_seed_are_told_from_no_runs(tmp_path: Path) -> None:
-    sides = synthetic.specs(synthetic.claim(CLAIM), "paper")
-    synthetic.write(tmp_path, synthetic.make(sides["app"][1]))
-    synthetic.write(tmp_path, synthetic.make(sides["dense"][2]))
-    text = told(tmp_path, CLAIM)
-    assert "under paper:\n  no seed has every side yet; `app-repro plan" in text
-    assert "under released:\n  no runs; `app-repro plan" in text
-
-
-def test_a_kind_without_a_formula_says_what_to_do_instead(tmp_path: Path) -> None:
-    name = "own-released-density"
-    for by_seed in synthetic.specs(synthetic.claim(name), "released").values():
-        synthetic.write(tmp_path, synthetic.make(by_seed[1]))
-    text = told(tmp_path, name)
-    assert f"has no formula for its power; run 3 seeds, then `app-repro verify --explain {name}`" in text
-
-
-def test_without_noise_three_seeds_come_first(tmp_path: Path) -> None:
-    for by_seed in synthetic.specs(synthetic.claim(CLAIM), "paper").values():
-        synthetic.write(tmp_path, synthetic.make(by_seed[1]))
-    assert "run 3 seeds first" in told(tmp_path, CLAIM)
-
-
-def test_a_diverged_run_is_named_instead_of_a_chance(tmp_path: Path) -> None:
-    for side, by_seed in synthetic.specs(synthetic.claim(CLAIM), "paper").items():
-        for seed, spec in by_seed.items():
-            synthetic.write(tmp_path, synthetic.make(spec, diverged=(side, seed) == ("app", 2)))
-    text = told(tmp_path, CLAIM)
-    assert "cifar100/resnet50: diverged: " in text and "a failed run is never dropped" in text and "chance" not in text
+def test_where_no_chance_can_be_given_it_says_why(tmp_path: Path) -> None:
+    apart = leave(tmp_path / "apart", CLAIM, app=[1], dense=[2])
+    assert "under paper:\n  no seed has every side yet; `app-repro plan" in apart
+    no_formula = leave(tmp_path / "formula", "own-released-density", "released", app=[1])
+    assert "run 3 seeds, then `app-repro verify --explain own-released-density`" in no_formula
+    assert "run 3 seeds first" in leave(tmp_path / "one", CLAIM, app=[1], dense=[1])
+    diverged = leave(tmp_path / "diverged", CLAIM, bad=("app", 2))
+    assert "cifar100/resnet50: diverged: " in diverged and "chance of" not in diverged
