@@ -13,7 +13,7 @@ def save(audited: dict[str, Any], target: Path) -> list[Path]:
     found = [
         {"protocol": masks["protocol"], "label": masks["protocol"], "method": ""}
         | {key: row[key] for key in ("megabatch", "density_nominal", "density_effective")}
-        | {"layer": layer, "density": value}
+        | {"layer": layer.removesuffix(".weight"), "density": value}
         for masks in audited["walks"]
         for row in masks["megabatches"]
         for layer, value in row["density_layers"].items()

@@ -28,6 +28,7 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 VERSION = "6.1"
 """Of Vega-Lite, that Altair's charts are written for."""
 INK, MUTED, RULE = "#1a1d21", "#555555", "#cccccc"
+APART: Spec = {"resolve": {"scale": {"color": "independent"}}}
 CONFIG: Spec = {
     "font": "Liberation Sans, Arial, Helvetica, sans-serif",
     "background": "white",
@@ -48,7 +49,7 @@ def sheet(settings: Mapping[str, Sequence[View]]) -> Spec:
     kept = list(settings)[:MOST]
     columns = max(1, ACROSS // max(len(settings[name]) for name in kept))
     spec: Spec = {"$schema": SCHEMA, "columns": columns, "concat": [_block(name, settings[name]) for name in kept]}
-    spec |= {"config": CONFIG, "padding": 10, "resolve": {"scale": {"color": "independent"}}}
+    spec |= APART | {"config": CONFIG, "padding": 10}
     if more := len(settings) - len(kept):
         text = f"{more} further setting{'s' if more > 1 else ''}: on the page, and in the CSV beside this figure"
         spec["title"] = {"text": text, "orient": "bottom", "color": MUTED, "fontSize": 11}
@@ -60,7 +61,9 @@ def _block(name: str, views: Sequence[View]) -> Spec:
     title = {"text": broken(name, 60).split("\n"), "anchor": "start"}
     if len(specs) == 1:
         return specs[0] | {"title": title}
-    return {"hconcat": specs, "title": title | {"offset": 12}, "spacing": 24}
+    block: Spec = {"hconcat": specs, "title": title | {"offset": 12}, "spacing": 24}
+    # charts of one kind share a legend; of two kinds, one has its colours in its rows
+    return block | (APART if len({view.chart for view in views}) > 1 else {})
 
 
 def save(spec: Spec, name: str, target: Path, kinds: Sequence[str] = KINDS) -> list[Path]:

@@ -167,7 +167,11 @@ def test_masks_without_training_are_a_picture_and_a_table(tmp_path) -> None:
     assert sorted(path.suffix for path in written) == [".csv", ".pdf", ".png", ".svg"]
     table = pd.read_csv(tmp_path / "audit.csv")
     assert len(table) == 8 and table[table.layer == "b"].density.eq(0).all()
-    texts = re.findall(r"<text[^>]*>([^<]+)", (tmp_path / "audit.svg").read_text())
+    picture = (tmp_path / "audit.svg").read_text()
+    assert (
+        len(re.findall(r'aria-roledescription="line mark"[^>]*stroke="#[0-9A-F]{6}"', picture)) == 2
+    )  # of two that coincide
+    texts = re.findall(r"<text[^>]*>([^<]+)", picture)
     assert "×" in texts and "paper: layers" in texts
 
 
