@@ -75,4 +75,5 @@ def nearest_and_known(word: str, known: Iterable[str], shown: str | None = None)
 
 def one_line(error: BaseException | str, most: int = 200) -> str:
     """A text, or the message of an error, on one line of at most `most` characters; an error without one: its type."""
-    return " ".join(str(error).split())[:most] or type(error).__name__
+    text = " ".join(str(error).split())[:most] or type(error).__name__
+    return text if text.isprintable() else ascii(text)

@@ -57,3 +57,9 @@ def test_divergence_says_where() -> None:
     assert error.where == {"megabatch": 3, "epoch": 7}
     assert str(error) == "the loss is not finite in megabatch 3, epoch 7; lower lr"
     assert str(errors.DivergedError(3, 0)) == "a score is not finite in megabatch 3, before epoch 1; lower lr"
+
+
+def test_what_a_library_says_is_one_line_that_a_terminal_shows_as_it_is() -> None:
+    assert errors.one_line(ValueError("a\n  b")) == "a b" and errors.one_line(KeyError()) == "KeyError"
+    assert errors.one_line("x" * 300, 10) == "x" * 10
+    assert errors.one_line("\x1b[2J gone").isprintable()
