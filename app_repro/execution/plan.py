@@ -153,16 +153,9 @@ def planned_run(
     if not speed:
         return PlannedRun(*counted, memory_bytes=memory)
     seconds, drawn = speed.seconds(trained, evaluated), watts or speed.watts
-    return PlannedRun(
-        *counted,
-        seconds,
-        speed.basis,
-        speed.peak_bytes or memory,
-        speed.peak_bytes is not None,
-        seconds / speed.runs_together * drawn / 3600 if drawn else None,
-        speed.runs_together,
-        speed.on_cpu,
-    )
+    energy = seconds / speed.runs_together * drawn / 3600 if drawn else None
+    peak = speed.peak_bytes or memory, speed.peak_bytes is not None
+    return PlannedRun(*counted, seconds, speed.basis, *peak, energy, speed.runs_together, speed.on_cpu)
 
 
 def makespan(rows: Sequence[PlannedRun], devices: int) -> float | None:

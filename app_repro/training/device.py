@@ -15,8 +15,9 @@ _OUT_OF_MEMORY = (
     "can't allocate memory",
     "cannot allocate memory",
     "alloc_failed",
+    "could not create a primitive",  # oneDNN, without memory for the code that it generates
 )
-"""Parts of the messages of torch's allocators and NVIDIA's libraries, in lower case; all raise RuntimeError."""
+"""Parts of the messages of torch's allocators and libraries, in lower case; all raise RuntimeError."""
 
 
 def devices(asked: str, workers: int | None) -> list[str]:

@@ -17,6 +17,7 @@ from app_repro.training import device
 LIMITED = """
 import json, resource, sys
 from pathlib import Path
+import torch
 from workbench import prepared
 # loaded before memory is short, so that the run is what finds none
 from app_repro.data import dataset, splits
@@ -29,6 +30,7 @@ from app_repro.records.store import Store
 changes = {"method": "dense", "sb": 1, "epochs": 1, "milestones": [], "train_limit": 600, "batch_size": 540}
 [spec], places = prepared(Path(sys.argv[1]), **changes)
 configure("cpu")
+torch.backends.mkldnn.set_flags(False)  # oneDNN keeps a primitive that it found no memory for
 room = resource.getrlimit(resource.RLIMIT_AS)
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (24 << 20), room[1]))
@@ -63,6 +65,7 @@ def test_a_run_that_finds_no_memory_says_so_and_runs_as_it_was_set_once_there_is
         RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: ..."),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("CUDA error: out of memory"),
+        RuntimeError("could not create a primitive"),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
     ],
 )
