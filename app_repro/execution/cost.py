@@ -81,18 +81,13 @@ def shape_of(spec: RunSpec, raw: Path) -> Shape:
     return Shape(len(images.train_labels), len(images.test_labels), len(images.classes), size, channels)
 
 
-def network(arch: str, shape: Shape) -> Network | None:
-    """Sizes of `arch` on such images, from workload.json (made by flops.describe); None if it is not in there."""
-    found = _networks().get(f"{arch} {shape.classes} {shape.size} {shape.channels}")
-    return Network(*found) if found else None
-
-
 def sizes(arch: str, shape: Shape) -> Network:
-    """The same, counted by building the network without memory if workload.json lacks it.
+    """Sizes of `arch` on such images, from workload.json (made by flops.describe), else of the network built there.
 
-    Raises ParamsError if the images are too small for it.
+    It is built without memory. Raises ParamsError if the images are too small for it.
     """
-    return network(arch, shape) or _built(arch, shape.classes, shape.size, shape.channels)
+    known = _networks().get(f"{arch} {shape.classes} {shape.size} {shape.channels}")
+    return Network(*known) if known else _built(arch, shape.classes, shape.size, shape.channels)
 
 
 @functools.cache

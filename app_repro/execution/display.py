@@ -79,5 +79,10 @@ class GridDisplay:
         left = sum(self.samples[run] - self.seen[run] for run in self.names)
         if new <= 0:
             return "ETA unknown"
-        seconds = round(left * (time.monotonic() - self.start) / new)
-        return f"ETA {seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        return f"ETA {clock(left * (time.monotonic() - self.start) / new)}"
+
+
+def clock(seconds: float) -> str:
+    """h:mm:ss"""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

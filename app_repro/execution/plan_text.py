@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from app_repro.execution.display import clock
 from app_repro.execution.plan import Plan, PlannedRun
 
 _HINT = "hint: engine: eager has a GPU to itself; with engine: graph (-S engine=graph) several runs share it"
@@ -99,9 +100,3 @@ def _growth(plan: Plan) -> str:
         for row in plan.growth
     ]
     return table(head, body, 1)
-
-
-def clock(seconds: float) -> str:
-    """h:mm:ss"""
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

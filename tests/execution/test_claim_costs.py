@@ -31,8 +31,7 @@ def on(device: str, side: str, seed: int, protocol: str = "paper", **changed: An
 def test_what_is_not_run_is_counted_and_its_time_unknown() -> None:
     paper, released, total = rows([], CLAIM)
     samples = 50 * sum(5625 * k for k in range(1, 9))  # 50,000 images in 8 megabatches, a tenth to validate, 50 epochs
-    sizes = cost.network("resnet50", cost.PUBLISHED["cifar100"])
-    assert sizes is not None
+    sizes = cost.sizes("resnet50", cost.PUBLISHED["cifar100"])
     assert (paper.needed, paper.finished, paper.diverged) == (6, 0, 0)
     assert (paper.trained_samples, paper.train_flops) == (6 * samples, 6 * samples * 3 * sizes.flops)
     assert paper.disk_bytes == 6 * (4 * sizes.parameters + -(-sizes.prunable // 8))

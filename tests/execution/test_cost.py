@@ -41,14 +41,13 @@ def test_the_sizes_kept_are_those_of_the_networks() -> None:
 
 def test_a_network_of_a_demo_record_has_the_sizes_kept() -> None:
     record = json.loads((PACKAGE.parent / "data/published/demo/digits-resnet8s-app-sb8-s1.json").read_text())
-    found = cost.network("resnet8s", cost.PUBLISHED["digits"])
-    assert found is not None and found.parameters == record["network"]["parameters"]
+    found = cost.sizes("resnet8s", cost.PUBLISHED["digits"])
+    assert found.parameters == record["network"]["parameters"]
     assert found.flops == record["summary"]["inference_flops"]
     assert found.bytes_kept == 4 * 75_002 + 73_872 // 8
 
 
 def test_what_is_not_known_is_none() -> None:
-    assert cost.network("resnet8s", Shape(1, 1, 3, 17, 3)) is None
     (spec,) = grid.parse(presets.preset("demo") | {"device": "cpu", "workers": None, "seed": 1, "method": "app"}).specs
     assert cost.published_shape(spec.model_copy(update={"dataset": "folder:x"})) is None
 
@@ -65,7 +64,6 @@ def test_no_seed_changes_the_counts(changed: dict[str, int]) -> None:
 @pytest.mark.parametrize("size", [8, 12])  # kept, and not kept
 def test_sizes_are_those_of_the_network(size: int) -> None:
     shape = Shape(1, 1, 10, size, 1)
-    assert (cost.network("resnet8s", shape) is None) == (size == 12)
     of = flops.describe("resnet8s", 10, size, 1)
     found = cost.sizes("resnet8s", shape)
     assert (found.parameters, found.flops) == (of["parameters"], flops.cost("resnet8s", 10, size, 1).total)
