@@ -167,7 +167,7 @@ def growth(spec: RunSpec, shape: Shape) -> list[Growth]:
 
 def law(spec: RunSpec, shape: Shape) -> str:
     """A sentence: how the cost of `spec` grows with T."""
-    first = f"{spec.arch}, {spec.replay} replay: {passes_per_epoch(spec, shape):.2f} passes of the data an epoch"
+    first = f"{spec.arch}, {spec.replay} replay: {passes_per_epoch(spec, shape):.2f} passes of the data per epoch"
     if spec.replay != "full" or min(spec.train_limit or shape.train, shape.train) < 2 * 100:
         return f"{first} at T = {spec.sb}; --growth shows how that grows"
     long, short = (workload(_with(spec, sb=sb), shape)[0] for sb in (100, 8))

@@ -91,7 +91,7 @@ def _shared(left: Sequence[PlannedRun]) -> str:
 
 
 def _growth(plan: Plan) -> str:
-    head = ["one run", "passes of the data an epoch", "training samples", "training FLOPs", "times as planned"]
+    head = ["one run", "passes of the data per epoch", "training samples", "training FLOPs", "times as planned"]
     body = [
         [
             *(row.setting, f"{row.passes_per_epoch:.2f}", f"{row.trained_samples:,}", f"{row.train_flops:.2e}"),
