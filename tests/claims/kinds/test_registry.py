@@ -37,29 +37,27 @@ def three(claim: Claim, sides: dict[str, dict[str, Any]], spread: float, protoco
     return runs
 
 
-def test_value_is_in_the_claim_s_unit() -> None:
-    claim = synthetic.claim(
-        "c100-r50-acc-vs-dense", kind="value", against=(), value=61.0, margin=2.0, settings="protocol=paper method=app"
-    )
-    found = judged(claim, {"app": {"accuracy": 0.608}})
-    assert found.verdict == "reproduced" and found.mean == pytest.approx(60.8)
+AS_VALUE = {"kind": "value", "against": (), "value": 61.0, "margin": 2.0, "settings": "protocol=paper method=app"}
 
 
-def test_difference_of_errors_is_a_count_and_may_be_negative() -> None:
-    claim = synthetic.claim("c100-r50-cer-vs-osp")
-    found = judged(claim, {"app": {"cer": 30_000}, "osp": {"cer": 35_533}}, spread=0)
-    assert found.mean == -5533 and found.verdict == "reproduced"
-
-
-def test_ratio_of_nominal_densities_needs_one_cell_and_no_noise() -> None:
-    found = judged(synthetic.claim("size-third"), {"app tau=4.5": {}, "dense": {}})
-    assert found.verdict == "reproduced" and found.mean == pytest.approx(0.8**4.5) and found.sd == 0
-
-
-def test_ratio_of_measured_values_has_the_cell_s_own_noise() -> None:
-    claim = synthetic.claim("size-third", metric="test_accuracy", value=2.0)
-    found = judged(claim, {"app tau=4.5": {"accuracy": 0.8}, "dense": {"accuracy": 0.4}}, spread=0.0001)
-    assert found.verdict == "reproduced" and found.sd and found.mean == pytest.approx(2.0, abs=1e-3)
+@pytest.mark.parametrize(
+    ("claim_id", "replaced", "sides", "spread", "mean", "sd"),
+    [
+        ("c100-r50-acc-vs-dense", AS_VALUE, {"app": {"accuracy": 0.608}}, 0.001, 60.8, True),  # in the claim's unit
+        ("c100-r50-cer-vs-osp", {}, {"app": {"cer": 30_000}, "osp": {"cer": 35_533}}, 0, -5533, False),  # a count
+        ("size-third", {}, {"app tau=4.5": {}, "dense": {}}, 0.001, 0.8**4.5, False),  # nominal: no noise
+        (
+            *("size-third", {"metric": "test_accuracy", "value": 2.0}),  # measured: the cell's own noise
+            *({"app tau=4.5": {"accuracy": 0.8}, "dense": {"accuracy": 0.4}}, 0.0001, 2.0, True),
+        ),
+    ],
+)
+def test_a_number_is_judged_in_the_claim_s_unit(
+    claim_id: str, replaced: dict[str, Any], sides: dict[str, dict[str, Any]], spread: float, mean: float, sd: bool
+) -> None:
+    found = judged(synthetic.claim(claim_id, **replaced), sides, spread)
+    assert found.verdict == "reproduced" and found.mean == pytest.approx(mean, abs=1e-3)
+    assert bool(found.sd) is sd
 
 
 @pytest.mark.parametrize(
@@ -78,18 +76,17 @@ def test_ahead_is_more_accuracy_and_less_of_all_else(
     assert judged(claim, {"app": app, "osp": osp}).verdict == verdict
 
 
-@pytest.mark.parametrize(("anchor", "verdict"), [(0.42, "reproduced"), (0.58, "not_reproduced")])
-def test_closer_to_the_first_than_to_the_second(anchor: float, verdict: str) -> None:
-    claim = synthetic.claim("own-osp-sparse-closer-accuracy")
-    sides = {"app": {"accuracy": anchor}, "osp tau=17.5": {"accuracy": 0.4}, "osp tau=4.5": {"accuracy": 0.6}}
-    assert judged(claim, sides, protocol="released").verdict == verdict
+@pytest.mark.parametrize(("value", "verdict"), [(0.42, "reproduced"), (0.58, "not_reproduced")])
+def test_closer_to_the_first_than_to_the_second(value: float, verdict: str) -> None:
+    sides = {"app": {"accuracy": value}, "osp tau=17.5": {"accuracy": 0.4}, "osp tau=4.5": {"accuracy": 0.6}}
+    assert judged(synthetic.claim("own-osp-sparse-closer-accuracy"), sides, protocol="released").verdict == verdict
 
 
-@pytest.mark.parametrize(("effective", "verdict"), [(0.02, "reproduced"), (0.06, "not_reproduced")])
-def test_upper_bound_of_the_effective_density(effective: float, verdict: str) -> None:
-    claim = synthetic.claim("own-released-density")
-    found = judged(claim, {"app tau=4.5": {"effective": effective}}, protocol="released")
-    assert found.verdict == verdict and found.mean == pytest.approx(effective)
+@pytest.mark.parametrize(("value", "verdict"), [(0.02, "reproduced"), (0.06, "not_reproduced")])
+def test_upper_bound_of_the_effective_density(value: float, verdict: str) -> None:
+    sides = {"app tau=4.5": {"effective": value}}
+    found = judged(synthetic.claim("own-released-density"), sides, protocol="released")
+    assert found.verdict == verdict and found.mean == pytest.approx(value)
 
 
 def test_shape_is_judged_on_the_curve_over_megabatches() -> None:
@@ -122,14 +119,19 @@ def test_layers_are_not_compared_at_unequal_density() -> None:
     assert nowhere.verdict == "inconclusive" and "densities differ" in nowhere.reason
 
 
-def test_several_cells_speak_by_the_weakest() -> None:
+def two_networks(densities: dict[str, float], seeds: dict[str, int]) -> tuple[Claim, list[RunRecord]]:
+    """Runs of own-released-density: effective density and number of seeds of each network."""
     claim = synthetic.claim("own-released-density")
-    specs = synthetic.specs(claim, "released")["app tau=4.5"]
-    runs = []
-    for seed, spec in specs.items():
-        for arch, density in (("resnet18", 0.02), ("resnet20s", 0.02 + 0.05 * (seed > 0))):
-            spec = spec.model_copy(update={"arch": arch})
-            runs.append(RunRecord(synthetic.CLAIMS, synthetic.make(spec, effective=density)))
+    by_seed = synthetic.specs(claim, "released")["app tau=4.5"]
+    specs = [(arch, spec) for arch, n in seeds.items() for spec in list(by_seed.values())[:n]]
+    contents = [
+        synthetic.make(spec.model_copy(update={"arch": arch}), effective=densities[arch]) for arch, spec in specs
+    ]
+    return claim, [RunRecord(synthetic.CLAIMS, content) for content in contents]
+
+
+def test_several_cells_speak_by_the_weakest() -> None:
+    claim, runs = two_networks({"resnet18": 0.02, "resnet20s": 0.07}, {"resnet18": 3, "resnet20s": 3})
     found = KINDS[claim.kind].rule(claim, comparisons_of(claim, "released", index(runs)), Pool(runs))
     assert found.verdict == "not_reproduced" and "digits/resnet20s, the weakest of 2 cells" in found.reason
 
@@ -183,16 +185,10 @@ def test_two_seeds_so_far_have_their_own_deviation() -> None:
 
 
 def test_of_several_cells_the_one_with_the_most_seeds_speaks_and_is_named() -> None:
-    claim = synthetic.claim("own-released-density")
-    runs = []
-    for seed, spec in list(synthetic.specs(claim, "released")["app tau=4.5"].items())[:2]:
-        for arch, density in (("resnet18", 0.02), ("resnet20s", 0.03))[: 3 - seed]:
-            runs.append(
-                RunRecord(synthetic.CLAIMS, synthetic.make(spec.model_copy(update={"arch": arch}), effective=density))
-            )
+    claim, runs = two_networks({"resnet18": 0.02, "resnet20s": 0.03}, {"resnet18": 2, "resnet20s": 1})
     found = so_far(claim, comparisons_of(claim, "released", index(runs)))
-    assert (found.n, found.mean) == (2, pytest.approx(0.02))
-    assert found.reason == "so far: digits/resnet18, with the most seeds of 2 cells" and len(found.steps) == 2
+    assert (found.n, found.mean) == (2, pytest.approx(0.02)) and len(found.steps) == 2
+    assert found.reason == "so far: digits/resnet18, with the most seeds of 2 cells"
     assert so_far(claim, []) == Judgement("inconclusive", "", 0)
 
 
