@@ -1,10 +1,5 @@
 """From records to the numbers of each kind of claim."""
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +12,6 @@ from app_repro.claims.matching import comparisons_of, index
 from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
 from app_repro.claims.verify import so_far
-from app_repro.core.paths import PACKAGE
 from app_repro.records.runs import RunRecord
 
 
@@ -190,72 +184,3 @@ def test_of_several_cells_the_one_with_the_most_seeds_speaks_and_is_named() -> N
     assert (found.n, found.mean) == (2, pytest.approx(0.02)) and len(found.steps) == 2
     assert found.reason == "so far: digits/resnet18, with the most seeds of 2 cells"
     assert so_far(claim, []) == Judgement("inconclusive", "", 0)
-
-
-LOWER_BOUND = '''"""Claims that a mean lies above a limit."""
-
-from dataclasses import replace
-
-from app_repro.claims.judgement import Judgement
-from app_repro.claims.kinds.kind import Kind, size, subject, values, values_sample, weakest_cell
-from app_repro.claims.kinds.value import judge_upper_bound
-from app_repro.claims.matching import Comparison
-from app_repro.claims.statement import Claim
-from app_repro.claims.variance import Pool
-
-
-def _lower_bound(claim: Claim, cell: Comparison, pool: Pool) -> Judgement:
-    numbers, noise = values_sample(claim, cell, pool)
-    judged = judge_upper_bound([-number for number in numbers], noise, -(claim.value or 0.0))
-    return replace(judged, mean=-judged.mean, reason="on the other side of the limit")
-
-
-LOWER_BOUND = Kind(
-    against=(0, 0),
-    needs=("value",),
-    has_limit=True,
-    check=lambda claim: "value: is below 0" if claim.value < 0 else "",
-    rule=weakest_cell(_lower_bound),
-    so_far=lambda claim, cell: values(claim, cell, claim.method),
-    sentence=lambda claim: f"{subject(claim)} lies above {size(claim)}.",
-)
-'''
-
-PRINT_CARD = """
-import sys
-from pathlib import Path
-from app_repro.claims import claims_file, printing, verify
-from app_repro.records import runs
-from app_repro.report.page import findings
-report = verify.verify(runs.read([Path(sys.argv[1])]), claims_file.load(Path(sys.argv[2])))
-(card,) = findings.cards(report)
-finding = card.findings[0]
-print([card.statement, finding.verdict, finding.measured, "limit: 40" in printing.explain(report, "c1")])
-"""
-
-
-def test_a_kind_is_added_by_one_file_and_its_line_in_the_registry(tmp_path: Path) -> None:
-    package = shutil.copytree(PACKAGE, tmp_path / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "claims/kinds/lower_bound.py").write_text(LOWER_BOUND)
-    registry = package / "claims/kinds/registry.py"
-    imported = "from app_repro.claims.kinds.lower_bound import LOWER_BOUND\n"
-    text = registry.read_text().replace(
-        "from app_repro.claims.kinds.ordering", imported + "from app_repro.claims.kinds.ordering"
-    )
-    registry.write_text(text.replace('    "ordering": ', '    "lower_bound": LOWER_BOUND,\n    "ordering": '))
-
-    fields = {"kind": "lower_bound", "value": "40", "margin": "", "margin_reason": ""}
-    for seed, spec in synthetic.specs(synthetic.claim("c100-r50-acc-vs-dense"), "paper")["dense"].items():
-        synthetic.write(tmp_path / "runs", synthetic.make(spec, accuracy=0.45 + 0.001 * seed))
-
-    def run(**changes: str) -> subprocess.CompletedProcess[str]:
-        claims = synthetic.claims_file(tmp_path / "claims.csv", synthetic.row(**fields | changes))
-        command = [sys.executable, "-c", PRINT_CARD, str(tmp_path / "runs"), str(claims)]
-        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    done = run()
-    sentence = "The test accuracy of dense lies above 40 points."
-    assert (done.stdout.strip(), done.stderr) == (str([sentence, "reproduced", "45.2 ± 0.1", True]), "")
-    assert "value: is below 0" in run(value="-40").stderr
-    assert "margin: a lower_bound claim has none" in run(margin="2", margin_reason="why").stderr
