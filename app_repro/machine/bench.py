@@ -15,7 +15,7 @@ from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.execution.local import QUEUES
 from app_repro.machine import ceilings, gpus
-from app_repro.machine.trials import Case, Lanes, Trial, attempted, free
+from app_repro.machine.trials import Case, Lanes, Trial, described, free
 from app_repro.pruning import masks
 from app_repro.pruning.criteria import SCORE_BATCH
 from app_repro.pruning.select import prune
@@ -126,8 +126,10 @@ def run(quick: bool, archs: list[str], out: Path | None, log: Callable[[str], No
         _save(results, out)
     for arch in archs:
         log(f"{arch}: scoring, states")
-        part, failed = attempted(functools.partial(timings, arch, device))
-        results["parts"].append(part or {"arch": arch, "failed": failed})
+        try:
+            results["parts"].append(timings(arch, device))
+        except Exception as error:
+            results["parts"].append({"arch": arch, "failed": described(error)})
         free()
         _save(results, out)
     return results

@@ -3,10 +3,10 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -49,10 +49,10 @@ class Timed(Protocol):
 
     def close(self) -> None:
         """End the processes it has started, if any."""
-        ...
+        return
 
 
-class Lanes:
+class Lanes(Timed):
     """Runs side by side in one process, each on a stream of its own; one alone is a lane too."""
 
     def __init__(self, case: Case, device: str) -> None:
@@ -82,9 +82,6 @@ class Lanes:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter() - start
-
-    def close(self) -> None:
-        """Nothing: it has no processes."""
 
 
 def _next(turns: Iterator[bool], stream: Any) -> bool:
@@ -155,25 +152,17 @@ class Workers:
 def _serve(pipe: Any, case: Case, device: str) -> None:
     configure(device)
 
-    def serve() -> None:
+    try:
         lanes = Lanes(Case(case.arch, "engine", case.precision, case.engine), device)
         while (steps := pipe.recv()) is not None:
             pipe.send((lanes.seconds(steps), peak_bytes(device)))
-
-    _, failed = attempted(serve)
-    if failed:
-        pipe.send(failed)
-
-
-T = TypeVar("T")
-
-
-def attempted(work: Callable[[], T]) -> tuple[T | None, str]:
-    """(what `work` returns, "") or, if it raises an Exception, (None, the error in one line)."""
-    try:
-        return work(), ""
     except Exception as error:
-        return None, f"{type(error).__name__}: {one_line(error)}"
+        pipe.send(described(error))
+
+
+def described(error: Exception) -> str:
+    """An error as a bench's results have it: its type and what it says, on one line."""
+    return f"{type(error).__name__}: {one_line(error)}"
 
 
 def free() -> None:
@@ -204,33 +193,32 @@ class Trial:
         before = torch.cuda.memory_allocated() if on_gpu else 0
         if on_gpu:
             torch.cuda.reset_peak_memory_stats()
-        self._attempt(lambda: self._make(device, window))
-        if on_gpu and not self.failed:
-            self.peak_bytes = (torch.cuda.max_memory_allocated() - before) // self.case.runs_together
+        with self._attempt():
+            self.timed = self._subject(device)
+            self.timed.seconds(2)
+            self.steps = max(2, min(900, round(window / (self.timed.seconds(2) / 2))))
+            if on_gpu:
+                self.peak_bytes = (torch.cuda.max_memory_allocated() - before) // self.case.runs_together
 
-    def _make(self, device: str, window: float) -> None:
+    def _subject(self, device: str) -> Timed:
         if self.case.kind == "reference":
-            self.timed = Reference(self.case.arch, BATCH, *pixels(), device)
-        else:
-            self.timed = (Workers if self.case.kind == "workers" else Lanes)(self.case, device)
-        self.timed.seconds(2)
-        self.steps = max(2, min(900, round(window / (self.timed.seconds(2) / 2))))
+            return Reference(self.case.arch, BATCH, *pixels(), device)
+        return (Workers if self.case.kind == "workers" else Lanes)(self.case, device)
 
     def turn(self) -> None:
-        """Time one more round."""
+        """Time one more round, unless it has failed."""
+        if self.timed is not None:
+            with self._attempt():
+                seconds = self.timed.seconds(self.steps)
+                self.rates.append(self.case.runs_together * self.steps * BATCH / seconds)
 
-        def time_it() -> None:
-            assert self.timed is not None
-            seconds = self.timed.seconds(self.steps)
-            self.rates.append(self.case.runs_together * self.steps * BATCH / seconds)
-
-        self._attempt(time_it)
-
-    def _attempt(self, work: Callable[[], None]) -> None:
-        if not self.failed:
-            _, self.failed = attempted(work)
-            if self.failed:
-                self.let_go()
+    @contextmanager
+    def _attempt(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.failed = described(error)
+            self.let_go()
 
     def row(self, reference: list[float]) -> dict[str, Any]:
         """Plain values: medians over the rounds, in which `reference` took turns with it; or why it failed."""
