@@ -1,4 +1,4 @@
-"""Commands about this machine and what it tells others: doctor, bench, wandb sync."""
+"""Commands about this machine (doctor, bench), and wandb sync."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The results of a bench as tables, for the terminal and README. No torch."""
+"""The results of a bench as tables, for the terminal and docs/speed.md. No torch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a run leaves, and where: records, the metrics in them, which of them have one setting. In reading order:
+"""What a run leaves, and where: records, the metrics in them, which runs have the same setting. In reading order:
 
 content.py     what record.json and the files per megabatch hold, as types with their units
 metric.py      what a metric is: how it is computed, how and where it is shown, how claims may use it
