@@ -65,10 +65,10 @@ def _single(spec: RunSpec, stream: Split, most: int | None) -> Iterator[tuple[in
 @functools.cache
 def smallest_map(arch: str, classes: int, image_size: int, channels: int) -> int:
     """Pixels (height times width) of the smallest map that a BatchNorm layer of `arch` normalises."""
-    found: list[int] = []
+    pixels: list[int] = []
 
     def note(module: nn.Module, inputs: Any, output: Tensor) -> None:
-        found.append(output.shape[2] * output.shape[3])
+        pixels.append(output.shape[2] * output.shape[3])
 
     with torch.device("meta"):
         net = build(arch, classes, image_size, channels)
@@ -76,4 +76,4 @@ def smallest_map(arch: str, classes: int, image_size: int, channels: int) -> int
             if isinstance(module, nn.BatchNorm2d):
                 module.register_forward_hook(note)
         net.eval()(torch.empty(1, channels, image_size, image_size))
-    return min(found)
+    return min(pixels)

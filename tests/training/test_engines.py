@@ -26,7 +26,7 @@ def test_eager_does_the_work_at_once_each_time() -> None:
 
 
 def test_a_graph_without_a_gpu_is_refused_in_one_line() -> None:
-    with pytest.raises(ParamsError, match="engine: graph needs a CUDA device, this is cpu; use engine: eager"):
+    with pytest.raises(ParamsError, match=r"^engine: graph "):
         engines.ENGINES["graph"](torch.device("cpu"))
 
 

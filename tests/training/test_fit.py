@@ -113,6 +113,6 @@ def test_an_infinite_loss_stops_the_run_and_says_where(stage) -> None:
     steps = steps_by(lr=1000.0, epochs=50, milestones=())
     with torch.no_grad():
         steps.net.fc.weight.mul_(1e38)
-    with pytest.raises(DivergedError, match="megabatch 1, epoch 1") as caught:
+    with pytest.raises(DivergedError) as caught:
         trained(steps, current)
     assert caught.value.where == {"megabatch": 1, "epoch": 1}

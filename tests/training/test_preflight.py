@@ -70,6 +70,6 @@ def test_no_run_of_a_grid_is_begun_where_one_has_such_a_batch(tmp_path) -> None:
     changes = ONE_PIXEL | {"arch": ["resnet8s", "resnet18"], "train_limit": 40, "batch_size": 17}
     _, places = prepared(tmp_path, **changes)
     (tmp_path / "params.yaml").write_text(reading.to_yaml(settings(**changes)))
-    with pytest.raises(ParamsError, match="batch_size: 17 leaves one image alone"):
+    with pytest.raises(ParamsError, match=r"^batch_size: 17 "):
         grid.run(tmp_path / "params.yaml", places, tmp_path / "runs", anyway=True)
     assert Store(places.store).folders() == [] and not (tmp_path / "runs").exists()

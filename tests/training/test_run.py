@@ -146,5 +146,5 @@ def test_a_missing_result_of_an_earlier_megabatch_starts_the_run_anew(bench, tmp
 def test_a_pruned_weight_that_is_not_zero_is_an_error(bench, tmp_path, monkeypatch) -> None:
     spec = of(bench, "osp")
     monkeypatch.setattr(steps, "zero_pruned", lambda tensors, mask: None)
-    with pytest.raises(AppReproError, match="a pruned weight is not 0 after megabatch 1"):
+    with pytest.raises(AppReproError, match="megabatch 1"):
         a_run(bench, spec, Store(tmp_path).folder(spec)).go()
