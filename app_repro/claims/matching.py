@@ -38,6 +38,10 @@ Index = dict[tuple[str, tuple[Any, ...]], list[RunRecord]]
 Deviation = tuple[tuple[str, Any, Any], ...]
 """(setting, the claim's value, the run's value), in the order of the settings."""
 
+BySeed = dict[int, RunRecord]
+Groups = dict[str, dict[Deviation, BySeed]]
+"""Side -> deviation from the claim -> the runs that have it, by seed."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -45,7 +49,7 @@ class Comparison:
 
     label: str
     """Data set/network."""
-    sides: dict[str, dict[int, RunRecord]]
+    sides: dict[str, BySeed]
     """Side -> seed -> run."""
     missing: tuple[str, ...]
     """Declared runs that are not there, in words: "app seeds 2, 3"."""
@@ -132,7 +136,7 @@ def _filled(
     declared = tuple(declared)
     options = []
     for data in sorted({settings.data_of(run) for group in candidates.values() for run in group}) or [()]:
-        groups: dict[str, dict[Deviation, dict[int, RunRecord]]] = {}
+        groups: Groups = {}
         for side, spec in template.items():
             groups[side] = defaultdict(dict)
             for run in candidates[side]:
@@ -142,12 +146,9 @@ def _filled(
         options += [_option(groups, common, declared) for common in shared]
     sides, deviations = min(options, key=lambda option: _rank(option[0], option[1], declared))
     label = "/".join(str(next(iter(template.values()))[key]) for key in ("dataset", "arch"))
-    missing = tuple(
-        f"{side} seed{'s' if len(absent) > 1 else ''} {', '.join(map(str, absent))}"
-        for side, have in sides.items()
-        if (absent := [seed for seed in declared if seed not in have])
-    )
-    return Comparison(label, sides, missing, deviations)
+    absent = {side: [str(seed) for seed in declared if seed not in by_seed] for side, by_seed in sides.items()}
+    missing = [f"{side} seed{'s' if names[1:] else ''} {', '.join(names)}" for side, names in absent.items() if names]
+    return Comparison(label, sides, tuple(missing), deviations)
 
 
 def _deviation(spec: Spec, run: RunRecord) -> Deviation:
@@ -161,16 +162,12 @@ def _shared(deviation: Deviation) -> Deviation:
     return tuple(item for item in deviation if item[0] not in PRUNING_ONLY)
 
 
-def _option(
-    groups: dict[str, dict[Deviation, dict[int, RunRecord]]], common: Deviation, declared: tuple[int, ...]
-) -> tuple[dict[str, dict[int, RunRecord]], tuple[str, ...]]:
+def _option(groups: Groups, common: Deviation, declared: tuple[int, ...]) -> tuple[dict[str, BySeed], tuple[str, ...]]:
     """Side -> the runs by seed of its best group with these common deviations; and all deviations in words."""
-    sides: dict[str, dict[int, RunRecord]] = {}
+    sides: dict[str, BySeed] = {}
     named: dict[str, None] = {}
     for side, by_deviation in groups.items():
-        fitting = [
-            (deviation, have) for deviation, have in by_deviation.items() if _shared(deviation) == common and have
-        ]
+        fitting = [item for item in by_deviation.items() if _shared(item[0]) == common and item[1]]
         fitting.sort(key=lambda item: (-len(set(declared) & set(item[1])), len(item[0]), -len(item[1]), item[0]))
         deviation, sides[side] = fitting[0] if fitting else ((), {})
         named |= {_text(*item): None for item in deviation}
@@ -182,7 +179,7 @@ def _text(setting: str, claimed: str, run: str) -> str:
 
 
 def _rank(
-    sides: dict[str, dict[int, RunRecord]], deviations: tuple[str, ...], declared: tuple[int, ...]
+    sides: dict[str, BySeed], deviations: tuple[str, ...], declared: tuple[int, ...]
 ) -> tuple[int, int, int, tuple[str, ...]]:
-    absent = sum(seed not in have for have in sides.values() for seed in declared)
+    absent = sum(seed not in by_seed for by_seed in sides.values() for seed in declared)
     return absent, len(deviations), -sum(map(len, sides.values())), deviations

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from app_repro.claims import claims_file
-from app_repro.claims.judgement import HARD, MIN_SEEDS, SeedSpread
+from app_repro.claims.judgement import HARD, MIN_SEEDS, SeedSpread, mean_of
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.matching import Comparison, comparisons_of, index
 from app_repro.claims.statement import Claim, protocols
@@ -56,11 +56,9 @@ def _of_comparison(claim: Claim, comparison: Comparison, pool: Pool) -> list[str
         return [f"{comparison.label}: {claim.kind} has no formula for its power; {then}", _cost(cost)]
     numbers, spread = kind.sample(claim, comparison, pool)
     if spread is None:
-        return [
-            f"{comparison.label}: {len(numbers)} seeds and no pooled noise: run {MIN_SEEDS} seeds first",
-            _cost(cost),
-        ]
-    effect = abs(math.fsum(numbers) / len(numbers))
+        why = f"{len(numbers)} seeds and no pooled noise: run {MIN_SEEDS} seeds first"
+        return [f"{comparison.label}: {why}", _cost(cost)]
+    effect = abs(mean_of(numbers))
     chances = ", ".join(f"{n}: {kind.chance(claim, spread, n, effect):.0%}" for n in SIZES)
     lines = [
         f"{comparison.label}: noise {spread.sd:.4g} {claim.unit} a seed, {spread.dof:g} degrees of freedom, "
@@ -78,7 +76,7 @@ def _of_comparison(claim: Claim, comparison: Comparison, pool: Pool) -> list[str
 
 def _mean_seconds(runs: Iterable[RunRecord]) -> float:
     seconds = [run.value("wall_seconds") for run in runs]
-    return math.fsum(seconds) / len(seconds) if seconds else 0.0
+    return mean_of(seconds) if seconds else 0.0
 
 
 def _cost(seconds: float) -> str:

@@ -89,9 +89,9 @@ def _metrics(content: Record, same: Sequence[RunRecord]) -> list[tuple[str, str,
     finished = [other for other in same if other.is_finished]
     rows = []
     for name, metric in metrics.of_runs("card").items():
-        if (mine := metrics.value(name, content)) is not None:
+        if (value := metrics.value(name, content)) is not None:
             over = table.mean([other.measured(name) for other in finished], metric.at("card"), ())
-            rows.append((metric.at("card").heading, table.number(mine, metric.at("card")).shown, over.shown))
+            rows.append((metric.at("card").heading, table.number(value, metric.at("card")).shown, over.shown))
     return rows
 
 
