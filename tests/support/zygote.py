@@ -1,4 +1,4 @@
-"""A process that has imported everything and forks: each child is `app-repro` itself, started in no time.
+"""A process that has imported the package and forks: each child runs `app-repro` without the seconds of its imports.
 
 Started as `python zygote.py` with the package to try on PYTHONPATH; takes one request a line (JSON) and answers with
 one line: {"codes": exit code of each copy, negative for a signal; "shown": [what each printed]; "killed": bool}.
