@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from app_repro.claims.contrasts import contrast
 from app_repro.claims.judgement import VERDICTS, mean_of
-from app_repro.claims.statement import OWN
+from app_repro.claims.statement import OWN, protocols
 from app_repro.claims.variance import Pool
-from app_repro.claims.verify import Report
+from app_repro.claims.verify import Report, Verdict
+from app_repro.config.protocols import PROTOCOLS
 from app_repro.records.settings import Group
 
 MOST = 3
@@ -24,8 +25,8 @@ class Answer:
     """Claims that the paper or its authors made."""
     judged: int
     """Those of them that runs here are about."""
-    tally: tuple[tuple[str, int], ...]
-    """Of the sourced claims, one verdict per claim and protocol: (verdict, how many), without zeros."""
+    tally: dict[str, tuple[tuple[str, int], ...]]
+    """Protocol -> of the sourced claims that admit it (verdict, how many), without zeros."""
     own: int
     """Statements of ours."""
     own_tally: tuple[tuple[str, int], ...]
@@ -41,11 +42,21 @@ def answer(report: Report, groups: Sequence[Group], pool: Pool) -> Answer:
     return Answer(
         sourced=len({verdict.claim.id for verdict in sourced}),
         judged=len(judged),
-        tally=_tally([verdict.verdict for verdict in sourced]),
+        tally=_by_protocol(sourced),
         own=len({verdict.claim.id for verdict in own}),
         own_tally=_tally([verdict.verdict for verdict in own]),
         evidence=tuple(evidence(groups, pool)[:MOST]),
     )
+
+
+def _by_protocol(verdicts: Sequence[Verdict]) -> dict[str, tuple[tuple[str, int], ...]]:
+    """The tally of each protocol; a claim without any verdict under one that it admits is not run there."""
+    given = {(verdict.claim.id, verdict.protocol): verdict.verdict for verdict in verdicts}
+    admitted = [
+        (claim.id, name) for claim in {v.claim.id: v.claim for v in verdicts}.values() for name in protocols(claim)
+    ]
+    tallies = {name: _tally([given.get(one, "not_run") for one in admitted if one[1] == name]) for name in PROTOCOLS}
+    return {name: tally for name, tally in tallies.items() if tally}
 
 
 def _tally(verdicts: Sequence[str]) -> tuple[tuple[str, int], ...]:
@@ -69,18 +80,18 @@ def _compared(members: Sequence[Group], pool: Pool) -> str:
     found = [group for group in members if group.settings["method"] == "app"]
     if len(found) != 1:
         return ""
-    [app], told = found, []
+    relations: dict[str, list[str]] = {}
     for rival in members:
-        measured = contrast(app, rival, "test_accuracy", pool) if rival is not app else None
+        measured = contrast(found[0], rival, "test_accuracy", pool) if rival is not found[0] else None
         if measured and measured.interval:
             low, high = (100 * end for end in measured.interval)
-            shown = "more" if low > 0 else "less" if high < 0 else "no difference shown"
-            mean = 100 * mean_of(measured.differences)
-            name = " ".join(
-                [rival.settings["method"], *([f"tau {rival.settings['tau']}"] if rival.settings["tau"] else [])]
-            )
-            told.append(f"{mean:+.2f} points against {name} [{low:.2f}, {high:.2f}]: {shown}")
-    return f"{app.contest_name}: test accuracy of app is {'; '.join(told)}." if told else ""
+            relation = "above" if low > 0 else "below" if high < 0 else "not told apart from"
+            tau = rival.settings["tau"]
+            name = f"{rival.settings['method']} at tau {tau:g}" if tau else rival.settings["method"]
+            size = f"{100 * mean_of(measured.differences):+.2f} points [{low:+.2f}, {high:+.2f}]"
+            relations.setdefault(relation, []).append(f"{name} ({size})")
+    listed = [f"{relation} that of {', '.join(names)}" for relation, names in relations.items()]
+    return f"{found[0].contest_name}: the test accuracy of app is {'; '.join(listed)}." if listed else ""
 
 
 def _sparser(members: Sequence[Group]) -> str:
@@ -91,7 +102,5 @@ def _sparser(members: Sequence[Group]) -> str:
                 mean_of([run.value(f"density_{name}") for run in group.runs]) for name in ("effective", "nominal")
             )
             if effective < LOST * nominal:
-                return (
-                    f"{group.contest_name}: app is to keep {nominal:.1%} of the weights and ends with {effective:.1%}."
-                )
+                return f"{group.contest_name}: app asks for {nominal:.1%} of the weights and ends with {effective:.1%}."
     return ""

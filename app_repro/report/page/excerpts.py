@@ -50,9 +50,10 @@ class TableExcerpt:
         return " · ".join(filter(None, [self.table.caption, seeds]))
 
     def shown(self, cell: Cell) -> tuple[str, str]:
-        """A cell's value, and its spread over seeds; the spread is empty where there is none."""
+        """A cell's value, and its spread over seeds; of a row's settings the first, and the others. Or nothing."""
         if cell.n is None:
-            return cell.shown, ""
+            first, _, others = cell.shown.partition(" · ")
+            return first, others
         mean, _, spread = cell.shown.removesuffix(f" ({cell.n})").partition(" ± ")
         number = "" if self.seeds else f" ({cell.n})"
         return mean, f"± {'0' if cell.sd == 0 else spread}{number}" if spread else number.strip()
@@ -90,19 +91,22 @@ def excerpt(table: Table, most: int | None = None, said: Sequence[str] = ()) -> 
     heading = [place for place, column in enumerate(table.columns) if column.setting == "group"]
     heading = [place for place in heading if place not in table.shared]
     kept = [place for place in range(len(table.columns)) if place not in (*heading, *table.shared)]
+    labels = [place for place in kept if table.columns[place].setting]
+    kept = [place for place in kept if place not in labels]
     protocols = _protocols_of(table)
-    groups: list[tuple[str, list[Row]]] = []
+    groups: dict[str, list[Row]] = {}
     for number, row in enumerate(table.rows[:most]):
         name = table.in_words(number, heading)
-        if not groups or groups[-1][0] != name:
-            groups.append((name, []))
-        groups[-1][1].append(Row(number, tuple(row[place] for place in kept), protocols[number]))
+        label = [Cell(None, table.in_words(number, labels))] if labels else []
+        groups.setdefault(name, []).append(Row(number, (*label, *(row[place] for place in kept)), protocols[number]))
     columns = tuple(table.columns[place] for place in kept)
+    if labels:
+        columns = (Column("setting", table.columns[labels[0]].heading), *columns)
     counts = {cell.n for row in table.rows for cell in row} - {None}
     return TableExcerpt(
         table,
         columns,
-        tuple(Group(name, tuple(rows)) for name, rows in groups),
+        tuple(Group(name, tuple(rows)) for name, rows in groups.items()),
         counts.pop() if len(counts) == 1 else None,
         tuple(sentence for sentence in table.missing if sentence not in said),
     )

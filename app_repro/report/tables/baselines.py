@@ -43,7 +43,8 @@ def differences(groups: Sequence[Group], claims: Sequence[Claim], runs: Index, p
     absent = [
         (claim, side_specs(claim, claim.method, name, seeds(claim)[0])[0], remark) for claim, name, remark in rest
     ]
-    keys = settings.varying([*(group.settings for group in groups), *(settings.planned(spec) for _, spec, _ in absent)])
+    of_rows = [*(group.settings for group in groups), *(settings.planned(spec) for _, spec, _ in absent)]
+    keys = settings.varying(of_rows)
     rows = [
         row
         for group in groups
@@ -53,21 +54,21 @@ def differences(groups: Sequence[Group], claims: Sequence[Claim], runs: Index, p
     for claim, spec, remark in absent:
         head = (*grouping.labels(settings.planned(spec), keys), table.label(claim.against[0]), _metric(claim.metric))
         rows.append((*head, NOTHING, NOTHING, NOTHING, *_beside(claim, None, remark)))
-    texts = (("claim", "claim"), ("remark", "remark"))
     columns = (
-        *grouping.columns(keys, grouping.OF_ROWS),
-        Column("against", "against"),
-        Column("metric", "metric"),
+        *grouping.columns(keys),
+        Column("against", "against", setting="row"),
+        Column("metric", "metric", setting="row"),
         Column("difference", "difference", True),
         Column("low", "from", True),
         Column("high", "to", True),
-        Column(*texts[0]),
+        Column("claim", "claim"),
         Column("reported", "reported", True),
         Column("share", "share", True),
-        Column(*texts[1]),
+        Column("remark", "remark"),
     )
     title, missing = "Against dense and osp, beside the reported differences", tuple(grouping.gaps(groups))
-    return Table("differences", title, NOTE, columns, tuple(rows), TERMS, missing)
+    common = grouping.common(of_rows, keys)
+    return Table("differences", title, NOTE, columns, tuple(rows), TERMS, missing, common)
 
 
 def _baselines(group: Group, groups: Sequence[Group]) -> Iterator[Group]:

@@ -26,6 +26,20 @@ def columns(keys: Sequence[str], of_rows: Sequence[str] = ()) -> tuple[Column, .
     )
 
 
+_COMMON = ("sb", "tau", "criterion", "epochs", "train_limit", "few_shot")
+"""Settings that a caption names although they have no column."""
+
+
+def common(settings: Sequence[dict[str, Any]], keys: Sequence[str]) -> tuple[str, ...]:
+    """Those of _COMMON that have no column (`keys`) and one value wherever they apply, in words."""
+    values = {key: [one[key] for one in settings if one[key] is not None] for key in _COMMON if key not in keys}
+    return tuple(
+        table.named(column, table.label(values[column.key][0]))
+        for column in columns(list(values))
+        if values[column.key]
+    )
+
+
 def labels(settings: dict[str, Any], keys: Sequence[str]) -> tuple[Cell, ...]:
     """A group's settings as cells."""
     return tuple(table.label(settings[key]) for key in keys)

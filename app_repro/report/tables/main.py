@@ -38,7 +38,8 @@ def main_table(groups: Sequence[Group], pool: Pool) -> Table:
 
     `pool`: the noise of all runs. Bold: ahead of every group with which it can be compared (contrasts.best).
     """
-    keys = settings.varying([group.settings for group in groups])
+    of_groups = [group.settings for group in groups]
+    keys = settings.varying(of_groups)
     scales = metrics.scales("main")
     if not any(run.measured("energy_joules") for group in groups for run in group.runs):
         del scales["energy_joules"]
@@ -55,7 +56,7 @@ def main_table(groups: Sequence[Group], pool: Pool) -> Table:
     unmeasured = ["Energy was not measured."] if "energy_joules" not in scales else []
     missing = (*unmeasured, *grouping.gaps(groups), *_devices(groups), *_switches_changed(groups))
     title = "Every setting: what it reached, what it kept, what it took"
-    return Table("main", title, NOTE, columns, rows, TERMS, missing)
+    return Table("main", title, NOTE, columns, rows, TERMS, missing, grouping.common(of_groups, keys))
 
 
 def to_overview(table: Table, groups: Sequence[Group]) -> str:

@@ -18,7 +18,8 @@ PLACES = ("first", "quarter", "half", "three_quarters", "last")
 
 def per_megabatch(groups: Sequence[Group]) -> Table:
     """A row per group and megabatch, each metric as mean ± sd (n), in the record's unit."""
-    keys = settings.varying([group.settings for group in groups])
+    of_groups = [group.settings for group in groups]
+    keys = settings.varying(of_groups)
     scales = [(metric, metric.at("megabatches")) for metric in metrics.of_megabatches("megabatches").values()]
     rows: list[tuple[Cell, ...]] = []
     for group in groups:
@@ -43,8 +44,8 @@ def per_megabatch(groups: Sequence[Group]) -> Table:
         ("epoch kept", "the one whose weights go on to the next megabatch: of the best validation accuracy"),
         ("gap", "of the last epoch"),
     )
-    missing = tuple(grouping.gaps(groups))
-    return Table("per-megabatch", "After each megabatch", note, columns, tuple(rows), terms, missing)
+    missing, common = tuple(grouping.gaps(groups)), grouping.common(of_groups, keys)
+    return Table("per-megabatch", "After each megabatch", note, columns, tuple(rows), terms, missing, common)
 
 
 def _stream(run: RunRecord) -> Sequence[Megabatch]:
@@ -54,12 +55,13 @@ def _stream(run: RunRecord) -> Sequence[Megabatch]:
 def per_layer(groups: Sequence[Group]) -> Table:
     """A row per pruning group and layer: its size, and the share of its weights kept, mean ± sd (n), at PLACES."""
     pruned = [group for group in groups if group.runs and group.settings["tau"] is not None]
-    keys = settings.varying([group.settings for group in pruned])
+    of_groups = [group.settings for group in pruned]
+    keys = settings.varying(of_groups)
     rows = [row for group in pruned for row in _layers(group, keys)]
     columns = (
         *grouping.columns(keys),
-        Column("depth", "depth", True),
         Column("layer", "layer"),
+        Column("depth", "depth", True),
         Column("weights", "weights", True),
         Column("flops", "MFLOPs", True),
         *(Column(place, f"density, {place.replace('_', ' ')}", True) for place in PLACES),
@@ -71,7 +73,7 @@ def per_layer(groups: Sequence[Group]) -> Table:
     )
     missing = (*grouping.gaps(groups), *([] if pruned else ["No run here prunes."]))
     title = "Density of each layer as the stream goes on"
-    return Table("per-layer", title, note, columns, tuple(rows), terms, missing)
+    return Table("per-layer", title, note, columns, tuple(rows), terms, missing, grouping.common(of_groups, keys))
 
 
 def _layers(group: Group, keys: Sequence[str]) -> list[tuple[Cell, ...]]:
@@ -82,7 +84,7 @@ def _layers(group: Group, keys: Sequence[str]) -> list[tuple[Cell, ...]]:
     ]
     rows = []
     for depth, (name, layer) in enumerate(network["layers"].items(), 1):
-        size = table.label(depth), table.label(name.removesuffix(".weight")), table.number(layer["weights"], COUNT)
+        size = table.label(name.removesuffix(".weight")), table.label(depth), table.number(layer["weights"], COUNT)
         flops = table.number(layer["flops"], MFLOPS)
         shares = (table.mean([run[at][name] for run in densities], DENSITY, ids) for at in range(len(PLACES)))
         rows.append((*head, *size, flops, *shares))

@@ -54,6 +54,8 @@ class Table:
     """What headings mean: (heading, definition)."""
     missing: tuple[str, ...] = ()
     """Sentences about runs that are missing, diverged or unlike the others."""
+    common: tuple[str, ...] = ()
+    """Settings without a column, as all rows share them, in words."""
 
     @property
     def whole_note(self) -> str:
@@ -71,26 +73,32 @@ class Table:
 
     @property
     def caption(self) -> str:
-        """The shared settings in words."""
-        return self.in_words(0, self.shared)
+        """The settings that all rows share, in words."""
+        return " · ".join(filter(None, [self.in_words(0, self.shared), *self.common]))
 
     def in_words(self, row: int, places: Sequence[int]) -> str:
-        """Settings of a row, `cifar10 · resnet20s · T 8`; those that do not apply are left out."""
+        """Settings of a row, `cifar10 · resnet20s · T = 8 · 6 epochs`; those that do not apply are left out."""
         pairs = [(self.columns[place], self.rows[row][place]) for place in places]
-        return " · ".join(_named(column, cell) for column, cell in pairs if cell != NOTHING)
+        return " · ".join(named(column, cell) for column, cell in pairs if cell != NOTHING)
 
 
 NOTHING = Cell(None, "-")
 """Where nothing was measured."""
 
-_PLAIN = ("dataset", "arch", "method", "protocol")
-"""Settings whose values speak for themselves."""
+_IN_WORDS = {
+    **dict.fromkeys(("dataset", "arch", "method", "criterion", "metric"), "{}"),
+    "protocol": "{} protocol",
+    "epochs": "{} epochs",
+    "against": "against {}",
+}
+"""Settings that are not named as `heading = value`."""
 
 
-def _named(column: Column, cell: Cell) -> str:
-    if column.key == "protocol" and "," not in cell.shown:
-        return f"{cell.shown} protocol"
-    return cell.shown if column.key in _PLAIN else f"{column.heading} {cell.shown}"
+def named(column: Column, cell: Cell) -> str:
+    """A setting in words: `resnet20s`, `6 epochs`, `T = 8`."""
+    if column.key == "protocol" and "," in cell.shown:
+        return cell.shown
+    return _IN_WORDS.get(column.key, f"{column.heading} = {{}}").format(cell.shown)
 
 
 def label(value: Any) -> Cell:

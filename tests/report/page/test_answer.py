@@ -18,20 +18,22 @@ def test_claims_are_counted_and_verdicts_tallied(tmp_path) -> None:
     assert (
         0 < found.judged < found.sourced == sum(claim.source != "app-repro" for claim in synthetic.committed().values())
     )
-    tally = dict(found.tally)
-    assert tally["reproduced"] >= 1 and tally["not_run"] == found.sourced - found.judged
+    tally = {protocol: dict(counts) for protocol, counts in found.tally.items()}
+    assert tally["paper"]["reproduced"] >= 1 and tally["paper"]["not_run"] == found.sourced - found.judged
+    assert set(tally["released"]) == {"not_run"}
     assert found.own == len(synthetic.committed()) - found.sourced
 
 
 def test_without_runs_about_a_claim_nothing_is_judged(tmp_path) -> None:
     found = answered(tmp_path, pages.records(dataset="digits", arch="resnet8s", methods=["dense"]))
-    assert found.judged == 0 and dict(found.tally) == {"not_run": found.sourced} and found.evidence == ()
+    assert found.judged == 0 and set(found.tally["paper"]) == {("not_run", found.sourced)} and found.evidence == ()
 
 
 def test_evidence_says_difference_interval_and_whether_it_is_shown(tmp_path) -> None:
     [sentence] = answered(tmp_path, pages.records(protocols=["paper"])).evidence
-    assert sentence.startswith("cifar100 resnet50 paper T = 8:") and "+18.00 points against dense [" in sentence
-    assert sentence.endswith("]: more.")
+    assert (
+        sentence.startswith("cifar100 resnet50 paper T = 8:") and "is above that of dense (+18.00 points [" in sentence
+    )
 
 
 def test_a_network_that_ends_sparser_than_asked_is_named(tmp_path) -> None:

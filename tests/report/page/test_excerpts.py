@@ -47,14 +47,14 @@ def test_settings_that_differ_part_rows_into_groups_and_shared_ones_stand_in_the
         table(("cifar10", "8", "app", 5.0), ("cifar10", "8", "osp", None), ("digits", "8", "app", 1))
     )
     assert [(group.heading, len(group.rows)) for group in part.groups] == [("cifar10", 2), ("digits", 1)]
-    assert part.caption == "T 8 · 3 seeds each" and [column.key for column in part.columns] == ["method", "cer"]
+    assert part.caption == "T = 8 · 3 seeds each" and [column.key for column in part.columns] == ["setting", "cer"]
     [first, second], _ = (group.rows for group in part.groups)
     assert part.shown(first.cells[1]) == ("5", "± 0") and part.shown(second.cells[1]) == ("-", "")
 
 
 def test_one_row_keeps_its_settings_in_its_heading() -> None:
     part = excerpts.excerpt(table(("cifar10", "8", "app", 5.0)))
-    assert part.groups[0].heading == "cifar10 · T 8" and part.caption == "3 seeds each"
+    assert part.groups[0].heading == "cifar10 · T = 8" and part.caption == "3 seeds each"
 
 
 def test_what_is_missing_is_said_once() -> None:

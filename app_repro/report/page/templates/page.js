@@ -218,7 +218,11 @@ const show = async () => {
 };
 for (const radio of all("input[name=protocol]")) radio.addEventListener("change", show);
 for (const menu of all("figure select")) menu.addEventListener("change", () => draw(menu.closest("figure"), specs));
-addEventListener("beforeprint", () => { for (const item of all("details")) item.open = true; });
+const folded = []; // what print opens and closes again
+matchMedia("print").addEventListener("change", ({ matches }) => {
+  if (matches) folded.push(...all("details:not([open])"));
+  for (const item of matches ? folded : folded.splice(0)) item.open = matches;
+});
 const start = async () => {
   for (const block of blocks) filter(block);
   if (one(".views")) specs = await unpacked();
