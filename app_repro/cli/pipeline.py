@@ -103,9 +103,9 @@ def preset(
 @app.command()
 def runs(store: StoreFolder = None) -> None:
     """List every run of the store: id, setting, state, accuracy, wall time."""
-    from app_repro.report.tables import stored_runs
+    from app_repro.report.tables.runs import to_text
 
-    typer.echo(stored_runs.to_text(store_at(store)))
+    typer.echo(to_text(store_at(store)))
 
 
 def main() -> None:

@@ -171,6 +171,7 @@ def test_the_published_pages_work_and_vega_warns_of_nothing(opened, real, name, 
 def test_the_answer_stands_above_the_fold(opened, real, name, height) -> None:
     tab = opened(real[name], width=height[0])
     box = tab.locator("#answer").bounding_box()
+    assert tab.locator("#answer .tally dt").all_inner_texts() == ["paper protocol", "released protocol"]
     assert box["y"] > 0 and box["y"] + box["height"] <= height[1]
 
 
@@ -413,14 +414,16 @@ def test_a_printed_page_is_light_and_has_no_controls(opened) -> None:
     for control in (".bar", ".tools"):
         assert tab.locator(control).first.is_hidden()
     assert tab.locator("#figure-accuracy svg").is_visible()
+    assert tab.locator("details.waiting .claims").is_visible()
+    assert tab.locator("#rows-grouped tbody tr:not(.group)").first.is_visible()
     assert tab.pdf(format="A4").startswith(b"%PDF")
+    tab.emulate_media(media="screen")
+    tab.locator("details.waiting .claims").wait_for(state="hidden")
 
 
 SITUATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "long": ({"sb": 100, "seeds": [1]}, "No runs of: osp ("),
     "one run": ({"protocols": ["released"], "methods": ["app"], "seeds": [1]}, "One seed only, so no sd: "),
-    "no dense": ({"methods": ["osp", "app"]}, "No runs of: dense ("),
-    "one seed": ({"seeds": [3]}, "One seed only, so no sd: all 4 settings."),
     "one protocol": ({"protocols": ["paper"]}, "The released protocol has no run"),
     "many": ({"seeds": range(1, 101)}, "No runs of: osp ("),
 }

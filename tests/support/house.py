@@ -50,7 +50,7 @@ DOORS: dict[str, set[str]] = {
     "execution": {"grid", "plan", "plan_text", "claim_costs", "cost", "tracking"},
     "analysis": {"masks_only"},
     "report": {
-        *("write", "modelcard", "page/write", "tables/main", "tables/stored_runs"),
+        *("write", "modelcard", "page/write", "tables/main", "tables/runs"),
         *("figures/write", "figures/audit"),
     },
     "machine": {"doctor", "checks", "bench", "speed_table", "demo"},

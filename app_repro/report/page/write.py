@@ -98,7 +98,7 @@ def _missing(records: Sequence[RunRecord], groups: Sequence[Group]) -> list[str]
     """Sentences about what the records lack: protocols, methods and seeds without runs, and diverged runs."""
     present = {run.protocol for run in records}
     unseen = [f"The {name} protocol has no run: nothing here is about it." for name in PROTOCOLS if name not in present]
-    return unseen + grouping.gaps(groups, places=True)
+    return unseen + grouping.gaps(groups)
 
 
 @cache

@@ -7,6 +7,5 @@ stream       the same after each megabatch, and the density of each layer
 baselines    differences to dense and osp, beside the reported ones
 formats      a table as Markdown, LaTeX, CSV and JSON
 dvc_plots    the curves that `dvc plots` draws, as CSV
-runs         every run with its provenance, for the page
-stored_runs  the runs of a store, for `app-repro runs`
+runs         every run with its provenance, for the page; the runs of a store, for `app-repro runs`
 """

@@ -71,19 +71,14 @@ def to_latex(table: Table) -> str:
     caption = rf"\caption{{{escape(title)}}}\label{{tab:{table.name}}}"
     note = rf"{{\footnotesize {escape(table.whole_note)}\par}}"
     if len(table.rows) >= LONG:
-        start = ["% needs booktabs and longtable", rf"\begin{{longtable}}{{{layout}}}", rf"{caption} \\", r"\toprule"]
-        return "\n".join([*start, head, r"\midrule", r"\endhead", *body, r"\bottomrule", r"\end{longtable}", note, ""])
-    start = [
-        "% needs booktabs",
-        r"\begin{table}",
-        r"\centering",
-        caption,
-        rf"\begin{{tabular}}{{{layout}}}",
-        r"\toprule",
-    ]
-    return "\n".join(
-        [*start, head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\par", note, r"\end{table}", ""]
-    )
+        needs, head = "booktabs and longtable", f"{head}\n\\midrule\n\\endhead"
+        opening = [rf"\begin{{longtable}}{{{layout}}}", rf"{caption} \\"]
+        closing = [r"\end{longtable}", note]
+    else:
+        needs, head = "booktabs", f"{head}\n\\midrule"
+        opening = [r"\begin{table}", r"\centering", caption, rf"\begin{{tabular}}{{{layout}}}"]
+        closing = [r"\end{tabular}", r"\par", note, r"\end{table}"]
+    return "\n".join([f"% needs {needs}", *opening, r"\toprule", head, *body, r"\bottomrule", *closing, ""])
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -45,13 +45,10 @@ def labels(settings: dict[str, Any], keys: Sequence[str]) -> tuple[Cell, ...]:
     return tuple(table.label(settings[key]) for key in keys)
 
 
-def gaps(groups: Sequence[Group], places: bool = False) -> list[str]:
-    """Sentences about what is missing: diverged runs, methods without runs, settings with one seed only.
-
-    `places`: say of a diverged run at which megabatch and epoch.
-    """
+def gaps(groups: Sequence[Group]) -> list[str]:
+    """Sentences about what is missing: diverged runs, methods without runs, settings with one seed only."""
     diverged = [
-        f"{group.name} seed {run.seed} ({run.content['run_id']}{f', {diverged_where(run.content)}' if places else ''})"
+        f"{group.name} seed {run.seed} ({run.content['run_id']}, {diverged_where(run.content)})"
         for group in groups
         for run in group.diverged
     ]

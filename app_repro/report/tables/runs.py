@@ -1,16 +1,25 @@
-"""The table of all runs: what the page shows of a run behind a number."""
+"""Tables of single runs: of the records that a report is about, and of a store."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from app_repro.core.errors import AppReproError
 from app_repro.records import record
 from app_repro.records.content import Record
 from app_repro.records.runs import RunRecord
+from app_repro.records.store import RunFolder, Store
 from app_repro.report.tables import grouping
 from app_repro.report.tables.table import Cell, Column, Table, label
 
 SETTINGS = ("dataset", "arch", "method", "sb", "tau", "criterion", "epochs")
-"""The settings that it names, besides protocol and seed."""
+"""The settings that the table of a report names, besides protocol and seed."""
+
+STORED = ("id", "setting", "state", "test accuracy", "wall time")
+"""Headings of the table of a store."""
+_NAMED = ("dataset", "arch", "method", "sb", "tau", "criterion", "seed")
+"""The settings that it names, besides the protocol; those that do not apply are left out."""
 
 
 def runs_table(records: Sequence[RunRecord]) -> Table:
@@ -57,3 +66,37 @@ def _run_row(content: Record) -> tuple[Cell, ...]:
         *grouping.labels(spec, SETTINGS),
         Cell(seconds, "-" if seconds is None else f"{seconds:,.1f}"),
     )
+
+
+def to_text(store: Path) -> str:
+    """A row per run of the store at `store`, by id: id, setting, state, test accuracy in percent, wall time in seconds.
+
+    The state is one of RunFolder.state, or damaged for a record that cannot be read.
+    """
+    code = record.code_digest()
+    from tabulate import tabulate
+
+    rows = [_stored_row(folder, code) for folder in Store(store).folders()]
+    return tabulate(rows, STORED, disable_numparse=True)
+
+
+def _stored_row(folder: RunFolder, code: str) -> list[str]:
+    try:
+        content = record.read(folder.path / "record.json")
+    except FileNotFoundError:
+        return [folder.path.name, "", folder.state(code), "", ""]
+    except AppReproError:
+        return [folder.path.name, "", "damaged", "", ""]
+    return [folder.path.name, _setting(content), folder.state(code), *_numbers(content["summary"])]
+
+
+def _setting(content: Record) -> str:
+    values = [str(content["spec"][key]) for key in _NAMED if content["spec"][key] is not None]
+    return " ".join([*values, record.protocol_name(content)])
+
+
+def _numbers(summary: dict[str, Any] | None) -> list[str]:
+    """Test accuracy and wall time; empty for a diverged run."""
+    if not summary:
+        return ["", ""]
+    return [f"{100 * summary['test_accuracy']:.2f} %", f"{summary['wall_seconds']:,.0f} s"]

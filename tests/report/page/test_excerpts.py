@@ -52,6 +52,15 @@ def test_settings_that_differ_part_rows_into_groups_and_shared_ones_stand_in_the
     assert part.shown(first.cells[1]) == ("5", "± 0") and part.shown(second.cells[1]) == ("-", "")
 
 
+def test_settings_that_differ_within_a_group_are_one_label() -> None:
+    columns = (Column("method", "method", setting="row"), Column("tau", "tau", True, "row"))
+    settings = (("osp", 4.5), ("osp", 17.5), ("app", 4.5))
+    rows = tuple((Cell(method, method), Cell(tau, str(tau))) for method, tau in settings)
+    part = excerpts.excerpt(Table("t", "t", "", columns, rows, common=("T = 8",)))
+    labels = [part.shown(row.cells[0]) for row in part.groups[0].rows]
+    assert labels == [("osp", "tau = 4.5"), ("osp", "tau = 17.5"), ("app", "tau = 4.5")] and part.caption == "T = 8"
+
+
 def test_one_row_keeps_its_settings_in_its_heading() -> None:
     part = excerpts.excerpt(table(("cifar10", "8", "app", 5.0)))
     assert part.groups[0].heading == "cifar10 · T = 8" and part.caption == "3 seeds each"

@@ -19,7 +19,8 @@ def test_what_is_missing_is_said() -> None:
     diverged = RunRecord(Path("x"), synthetic.make(spec("app", 3), diverged=True))
     rest = [RunRecord(Path("y"), synthetic.make(s)) for s in (spec("app", 1), spec("app", 2), spec("dense", 1))]
     text = " ".join(grouping.gaps(settings.group([diverged, *rest])))
-    assert f"Diverged, in no mean: cifar10 resnet18 paper T = 8 app seed 3 ({diverged.content['run_id']})." in text
+    run_id = diverged.content["run_id"]
+    assert f"cifar10 resnet18 paper T = 8 app seed 3 ({run_id}, megabatch 3, epoch 2)." in text
     assert "No runs of: osp (cifar10 resnet18 paper T = 8)." in text
     assert "One seed only, so no sd: cifar10 resnet18 paper T = 8 dense." in text
     assert grouping.gaps(made(*(spec(method, seed) for method in ("dense", "osp", "app") for seed in (1, 2)))) == []
@@ -44,6 +45,11 @@ def test_names_tell_apart_what_differs_in_more_than_method_and_protocol() -> Non
     contests = made(spec(epochs=2), spec(epochs=3), spec("dense", tau=None, epochs=3))
     said = "osp (cifar10 resnet18 paper T = 8 epochs = 3), dense, osp (cifar10 resnet18 paper T = 8 epochs = 2)"
     assert f"No runs of: {said}." in grouping.gaps(contests)
+
+
+def test_what_all_settings_share_is_named_where_it_has_no_column() -> None:
+    of_groups = [one.settings for one in made(spec("osp", tau=4.5), spec("osp", tau=17.5), spec("dense", tau=None))]
+    assert grouping.common(of_groups, ["tau"]) == ("T = 8", "snip", "50 epochs")
 
 
 def test_a_note_on_every_setting_lists_none() -> None:

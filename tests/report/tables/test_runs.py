@@ -1,8 +1,12 @@
-"""The table of all runs says where each comes from and how it ended."""
+"""Tables of runs say where each comes from and how it ended, and name the settings and states of a store's."""
 
 import pages
+import synthetic
+from workbench import prepared, settings
 
-from app_repro.report.tables.runs import runs_table
+from app_repro.config import grid
+from app_repro.records.store import Store
+from app_repro.report.tables.runs import runs_table, to_text
 
 
 def test_runs_say_where_they_come_from() -> None:
@@ -20,3 +24,24 @@ def test_runs_say_where_they_come_from() -> None:
     assert texts[0]["commit"] == "a" * 10 + "+" and texts[0]["device"] == "GPU" and texts[0]["wall_seconds"] == "100.0"
     assert texts[1]["status"] == "diverged at megabatch 3, epoch 2, other code accepted"
     assert (texts[1]["commit"], texts[1]["device"], texts[1]["wall_seconds"]) == ("-", "-", "-")
+
+
+def test_the_table_of_runs_names_a_protocol_with_what_departs_from_it(tmp_path) -> None:
+    both = settings(
+        method="app", seed=1, variants=[{"protocol": "released"}, {"protocol": "released", "order": "permuted"}]
+    )
+    for spec in grid.parse(both).specs:
+        Store(tmp_path).folder(spec).write_record(synthetic.make(spec, accuracy=0.5))
+    text = to_text(tmp_path)
+    assert sorted(line.split("snip 1 ")[1].split("  ")[0] for line in text.splitlines()[2:]) == [
+        "released",
+        "released, order=permuted",
+    ]
+
+
+def test_a_damaged_record_is_listed_as_damaged(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method="dense")
+    folder = places.store / "runs" / specs[0].run_id
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_text("{}")
+    assert " damaged" in to_text(places.store)
