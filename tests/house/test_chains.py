@@ -16,7 +16,7 @@ def named(body: list[ast.stmt], parts: list[str]) -> bool:
     return bool(inside) and (len(parts) == 1 or named(inside[0].body, parts[1:]))
 
 
-@pytest.mark.parametrize(("file", "name"), PLACES, ids=":".join)
+@pytest.mark.parametrize(("file", "name"), PLACES)
 def test_what_the_page_names_exists(file: str, name: str) -> None:
     tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
     assert named(tree.body, name.split("."))

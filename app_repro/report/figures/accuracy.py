@@ -18,25 +18,25 @@ METRICS = {scale.heading: (name, scale) for name, scale in scales("figure").item
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
     """Mean, sd and every seed's value per line and metric. Lines of all networks and protocols are in one setting."""
-    found: list[Row] = []
+    table: list[Row] = []
     for line in lines(records):
         for heading, (metric, scale) in METRICS.items():
             measured = [value(metric, run) for run in line.runs]
             mean, sd = mean_sd(measured, scale.factor)
             row = line.keys | {"metric": heading, "mean": mean, "sd": sd, "n": len(measured)}
-            found.append(
+            table.append(
                 row
                 | {"values": " ".join(repr(scale.factor * one) for one in measured)}
                 | {"runs": " ".join(run["run_id"] for run in line.runs)}
             )
-    several = {dataset: len(by(own, "protocol")) > 1 for dataset, own in by(found, "dataset").items()}
-    networks = {dataset: len(by(own, "arch")) > 1 for dataset, own in by(found, "dataset").items()}
-    for row in found:
+    several = {dataset: len(by(own, "protocol")) > 1 for dataset, own in by(table, "dataset").items()}
+    networks = {dataset: len(by(own, "arch")) > 1 for dataset, own in by(table, "dataset").items()}
+    for row in table:
         network = f"{row['arch']} " if networks[row["dataset"]] else ""
         protocol = f", {row['protocol']}" if several[row["dataset"]] else ""
         row["label"] = f"{network}{row['label']}{protocol}"
     together = ["protocol"] + ["arch"] * any(networks.values())
-    return pieces.frame(found, shared=together)
+    return pieces.frame(table, shared=together)
 
 
 def chart() -> "alt.TopLevelMixin":
@@ -53,9 +53,9 @@ def chart() -> "alt.TopLevelMixin":
         alt.X(f"{name}:Q", title=None, scale=alt.Scale(zero=False, padding=8), axis=alt.Axis(tickCount=4))
         for name in ("low", "mean", "value")
     )
-    said = pieces.points(("label:N", "line", ""), ("shown:N", "mean ± sd", ""), ("n:Q", "seeds", "d"))
+    tooltip = pieces.points(("label:N", "line", ""), ("shown:N", "mean ± sd", ""), ("n:Q", "seeds", "d"))
     each = pieces.points(("label:N", "line", ""), ("value:Q", "one seed", ",.2f"))
-    seeds, means = pieces.over("seeds"), pieces.over("means").encode(y=y, tooltip=said)
+    seeds, means = pieces.over("seeds"), pieces.over("means").encode(y=y, tooltip=tooltip)
     return alt.layer(
         seeds.mark_point(filled=True, size=20, opacity=0.55).encode(y=y, x=one, color=colour, tooltip=each),
         means.mark_rule(strokeWidth=1.5).encode(x=low, x2="high:Q", color=colour),
@@ -71,7 +71,7 @@ def views(panel: "pd.DataFrame", whole: "pd.DataFrame") -> list[View]:
     named = pieces.with_looks(panel).assign(
         name=panel["label"].map(ends.broken), low=panel["mean"] - sd, high=panel["mean"] + sd
     )
-    found = []
+    charts = []
     for heading, own in named.groupby("metric", sort=False):
         digits = METRICS[str(heading)][1].digits
         means = own.assign(shown=[shown(mean, sd, digits) for mean, sd in zip(own["mean"], own["sd"], strict=True)])
@@ -82,20 +82,20 @@ def views(panel: "pd.DataFrame", whole: "pd.DataFrame") -> list[View]:
             for one in row["values"].split()
         ]
         height = sum(ends.LINE * (name.count("\n") + 1) + 9 for name in means["name"])
-        found.append(View(chart, {"means": rows_of(means[keep]), "seeds": seeds}, {}, height, str(heading)))
-    return found
+        charts.append(View(chart, {"means": rows_of(means[keep]), "seeds": seeds}, {}, height, str(heading)))
+    return charts
 
 
 def words(panel: "pd.DataFrame") -> list[str]:
     """Every line's metrics."""
-    told = []
+    sentences = []
     for label, own in panel.groupby("label", sort=False):
         numbers = [
             f"{row['metric']} {shown(row['mean'], row['sd'], METRICS[row['metric']][1].digits)}"
             for row in rows_of(own, 12)
         ]
-        told.append(f"{label}: {', '.join(numbers)}")
-    return told
+        sentences.append(f"{label}: {', '.join(numbers)}")
+    return sentences
 
 
 FIGURE = Figure(

@@ -10,7 +10,7 @@ from app_repro.report.figures.figure import View
 
 def save(audited: dict[str, Any], target: Path) -> list[Path]:
     """Write audit.svg, .pdf, .png and .csv of masks_only.audit's result; the files written."""
-    found = [
+    table = [
         {"protocol": masks["protocol"], "label": masks["protocol"], "method": ""}
         | {key: row[key] for key in ("megabatch", "density_nominal", "density_effective")}
         | {"layer": layer.removesuffix(".weight"), "density": value}
@@ -18,7 +18,7 @@ def save(audited: dict[str, Any], target: Path) -> list[Path]:
         for row in masks["megabatches"]
         for layer, value in row["density_layers"].items()
     ]
-    rows = pieces.frame([{"setting": audited["setting"]["arch"]} | row for row in found])
+    rows = pieces.frame([{"setting": audited["setting"]["arch"]} | row for row in table])
     views = [
         _over_stream(rows),
         *(layers.heat_map(own, f"{name}: layers") for name, own in rows.groupby("protocol", sort=False)),

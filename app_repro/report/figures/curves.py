@@ -26,13 +26,13 @@ def chosen(length: int) -> list[int]:
 
 def read(folder: Path) -> dict[str, list[Row]]:
     """Histories of the megabatches shown, from runs as laid out in `folder`. Raises IntegrityError for a bad one."""
-    found: dict[str, list[Row]] = {}
+    histories: dict[str, list[Row]] = {}
     for run in sorted(folder.glob("*/")):
         files = sorted(run.glob("megabatch-*.json"), key=lambda path: (len(path.name), path.name))
         for k in chosen(len(files)) if files else []:
             content = read_sealed(files[k - 1])
-            found.setdefault(content["run_id"], []).append(content)
-    return found
+            histories.setdefault(content["run_id"], []).append(content)
+    return histories
 
 
 def rows(records: Sequence[Record], histories: Histories) -> "pd.DataFrame":
@@ -47,14 +47,14 @@ def _rows(line: Line, histories: Histories) -> list[Row]:
         for item in histories.get(run["run_id"], ()):
             if item["megabatch"] in wanted and item.get("history", {}).get("val_accuracy"):
                 by_k.setdefault(item["megabatch"], []).append(item["history"])
-    found = []
+    table = []
     for k, own in sorted(by_k.items()):
         for epoch in range(min(len(history["val_accuracy"]) for history in own)):
             row = line.keys | {"megabatch": k, "epoch": epoch + 1, "n": len(own)}
             for name, factor in (("train_accuracy", 100.0), ("val_accuracy", 100.0), ("train_loss", 1.0), ("lr", 1.0)):
                 row[name] = statistics.fmean(factor * history[name][epoch] for history in own)
-            found.append(row)
-    return found
+            table.append(row)
+    return table
 
 
 TITLE = "accuracy, % (dotted: validation)"
@@ -65,7 +65,7 @@ def chart() -> "alt.TopLevelMixin":
     import altair as alt
 
     x = pieces.count("epoch", "epoch")
-    said = pieces.points(
+    tooltip = pieces.points(
         ("label:N", "method", ""),
         ("epoch:Q", "epoch", "d"),
         ("train_accuracy:Q", "in training, %", ".2f"),
@@ -75,7 +75,7 @@ def chart() -> "alt.TopLevelMixin":
     dotted = pieces.looked(pieces.over("lines").mark_line(strokeWidth=2, strokeDash=[1, 3]), dashed=False)
     return alt.layer(
         dotted.encode(x=x, y=pieces.value("val_accuracy", TITLE)),
-        *pieces.line(x, pieces.value("train_accuracy", TITLE), said),
+        *pieces.line(x, pieces.value("train_accuracy", TITLE), tooltip),
         *pieces.named_ends(TITLE),
     )
 
@@ -87,12 +87,12 @@ def views(panel: "pd.DataFrame", whole: "pd.DataFrame") -> list[View]:
     lines = pieces.with_looks(panel)
     limits = pieces.limits(pd.concat([panel["train_accuracy"], panel["val_accuracy"]]))
     height = pieces.room_for(list(panel["label"].unique()))
-    found = []
+    charts = []
     for k, own in lines.groupby("megabatch", sort=False):
         data, values = pieces.ended(own, "val_accuracy", ends.Axis(*limits, height), "train_accuracy")
         ticks = {"ticks": pieces.ticks(int(own["epoch"].max()))}
-        found.append(View(chart, data, values | ticks, height, f"megabatch {k}"))
-    return found
+        charts.append(View(chart, data, values | ticks, height, f"megabatch {k}"))
+    return charts
 
 
 def words(panel: "pd.DataFrame") -> list[str]:

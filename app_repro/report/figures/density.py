@@ -24,15 +24,15 @@ def pruning(records: Sequence[Record], across: Sequence[str] = ()) -> list[Line]
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
     """Nominal and effective density, mean over seeds, a row per line and megabatch. All protocols share a chart."""
-    found: list[Row] = []
+    table: list[Row] = []
     for line in pruning(records):
         results = [item for run in line.runs for item in run["megabatches"]]
         for k, items in by(results, "megabatch").items():
             effective, sd = mean_sd([item["density_effective"] for item in items])
             row = line.keys | {"label": f"{line.label}, {line.protocol}", "megabatch": k, "n": len(items)}
             nominal = items[0]["density_nominal"]
-            found.append(row | {"density_nominal": nominal, "density_effective": effective, "sd": sd})
-    return pieces.frame(found, shared=["protocol"])
+            table.append(row | {"density_nominal": nominal, "density_effective": effective, "sd": sd})
+    return pieces.frame(table, shared=["protocol"])
 
 
 TITLE = "density (dotted: nominal)"
@@ -47,7 +47,7 @@ def chart() -> "alt.TopLevelMixin":
     import altair as alt
 
     x, y = pieces.count("megabatch", "megabatch"), pieces.value("density_effective", TITLE, log=True, **AXIS)
-    said = pieces.points(
+    tooltip = pieces.points(
         ("label:N", "method", ""),
         ("megabatch:Q", "megabatch", "d"),
         ("density_effective:Q", "effective density", ".4f"),
@@ -58,7 +58,7 @@ def chart() -> "alt.TopLevelMixin":
     nominal = asked.encode(x=x, y=pieces.value("density_nominal", TITLE, log=True, **AXIS), detail="label:N")
     return alt.layer(
         nominal.encode(color=alt.Color("colour:N", scale=None)),
-        *pieces.line(x, y, said),
+        *pieces.line(x, y, tooltip),
         *pieces.named_ends(TITLE, log=True, **AXIS),
     )
 

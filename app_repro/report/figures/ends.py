@@ -117,11 +117,11 @@ def listed(labels: Sequence[str]) -> str:
     """Names of one line as a list. What only adds to a name stands in brackets behind it, each addition for itself:
     "APP, released (also order=permuted; also tau 2)" is three settings, none with two switches turned.
     """
-    told: dict[str, list[str]] = {}
+    additions: dict[str, list[str]] = {}
     for label in labels:
-        base = next((base for base in told if label.startswith(f"{base}, ")), None)
+        base = next((base for base in additions if label.startswith(f"{base}, ")), None)
         if base is None:
-            told[label] = []
+            additions[label] = []
         else:
-            told[base].append(f"also {label.removeprefix(f'{base}, ')}")
-    return "; ".join(f"{base} ({', '.join(more)})" if more else base for base, more in told.items())
+            additions[base].append(f"also {label.removeprefix(f'{base}, ')}")
+    return "; ".join(f"{base} ({', '.join(more)})" if more else base for base, more in additions.items())

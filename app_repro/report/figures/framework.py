@@ -22,14 +22,14 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
         if content["status"] == "finished":
             own = _stream(content)
             schedules.setdefault((own[0]["setting"], own[0]["method"], own[0]["tau"]), own)
-    found = [row for own in schedules.values() for row in own]
-    taus = {key: {row["tau"] for row in own} for key, own in by(found, "setting", "method").items()}
-    for row in found:
+    table = [row for own in schedules.values() for row in own]
+    taus = {key: {row["tau"] for row in own} for key, own in by(table, "setting", "method").items()}
+    for row in table:
         tau = f", tau {row['tau']}" if len(taus[row["setting"], row["method"]]) > 1 else ""
         row["label"] = f"{TITLES.get(row['method'], row['method'])}{tau}"
     order = list(TITLES)
-    found.sort(key=lambda row: (row["T"], row["setting"], order.index(row["method"]), row["tau"] or 0))
-    return pieces.frame(found)
+    table.sort(key=lambda row: (row["T"], row["setting"], order.index(row["method"]), row["tau"] or 0))
+    return pieces.frame(table)
 
 
 def _stream(content: Record) -> list[Row]:
@@ -54,14 +54,14 @@ def images() -> "alt.TopLevelMixin":
     axis = alt.Axis(values=alt.ExprRef("ticks"), labelAngle=0, grid=False)
     x = alt.X("megabatch:O", title="megabatch", axis=axis, scale=alt.Scale(paddingInner=0.15))
     bars = pieces.over("images").mark_bar()
-    said = pieces.points(("part:N", "images", ""), ("megabatch:O", "megabatch", ""), ("images:Q", "count", ",d"))
+    tooltip = pieces.points(("part:N", "images", ""), ("megabatch:O", "megabatch", ""), ("images:Q", "count", ",d"))
     return alt.layer(
         bars.encode(
             x=x,
             y=pieces.value("low", "", format=",d"),
             y2="high:Q",
             color=alt.Color("colour:N", scale=None),
-            tooltip=said,
+            tooltip=tooltip,
         ),
         *pieces.named_ends("", format=",d"),
     )
@@ -72,10 +72,10 @@ def steps() -> "alt.TopLevelMixin":
     import altair as alt
 
     x, y = pieces.count("megabatch", "megabatch"), pieces.value("density_nominal", "")
-    said = pieces.points(
+    tooltip = pieces.points(
         ("label:N", "method", ""), ("megabatch:Q", "megabatch", "d"), ("density_nominal:Q", "nominal density", ".4f")
     )
-    return alt.layer(*pieces.line(x, y, said, interpolate="step"), *pieces.named_ends(""))
+    return alt.layer(*pieces.line(x, y, tooltip, interpolate="step"), *pieces.named_ends(""))
 
 
 def views(panel: "pd.DataFrame", whole: "pd.DataFrame") -> list[View]:

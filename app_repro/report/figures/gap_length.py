@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
     """Mean and sd of the last gap in points, a row per line and length, of settings that have several lengths."""
-    found: list[Row] = []
+    table: list[Row] = []
     for line in lines(records, across=["sb"]):
         lengths: dict[int, list[Record]] = {}
         for run in line.runs:
@@ -22,11 +22,11 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
         for length, runs in sorted(lengths.items()):
             mean, sd = mean_sd([run["summary"]["generalisation_gap"] for run in runs], 100)
             ids = " ".join(run["run_id"] for run in runs)
-            found.append(line.keys | {"megabatches": length, "gap": mean, "sd": sd, "n": len(runs), "runs": ids})
+            table.append(line.keys | {"megabatches": length, "gap": mean, "sd": sd, "n": len(runs), "runs": ids})
     several = {
-        name: len(by(group, "megabatches")) > 1 for name, group in by(found, "dataset", "arch", "protocol").items()
+        name: len(by(group, "megabatches")) > 1 for name, group in by(table, "dataset", "arch", "protocol").items()
     }
-    return pieces.frame([row for row in found if several[row["dataset"], row["arch"], row["protocol"]]])
+    return pieces.frame([row for row in table if several[row["dataset"], row["arch"], row["protocol"]]])
 
 
 TITLE = "generalisation gap, points"
@@ -39,7 +39,7 @@ def chart() -> "alt.TopLevelMixin":
     axis = alt.Axis(values=alt.ExprRef("ticks"), format="d", grid=False)
     scale = alt.Scale(type="log", domain=alt.ExprRef("lengths"), nice=False)
     x = alt.X("megabatches:Q", title="number of megabatches T", axis=axis, scale=scale)
-    said = pieces.points(
+    tooltip = pieces.points(
         ("label:N", "method", ""),
         ("megabatches:Q", "T", "d"),
         ("shown:N", "gap, points: mean ± sd", ""),
@@ -51,7 +51,7 @@ def chart() -> "alt.TopLevelMixin":
     return alt.layer(
         spread.encode(x=x, y=pieces.value("low", TITLE), y2="high:Q"),
         marks.encode(x=x, y=y),
-        *pieces.line(x, y, said),
+        *pieces.line(x, y, tooltip),
         *pieces.named_ends(TITLE),
     )
 
@@ -65,8 +65,8 @@ def views(panel: "pd.DataFrame", whole: "pd.DataFrame") -> list[View]:
     drawn = [pieces.with_looks(panel, looks), faint.assign(label=f"{pieces.BEHIND}: " + faint["label"])]
     lines = pd.concat([one for one in drawn if len(one)])
     sd = lines["sd"].astype(float).fillna(0.0)
-    told = [shown(gap, spread) for gap, spread in zip(lines["gap"], lines["sd"], strict=True)]
-    lines = lines.assign(low=lines["gap"] - sd, high=lines["gap"] + sd, shown=told)
+    texts = [shown(gap, spread) for gap, spread in zip(lines["gap"], lines["sd"], strict=True)]
+    lines = lines.assign(low=lines["gap"] - sd, high=lines["gap"] + sd, shown=texts)
     low, high = pieces.limits(lines["low"])[0], pieces.limits(lines["high"])[1]
     height = pieces.room_for(list(lines["label"].unique()))
     data, values = pieces.ended(lines, "gap", ends.Axis(low, high, height))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
     """The gap of long streams in points: rows of `kind` seed, mean and retracement (see kinds.shape)."""
-    found: list[Row] = []
+    table: list[Row] = []
     for line in lines(records):
         if line.T >= MIN_LENGTH:
             own = [row | {"kind": "seed", "gap": 100 * item["generalisation_gap"]} for row, item in stream.along(line)]
@@ -28,8 +28,8 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
                 | {"n": len(group)}
                 for k, group in by(own, "megabatch").items()
             ]
-            found += own + means + _retracements(line)
-    return pieces.frame(found)
+            table += own + means + _retracements(line)
+    return pieces.frame(table)
 
 
 def _retracements(line: Line) -> list[Row]:
@@ -37,14 +37,14 @@ def _retracements(line: Line) -> list[Row]:
     gaps = [[100 * item["generalisation_gap"] for item in run["megabatches"]] for run in line.runs]
     mean = shape.mean_curve([shape.smooth(curve) for curve in gaps])
     least = max(LEAST_POINTS, shape.LEAST_SHARE * (max(mean) - min(mean)))
-    found = []
+    table = []
     for refuted, sign in shape.DIRECTIONS.items():
         a, b = shape.retracement([sign * value for value in mean])
         if abs(mean[a] - mean[b]) >= least:
             places = {"megabatch": a + WINDOW // 2 + 1, "to": b + WINDOW // 2 + 1}
             values = {"gap": mean[a], "to_gap": mean[b], "change": mean[b] - mean[a]}
-            found.append(line.keys | {"kind": "retracement", "against": refuted, "n": len(gaps)} | places | values)
-    return found
+            table.append(line.keys | {"kind": "retracement", "against": refuted, "n": len(gaps)} | places | values)
+    return table
 
 
 TITLE = "generalisation gap, points"
@@ -54,7 +54,7 @@ def chart() -> "alt.TopLevelMixin":
     """The gap over megabatches; retracements as dashed rules from a circle to a diamond."""
     import altair as alt
 
-    said = pieces.points(
+    tooltip = pieces.points(
         ("label:N", "method", ""),
         ("megabatch:Q", "from megabatch", "d"),
         ("to:Q", "to megabatch", "d"),
@@ -62,7 +62,7 @@ def chart() -> "alt.TopLevelMixin":
     )
     x, y = pieces.count("megabatch", "megabatch"), pieces.value("gap", TITLE)
     to = pieces.count("to", "megabatch"), pieces.value("to_gap", TITLE)
-    turns = pieces.over("turns").encode(color=alt.Color("ink:N", scale=None), tooltip=said)
+    turns = pieces.over("turns").encode(color=alt.Color("ink:N", scale=None), tooltip=tooltip)
     return alt.layer(
         *stream.layers(TITLE),
         turns.mark_rule(strokeDash=[5, 3], strokeWidth=1.5).encode(x=x, y=y, x2="to:Q", y2="to_gap:Q"),
@@ -81,14 +81,14 @@ def views(panel: "pd.DataFrame", whole: "pd.DataFrame") -> list[View]:
 
 def words(panel: "pd.DataFrame") -> list[str]:
     """How far each line turns back."""
-    told = []
+    sentences = []
     for label, own in panel.groupby("label", sort=False):
         turns = own[own["kind"] == "retracement"]
         changes = [
             f"{row.change:+.1f} points from megabatch {row.megabatch:.0f} to {row.to:.0f}" for row in turns.itertuples()
         ]
-        told.append(f"{label}: {' and '.join(changes) or 'no retracement that counts'}")
-    return told
+        sentences.append(f"{label}: {' and '.join(changes) or 'no retracement that counts'}")
+    return sentences
 
 
 FIGURE = Figure(

@@ -41,14 +41,14 @@ def _criteria(line: Line) -> dict[str, list[Record]]:
 def _rows(line: Line, criterion: str, runs: Sequence[Record]) -> list[Row]:
     setting = {"setting": f"{line.dataset}, {line.arch}, {line.protocol}, T = {line.T}, {line.label}"}
     start = setting | line.keys | {"criterion": criterion, "n": len(runs)}
-    network, found = runs[0]["network"], []
+    network, table = runs[0]["network"], []
     for at, item in enumerate(runs[0]["megabatches"]):
         densities = [formulas.layer_densities(run["megabatches"][at], network) for run in runs]
         for depth, name in enumerate(network["layers"], 1):
             density = statistics.fmean(of_run[name] for of_run in densities)
             row = {"layer": name.removesuffix(".weight"), "depth": depth, "density": density}
-            found.append(start | {"megabatch": item["megabatch"]} | row)
-    return found
+            table.append(start | {"megabatch": item["megabatch"]} | row)
+    return table
 
 
 def chart() -> "alt.TopLevelMixin":
@@ -61,10 +61,10 @@ def chart() -> "alt.TopLevelMixin":
     y = alt.Y("layer:N", title=None, sort=None, axis=names)
     legend = alt.Legend(orient="top", title="density", gradientLength=180, values=[0, 0.05, 0.25, 0.5, 1], format="~g")
     colour = alt.Color("density:Q", scale=alt.Scale(type="sqrt", scheme="cividis", domain=[0, 1]), legend=legend)
-    said = pieces.points(("layer:N", "layer", ""), ("megabatch:O", "megabatch", ""), ("density:Q", "density", ".4f"))
+    tooltip = pieces.points(("layer:N", "layer", ""), ("megabatch:O", "megabatch", ""), ("density:Q", "density", ".4f"))
     return alt.layer(
-        pieces.over("cells").mark_rect().encode(x=x, y=y, color=colour, tooltip=said),
-        pieces.over("empty").mark_text(text="×", color="white", fontSize=10).encode(x=x, y=y, tooltip=said),
+        pieces.over("cells").mark_rect().encode(x=x, y=y, color=colour, tooltip=tooltip),
+        pieces.over("empty").mark_text(text="×", color="white", fontSize=10).encode(x=x, y=y, tooltip=tooltip),
     )
 
 
@@ -83,13 +83,13 @@ def views(panel: "pd.DataFrame", whole: "pd.DataFrame") -> list[View]:
 
 def words(panel: "pd.DataFrame") -> list[str]:
     """The sparsest and the densest layer at the end, per criterion."""
-    told = []
+    sentences = []
     for criterion, own in panel.groupby("criterion", sort=False):
         last = own[own["megabatch"] == own["megabatch"].max()].sort_values("density", kind="stable")
         low, high = last.iloc[0], last.iloc[-1]
         extremes = (f"{row['density']:.4f} ({row['layer']})" for row in (low, high))
-        told.append(f"{criterion}: from {' to '.join(extremes)} at the end")
-    return told
+        sentences.append(f"{criterion}: from {' to '.join(extremes)} at the end")
+    return sentences
 
 
 def missing(records: Sequence[Record]) -> str:

@@ -64,16 +64,16 @@ def lines(records: Iterable[Record], across: Sequence[str] = ()) -> list[Line]:
             length = 0 if "sb" in across else spec["sb"]
             key = (short(spec["dataset"]), spec["arch"], protocol_name(content), length, spec["method"])
             panels.setdefault(key, []).append(content)
-    found = []
+    made = []
     for key in sorted(panels, key=_rank):
-        told = [settings.of_run(RunRecord(Path(content["run_id"]), content)) for content in panels[key]]
-        names = settings.telling_apart(told, [name for name in _LABELS if name not in across])
+        values_of = [settings.of_run(RunRecord(Path(content["run_id"]), content)) for content in panels[key]]
+        names = settings.telling_apart(values_of, [name for name in _LABELS if name not in across])
         variants: dict[str, list[Record]] = {}
-        for content, values in zip(panels[key], told, strict=True):
+        for content, values in zip(panels[key], values_of, strict=True):
             text = ", ".join(_told(name, values[name]) for name in names)
             variants.setdefault(text, []).append(content)
-        found += [Line(*key, text, tuple(runs)) for text, runs in variants.items()]
-    return found
+        made += [Line(*key, text, tuple(runs)) for text, runs in variants.items()]
+    return made
 
 
 def short(dataset: str) -> str:
@@ -132,16 +132,16 @@ def shown(mean: float, sd: float | None, digits: int = 2) -> str:
 def remarks(records: Sequence[Record], wanted: Sequence[str] = tuple(METHODS)) -> str:
     """What the reader must know of any figure: methods without runs, single seeds, diverged runs; a sentence each."""
     finished = [content for content in records if content["status"] == "finished"]
-    said = []
+    sentences = []
     present = {content["spec"]["method"] for content in finished}
     if present and (missing := [method for method in wanted if method not in present]):
         flags = " or ".join(f"`dvc exp run -S method={method}`" for method in missing)
-        said.append(f"No runs of {' and '.join(TITLES[method] for method in missing)}: {flags} adds them.")
+        sentences.append(f"No runs of {' and '.join(TITLES[method] for method in missing)}: {flags} adds them.")
     if finished and max(len(line.runs) for line in lines(finished)) == 1:
-        said.append("One seed each: no spread over seeds is known.")
+        sentences.append("One seed each: no spread over seeds is known.")
     if (count := len(records) - len(finished)) > 0:
-        said.append(f"{count} diverged run{'s are' if count > 1 else ' is'} left out.")
-    return " ".join(said)
+        sentences.append(f"{count} diverged run{'s are' if count > 1 else ' is'} left out.")
+    return " ".join(sentences)
 
 
 def sentence(*parts: str) -> str:

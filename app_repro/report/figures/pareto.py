@@ -17,14 +17,14 @@ COSTS = {"density_effective": "effective density", "inference_mflops": "inferenc
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
     """Accuracy in percent and costs, a row per run; `front_*`: whether no run of its data set beats it in both."""
-    found: list[Row] = []
-    told = lines(records)
-    several = len({line.protocol for line in told}) > 1
-    for line in told:
+    table: list[Row] = []
+    all_lines = lines(records)
+    several = len({line.protocol for line in all_lines}) > 1
+    for line in all_lines:
         name = {"label": f"{line.label}, {_bundle(line.protocol)}"} if several else {}
         for run in line.runs:
             summary = run["summary"]
-            found.append(
+            table.append(
                 line.keys
                 | name
                 | {"seed": run["spec"]["seed"], "run_id": run["run_id"]}
@@ -32,12 +32,12 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
                 | {"inference_mflops": summary["inference_flops_at_density"] / 1e6}
                 | {"train_gflops": summary["train_flops_at_density"] / 1e9}
             )
-    for group in by(found, "dataset").values():
+    for group in by(table, "dataset").values():
         for cost in COSTS:
             best = front([(row[cost], row["test_accuracy"]) for row in group])
             for place, row in enumerate(group):
                 row[f"front_{cost}"] = place in best
-    return pieces.frame(found, shared=["arch", "protocol", "T"])
+    return pieces.frame(table, shared=["arch", "protocol", "T"])
 
 
 def _bundle(protocol: str) -> str:
@@ -65,7 +65,7 @@ def chart() -> "alt.TopLevelMixin":
     title = "test accuracy, %"
     y, grey = pieces.value("test_accuracy", title), "#808080"
     colour, mark = alt.Color("colour:N", scale=None), alt.Shape("mark:N", scale=None)
-    said = pieces.points(
+    tooltip = pieces.points(
         ("label:N", "method", ""),
         ("arch:N", "network", ""),
         ("protocol:N", "protocol", ""),
@@ -83,7 +83,7 @@ def chart() -> "alt.TopLevelMixin":
         best.mark_point(size=170, color=grey, strokeWidth=1).encode(x=x, y=y),
         pieces.over("runs")
         .mark_point(strokeWidth=1.6, size=50, filled=False)
-        .encode(x=x, y=y, color=colour, shape=mark, tooltip=said),
+        .encode(x=x, y=y, color=colour, shape=mark, tooltip=tooltip),
         key.encode(x=alt.value("width"), y=pieces.value("top", title), color=colour, shape=mark),
         names.mark_text(align="left", baseline="middle", dx=24, fontSize=11, lineBreak="\n", lineHeight=ends.LINE),
     )
@@ -106,37 +106,37 @@ def views(panel: "pd.DataFrame", whole: "pd.DataFrame") -> list[View]:
         for label, row in zip(named.index, rows_of(named), strict=True)
     ]
     axis = ends.Axis(*limits, height)
-    found = []
+    charts = []
     for cost, heading in COSTS.items():
-        told = runs.assign(cost=runs[cost])
-        best = told[told[f"front_{cost}"]].sort_values("cost")
+        priced = runs.assign(cost=runs[cost])
+        best = priced[priced[f"front_{cost}"]].sort_values("cost")
         keep = ["cost", "test_accuracy"]
         drop = [
             name
-            for name in told.columns
+            for name in priced.columns
             if name.startswith("front_")
             or name in ("setting", "dash", "opacity", "ink", "tint", "variant", "method", "dataset", "train_gflops")
         ]
         data = {
-            "runs": rows_of(told.drop(columns=drop)),
+            "runs": rows_of(priced.drop(columns=drop)),
             "front": rows_of(best[keep]),
             "ends": ends.names(keys, axis),
             "leaders": [],
         }
-        low, high = float(told["cost"].min()), float(told["cost"].max())
+        low, high = float(priced["cost"].min()), float(priced["cost"].max())
         values = {"limits": list(limits), "costs": [low / 1.1, high * 1.1], "against": heading}
-        found.append(View(chart, data, values, height))
-    return found
+        charts.append(View(chart, data, values, height))
+    return charts
 
 
 def words(panel: "pd.DataFrame") -> list[str]:
     """The ends of the front, per cost."""
-    told = []
+    sentences = []
     for cost, heading in COSTS.items():
         best = rows_of(panel[panel[f"front_{cost}"]].sort_values(cost))
         low, high = (f"{row['test_accuracy']:.2f} % at {row[cost]:.4g} ({row['label']})" for row in (best[0], best[-1]))
-        told.append(f"{heading}: the front " + (f"goes from {low} to {high}" if best[1:] else f"is {low}"))
-    return told
+        sentences.append(f"{heading}: the front " + (f"goes from {low} to {high}" if best[1:] else f"is {low}"))
+    return sentences
 
 
 FIGURE = Figure(

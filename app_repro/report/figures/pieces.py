@@ -60,14 +60,14 @@ def over(data: str) -> "alt.Chart":
 
 
 def line(
-    x: "alt.X", y: "alt.Y", said: "list[alt.Tooltip]", interpolate: Literal["linear", "step"] = "linear"
+    x: "alt.X", y: "alt.Y", tooltip: "list[alt.Tooltip]", interpolate: Literal["linear", "step"] = "linear"
 ) -> "list[alt.Chart]":
     """The lines of the data set `lines`, which say their values where they are pointed at; lone points are dots."""
     import altair as alt
 
     lines = looked(over("lines").mark_line(strokeWidth=2, interpolate=interpolate)).encode(x=x, y=y)
     dots = looked(over("dots").mark_point(filled=True, size=40), dashed=False).encode(x=x, y=y)
-    hover = over("lines").mark_point(opacity=0, size=120, tooltip=True).encode(x=x, y=y, tooltip=said)
+    hover = over("lines").mark_point(opacity=0, size=120, tooltip=True).encode(x=x, y=y, tooltip=tooltip)
     return [lines, dots, hover.encode(detail=alt.Detail("label:N"))]
 
 

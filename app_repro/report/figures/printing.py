@@ -92,9 +92,17 @@ def printer(records: int) -> Iterator[Callable[[Spec, str, Path], object]]:
         return
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         sheets: list[Future[list[Path]]] = []
+        pool.submit(_warmed)
         yield lambda spec, name, target: sheets.append(pool.submit(save, spec, name, target))
         for sheet in sheets:
             sheet.result()
+
+
+def _warmed() -> None:
+    """Start what prints, while the first figure is still being drawn."""
+    import vl_convert
+
+    vl_convert.vegalite_to_svg({"$schema": SCHEMA, "mark": "point"}, vl_version=VERSION)
 
 
 def _numbered_anew(svg: str) -> str:

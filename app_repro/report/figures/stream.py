@@ -26,7 +26,7 @@ def layers(title: str) -> "list[alt.Chart]":
     """Means as lines, every seed thin; where there are too many seeds, a band from the lowest to the highest."""
 
     x, y = pieces.count("megabatch", "megabatch"), pieces.value("mean", title)
-    said = pieces.points(
+    tooltip = pieces.points(
         ("label:N", "method", ""),
         ("megabatch:Q", "megabatch", "d"),
         ("mean:Q", title, ".2f"),
@@ -39,7 +39,7 @@ def layers(title: str) -> "list[alt.Chart]":
     return [
         bands.encode(x=x, y=pieces.value("low", title), y2="high:Q"),
         seeds.encode(x=x, y=pieces.value("value", title), detail=["label:N", "seed:N"]),
-        *pieces.line(x, y, said),
+        *pieces.line(x, y, tooltip),
         *pieces.named_ends(title),
     ]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from app_repro.claims.judgement import mean_of, spread_of
@@ -64,7 +65,7 @@ class Table:
             [self.note, *(f"{heading}: {definition}." for heading, definition in self.terms), *self.missing]
         )
 
-    @property
+    @cached_property
     def shared(self) -> tuple[int, ...]:
         """Places of the settings that have one value in all rows, of which there are several."""
         alike = (len({row[place].shown for row in self.rows}) == 1 for place in range(len(self.columns)))
