@@ -57,7 +57,7 @@ def test_help_is_quick_and_imports_no_torch() -> None:
     code = (
         "import sys, runpy; sys.argv = ['app-repro', '--help']\n"
         "try: runpy.run_module('app_repro', run_name='__main__')\n"
-        "except SystemExit: print(sorted({'torch', 'pandas', 'scipy', 'matplotlib', 'pydantic'} & set(sys.modules)))"
+        "except SystemExit: print(sorted({'torch', 'pandas', 'scipy', 'altair', 'pydantic'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"

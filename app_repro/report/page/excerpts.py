@@ -15,8 +15,6 @@ MANY = 24
 class Row:
     """A row as the page shows it."""
 
-    number: int
-    """Its place in the table."""
     cells: tuple[Cell, ...]
     protocol: str
     """The protocol's bundle that it is about; empty for none."""
@@ -98,7 +96,7 @@ def excerpt(table: Table, most: int | None = None, said: Sequence[str] = ()) -> 
     for number, row in enumerate(table.rows[:most]):
         name = table.in_words(number, heading)
         label = [Cell(None, table.in_words(number, labels))] if labels else []
-        groups.setdefault(name, []).append(Row(number, (*label, *(row[place] for place in kept)), protocols[number]))
+        groups.setdefault(name, []).append(Row((*label, *(row[place] for place in kept)), protocols[number]))
     columns = tuple(table.columns[place] for place in kept)
     if labels:
         columns = (Column("setting", table.columns[labels[0]].heading), *columns)
