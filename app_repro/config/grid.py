@@ -3,17 +3,18 @@
 import functools
 import itertools
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app_repro.config import reading
 from app_repro.config.methods import nominal_density, prunes
 from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY, SWITCHES
-from app_repro.config.reading import shortened
+from app_repro.config.reading import reasons, shortened
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest, nearest_and_known
 from app_repro.data.sets import FOLDER, SETS
@@ -34,13 +35,19 @@ class Params:
     tracking: str = "off"
 
 
+def _is_device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", value):
+        raise ValueError(f"known: auto, cpu, cuda, cuda:N{nearest(value, ('auto', 'cpu', 'cuda'))}")
+    return value
+
+
 class _FileOnly(BaseModel):
     """Keys of params.yaml that are no field of a run: the protocol's name, where to compute, what is tracked."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     protocol: Literal["paper", "released"]
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+    device: Annotated[str, AfterValidator(_is_device)]
     workers: Annotated[int, Field(ge=1, le=1024)] | None
     variants: list[dict[str, Any]] | None
     tracking: Literal["off", "offline", "online"] = "off"
@@ -150,8 +157,7 @@ def _valid(key: str, value: Any, where: str) -> Any:
     try:
         return _adapter(key).validate_python(value)
     except ValidationError as error:
-        reasons = dict.fromkeys(item["msg"].removeprefix("Value error, ") for item in error.errors())
-        raise _error(where, key, f"{shortened(value)} is not allowed: {'; or '.join(reasons)}") from None
+        raise _error(where, key, f"{shortened(value)} is not allowed: {reasons(error.errors())}") from None
 
 
 def _error(where: str, key: str, what: str) -> ParamsError:

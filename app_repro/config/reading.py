@@ -1,16 +1,22 @@
 """Settings as people write them: params.yaml, and "key=value" words of the command line and of claims."""
 
+import datetime
 import json
+import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
-from app_repro.core.errors import ParamsError, one_line
+from app_repro.core.errors import ParamsError, nearest, one_line
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 MAX_PARAMS_BYTES = 100_000
 MAX_DEPTH = 10
@@ -27,13 +33,16 @@ def read(path: Path) -> dict[str, Any]:
             raw = file.read(MAX_PARAMS_BYTES + 1)  # not all of it: a device or a pipe can be endless
         if len(raw) > MAX_PARAMS_BYTES:
             raise ParamsError(f"{path}: larger than {MAX_PARAMS_BYTES} bytes: not a params file", kind="size")
-        text = raw.decode("utf-8-sig")
+        text = raw.decode()  # ruamel passes over a byte order mark, once, as DVC does
     except FileNotFoundError:
         raise ParamsError(
             f"{path}: no such file; run from the project's folder, or name one with --params", kind="missing"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path}: not readable as YAML: {one_line(error)}", kind="yaml") from None
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ParamsError(f"{path}: not readable as UTF-8 (line {line}); save it as UTF-8", kind="yaml") from None
+    except OSError as error:
+        raise ParamsError(f"{path}: not readable: {error.strerror or error}", kind="yaml") from None
     content = from_yaml(text, str(path))
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: no settings in it; `app-repro preset short` shows every key", kind="empty")
@@ -49,7 +58,9 @@ def from_yaml(text: str, where: str) -> Any:
     parser = YAML(typ="safe", pure=True)
     try:
         _refuse_what_expands(parser.parse(text), where)
-        return parser.load(text)
+        content = parser.load(text)
+        repr(content)  # a hexadecimal number may have more digits than Python shows
+        return content
     except ParamsError:
         raise
     except DuplicateKeyError as error:
@@ -61,7 +72,12 @@ def from_yaml(text: str, where: str) -> Any:
 
 def _problem(error: MarkedYAMLError) -> str:
     line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
-    return one_line(error.problem or error) + line
+    problem = error.problem or str(error)
+    if "'\\t'" in problem:
+        problem = "a tab where YAML has spaces"
+    elif problem.startswith("but "):
+        problem = f"{error.context}, {problem}"
+    return one_line(problem) + line
 
 
 def _refuse_what_expands(events: Iterable[Any], where: str) -> None:
@@ -106,6 +122,59 @@ def settings_from_words(words: Iterable[str], option: str = "", separator: str =
 
 
 def shortened(value: Any) -> str:
-    """The repr of `value` for a message, at most 60 characters."""
+    """The repr of `value` for a message, at most 60 characters; null, true and false as YAML has them."""
     text = repr(value)
+    text = {"None": "null", "True": "true", "False": "false"}.get(text, text)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def reasons(refused: Iterable["ErrorDetails"]) -> str:
+    """Why pydantic refused a value, in the words of this project: what is wanted, and what was given if it looks alike.
+
+    "it is text; a number is wanted; write 500" for .5e3, which is text in YAML.
+    """
+    return "; or ".join(dict.fromkeys(map(_reason, refused)))
+
+
+def _reason(item: "ErrorDetails") -> str:
+    told, value, what = item.get("ctx", {}), item["input"], item["type"]
+    if what == "value_error":  # of a validator of this project
+        return str(told["error"])
+    if what == "literal_error":
+        known = re.findall(r"'([^']+)'", told["expected"])
+        return f"known: {', '.join(known)}{nearest(value, known) if isinstance(value, str) else ''}"
+    kind = next((name for kinds, name in _KINDS.items() if isinstance(value, kinds)), "")
+    which = shortened(value) if item["loc"] else "it"  # an item of a list, or all of the value
+    lead = f"{which} is {kind}; " if kind else f"{which}: " if item["loc"] else ""
+    wanted = _WANTED[what].format_map(told) if what in _WANTED else item["msg"]
+    return lead + wanted + (_as_number(value, whole=what == "int_type") if what in ("int_type", "float_type") else "")
+
+
+def _as_number(value: Any, whole: bool) -> str:
+    """`; write 8` for a value that means a number and is written otherwise: '8', 8.0, .5e3."""
+    try:
+        number = float(value) if isinstance(value, (str, float)) else math.nan
+    except ValueError:
+        return ""
+    if not abs(number) < 1e15 or (whole and not number.is_integer()):
+        return ""
+    return f"; write {int(number) if number.is_integer() else number}"
+
+
+_KINDS = {str: "text", datetime.date: "a date", bytes: "no text", set: "a set"}
+_WANTED = {
+    "int_type": "a whole number is wanted",
+    "float_type": "a number is wanted",
+    "finite_number": "a finite number is wanted",
+    "string_type": "text is wanted",
+    "bool_type": "true or false is wanted",
+    "tuple_type": "a list is wanted",
+    "list_type": "a list is wanted",
+    "dict_type": "a mapping is wanted",
+    "too_long": "at most {max_length} values are wanted",
+    "greater_than_equal": "at least {ge:g} is wanted",
+    "greater_than": "more than {gt:g} is wanted",
+    "less_than_equal": "at most {le:,.10g} is wanted",
+    "less_than": "less than {lt:,.10g} is wanted",
+}
+"""pydantic's types of errors, in words; in braces what it tells with each."""

@@ -131,6 +131,32 @@ def test_an_unknown_key_is_named(key: object) -> None:
     assert error.kind == "unknown" and error.key == str(key)[:80]
 
 
+@pytest.mark.parametrize("value", ["x", True, 1.5, -1, float("inf"), 10**20, [[7]], {"a": 1}, None])
+def test_why_a_value_is_refused_is_told_in_the_words_of_settings(value: object) -> None:
+    """Not in those of pydantic, Python or regular expressions: Input should be a valid tuple, match '^(a|b)$'."""
+    foreign = ("Input", "String", "should", "valid ", "tuple", "pattern", "integer", "boolean", "None", "True", "^")
+    for key in grid.known_keys():
+        try:
+            grid.parse(RAW | {key: value})
+        except ParamsError as error:
+            assert not [word for word in foreign if word in str(error)]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        *(("sb", value, "it is text; a whole number is wanted") for value in ("2:4", "1:30", "x")),
+        ("sb", 8.0, "write 8"),
+        ("lr", ".5e3", "it is text; a number is wanted; write 500"),
+        ("milestones", [1, "x"], "'x' is text; a whole number is wanted"),
+        ("device", "CPU", "known: auto, cpu, cuda, cuda:N; did you mean 'cpu'?"),
+        ("replay", "Full", "known: full, none, last, buffer; did you mean 'full'?"),
+    ],
+)
+def test_a_value_is_told_for_what_it_is_and_what_is_wanted(key: str, value: object, told: str) -> None:
+    assert str(refusal({key: value})).endswith(told)
+
+
 def test_what_is_refused_is_told_with_what_is_allowed_and_the_nearest_name() -> None:
     told = str(refusal({"method": "ap"}))
     assert told == "params: method: 'ap' is not allowed: known: dense, osp, app; did you mean 'app'?"

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from dvc.utils.serialize import parse_yaml
+from dvc.utils.serialize import ParseError, load_yaml, parse_yaml
 
 from app_repro.config import grid, presets, reading
 from app_repro.core.errors import ParamsError
@@ -51,6 +51,35 @@ def test_a_value_is_read_as_dvc_reads_it(tmp_path, key, text, value) -> None:
     grid.load(tmp_path / "params.yaml")
 
 
+SCALARS = (
+    "010 -010 0o10 0O10 0x1F 0b11 08 1:30 2:4 190:20:30.15 1_000 1_000.5 1_ _1 1e3 1.e3 .5 -.5 .5e3 +1 -0.0 1e400 12e "
+    ".inf -.INF .nan nan yes no on off NO y true True tRue null Null ~ nUll 2020-01-01 1.2.3 \"1\" '1e5' !!bool|yes = "
+    '!!int|"010" &x|1 [1|2] [1,] {a} folder:a|#b folder:a#b 1|#c @a %a `a -|1 a:|b ١ 1\t [1,\t2] a\tb 1\u00a0 \u2028'
+)
+"""Parted by spaces; a bar stands for a space."""
+TEXTS = [
+    *(f"k: {scalar.replace('|', ' ')}\n" for scalar in SCALARS.split(" ")),
+    *("\ufeffk: 1\n", "\ufeff\ufeffk: 1\n", "k: 1\r\nm: 'a\r\n  b'\r\n", "k: 1\rm: 2\r", "k: 8\t# c\n", "k:\n\tm: 1\n"),
+    *("%YAML 1.1\n---\nk: 010\nm: off\ny: 1:30\n", "%YAML 2.0\n---\nk: 1\n", "k: 1\n---\nm: 2\n", "---\nk: 1\n...\n"),
+    *("k: 1\nk: 2\n", "1: a\n1.0: b\n", "1: a\n'1': b\n", "on: a\n", "? [a, b]\n: 1\n", "k: \x80\n", "k: \x07\n"),
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_means_what_it_means_to_dvc_or_nothing_to_both(tmp_path, text) -> None:
+    (tmp_path / "params.yaml").write_bytes(text.encode())
+    try:
+        theirs = repr(load_yaml(tmp_path / "params.yaml"))
+    except (ParseError, ValueError):
+        theirs = "refused"
+    try:
+        ours = repr(reading.read(tmp_path / "params.yaml"))
+    except ParamsError as error:
+        ours = "refused"
+        assert error.kind in ("yaml", "double key")
+    assert ours == theirs
+
+
 def test_a_device_without_end_is_read_no_further_than_a_params_file_goes() -> None:
     with pytest.raises(ParamsError) as caught:
         grid.load(Path("/dev/zero"))
@@ -65,6 +94,7 @@ def test_a_device_without_end_is_read_no_further_than_a_params_file_goes() -> No
         (b"dataset: [cifar10\narch: x", "yaml"),
         (edited("seed", "2020-13-45"), "yaml"),
         (edited("seed", "9" * 5000), "yaml"),
+        (edited("seed", "0x" + "f" * 5000), "yaml"),
         (b"#" * 10_000_000, "size"),
         (b"a: " + b"[" * 5000, "nesting"),
         (b"a: " + b"[" * 1000 + b"]" * 1000, "nesting"),
@@ -85,6 +115,9 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path, content, kind) -> None
         (b"sb: 8\nlr: 1\nsb: 9\n", 'key "sb" with value "9" (original value: "8") (line 3)'),
         (b"a: 1\nb: [*x]\n", "(line 2)"),
         (b"a: [1\nb: 2\n", "(line 2)"),
+        (b"a: 1\nb: 2\t# c\n", "a tab where YAML has spaces (line 2)"),
+        (b"a: 1\nb: \xe9\n", "UTF-8 (line 2)"),
+        (b"a: 1\n---\nb: 2\n", "another document (line 2)"),
         (COMMITTED.read_bytes() + b"extra: 8\n", "unknown key 'extra'"),
         (edited("tau", ".nan"), "tau: nan"),
         (edited("lr", "'1e-5'"), "lr: '1e-5'"),

@@ -1,8 +1,9 @@
 import pytest
 
 from app_repro.claims import claims_file, statement, verify
-from app_repro.config import grid, presets
+from app_repro.config import catalogue, grid, presets
 from app_repro.core import errors
+from app_repro.data import sets
 from app_repro.execution import executors
 from app_repro.records import runs
 from app_repro.records.runs import Records
@@ -11,6 +12,28 @@ from app_repro.records.runs import Records
 def test_the_nearest_known_name_is_offered_and_a_far_one_is_not() -> None:
     assert errors.nearest("resnet19", ["resnet18", "vgg16_bn"]) == "; did you mean 'resnet18'?"
     assert errors.nearest("zzz", ["resnet18", "vgg16_bn"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("CIFAR10", "cifar10"),
+        ("CIFAR-100", "cifar100"),
+        ("ResNet-20", "resnet20s"),
+        ("resnet20", "resnet20s"),
+        ("VGG16", "vgg16_bn"),
+        ("Wide-ResNet-50-2", "wide_resnet50_2"),
+        ("SNIP", "snip"),
+    ],
+)
+def test_case_and_dashes_do_not_hide_the_name_that_is_meant(word, meant) -> None:
+    known = [*sets.known(), *catalogue.NETWORKS, *catalogue.CRITERIA]
+    assert errors.nearest(word, known) == f"; did you mean {meant!r}?"
+
+
+@pytest.mark.parametrize("word", ["", "-", "--", "é"])
+def test_a_word_without_letters_is_near_to_no_name(word) -> None:
+    assert errors.nearest(word, ["resnet18", "_"]) == ""
 
 
 def test_the_known_names_are_listed_after_a_separator_whether_one_is_near_or_not() -> None:
