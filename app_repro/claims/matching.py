@@ -27,6 +27,9 @@ IDENTITY = (
     "scope",
     "replay",
     "buffer_size",
+    "control",
+    "sgd_seed",
+    "branch",
 )
 """Settings in which a run must equal the claim to be about it. A difference in any other is a deviation, and named."""
 _IGNORED = ("seed", "data_digest", "augmentation")

@@ -146,7 +146,7 @@ def verify(
         raise VerifyError(text, key=protocol, kind="unknown")
     chosen = claims_file.select(claims, only)
     runs = sorted(records.runs, key=lambda run: run.content["run_id"])
-    pool, by_identity = Pool(runs), index(runs)
+    pool, by_identity = Pool([run for run in runs if run.is_plain]), index(runs)
     verdicts: list[Verdict] = []
     for claim in chosen:
         wanted = [name for name in protocols(claim) if protocol in (None, name)]

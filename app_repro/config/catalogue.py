@@ -1,6 +1,7 @@
-"""Names of criteria, networks and engines with their tags: plain values, so that settings are checked without torch.
+"""Names of criteria, networks, control arms and engines with their tags: plain values, to be checked without torch.
 
-The code behind the names is in pruning/criteria.py, training/networks.py and training/engines.py, which import torch.
+The code behind the names is in pruning/criteria.py and in networks.py, controls.py and engines.py of training, which
+import torch.
 A test checks that they have the same names in the same order. Methods and their tags are in methods.py.
 """
 
@@ -42,6 +43,18 @@ class EngineTags:
     """Whether the network's passes go through torch.compile."""
 
 
+@dataclass(frozen=True)
+class ControlTags:
+    """What a control arm keeps of the run that it is a control of, its source (Liu et al. 2019, arXiv:1810.05270)."""
+
+    mask: Literal["the source's", "shuffled in each layer", "random over all layers"]
+    """Where the weights are that it keeps: as many as the source's final mask, in each layer or in all together."""
+    weights: Literal["the source's initial", "drawn anew"]
+    """The weights that its training begins with."""
+    budget: Literal["epochs", "FLOPs"]
+    """What it trains for: as many epochs as the source, or the FLOPs of the unpruned network."""
+
+
 CRITERIA: dict[str, CriterionTags] = {
     "snip": CriterionTags("sensitivity", "images", labels=True),
     "magnitude": CriterionTags("magnitude", "none", labels=False, derivative=0),
@@ -64,6 +77,17 @@ NETWORKS: dict[str, NetworkTags] = {
     "resnet44s": NetworkTags("small resnet", 44),
     "resnet56s": NetworkTags("small resnet", 56),
 }
+
+CONTROLS: dict[str, ControlTags] = {
+    "ticket": ControlTags("the source's", "the source's initial", "epochs"),
+    "scratch-e": ControlTags("the source's", "drawn anew", "epochs"),
+    "scratch-b": ControlTags("the source's", "drawn anew", "FLOPs"),
+    "shuffle": ControlTags("shuffled in each layer", "the source's initial", "epochs"),
+    "random": ControlTags("random over all layers", "the source's initial", "epochs"),
+}
+
+CONTROL_ONLY = ("control", "budget_cap")
+"""Settings without which a control arm's settings are those of its source."""
 
 ENGINES: dict[str, EngineTags] = {
     "eager": EngineTags("kernels", compiler=False),

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from app_repro.config import reading
+from app_repro.config import catalogue, reading
 from app_repro.config.methods import nominal_density, prunes
 from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY, SWITCHES
 from app_repro.config.reading import reasons, shortened
@@ -27,7 +27,7 @@ class Params:
     """A validated params.yaml."""
 
     specs: tuple[RunSpec, ...]
-    """The grid: every combination, equal runs once; data digests not yet filled in."""
+    """The grid: every combination and the sources of its control arms, equal runs once; without data digests yet."""
     device: str
     workers: int | None
     axes: tuple[str, ...]
@@ -54,6 +54,8 @@ class _FileOnly(BaseModel):
 
 
 _NOT_IN_FILE = {"data_digest", "augmentation"}
+_ASSUMED = {"budget_cap": 2.0}
+"""Values of later settings that a params file lacks, where it is not null."""
 _SINGLE = ("device", "workers", "variants", "tracking")
 
 
@@ -78,7 +80,7 @@ def load(path: Path) -> Params:
 def parse(raw: Mapping[str, Any], where: str = "params") -> Params:
     """Validate `raw` (keys as in params.yaml) and expand its grid, in the order of its axes."""
     _check_keys(raw, where)
-    raw = {**raw, **{key: None for key in RunSpec.later() if key not in raw}}
+    raw = {**raw, **{key: _ASSUMED.get(key) for key in RunSpec.later() if key not in raw}}
     settings = {key: _values(key, raw[key], where) for key in raw}
     variants = settings.pop("variants")[0] or [{}]
     specs: dict[str, RunSpec] = {}
@@ -94,7 +96,10 @@ def parse(raw: Mapping[str, Any], where: str = "params") -> Params:
             raise ParamsError(f"{where}: the axes make more than {MAX_RUNS:,} runs; shorten a list")
         for combination in itertools.product(*merged.values()):
             spec = _resolve(dict(zip(merged, combination, strict=True)), where)
-            specs.setdefault(spec.run_id, spec)
+            for needed in filter(None, (spec.source, spec)):
+                specs.setdefault(needed.run_id, needed)
+    if any(spec.control for spec in specs.values()):
+        axes.add("control")  # their sources stand beside them
     ordered = tuple(key for key in raw if key in axes)
     tracking = settings.get("tracking", ["off"])[0]
     return Params(tuple(specs.values()), settings["device"][0], settings["workers"][0], ordered, tracking)
@@ -118,11 +123,27 @@ def _resolve(combined: dict[str, Any], where: str) -> RunSpec:
     elif fields["image_size"] is None:
         known = " or ".join(map(str, sizes))
         raise _error(where, "image_size", f"null is not allowed for {fields['dataset']}: {known}")
+    _resolve_later(fields, where)
     if fields["replay"] != "buffer":
         fields["buffer_size"] = None
     elif fields["buffer_size"] is None:
         raise _error(where, "buffer_size", "null is not allowed with replay: buffer; a number of examples")
     return RunSpec.model_validate(fields)
+
+
+def _resolve_later(fields: dict[str, Any], where: str) -> None:
+    """The same for the settings that were added later."""
+    if fields["control"] and not prunes(fields["method"], fields["sb"]):
+        what = f"{fields['control']!r} trains on the mask of a run that prunes, and {fields['method']!r} never does; "
+        raise _error(where, "control", f"{what}leave out one of the two, or give each its own grid in variants")
+    if fields["control"] is None or catalogue.CONTROLS[fields["control"]].budget == "epochs":
+        fields["budget_cap"] = None
+    if fields["sgd_seed"] is None:
+        fields["branch"] = None
+    elif fields["branch"] is None:
+        fields["branch"] = fields["sb"]
+    elif fields["branch"] > fields["sb"]:
+        raise _error(where, "branch", f"{fields['branch']} is beyond the last megabatch (sb: {fields['sb']})")
 
 
 def _check_keys(raw: Mapping[str, Any], where: str) -> None:

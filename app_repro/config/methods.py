@@ -1,4 +1,4 @@
-"""When a run is pruned and to which density: dense, osp, app. To add one: a function and an entry in METHODS."""
+"""When a run is pruned and to which density: dense, osp, app, late. To add one: a function and an entry in METHODS."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +24,11 @@ def app(k: int, megabatches: int, tau: float) -> float | None:
     return KEPT_PER_STEP ** (1 + (tau - 1) * progress)
 
 
+def late(k: int, megabatches: int, tau: float) -> float | None:
+    """Train, prune, fine-tune: dense until the last megabatch, before which it is pruned once to 0.8 ** tau."""
+    return KEPT_PER_STEP**tau if k == megabatches else None
+
+
 @dataclass(frozen=True)
 class Appearance:
     """How figures and model cards show a method. Not part of the code digest: changes of it outdate no finished run."""
@@ -45,11 +50,13 @@ class MethodTags:
     Not part of the code digest.
     """
 
-    when: Literal["never", "before training", "during training"]
+    when: Literal["never", "before training", "during training", "after training"]
     steps: Literal["none", "one-shot", "iterative"]
     weights_scored: Literal["none", "initial", "by scored_weights"]
     """Which weights are scored for the last mask: the initial ones, or those that the switch scored_weights names."""
-    recovery: Literal["none", "trained from the initial weights", "trained on at each megabatch"]
+    recovery: Literal[
+        "none", "trained from the initial weights", "trained on at each megabatch", "trained on at the last megabatch"
+    ]
     """How the network is trained after it was pruned."""
     mask: Literal["none", "fixed", "shrinking"]
     """Whether the mask changes after the first pruning."""
@@ -76,7 +83,11 @@ def prunes(method: str, megabatches: int) -> bool:
     return any(METHODS[method].schedule(k, megabatches, 1.0) is not None for k in range(1, megabatches + 1))
 
 
-# colours: Okabe and Ito 2008, distinguishable to the colour-blind; marks: those of the paper's figure of results
+PAPER_METHODS = ("dense", "osp", "app")
+"""The methods of Misra et al. 2022, which a report misses where no run has them."""
+
+# colours: Okabe and Ito 2008, and Tol 2021 (late), distinguishable to the colour-blind; marks: those of the paper's
+# figure of results
 METHODS: dict[str, Method] = {
     "dense": Method(
         dense,
@@ -97,5 +108,20 @@ METHODS: dict[str, Method] = {
             (((-0.8, -0.8), (0.8, 0.8)), ((-0.8, 0.8), (0.8, -0.8))),
         ),
         MethodTags("during training", "iterative", "by scored_weights", "trained on at each megabatch", "shrinking"),
+    ),
+    "late": Method(
+        late,
+        Appearance(
+            "late pruning",
+            "pruned once, before the last megabatch",
+            "#882255",
+            (
+                ((-0.8, -0.8), (0.8, -0.8)),
+                ((0.8, -0.8), (0.8, 0.8)),
+                ((0.8, 0.8), (-0.8, 0.8)),
+                ((-0.8, 0.8), (-0.8, -0.8)),
+            ),
+        ),
+        MethodTags("after training", "one-shot", "by scored_weights", "trained on at the last megabatch", "fixed"),
     ),
 }

@@ -4,6 +4,7 @@ import copy
 import json
 from typing import Any
 
+from app_repro.config.catalogue import CONTROLS
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
@@ -43,6 +44,10 @@ SHORT: dict[str, Any] = {
     "test_limit": None,
     "precision": "fp32",
     "engine": "eager",
+    "control": None,
+    "budget_cap": 2.0,
+    "sgd_seed": None,
+    "branch": None,
 }
 """The committed params.yaml without device, workers and tracking."""
 
@@ -83,6 +88,10 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
         "what the protocols differ in: dense, osp (tau 4.5, 17.5), app under both, and with each switch turned back",
         _SMALL | {"method": "app", "variants": _AUDIT},
     ),
+    "controls": (
+        "what a mask is worth: app and osp on 8,000 CIFAR-10 images, each with five control arms on its final mask",
+        _SMALL | {"method": ["osp", "app"], "control": [None, *CONTROLS]},
+    ),
     "long": ("100 megabatches: the gap over a long sequence", _R50 | {"sb": 100}),
     "fewshot": (
         "540 images per class of Restricted ImageNet in 10 megabatches",
@@ -104,8 +113,7 @@ def preset(name: str) -> dict[str, Any]:
 
 def flags(name: str) -> str:
     """The named grid as `-S key=value` flags for `dvc exp run`: all settings, so that none keeps an old value."""
-    settings = dict.fromkeys(RunSpec.later()) | preset(name)
-    return " ".join(f"-S {flag(key)}={override(value)}" for key, value in settings.items())
+    return " ".join(f"-S {flag(key)}={override(value)}" for key, value in preset(name).items())
 
 
 def flag(key: str) -> str:

@@ -97,6 +97,15 @@ class RunSpec(BaseModel):
     test_limit: Positive | None
     precision: Literal["fp32", "tf32", "bf16"]
     engine: Annotated[str, AfterValidator(lambda value: _one_of(value, catalogue.ENGINES))]
+    # settings that were added later
+    control: Annotated[str, AfterValidator(lambda value: _one_of(value, catalogue.CONTROLS))] | None = None
+    """A control arm, which trains on the final mask of the run `source`; null: no control."""
+    budget_cap: Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)] | None = None
+    """Most times its source's epochs that control: scratch-b may train; null: no limit."""
+    sgd_seed: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+    """Seed of the shuffles and the augmentation of training images from megabatch `branch` on; null: `seed`."""
+    branch: Positive | None = None
+    """Megabatch from which sgd_seed counts; null where there is none."""
 
     @classmethod
     @functools.cache  # asked for each run
@@ -118,6 +127,11 @@ class RunSpec(BaseModel):
     def run_id(self) -> str:
         """First 12 hex digits of sha256 over the canonical JSON of the stored settings."""
         return hashlib.sha256(canonical(self.stored()).encode()).hexdigest()[:12]
+
+    @property
+    def source(self) -> "RunSpec | None":
+        """The run whose final mask a control arm trains on; None for a run that is no control arm."""
+        return self.model_copy(update=dict.fromkeys(catalogue.CONTROL_ONLY)) if self.control else None
 
     @property
     def protocol(self) -> tuple[str, dict[str, Any]]:

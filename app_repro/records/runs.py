@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from app_repro.config.catalogue import CONTROL_ONLY
 from app_repro.config.protocols import PRUNING_ONLY
 from app_repro.core.errors import DataError, IntegrityError, nearest_and_known, one_line
 from app_repro.core.files import canonical, digest
@@ -42,12 +43,19 @@ class RunRecord:
 
     @cached_property
     def paired_setting(self) -> str:
-        """Equal for runs that can be compared seed by seed: they differ in their seed and in pruning alone."""
-        return self.setting_without("method", *PRUNING_ONLY)
+        """Equal for runs that can be compared seed by seed: they differ in their seed, pruning and control alone."""
+        return self.setting_without("method", *PRUNING_ONLY, *CONTROL_ONLY)
 
     def setting_without(self, *keys: str) -> str:
         """The setting but for `keys`, as text."""
         return settings.key(self.spec, self.is_official, *keys)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is neither a control arm nor a sibling with another order of images: what the paper's claims,
+        tables and figures are about.
+        """
+        return self.spec["control"] is None and self.spec["sgd_seed"] is None
 
     @property
     def protocol(self) -> str:
@@ -97,6 +105,11 @@ class Records:
     """Folders that are not there, and records of a run that were passed over for another."""
     damaged: tuple[str, ...] = ()
     """The problems that are damaged or unreadable files."""
+
+    @cached_property
+    def plain(self) -> tuple[RunRecord, ...]:
+        """Those of its runs that are plain (RunRecord.is_plain)."""
+        return tuple(run for run in self.runs if run.is_plain)
 
 
 KNOWN = (RUNS, PUBLISHED)

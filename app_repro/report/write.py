@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from app_repro.claims import claims_file, verify
@@ -28,16 +29,17 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> str:
     places = runs.known(folders)
     records = runs.read_intact(places)
     reported = claims_file.load(claims) if claims else ()
-    contents = [run.content for run in records.runs]
+    plain = replace(records, runs=records.plain)
+    contents = [run.content for run in plain.runs]
     histories = {key: one for place in places for key, one in curves.read(place).items()}
     with printing.printer(len(contents)) as printed:
         drawn = figures.save(contents, out / "figures", histories, printed)
-        text, tables = write_tables(records, reported, out)
+        text, tables = write_tables(plain, reported, out)
         if claims:
             verdicts = verify.verify(records, reported)
         else:
             verdicts = verify.Report((), (), ("No claims file: no verdicts.", *records.notes))
-        index_html = page.save(out, verdicts, tables, [figures.for_page(one) for one in drawn], records.runs)
+        index_html = page.save(out, verdicts, tables, [figures.for_page(one) for one in drawn], plain.runs)
     return f"{text}\n\nthe page: {index_html}; `app-repro report --open` shows it"
 
 

@@ -159,7 +159,7 @@ def test_a_value_is_told_for_what_it_is_and_what_is_wanted(key: str, value: obje
 
 def test_what_is_refused_is_told_with_what_is_allowed_and_the_nearest_name() -> None:
     told = str(refusal({"method": "ap"}))
-    assert told == "params: method: 'ap' is not allowed: known: dense, osp, app; did you mean 'app'?"
+    assert told == "params: method: 'ap' is not allowed: known: dense, osp, app, late; did you mean 'app'?"
     assert str(refusal({"metod": "app"})).startswith("params: unknown key 'metod'; did you mean 'method'?")
 
 

@@ -1,4 +1,4 @@
-"""When the three methods prune, and how far; what a fourth one costs."""
+"""When each method prunes, and how far."""
 
 import pytest
 
@@ -27,6 +27,10 @@ def test_osp_prunes_before_the_first_megabatch_only() -> None:
     assert schedule("osp", 8) == [0.8**4.5] + [None] * 7
 
 
+def test_late_prunes_before_the_last_megabatch_only() -> None:
+    assert schedule("late", 8) == [None] * 7 + [0.8**4.5]
+
+
 def test_dense_never_prunes() -> None:
     assert schedule("dense", 8) == [None] * 8
 
@@ -38,11 +42,12 @@ def test_a_stream_of_one_megabatch() -> None:
 def test_nominal_density_is_the_last_one_asked_for() -> None:
     assert [nominal_density("osp", k, 8, TAU) for k in (1, 2, 8)] == [0.8**4.5] * 3
     assert [nominal_density("app", k, 8, TAU) for k in range(1, 9)] == schedule("app", 8)
+    assert [nominal_density("late", k, 8, TAU) for k in (1, 7, 8)] == [1.0, 1.0, 0.8**4.5]
     assert nominal_density("dense", 8, 8, None) == 1.0
 
 
 def test_only_dense_does_not_prune() -> None:
-    assert {name: prunes(name, 8) for name in METHODS} == {"dense": False, "osp": True, "app": True}
+    assert {name: prunes(name, 8) for name in METHODS} == {"dense": False, "osp": True, "app": True, "late": True}
 
 
 def test_tags_fit_what_the_schedules_do() -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app_repro.config import grid, presets
+from app_repro.config.catalogue import CONTROLS
 from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY, SWITCHES
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
@@ -23,7 +23,7 @@ PUBLISHED = Path(__file__).parents[2] / "data/published"
 
 
 def spec_of(**changes: object) -> RunSpec:
-    return grid.parse(presets.preset("demo") | OUTSIDE | {"method": "app", "seed": 1} | changes).specs[0]
+    return grid.parse(presets.preset("demo") | OUTSIDE | {"method": "app", "seed": 1} | changes).specs[-1]
 
 
 OTHER = {
@@ -61,6 +61,10 @@ OTHER = {
     "test_limit": 100,
     "precision": "bf16",
     "engine": "another",
+    "control": "ticket",
+    "budget_cap": 1.5,
+    "sgd_seed": 7,
+    "branch": 3,
 }
 """Another value than in `spec_of()` for every field there is."""
 
@@ -74,7 +78,7 @@ OTHER = {
     ],
 )
 def test_three_run_ids_are_pinned(changes: dict, run_id: str) -> None:
-    assert RunSpec(**OTHER | {"engine": "eager"} | changes).run_id == run_id
+    assert RunSpec(**OTHER | {"engine": "eager"} | dict.fromkeys(RunSpec.later()) | changes).run_id == run_id
 
 
 GRIDS = {
@@ -86,6 +90,7 @@ GRIDS = {
     "long": "8b0dda34f2fb5080",
     "fewshot": "f044998d86f0a2fe",
     "pruners": "968b610a5a8bf9a9",
+    "controls": "558fe78355c4d60a",
 }
 """Preset -> first 16 hex digits of sha256 over the sorted run ids of its grid."""
 
@@ -104,55 +109,100 @@ def test_the_run_ids_of_published_records_are_those_of_their_settings() -> None:
         assert RunSpec.model_validate(content["spec"]).run_id == content["run_id"]
 
 
-class Extended(RunSpec):
-    """Settings of a version to come."""
-
-    control: Literal["shuffled", "reversed"] | None = None
+LATER = {"control": "ticket", "budget_cap": 1.5, "sgd_seed": 7, "branch": 3}
 
 
-@pytest.fixture
-def extended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package as if the version to come were this one."""
-    for module in (grid, presets, record, store):
-        monkeypatch.setattr(module, "RunSpec", Extended)
-    grid._adapter.cache_clear()
-
-
-@pytest.mark.usefixtures("extended")
 def test_a_later_setting_changes_no_id_and_no_stored_spec_while_it_is_none() -> None:
     plain = spec_of()
-    assert RunSpec.later() == () and Extended.later() == ("control",) and type(plain) is Extended
-    before = RunSpec.model_validate({name: getattr(plain, name) for name in RunSpec.model_fields})
-    assert plain.run_id == before.run_id and plain.stored() == before.stored() == before.model_dump(mode="json")
-    ids = [spec_of(control=value).run_id for value in (None, "shuffled", "reversed")]
-    assert ids[0] == plain.run_id and len(set(ids)) == 3
-    assert spec_of(control="shuffled").stored() == plain.stored() | {"control": "shuffled"}
+    assert RunSpec.later() == tuple(LATER)
+    assert plain.stored() == {key: value for key, value in plain.model_dump(mode="json").items() if key not in LATER}
+    for key, value in LATER.items():
+        changed = plain.model_copy(update={key: value})
+        assert changed.run_id != plain.run_id and changed.stored() == plain.stored() | {key: value}
+        assert changed.model_copy(update={key: None}).run_id == plain.run_id
 
 
-@pytest.mark.usefixtures("extended")
+@pytest.mark.parametrize(
+    ("changes", "run_id"),
+    [
+        ({"control": "ticket"}, "24a94f245ce7"),
+        ({"control": "scratch-b"}, "72ec4e14a9c9"),
+        ({"control": "scratch-b", "budget_cap": None}, "11360e75ff2c"),
+        ({"sgd_seed": 1}, "bff630ed2041"),
+        ({"sgd_seed": 1, "branch": 2}, "d6e38d7b9767"),
+        ({"method": "late"}, "26553bc8d09a"),
+    ],
+)
+def test_run_ids_with_later_settings_are_pinned(changes: dict, run_id: str) -> None:
+    assert spec_of(**changes).run_id == run_id
+
+
 def test_a_later_setting_may_be_missing_from_params_and_vary_all_the_same() -> None:
     raw = presets.preset("demo") | OUTSIDE | {"method": "app", "seed": [1, 2]}
-    assert [cell.control for cell in grid.parse(raw).specs] == [None, None]  # type: ignore[attr-defined]
-    for changes in ({"control": [None, "shuffled"]}, {"variants": [{}, {"control": "shuffled"}]}):
-        parsed = grid.parse(raw | changes)
-        assert {(cell.seed, cell.control) for cell in parsed.specs} == {  # type: ignore[attr-defined]
-            (seed, value) for seed in (1, 2) for value in (None, "shuffled")
+    raw = {key: value for key, value in raw.items() if key not in LATER}
+    assert [cell.control for cell in grid.parse(raw).specs] == [None, None]
+    for changes in ({"control": [None, "shuffle"]}, {"variants": [{}, {"control": "shuffle"}]}, {"control": "shuffle"}):
+        parsed = grid.parse(raw | changes)  # in the last one the sources come of themselves
+        assert {(cell.seed, cell.control) for cell in parsed.specs} == {
+            (seed, value) for seed in (1, 2) for value in (None, "shuffle")
         }
         assert parsed.axes == ("seed", "control")
     assert set(presets.flags("demo").split()) > {"++control=null", "sb=8"}
     assert " -S '++control=null' " in modelcard.command(parsed.specs[0].model_dump(mode="json"))
-    with pytest.raises(ParamsError, match="control: 'none' is not allowed"):
+    with pytest.raises(ParamsError, match="control: 'none' is not allowed") as raised:
         grid.parse(raw | {"control": "none"})
+    assert raised.value.key == "control"
 
 
-@pytest.mark.usefixtures("extended")
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({}, {}),
+        ({"budget_cap": 3.0, "branch": 4}, {}),
+        ({"control": "ticket"}, {"control": "ticket"}),
+        ({"control": "scratch-b"}, {"control": "scratch-b", "budget_cap": 2.0}),
+        ({"control": "scratch-b", "budget_cap": None}, {"control": "scratch-b"}),
+        ({"sgd_seed": 1}, {"sgd_seed": 1, "branch": 8}),
+        ({"sgd_seed": 1, "branch": 2}, {"sgd_seed": 1, "branch": 2}),
+    ],
+)
+def test_later_settings_that_do_not_apply_are_null(changes: dict, kept: dict) -> None:
+    spec = spec_of(**changes)
+    assert {key: getattr(spec, key) for key in LATER if getattr(spec, key) is not None} == kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"control": "lottery"}, "control"),
+        ({"control": "ticket", "method": "dense"}, "control"),
+        ({"control": [None, "ticket"], "method": ["app", "dense"]}, "control"),
+        ({"control": "scratch-b", "budget_cap": 0.99}, "budget_cap"),
+        ({"control": "scratch-b", "budget_cap": float("nan")}, "budget_cap"),
+        ({"sgd_seed": 0}, "sgd_seed"),
+        ({"sgd_seed": 1, "branch": 9}, "branch"),
+        ({"sgd_seed": 1, "branch": 0}, "branch"),
+    ],
+)
+def test_a_control_that_cannot_be_is_refused_in_one_line_that_names_the_setting(changes: dict, key: str) -> None:
+    with pytest.raises(ParamsError) as raised:
+        spec_of(**changes)
+    assert raised.value.key == key and "\n" not in str(raised.value)
+
+
+def test_the_source_of_a_control_is_the_run_without_it() -> None:
+    assert spec_of().source is None
+    for arm in CONTROLS:
+        assert spec_of(control=arm).source == spec_of()
+
+
 def test_a_record_without_a_later_setting_is_read_as_none_and_is_written_without_it(tmp_path: Path) -> None:
     path = next((PUBLISHED / "demo").glob("*-app-*.json"))
     folder = store.RunFolder(tmp_path / "runs/one")
     folder.path.mkdir(parents=True)
     (folder.path / "record.json").write_bytes(path.read_bytes())
     content = record.read(path)
-    assert content["spec"] == files.read_sealed(path)["spec"] | {"control": None}
+    assert content["spec"] == files.read_sealed(path)["spec"] | dict.fromkeys(LATER)
     folder.accept("f" * 16)
     assert files.read_sealed(folder.path / "record.json") == files.read_sealed(path) | {"accepted_code": ["f" * 16]}
     folder.write_record(content)

@@ -8,7 +8,7 @@ import synthetic
 
 from app_repro.core import files
 from app_repro.core.errors import AppReproError
-from app_repro.records import publish, runs
+from app_repro.records import publish, record, runs
 
 
 def run(folder: Path, name: str, **options: Any) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def test_records_alone_are_copied_and_can_be_judged(tmp_path: Path) -> None:
     content = run(tmp_path / "runs", "a")
     written = publish.publish(tmp_path / "runs", tmp_path / "published")
     assert written == [tmp_path / "published" / "a.json"] == list((tmp_path / "published").iterdir())
-    assert files.read_sealed(written[0]) == content
+    assert files.read_sealed(written[0]) == record.stored(content)
     assert len(runs.read([tmp_path / "published"]).runs) == 1
 
 
@@ -82,7 +82,7 @@ def long(tmp_path: Path, megabatches: int) -> dict[str, Any]:
 def test_a_long_run_is_published_whole(tmp_path: Path) -> None:
     content = long(tmp_path, 150)
     (path,) = publish.publish(tmp_path / "runs", tmp_path / "published")
-    assert files.read_sealed(path) == content
+    assert files.read_sealed(path) == record.stored(content)
 
 
 def test_one_beyond_the_limit_is_refused_and_nothing_is_written(tmp_path: Path) -> None:

@@ -94,9 +94,9 @@ def test_one_run() -> None:
     assert "One seed only" in made["main"].whole_note and "±" not in "".join(c.shown for c in made["main"].rows[0])
 
 
-@pytest.mark.parametrize("method", methods.METHODS)
+@pytest.mark.parametrize("method", methods.PAPER_METHODS)
 def test_one_method_missing(method: str) -> None:
-    rest = [name for name in methods.METHODS if name != method]
+    rest = [name for name in methods.PAPER_METHODS if name != method]
     made = described(noisy(short(method=rest)))
     assert len(made["main"].rows) == 2 and f"No runs of: {method} (" in made["main"].whole_note
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.claims.judgement import mean_of, spread_of
-from app_repro.config.methods import METHODS
+from app_repro.config.methods import METHODS, PAPER_METHODS
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records import settings
 from app_repro.records.content import Record
@@ -129,7 +129,7 @@ def shown(mean: float, sd: float | None, digits: int = 2) -> str:
     return f"{mean:.{digits}f}" + ("" if sd is None or sd != sd else f" ± {sd:.{digits}f}")
 
 
-def remarks(records: Sequence[Record], wanted: Sequence[str] = tuple(METHODS)) -> str:
+def remarks(records: Sequence[Record], wanted: Sequence[str] = PAPER_METHODS) -> str:
     """What the reader must know of any figure: methods without runs, single seeds, diverged runs; a sentence each."""
     finished = [content for content in records if content["status"] == "finished"]
     sentences = []

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app_repro.config.methods import METHODS
+from app_repro.config.methods import PAPER_METHODS
 from app_repro.records.record import diverged_where
 from app_repro.records.settings import ALWAYS, OF_DATA, Group
 from app_repro.report.tables import table
@@ -58,7 +58,7 @@ def gaps(groups: Sequence[Group]) -> list[str]:
     without: dict[str, list[str]] = {}
     for members in contests.values():
         methods = [group.settings["method"] for group in members]
-        if missing := [method for method in METHODS if method not in methods]:
+        if missing := [method for method in PAPER_METHODS if method not in methods]:
             without.setdefault(", ".join(missing), []).append(members[0].contest_name)
     absent = [f"{methods} ({table.listed(names)})" for methods, names in without.items()]
     single = [group for group in groups if len(group.runs) == 1]
