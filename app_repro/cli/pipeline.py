@@ -11,7 +11,7 @@ from app_repro.cli import machine
 from app_repro.cli import runs as cli_runs
 from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, Records, Settings, StoreFolder
 from app_repro.core.errors import AppReproError
-from app_repro.core.paths import CLAIMS, DEMO, PARAMS, RAW, REPORT, SPLITS, store_at
+from app_repro.core.paths import CLAIMS, DEMO, PARAMS, RAW, REPORT, SOURCES, SPLITS, store_at
 
 app = typer.Typer(
     help="Re-run Anytime Progressive Pruning (arXiv 2204.01640) and say, claim by claim, whether it reproduces.",
@@ -39,9 +39,21 @@ def fetch(
     store: StoreFolder = None,
 ) -> None:
     """Download data sets, check their digests, decode them to uint8 arrays."""
-    from app_repro.data import dataset
+    from app_repro.data import fetching
 
-    dataset.fetch_grid(params, out, store_at(store), datasets or [], origin)
+    fetching.fetch_grid(params, out, store_at(store), datasets or [], origin)
+
+
+@app.command()
+def look(
+    params: ParamsFile = PARAMS,
+    out: Annotated[Path, typer.Option(help="Where the digests go.")] = SOURCES,
+    store: StoreFolder = None,
+) -> None:
+    """Digest what the folders of own images hold now, so that DVC fetches again what has changed."""
+    from app_repro.data import fetching
+
+    fetching.look_grid(params, out, store_at(store))
 
 
 @app.command()

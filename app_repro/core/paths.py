@@ -7,6 +7,8 @@ PACKAGE = Path(__file__).parent.parent
 """The folder of this package; its parent is the checkout."""
 PARAMS = Path("params.yaml")
 """The settings of the experiments."""
+SOURCES = Path("data/sources.json")
+"""Digests of the folders of own images, as they were last looked at."""
 RAW, SPLITS = Path("data/raw"), Path("data/splits")
 """Decoded data sets, and the index files of their streams."""
 RUNS, REPORT = Path("data/runs"), Path("data/report")
@@ -21,18 +23,18 @@ DEMO = Path("data/demo")
 """The demo's own workspace."""
 
 
-def locate() -> Path:
-    """The store's folder: $APP_REPRO_STORE, else .store in the working directory.
+def checkout() -> Path:
+    """The working directory; in a temporary workspace of `dvc exp run` the main checkout."""
+    here = Path.cwd()
+    exps = (folder for folder in here.parents if folder.parts[-3:] == (".dvc", "tmp", "exps"))
+    return next((folder.parents[2] for folder in exps), here)
 
-    In a temporary workspace of `dvc exp run` it is the .store of the main checkout.
-    """
+
+def locate() -> Path:
+    """The store's folder: $APP_REPRO_STORE, else .store in the checkout, see `checkout`."""
     if named := os.environ.get("APP_REPRO_STORE"):
         return Path(named)
-    here = Path.cwd()
-    for folder in here.parents:
-        if folder.parts[-3:] == (".dvc", "tmp", "exps"):
-            return folder.parents[2] / ".store"
-    return here / ".store"
+    return checkout() / ".store"
 
 
 def store_at(folder: Path | None) -> Path:

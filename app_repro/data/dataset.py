@@ -3,20 +3,19 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from app_repro.config import grid
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.core.errors import DataError, IntegrityError, ParamsError
+from app_repro.core.errors import DataError, IntegrityError
 from app_repro.data import sets, sources
 from app_repro.data.download import Progress
-from app_repro.data.npy import statistics, write_blocks
+from app_repro.data.npy import shared_images, statistics, write_blocks
 from app_repro.data.sets import Augmentation
 from app_repro.data.sources import Content, Request
 
@@ -43,45 +42,24 @@ class DataSet:
     digest: str
     """sha256 over pixels, labels and class names of both subsets: the same whatever archive they came in."""
     source: dict[str, Any]
-    """origin: file name, URL or "embedded"; digest: "md5:..." or "sha256:..." of the archive, or of a folder's listing;
-    official: whether that is the digest its publisher gives."""
+    """origin: file name, URL or "embedded"; digest: "md5:..." or "sha256:..." of the archive, or of a folder's content;
+    official: whether that is the digest its publisher gives; test_part: the folder of the test images, if not test/;
+    test_images_in_train: how many test images are training images too, if any; the last two for own images only."""
+
+
+def request_of(spec: RunSpec) -> Request:
+    """The spec's data set, with its settings."""
+    return Request(spec.dataset, spec.image_size or 32, spec.few_shot or 0, spec.order)
 
 
 def data_folder(spec: RunSpec) -> str:
     """Folder of the spec's data set below data/raw, see `sources.folder_name`. Raises DataError for an unknown name."""
-    return sources.folder_name(_request(spec))
+    return sources.folder_name(request_of(spec))
 
 
-def _request(spec: RunSpec) -> Request:
-    return Request(spec.dataset, spec.image_size or 32, spec.few_shot or 0, spec.order)
-
-
-def fetch_grid(
-    params_file: Path, target: Path, store: Path, names: Sequence[str] = (), origin: str | None = None
-) -> None:
-    """Prepare the data sets of a params file, or those called `names`, and print a line per data set.
-
-    They are kept in `store`, where DVC does not delete them, and laid out in `target`. origin: see `fetch`; it goes
-    with one data set. Raises ParamsError, DataError or DiskFullError.
-    """
-    requests = [_request(spec) for spec in grid.load(params_file).specs]
-    if names:
-        asked = {name: Request(name) for name in names}
-        requests = list((asked | {request.name: request for request in requests if request.name in asked}).values())
-    wanted = {sources.folder_name(request): request for request in requests}
-    if origin and len(wanted) > 1:
-        raise ParamsError(
-            f"--from goes with one data set, here are {', '.join(wanted)}; name one: fetch NAME --from ..."
-        )
-    for folder, request in wanted.items():
-        place = store / "datasets" / folder
-        with _progress_bar() as show:
-            images = fetch(**asdict(request), target=place, origin=origin, cache=store / "downloads", on_progress=show)
-        for path in sorted(place.iterdir()):
-            files.link_or_copy(path, target / folder / path.name)
-        print(
-            f"{folder}: {len(images.train_labels):,} + {len(images.test_labels):,} images, digest {images.digest[:12]}"
-        )
+def stored_folder(spec: RunSpec) -> str:
+    """Folder of the spec's data set below the store's datasets/, see `sources.stored_name`."""
+    return sources.stored_name(request_of(spec))
 
 
 def fetch(
@@ -94,35 +72,48 @@ def fetch(
     few_shot: int = 0,
     order: str = "permuted",
     on_progress: Progress = lambda what, done, total: None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> DataSet:
     """Make the data set `name` in the folder `target`, whole or not at all, and load it.
 
-    Nothing is done if `target` holds it intact already and `origin` (URL, archive or folder to take it from) is not
-    given or is what it came from. cache: folder for downloads. on_progress(what, done, total): bytes or images.
-    Raises DataError, or DiskFullError; nothing is left behind then, but `.part` files in the cache to resume from.
+    Nothing is done if `target` holds it intact already, and what it came from holds the same: that is looked at for
+    "folder:PATH", and where `origin` (URL, archive or folder to take it from) is given. cache: folder for downloads and
+    for digests of what was seen. on_progress(what, done, total): bytes or images. tell: gets what a user should know,
+    a line each. Raises DataError, or DiskFullError; nothing is left behind then, but `.part` files in the cache to
+    resume from.
     """
     request = sources.checked(Request(name, image_size, few_shot, order))
     held = _held(request, target)
-    if held and origin is None:
-        return held
     with _one_line_os_errors(target), files.disk_full_as_error(target):
-        place = sources.locate(request, origin)
-        if held and sources.came_from(request, place, held.source):
+        if held and origin is None and not (request.own and request.own.exists()):
+            if request.own:
+                tell(f"{name}: not there now; the images fetched before are used")
             return held
-        if target.exists() and (not target.is_dir() or any(target.iterdir())) and not (target / "meta.json").exists():
-            raise DataError(f"{target}: exists and is no prepared data set; move it away or choose another folder")
-        scratch = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        place = sources.locate(request, origin)
+        if held and sources.came_from(request, place, held.source, cache):
+            return held
+        _make(request, target, place, cache, on_progress)
+    made = load(target)
+    if held and held.digest != made.digest:
+        tell(f"{name}: other images than were fetched before; fetched again, runs on them have new ids")
+    return made
+
+
+def _make(request: Request, target: Path, place: str | Path, cache: Path, on_progress: Progress) -> None:
+    """Make the data set in `target` from `place`, or leave what is there."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())) and not (target / "meta.json").exists():
+        raise DataError(f"{target}: exists and is no prepared data set; move it away or choose another folder")
+    scratch = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        (scratch / "arrays").mkdir(parents=True)
+        with sources.opened(request, place, cache, scratch, on_progress) as (source, content):
+            _write(scratch / "arrays", request, source, content)
+        if target.exists():
+            target.rename(scratch / "replaced")
+        (scratch / "arrays").rename(target)
+    finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        try:
-            (scratch / "arrays").mkdir(parents=True)
-            with sources.opened(request, place, cache, scratch, on_progress) as (source, content):
-                _write(scratch / "arrays", request, source, content)
-            if target.exists():
-                target.rename(scratch / "replaced")
-            (scratch / "arrays").rename(target)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-    return load(target)
 
 
 def load(folder: Path) -> DataSet:
@@ -198,6 +189,8 @@ def _write(folder: Path, request: Request, source: dict[str, Any], content: Cont
     for name, (labels, blocks) in subsets.items():
         written[f"{name}_images"] = write_blocks(folder / f"{name}_images.npy", blocks, len(labels))
         written[f"{name}_labels"] = write_blocks(folder / f"{name}_labels.npy", [labels], len(labels))
+    if not source["official"] and (shared := shared_images(folder / "train_images.npy", folder / "test_images.npy")):
+        source["test_images_in_train"] = shared
     mean, std = statistics(written["train_images"].histogram)
     augmentation = request.info.augmentation(min(written["train_images"].shape[1:3]))
     shas = {name: array.sha256 for name, array in written.items()}
@@ -225,20 +218,3 @@ def _one_line_os_errors(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(f"{error.filename or target}: {error.strerror}; check the path and its permissions") from error
-
-
-@contextlib.contextmanager
-def _progress_bar() -> Iterator[Progress]:
-    """Progress bars on standard error, if that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    tasks: dict[str, Any] = {}
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total or None)
-            bar.update(tasks[what], completed=done, total=total or None)
-
-        yield show

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +72,16 @@ def statistics(histogram: np.ndarray) -> tuple[tuple[float, ...], tuple[float, .
         # integers: no cancellation; 1 leaves a channel that never varies at zero after normalisation
         deviations.append((second * total - first**2) ** 0.5 / (255 * total) or 1.0)
     return tuple(means), tuple(deviations)
+
+
+def shared_images(train: Path, test: Path) -> int:
+    """How many of the images in the file `test` have the very pixels of one in `train`."""
+
+    def digests(path: Path) -> Iterator[bytes]:
+        return (hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in np.load(path, mmap_mode="r"))
+
+    tested = Counter(digests(test))
+    return sum(tested[one] for one in tested.keys() & set(digests(train)))
 
 
 def _histogram(block: np.ndarray) -> np.ndarray:

@@ -72,6 +72,8 @@ class SetInfo:
 
 def find(name: str) -> SetInfo:
     """The entry of "cifar10" or "folder:PATH". Raises DataError for an unknown name, with the known and the nearest."""
+    if name == "folder:":
+        raise DataError("folder: names no folder; write folder:/path/to/images", key="dataset", kind="no path")
     if name.startswith("folder:"):
         return FOLDER
     if name not in SETS:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from app_repro.core.errors import DataError
+from app_repro.core.errors import DataError, one_line
 from app_repro.core.files import digest, file_digest
-from app_repro.core.paths import PACKAGE
-from app_repro.data import cifar, images, sets
+from app_repro.core.paths import PACKAGE, checkout
+from app_repro.data import cifar, digests, images, sets
 from app_repro.data.archives import extract
 from app_repro.data.download import Progress, download, shown_url
+from app_repro.data.folders import Layout, class_folders
 from app_repro.data.imagenet import synset_folders
 from app_repro.data.sets import SetInfo
 
@@ -39,6 +40,16 @@ class Request:
     def info(self) -> SetInfo:
         """The data set's entry. Raises DataError for an unknown name."""
         return sets.find(self.name)
+
+    @property
+    def own(self) -> Path | None:
+        """The path of "folder:PATH", absolute; a relative one is meant in the checkout. None for other data sets."""
+        if not self.name.startswith("folder:"):
+            return None
+        try:
+            return checkout() / Path(self.name.removeprefix("folder:")).expanduser()
+        except RuntimeError as error:  # ~name of nobody
+            raise DataError(f"{self.name}: {one_line(error)}; write the path out") from None
 
 
 def checked(request: Request) -> Request:
@@ -66,6 +77,11 @@ def folder_name(request: Request) -> str:
     return "-".join(map(str, [request.name, *size, *drawn]))
 
 
+def stored_name(request: Request) -> str:
+    """`folder_name` below the store, which several projects may share: a folder goes by its whole path there."""
+    return folder_name(Request(f"folder:{own.resolve()}") if (own := request.own) else request)
+
+
 def locate(request: Request, origin: str | Path | None) -> str | Path:
     """The URL or existing path that `origin` names, or without one the data set's entry. Raises DataError."""
     info = request.info
@@ -76,23 +92,31 @@ def locate(request: Request, origin: str | Path | None) -> str | Path:
             if (root / info.embedded).is_file():
                 return root / info.embedded
         raise DataError(f"{info.embedded}: no such file; run in the project's folder, or restore it with git")
-    own = request.name.removeprefix("folder:") if request.name.startswith("folder:") else ""
-    if not (origin := origin or own or info.url):
+    if not (origin := origin or request.own or info.url):
         raise DataError(f"{request.name}: cannot be downloaded; {info.hint or 'give its archive or folder: --from'}")
     if "://" in str(origin):
         return str(origin)
     path = Path(origin).expanduser().absolute()
     if not path.exists():
-        raise DataError(f"{origin}: no such file or folder; give --from an archive, a folder or an https address")
+        what = "no such file or folder"
+        if path.is_symlink():
+            what = f"a link to {one_line(str(path.readlink()))}, which is not there"
+        remedy = "check the path" if request.own else "give --from an archive, a folder or an https address"
+        raise DataError(f"{origin}: {what}; {remedy}", kind="missing")
     packed = path / Path(info.url).name
     return packed if info.url and packed.is_file() else path
 
 
-def came_from(request: Request, place: str | Path, recorded: dict[str, Any]) -> bool:
+def came_from(request: Request, place: str | Path, recorded: dict[str, Any], cache: Path) -> bool:
     """Whether `place`, from `locate`, is the source that a record names: URLs are compared as text, files by digest."""
     if isinstance(place, str):
         return bool(shown_url(place) == recorded["origin"])
-    return bool(_provenance(request, place)["digest"] == recorded["digest"])
+    return bool(_provenance(request, place, cache)["digest"] == recorded["digest"])
+
+
+def digest_now(request: Request, cache: Path) -> str:
+    """The digest of what lies at the path of a "folder:PATH" now, as its `source` names it. Raises DataError."""
+    return str(_provenance(request, Path(locate(request, None)), cache)["digest"])
 
 
 @contextlib.contextmanager
@@ -106,18 +130,34 @@ def opened(
     """
     path = _downloaded(request, place, cache, on_progress) if isinstance(place, str) else place
     try:
-        source = _provenance(request, path)
-        if isinstance(place, str):
-            source["origin"] = shown_url(place)
-        root = path
-        if path.is_file() and not request.info.embedded:
-            root = scratch / "unpacked" / path.name  # errors below name the archive
-            extract(path, root, max_bytes=request.info.max_bytes, on_progress=on_progress)
-        yield source, _content(request, root, source["official"], on_progress)
+        with _unchanged(request, path):
+            source = _provenance(request, path, cache)
+            if isinstance(place, str):
+                source["origin"] = shown_url(place)
+            root = path
+            if path.is_file() and not request.info.embedded:
+                root = scratch / "unpacked" / path.name  # errors below name the archive
+                extract(path, root, max_bytes=request.info.max_bytes, on_progress=on_progress)
+            yield source, _content(request, root, source, on_progress)
     except DataError:
         if isinstance(place, str):
             path.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def _unchanged(request: Request, path: Path) -> Iterator[None]:
+    """Raise DataError if what lies at `path` changes inside the block: the digest would not be that of the images."""
+
+    def listing() -> str:
+        return digests.listing(_layout(request, path) if path.is_dir() else path)
+
+    before = listing()
+    yield
+    if listing() != before:
+        raise DataError(
+            f"{path.name}: changed while it was read; fetch again when nothing writes there", kind="changing"
+        )
 
 
 def _downloaded(request: Request, url: str, cache: Path, on_progress: Progress) -> Path:
@@ -133,31 +173,34 @@ def _downloaded(request: Request, url: str, cache: Path, on_progress: Progress) 
     return path
 
 
-def _provenance(request: Request, path: Path) -> dict[str, Any]:
+def _provenance(request: Request, path: Path, cache: Path) -> dict[str, Any]:
     """The `source` of a data set at `path`: its name, its digest, and whether that is the published one."""
     info = request.info
     if path.is_dir():
-        listing = images.listing_digest(_layout(request, path), path)
-        return {"origin": path.name, "digest": f"sha256:{listing}", "official": False}
+        content = digests.of_layout(_layout(request, path), cache)
+        return {"origin": path.name, "digest": f"sha256:{content}", "official": False}
     algorithm, _, published = info.digest.partition(":")
     if published and file_digest(path, algorithm) == published:
         return {"origin": "embedded" if info.embedded else path.name, "digest": info.digest, "official": True}
     if info.embedded or (info.url and path.name == Path(info.url).name):
         raise DataError(f"{path.name}: another digest than {info.digest}, truncated or altered; get it again")
-    return {"origin": path.name, "digest": f"sha256:{file_digest(path)}", "official": False}
+    return {"origin": path.name, "digest": f"sha256:{digests.of_file(path, cache)}", "official": False}
 
 
-def _layout(request: Request, root: Path) -> images.Layout:
+def _layout(request: Request, root: Path) -> Layout:
     """Which image file in a folder or unpacked archive belongs to which class. Raises DataError."""
     if cifar.batch_folder(root):  # the published digest is that of the archive
         raise DataError(f"{root.name}: official batches without their digest; give the archive itself, unaltered")
     if request.info.form == "synset folders":
         return synset_folders(root, request.few_shot, request.order)
-    return images.class_folders(root)
+    return class_folders(root)
 
 
-def _content(request: Request, root: Path, official: bool, on_progress: Progress) -> Content:
-    """The content at `root`. Raises DataError if the numbers of classes and images differ from the data set's entry."""
+def _content(request: Request, root: Path, source: dict[str, Any], on_progress: Progress) -> Content:
+    """The content at `root`; into its `source` goes which part of own folders the test images are from, if not test/.
+
+    Raises DataError if the numbers of classes and images differ from the data set's entry.
+    """
     info = request.info
     classes: tuple[str, ...]
     subsets: dict[str, tuple[np.ndarray, Iterable[np.ndarray]]]
@@ -166,14 +209,16 @@ def _content(request: Request, root: Path, official: bool, on_progress: Progress
         with np.load(root, allow_pickle=False) as arrays:
             for name in ("train", "test"):
                 subsets[name] = arrays[f"{name}_labels"].astype(np.int64), [arrays[f"{name}_images"]]
-    elif official and info.form == "cifar batches":
+    elif source["official"] and info.form == "cifar batches":
         classes, arrays = cifar.read_batches(root)
         subsets = {name: (labels, [pixels]) for name, (labels, pixels) in arrays.items()}
     else:
         layout = _layout(request, root)
         classes, subsets = layout.classes, {}
+        if layout.test_part != "test" and info.form != "synset folders":
+            source["test_part"] = layout.test_part
         for name, files in layout.files.items():
-            blocks = images.decoded(layout, name, root, request.image_size if info.sizes else None, on_progress)
+            blocks = images.decoded(layout, name, request.image_size if info.sizes else None, on_progress)
             subsets[name] = np.array([label for _, label in files], np.int64), _of_size(request, blocks)
     counts = len(classes), *(len(labels) for labels, _ in subsets.values())
     expected = info.classes, info.train, info.test

@@ -79,12 +79,12 @@ def disk(subject: Subject) -> Answer:
 
 def _data_sets(params: Params) -> dict[str, RunSpec]:
     """Folder of each data set below the store's, and a run on it."""
-    return {dataset.data_folder(spec): spec for spec in params.specs}
+    return {dataset.stored_folder(spec): spec for spec in params.specs}
 
 
 def _data_bytes(spec: RunSpec, subject: Subject) -> int:
     """Room that a data set still needs: decoded images, and an archive of about that size."""
-    if (subject.store / "datasets" / dataset.data_folder(spec) / "meta.json").exists():
+    if (subject.store / "datasets" / dataset.stored_folder(spec) / "meta.json").exists():
         return 0
     shape = cost.shape_of(spec, subject.raw)
     return 2 * (shape.train + shape.test) * shape.size**2 * shape.channels

@@ -7,11 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_sets import class_folders, fetch, nothing_left, packed, save
-from workbench import settings
 
-from app_repro.config import reading
-from app_repro.core import paths
-from app_repro.core.errors import DataError, DiskFullError, IntegrityError, ParamsError
+from app_repro.core.errors import DataError, DiskFullError, IntegrityError
 from app_repro.data import dataset as data
 from app_repro.data.sets import Augmentation
 
@@ -86,9 +83,6 @@ def test_an_intact_data_set_is_made_once(own: Path, tmp_path: Path) -> None:
     fetch(own, tmp_path)
     fetch(own, tmp_path, origin=own)
     assert meta.stat().st_ino == first
-    save(own / "train/b/1.png")
-    assert len(fetch(own, tmp_path).train_labels) == 3  # nobody asked for the source
-    assert len(fetch(own, tmp_path, origin=own).train_labels) == 4
 
 
 @pytest.mark.parametrize("name", ["train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy"])
@@ -158,35 +152,3 @@ def test_digits_need_no_network_and_have_their_own_augmentation(
     (tmp_path / "data" / "digits.npz").write_bytes(b"altered")
     with pytest.raises(DataError, match=r"digits\.npz: another digest"):
         data.fetch("digits", Path("other"), cache=Path("cache"))
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a params.yaml on digits, which is the current one."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("APP_REPRO_STORE", raising=False)
-    (tmp_path / "params.yaml").write_text(reading.to_yaml(settings(method="dense")))
-    return tmp_path
-
-
-def fetch_grid(*names: str, origin: str | None = None) -> None:
-    data.fetch_grid(Path("params.yaml"), Path("data/raw"), paths.store_at(None), names, origin)
-
-
-def test_data_sets_live_in_the_store_and_are_laid_out_again_without_work(
-    here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fetch_grid()
-    made = (here / ".store/datasets/digits/meta.json").stat()
-    for path in (here / "data/raw/digits").iterdir():
-        path.unlink()  # as DVC does before it runs the stage
-    fetch_grid()
-    assert (here / ".store/datasets/digits/meta.json").stat().st_mtime_ns == made.st_mtime_ns
-    assert (here / ".store/datasets/digits/meta.json").samefile(here / "data/raw/digits/meta.json")
-    assert "digits: 1,497 + 300 images" in capsys.readouterr().out
-
-
-def test_from_goes_with_one_data_set(here: Path) -> None:
-    (here / "params.yaml").write_text(reading.to_yaml(settings(dataset=["digits", "cifar10"])))
-    with pytest.raises(ParamsError, match=r"--from goes with one data set"):
-        fetch_grid(origin="somewhere.tar.gz")

@@ -39,12 +39,17 @@ def test_deps_are_the_rooms_that_the_command_may_import(stage: str) -> None:
 
 
 def test_stages_flow_one_way() -> None:
-    assert list(STAGES) == ["fetch", "split", "run", "report", "verify"]
+    assert list(STAGES) == ["look", "fetch", "split", "run", "report", "verify"]
     made: set[str] = set()
     for stage in STAGES.values():
-        data = {dep for dep in stage["deps"] if dep in ("data/raw", "data/splits", "data/runs")}
+        data = {dep for dep in stage["deps"] if dep in ("data/sources.json", "data/raw", "data/splits", "data/runs")}
         assert data <= made
-        made |= set(stage["outs"])
+        made |= {name for out in stage["outs"] for name in (out if isinstance(out, dict) else [out])}
+
+
+def test_only_the_stage_that_looks_at_own_images_is_always_run() -> None:
+    assert [name for name, stage in STAGES.items() if stage.get("always_changed")] == ["look"]
+    assert "data/sources.json" in STAGES["fetch"]["deps"]
 
 
 def test_stages_name_only_params_that_exist() -> None:

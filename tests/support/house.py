@@ -33,7 +33,7 @@ PLAIN = "data/sets"
 DOORS: dict[str, set[str]] = {
     "core": {"errors", "files", "paths", "seeds"},
     "config": {"protocols", "methods", "catalogue", "spec", "reading", "grid", "presets"},
-    "data": {"dataset", "splits", "megabatches"},
+    "data": {"dataset", "fetching", "splits", "megabatches"},
     "pruning": {"select", "masks", "criteria"},
     "records": {
         *("content", "metrics", "settings", "record", "runs", "frame", "store", "merge", "publish", "provenance"),
@@ -68,7 +68,7 @@ MOST_FILES = {
     "core": 4,
     "config": 7,
     "pruning": 3,
-    "data": 11,
+    "data": 14,
     "records": 13,
     "claims": 20,
     "training": 16,

@@ -1,0 +1,154 @@
+"""Folders of images: where train/ lies in what was given, and which image belongs to which class; none is opened."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app_repro.core.errors import DataError, one_line
+
+TEST_PARTS = ("test", "val", "valid", "validation")
+"""Names of the folder that test images are read from: the first whose images have labels."""
+LABELS = ("val_annotations.txt", "LOC_val_solution.csv")
+"""Files that label images lying in no class folders: Tiny-ImageNet's, and that of ImageNet's competition."""
+
+_SYSTEM = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"}  # what systems leave among images
+_DEEPEST, _MOST_FOLDERS = 3, 5000  # folders around the one that holds train/, and how many are looked into
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which image file belongs to which class, not yet decoded."""
+
+    root: Path
+    """The folder that holds train/; messages and digests name files from here on."""
+    classes: tuple[str, ...]
+    files: dict[str, list[tuple[Path, int]]]
+    """"train" and "test": path and label of each image, in the order they are stored."""
+    test_part: str = "test"
+    """The folder that the test images are in."""
+
+
+def class_folders(given: Path) -> Layout:
+    """train/<class>/* and test/<class>/* in `given` or in the one folder below it that holds train/, sorted by name.
+
+    Without a labelled test/ the test images are those of val/ (see TEST_PARTS), in class folders or labelled by a file
+    (see LABELS). <class>/images/* is read as <class>/*. What systems leave there and hidden files are ignored. Raises
+    DataError: a part or class is missing or empty, fewer than two classes, what is no file in a class folder.
+    """
+    root = root_of(given)
+    classes = tuple(folder.name for folder in subfolders(root / "train"))
+    if len(classes) < 2:
+        raise DataError(f"{root.name}: {len(classes)} class folders in train/; at least two are needed")
+    part, test_files = _test_files(root, classes)
+    return Layout(root, classes, {"train": _of_classes(root / "train", classes), "test": test_files}, part)
+
+
+def root_of(given: Path) -> Path:
+    """The folder that holds train/: `given`, or the only such one below it. Raises DataError: none, or several."""
+    level = [given]
+    for _ in range(_DEEPEST + 1):
+        found = [folder for folder in level if (folder / "train").is_dir()]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = " and in ".join(f"{folder.relative_to(given)}/" for folder in found[:3])
+            raise DataError(f"{given.name}: train/ lies in {names}; give the one that is meant", kind="several")
+        level = [inside for folder in level for inside in subfolders(folder)]
+        if len(level) > _MOST_FOLDERS:
+            break
+    held = ", ".join(sorted(entry.name + "/" * entry.is_dir() for entry in visible(given))[:5]) or "nothing"
+    expected = "expected train/<class>/* and test/<class>/*"
+    raise DataError(f"{given.name}: no folder train/; {expected}; it holds {one_line(held)}", kind="no train")
+
+
+def visible(folder: Path) -> list[Path]:
+    """What lies in `folder`, sorted by name, without hidden files and what systems leave there."""
+    return sorted(
+        entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name.lower() not in _SYSTEM
+    )
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """The visible folders in `folder`, sorted by name. Raises DataError for a link that leads nowhere."""
+    entries = visible(folder)
+    for entry in entries:
+        _check_link(entry)
+    return [entry for entry in entries if entry.is_dir()]
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The files of a class folder, or of images/ in it, sorted by name. Raises DataError: none, or something else."""
+    shown = "/".join(folder.parts[-2:])
+    if not folder.is_dir():
+        raise DataError(f"{shown}: no such folder; expected image files in it")
+    files = visible(folder)
+    inside = folder / "images"
+    if inside in files and all(entry == inside or entry.suffix == ".txt" for entry in files):  # as in Tiny-ImageNet
+        files = visible(inside)
+    if not files:
+        raise DataError(f"{shown}: no images in this class; add some or remove the folder")
+    for entry in files:
+        _check_link(entry)
+        if not entry.is_file():
+            raise DataError(f"{shown}/{entry.name}: not an image file; remove it from the class folder")
+    return files
+
+
+def labelled(part: Path, places: Iterable[Path]) -> dict[str, list[Path]] | None:
+    """Images of `part` (or of images/ in it) by class, as the first of LABELS in `places` says; None if there is none.
+
+    Raises DataError for an image without a label.
+    """
+    table = next((place / name for place in places for name in LABELS if (place / name).is_file()), None)
+    if table is None:
+        return None
+    rows = re.findall(r"^([^\t,\n]+)[\t,](n\d{8})\b", table.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    class_of = {Path(name).stem: synset for name, synset in rows}
+    folder = part / "images" if (part / "images").is_dir() else part
+    by_class: dict[str, list[Path]] = {}
+    for path in visible(folder):
+        if path.is_dir() or path == table:
+            continue
+        _check_link(path)
+        if path.stem not in class_of:
+            raise DataError(f"{part.name}/{path.name}: {table.name} gives no label for it; restore it, or remove it")
+        by_class.setdefault(class_of[path.stem], []).append(path)
+    return by_class
+
+
+def _test_files(root: Path, classes: Sequence[str]) -> tuple[str, list[tuple[Path, int]]]:
+    """The first of TEST_PARTS whose images have labels, and these images with their labels."""
+    parts = [name for name in TEST_PARTS if (root / name).is_dir()]
+    for part in parts:
+        if by_class := labelled(root / part, [root / part]):
+            _check_same(root, part, classes, by_class)
+            return part, [(path, label) for label, name in enumerate(classes) for path in by_class[name]]
+        folders = [folder.name for folder in subfolders(root / part)]
+        if set(folders) & set(classes) or (part == parts[-1] and len(folders) > 1):
+            _check_same(root, part, classes, folders)
+            return part, _of_classes(root / part, classes)
+    if not parts:
+        raise DataError(f"{root.name}: no folder test/; expected train/<class>/* and test/<class>/*", kind="no test")
+    what = " and ".join(f"{part}/" for part in parts)
+    remedy = "sort the images into test/<class>/ as in train/"
+    raise DataError(f"{root.name}: {what} has no class folders, so no labels; {remedy}", kind="no labels")
+
+
+def _check_same(root: Path, part: str, classes: Iterable[str], found: Iterable[str]) -> None:
+    """Raise DataError naming a class that only one of train/ and `part` has."""
+    trained, tested = set(classes), set(found)
+    if odd := sorted(trained ^ tested):
+        only, more = ("train" if odd[0] in trained else part), f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+        what = f"class {odd[0]!r}{more} is in only one of train/ and {part}/, in {only}/"
+        raise DataError(f"{root.name}: {what}; both need the same", key=odd[0], kind="classes")
+
+
+def _of_classes(part: Path, classes: Iterable[str]) -> list[tuple[Path, int]]:
+    return [(path, label) for label, name in enumerate(classes) for path in image_files(part / name)]
+
+
+def _check_link(entry: Path) -> None:
+    if entry.is_symlink() and not entry.exists():
+        shown, target = "/".join(entry.parts[-2:]), one_line(str(entry.readlink()))
+        raise DataError(f"{shown}: a link to {target}, which is not there; restore or remove it", kind="broken link")
