@@ -94,6 +94,10 @@ class Source(TypedDict, total=False):
     digest: str
     official: bool
     """Whether the archive is the publisher's, by digest."""
+    test_part: str
+    """The folder that the test images of own images are from, if it is not test/."""
+    test_images_in_train: int
+    """How many test images of own images are training images, too, if any."""
 
 
 class Provenance(TypedDict, total=False):
