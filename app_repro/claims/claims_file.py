@@ -48,7 +48,9 @@ def load(path: Path) -> tuple[Claim, ...]:
     claims: dict[str, Claim] = {}
     try:
         _check_header(next(rows, []), path)
-        for row in filter(None, rows):
+        for row in rows:
+            if not any(field.strip() for field in row):  # an empty line, or the commas that a spreadsheet makes of one
+                continue
             claim = _claim(row)
             if claim.id in claims:
                 raise _wrong("id", "twice", f"{claim.id!r} is given twice; ids are unique")

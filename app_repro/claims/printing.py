@@ -41,13 +41,32 @@ def interval(judged: Judgement) -> str:
     return "" if judged.low is None else f"[{number(judged.low)}, {number(judged.high)}]"
 
 
+def interval_named(verdict: Verdict) -> str:
+    """The interval, with what it is an interval of."""
+    of = KINDS[verdict.claim.kind].interval_of.replace("\N{MINUS SIGN}", "minus")
+    return f"{text} of {of}" if (text := interval(verdict.judgement)) else ""
+
+
 def row(verdict: Verdict) -> list[str]:
     """One verdict as texts under HEADERS, numbers in the claim's unit."""
     claim, judged, needed = verdict.claim, verdict.judgement, verdict.seeds_to_go
     return [
         claim.id, claim.quotation, verdict.protocol or "", reported(claim), measured(judged), str(judged.n),
-        interval(judged), number(verdict.margin), verdict.verdict, judged.reason, "" if needed is None else str(needed),
+        interval_named(verdict), number(verdict.margin), verdict.verdict, judged.reason,
+        "" if needed is None else str(needed),
     ]  # fmt: skip
+
+
+def show(report: Report, claim_id: str | None, as_json: bool) -> str:
+    """What is printed: the explanation of one claim, or all verdicts; in words or as JSON.
+
+    Raises VerifyError if the report lacks the claim.
+    """
+    if as_json:
+        return to_json(report, claim_id)
+    if claim_id is None:
+        return to_table(report)
+    return "\n".join([explain(report, claim_id), *(["", *problems] if (problems := _problems(report)) else [])])
 
 
 def to_table(report: Report) -> str:
@@ -72,9 +91,16 @@ def to_markdown(report: Report) -> str:
     return "\n".join(["# Verdicts", "", *lines, "", *(f"- {line}" for line in _remarks(report))])
 
 
-def to_json(report: Report) -> str:
-    """The versioned JSON of Report.as_dict."""
-    return json.dumps(report.as_dict(), indent=1)
+def to_json(report: Report, claim_id: str | None = None) -> str:
+    """The versioned JSON of Report.as_dict; of one claim alone each verdict has its `steps`, as `explain` numbers them.
+
+    Raises VerifyError if the report lacks the claim.
+    """
+    if claim_id is None:
+        return json.dumps(report.as_dict(), indent=1)
+    verdicts = _of_claim(report, claim_id)
+    steps = [verdict.as_dict() | {"steps": _steps(verdict)} for verdict in verdicts]
+    return json.dumps(report.as_dict() | {"verdicts": steps}, indent=1)
 
 
 def save(
@@ -92,9 +118,12 @@ def save(
 
 def _remarks(report: Report) -> list[str]:
     counts = {name: sum(verdict.verdict == name for verdict in report.verdicts) for name in VERDICTS}
-    lines = [f"problem: {text}" for text in report.problems] + [f"note: {text}" for text in report.notes]
-    lines += _one_protocol_only(report)
+    lines = [*_problems(report), *_one_protocol_only(report)]
     return [*lines, ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no claim"]
+
+
+def _problems(report: Report) -> list[str]:
+    return [f"problem: {text}" for text in report.problems] + [f"note: {text}" for text in report.notes]
 
 
 def _one_protocol_only(report: Report) -> list[str]:
@@ -136,9 +165,7 @@ def _xml(text: str) -> str:
 
 def explain(report: Report, claim_id: str) -> str:
     """Every step of the judgement of one claim, with its numbers. Raises VerifyError if the report lacks it."""
-    verdicts = [verdict for verdict in report.verdicts if verdict.claim.id == claim_id]
-    if not verdicts:
-        raise VerifyError(f"no claim {claim_id!r} among the {len(report.verdicts)} verdicts")
+    verdicts = _of_claim(report, claim_id)
     claim = verdicts[0].claim
     lines = [
         f'{claim.id} ({claim.source}): "{claim.quotation}"',
@@ -163,16 +190,29 @@ def _sides(sides: tuple[str, ...]) -> list[str]:
     return [sides[0], ", ".join(sides[1:])] if sides[1:] else [sides[0]]
 
 
+def _of_claim(report: Report, claim_id: str) -> list[Verdict]:
+    verdicts = [verdict for verdict in report.verdicts if verdict.claim.id == claim_id]
+    if not verdicts:
+        raise VerifyError(f"no claim {claim_id!r} among the {len(report.verdicts)} verdicts")
+    return verdicts
+
+
 def _explained(verdict: Verdict) -> list[str]:
+    return [f"  {number}. {step}" for number, step in enumerate(_steps(verdict), 1)]
+
+
+def _steps(verdict: Verdict) -> list[str]:
+    """What led to a verdict, gates first, and the verdict itself."""
     judged = verdict.judgement
+    last = f"verdict: {judged.verdict}: {judged.reason}"
     if verdict.protocol is None:
-        return [f"  1. verdict: {judged.verdict}: {judged.reason}"]
+        return [last]
     gates = [
         f"gate: cells {', '.join(verdict.cells) or 'none'}; n = {judged.n}",
         f"gate: missing {'; '.join(verdict.missing) or 'nothing'}",
         f"gate: deviations {'; '.join(verdict.deviations) or 'none'}",
     ]
-    steps = [*gates, *judged.steps, f"verdict: {judged.verdict}: {judged.reason}"]
+    steps = [*gates, *judged.steps, last]
     if judged.seeds_needed is not None:
         steps.append(f"seeds for a hard verdict, at this mean and noise: {judged.seeds_needed}")
-    return [f"  {number}. {step}" for number, step in enumerate(steps, 1)]
+    return steps

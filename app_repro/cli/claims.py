@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from app_repro.cli.options import AsJson, ClaimsFile, ParamsFile, RawFolder, Records, Settings, StoreFolder
+from app_repro.cli.options import (
+    AsJson,
+    ClaimsFile,
+    MoreRecords,
+    ParamsFile,
+    RawFolder,
+    Records,
+    Settings,
+    StoreFolder,
+    end,
+)
 from app_repro.core.paths import CLAIMS, PARAMS, PUBLISHED, RAW, RUNS, store_at
 
 app = typer.Typer()
@@ -16,6 +26,7 @@ app = typer.Typer()
 @app.command()
 def verify(
     records: Records = None,
+    more: MoreRecords = None,
     claims: ClaimsFile = CLAIMS,
     only: Annotated[list[str] | None, typer.Option(help="Judge this claim; again for more.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Judge under this protocol alone: paper or released.")] = None,
@@ -36,11 +47,10 @@ def verify(
     check_allowed(allowed)  # before anything is read, printed or written
     reported = claims_file.load(claims)
     chosen = [*(only or []), *([explain] if explain else [])]
-    evidence = runs.read(runs.known(records or []))
+    evidence = runs.read(runs.known([*(records or []), *(more or [])]))
     gc.freeze()  # it stays until the process ends; to look for cycles in it took an eighth of the time on 400 records
     verdicts = judge(evidence, reported, only=chosen, protocol=protocol)
-    show = printing.to_json if as_json else printing.to_table
-    typer.echo(printing.explain(verdicts, explain) if explain else show(verdicts))
+    typer.echo(printing.show(verdicts, explain, as_json))
     printing.save(verdicts, junit=junit, markdown=markdown, folder=out)
     raise typer.Exit(0 if out else verdicts.exit_code(allowed))
 
@@ -61,6 +71,7 @@ def publish(
 def power(
     claim: Annotated[str, typer.Option(help="The claim's id.")],
     records: Records = None,
+    more: MoreRecords = None,
     claims: ClaimsFile = CLAIMS,
 ) -> None:
     """How many seeds a hard verdict needs, with the noise measured so far, and what they cost."""
@@ -69,7 +80,9 @@ def power(
     from app_repro.records import runs
 
     reported = claims_file.load(claims)
-    typer.echo(of_claim(runs.read(runs.known(records or [])), reported, claim))
+    evidence = runs.read(runs.known([*(records or []), *(more or [])]))
+    typer.echo(of_claim(evidence, reported, claim))
+    end(evidence.damaged)
 
 
 @app.command()
@@ -90,7 +103,9 @@ def audit(
     criterion: Annotated[str | None, typer.Option(help="How weights are scored.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Data set; the params file's first if not given.")] = None,
     protocol: Annotated[list[str] | None, typer.Option(help="paper, released; both if not given.")] = None,
-    more: Annotated[list[str] | None, typer.Argument(metavar="[P]...", help="More protocols.")] = None,
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[MORE]...", help="More protocols; with --differences, of records.")
+    ] = None,
     settings: Settings = None,
     images: Annotated[int, typer.Option(min=1, help="Images scored a megabatch, at most.")] = 1000,
     out: Annotated[Path | None, typer.Option(help="Write table, JSON and figure there.")] = None,
@@ -98,7 +113,7 @@ def audit(
     differences: Annotated[bool, typer.Option(help="What each switch does to results, from records alone.")] = False,
     records: Annotated[
         list[Path] | None,
-        typer.Option(help="With --differences: folder of records.", show_default="store, runs, published"),
+        typer.Option(help="With --differences: folders of records.", show_default="store, runs, published"),
     ] = None,
     params: ParamsFile = PARAMS,
     raw: RawFolder = RAW,
@@ -106,8 +121,7 @@ def audit(
 ) -> None:
     """Show what each protocol does to masks, megabatch by megabatch and layer by layer, without training."""
     if differences:
-        typer.echo(_ablations(records, store, out, as_json))
-        return
+        _ablations([*records, *map(Path, more or [])] if records else [], store, out, as_json)
     from app_repro.analysis import masks_only
     from app_repro.config.reading import settings_from_words
     from app_repro.report.figures import audit as audit_figure
@@ -121,12 +135,14 @@ def audit(
     typer.echo(json.dumps(audited, indent=1) if as_json else masks_only.to_text(audited))
 
 
-def _ablations(folders: list[Path] | None, store: Path | None, out: Path | None, as_json: bool) -> str:
-    """What each switch does to APP, as text or JSON, from the records in `folders`, else all there are."""
+def _ablations(folders: list[Path], store: Path | None, out: Path | None, as_json: bool) -> None:
+    """Print what each switch does to APP, from the records in `folders`, else all there are; ends the command."""
     from app_repro.claims import ablations
     from app_repro.records import runs
 
-    result = ablations.ablations(runs.read(folders or [store_at(store) / "runs", *runs.known([])]))
+    evidence = runs.read(folders or [store_at(store) / "runs", *runs.known([])])
+    result = ablations.ablations(evidence)
     if out is not None:
         ablations.save(result, out)
-    return json.dumps(result, indent=1) if as_json else ablations.to_text(result)
+    typer.echo(json.dumps(result, indent=1) if as_json else ablations.to_text(result))
+    end(evidence.damaged)

@@ -9,7 +9,7 @@ import typer
 from app_repro.cli import claims as cli_claims
 from app_repro.cli import machine
 from app_repro.cli import runs as cli_runs
-from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, Records, Settings, StoreFolder
+from app_repro.cli.options import ClaimsFile, MoreRecords, ParamsFile, RawFolder, Records, Settings, StoreFolder, end
 from app_repro.core.errors import AppReproError
 from app_repro.core.paths import CLAIMS, DEMO, PARAMS, RAW, REPORT, SOURCES, SPLITS, store_at
 
@@ -71,6 +71,7 @@ def split(
 @app.command()
 def report(
     runs: Records = None,
+    more: MoreRecords = None,
     out: Annotated[Path | None, typer.Option(help="Where tables and figures go.", show_default=str(REPORT))] = None,
     claims: ClaimsFile = CLAIMS,
     card: Annotated[
@@ -82,12 +83,13 @@ def report(
     from app_repro.report import modelcard, write
     from app_repro.report.page import write as page
 
-    if card is not None:
-        typer.echo(modelcard.show(runs or [], card, out))
-    elif opened:
+    if opened and card is None:
         page.show(out or REPORT)
-    else:
-        typer.echo(write.write(runs or [], claims if claims != CLAIMS or claims.exists() else None, out or REPORT))
+        return
+    folders, reported = [*(runs or []), *(more or [])], claims if claims != CLAIMS or claims.exists() else None
+    shown = write.write(folders, reported, out or REPORT) if card is None else modelcard.show(folders, card, out)
+    typer.echo(shown[0])
+    end(shown[1])
 
 
 @app.command()

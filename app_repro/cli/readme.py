@@ -14,6 +14,7 @@ from app_repro.claims.statement import OWN
 from app_repro.claims.variance import Pool
 from app_repro.claims.verify import verify
 from app_repro.core import files
+from app_repro.core.errors import IntegrityError
 from app_repro.core.paths import BENCHES, CLAIMS, PUBLISHED
 from app_repro.machine import speed_table
 from app_repro.records import metrics, runs, settings
@@ -95,7 +96,10 @@ def _source(source: str) -> str:
 
 
 def _records(published: Path, folder: str) -> tuple[RunRecord, ...]:
-    return runs.read_intact([published / folder]).runs
+    records = runs.read_any([published / folder])
+    if records.damaged:
+        raise IntegrityError(records.damaged[0])
+    return records.runs
 
 
 def _is_main(run: RunRecord) -> bool:

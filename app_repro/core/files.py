@@ -1,5 +1,6 @@
 """Atomic writes, digests, and JSON files that contain their own checksum (sealed files)."""
 
+import codecs
 import contextlib
 import errno
 import hashlib
@@ -103,19 +104,35 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """Content of a sealed JSON file, checksum removed. Raises IntegrityError, naming it, if any byte has changed."""
+    """Content of a sealed JSON file, checksum removed.
+
+    Raises IntegrityError, naming it, if any byte has changed: of `kind` "line ends" if nothing else was, or "checksum".
+    """
     if (size := path.stat().st_size) > MAX_SEALED_BYTES:
         raise IntegrityError(f"{path}: {size / 1e6:,.0f} MB, no record is that large; restore it, or remove it")
     raw = path.read_bytes()
+    if (content := _unsealed(raw)) is not None:
+        return content
+    if _unsealed(raw.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").rstrip(b"\r\n") + b"\n") is not None:
+        kind, what = (
+            "line ends",
+            "damaged in its line ends or byte order mark alone, by git's core.autocrlf or an editor",
+        )
+        how = "check it out again in a clone without autocrlf, or mend it: dos2unix"
+    else:
+        kind, what = "checksum", "damaged, its checksum does not match"
+        how = "restore it, or remove it and run again"
+    raise IntegrityError(f"{path}: {what}; {how}", key=str(path), kind=kind)
+
+
+def _unsealed(raw: bytes) -> dict[str, Any] | None:
+    """Content of the bytes of a sealed file, checksum removed; None if they are none, or not what was sealed."""
     text, checksum, rest = raw.rpartition(b'"checksum": ')
     try:
-        intact = checksum + rest == _seal(text).encode()
-        content = _parsed(raw) if intact else {}
+        content = _parsed(raw) if checksum + rest == _seal(text).encode() else {}
         del content["checksum"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise IntegrityError(
-            f"{path}: damaged, its checksum does not match; restore it, or remove it and run again"
-        ) from None
+        return None
     return dict(content)
 
 

@@ -1,5 +1,7 @@
-"""The record of a run: made from its results, checked when it is read."""
+"""The record of a run: made from its results, checked when it is read, told from other JSON."""
 
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -7,7 +9,7 @@ from typing import Any, cast
 from app_repro.config.protocols import protocol_title
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DivergedError, IntegrityError, place
-from app_repro.core.files import read_sealed
+from app_repro.core.files import MAX_SEALED_BYTES, read_sealed
 from app_repro.records import metrics
 from app_repro.records.code import code_digest
 from app_repro.records.content import Record
@@ -110,3 +112,28 @@ def read(path: Path) -> Record:
         raise IntegrityError(f"{path}: {what}", key=str(path), kind="id")
     every = content["spec"] | {key: getattr(spec, key) for key in RunSpec.later()}
     return cast(Record, content | {"spec": every})
+
+
+CLAIMING = 3
+"""A JSON file with so many of a record's names calls itself a record."""
+
+
+def is_meant(path: Path) -> bool | None:
+    """Whether a file that is no sound record is meant to be one: by its name, or by the names at its top level.
+
+    Of what is not JSON (damaged, cut off) those at the beginnings of lines count; None if it has too few. What cannot
+    be read may be one.
+    """
+    if path.name == "record.json":
+        return True
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_SEALED_BYTES)
+    except OSError:
+        return True
+    try:
+        content = json.loads(raw)
+    except (ValueError, RecursionError):
+        names = {name.decode() for name in re.findall(rb'^\s*"(\w+)":', raw, re.MULTILINE)}
+        return len(names & Record.__annotations__.keys()) >= CLAIMING or None
+    return isinstance(content, dict) and len(content.keys() & Record.__annotations__.keys()) >= CLAIMING

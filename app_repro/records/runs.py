@@ -140,7 +140,8 @@ def read(roots: Sequence[Path]) -> Records:
     """Every record under `roots` (folders of runs, of published records, or single files), checksums verified.
 
     Of two records of one run a diverged one goes before a finished one, then one's own before a published one; a note
-    names the other one where its numbers differ.
+    names the other one where its numbers differ. JSON that does not call itself a record is passed over, with a note if
+    it is not readable as JSON either.
     """
     by_id: dict[str, RunRecord] = {}
     problems: list[str] = []
@@ -150,8 +151,12 @@ def read(roots: Sequence[Path]) -> Records:
         try:
             run = read_run(path)
         except IntegrityError as error:
-            problems.append(str(error))
-            damaged.append(str(error))
+            is_meant = record.is_meant(path)
+            if is_meant or path in roots:
+                damaged.append(str(error) if is_meant else f"{path}: no record; name records, or folders of them")
+                problems.append(damaged[-1])
+            elif is_meant is None:
+                notes.append(f"{path}: not readable as JSON, and not called a record: passed over")
             continue
         if not run.is_finished:
             problems.append(f"{path}: diverged: {_diverged(run)}; a failed run is never dropped")
@@ -165,33 +170,34 @@ def read(roots: Sequence[Path]) -> Records:
     return Records(runs, tuple(problems), tuple(notes), tuple(damaged))
 
 
-def read_intact(folders: Sequence[Path]) -> Records:
-    """Every run whose record lies below `folders`, each once as `read` chooses, in the order of their paths.
+def read_any(folders: Sequence[Path]) -> Records:
+    """The records below `folders` as `read` gives them, runs in the order of their paths.
 
-    Raises DataError if there is none, IntegrityError naming a damaged record.
+    Raises DataError if no run is there, IntegrityError if damaged files alone are.
     """
     records = read(folders)
-    if records.damaged:
-        raise IntegrityError(records.damaged[0])
     if not records.runs:
+        if records.damaged:
+            raise IntegrityError("; ".join(records.damaged[:3]))
         names = ", ".join(map(str, folders or KNOWN))
         raise DataError(f"no record under {names}; run `app-repro run`, or `app-repro demo`, which reports too")
     return replace(records, runs=tuple(sorted(records.runs, key=lambda run: run.path)))
 
 
 def record_files(root: Path) -> Iterator[Path]:
-    """Records below `root`: record.json of a run's folder, any other JSON file where there is none beside it.
-
-    Not what lies in a folder `bench`: speeds of machines.
+    """Files below `root` that may be records: record.json of a run's folder, any other JSON file where there is none
+    beside it; nothing hidden. Folders that cannot be read are among them, so that they are named.
     """
     if root.is_file():
         yield root
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if name != "bench"]
+    unreadable: list[Path] = []
+    for folder, folders, names in os.walk(root, onerror=lambda error: unreadable.append(Path(error.filename))):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         records = ["record.json"] if "record.json" in names else names
         for name in records:
-            if name.endswith(".json") and not name.startswith("megabatch-"):
+            if name.endswith(".json") and not name.startswith((".", "megabatch-")):
                 yield Path(folder, name)
+    yield from (path for path in unreadable if path.exists())
 
 
 def read_run(path: Path) -> RunRecord:

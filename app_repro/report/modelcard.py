@@ -8,32 +8,35 @@ from typing import Any
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
-from app_repro.core.errors import DataError, ParamsError
+from app_repro.core.errors import DataError, IntegrityError, ParamsError
 from app_repro.records import formulas, metrics, runs
 from app_repro.records.content import Record
 from app_repro.records.record import diverged_where, protocol_name
 from app_repro.records.runs import RunRecord
 
 
-def show(folders: Sequence[Path], name: str, out: Path | None) -> str:
+def show(folders: Sequence[Path], name: str, out: Path | None) -> tuple[str, tuple[str, ...]]:
     """The card of the run called `name` under `folders` (none named: runs.KNOWN), as Markdown.
 
-    Written to `out` too: a file, or a folder that gets <run's name>.md. Raises DataError for a run that is not there,
-    IntegrityError for a damaged record, ParamsError for an `out` that cannot be a file.
+    Written to `out` too: a file, or a folder that gets <run's name>.md. With it the damaged records there, a line each.
+    Raises DataError for a run that is not there, IntegrityError if it may be a damaged one, ParamsError for an `out`
+    that cannot be a file.
     """
-    records = runs.read_intact(runs.known(folders)).runs
+    records = runs.read_any(runs.known(folders))
     try:
-        run = runs.find(records, name)
+        run = runs.find(records.runs, name)
     except DataError as error:
+        if records.damaged:
+            raise IntegrityError(f"--card: no intact run {name!r}; {'; '.join(records.damaged[:3])}") from None
         raise DataError(f"--card: {error}") from None
-    text = card(run, [other for other in records if other.setting == run.setting])
+    text = card(run, [other for other in records.runs if other.setting == run.setting])
     if out is not None:
         target = out / f"{runs.name_of(run)}.md" if out.is_dir() or not out.suffix else out
         try:
             files.write_text(target, text)
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
             raise ParamsError(f"--out {target}: {error.strerror}; name a file or a folder to write to") from None
-    return text
+    return text, records.damaged
 
 
 def card(run: RunRecord, same: Sequence[RunRecord]) -> str:

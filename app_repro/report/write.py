@@ -20,27 +20,29 @@ from app_repro.report.tables import baselines, dvc_plots, formats, main, stream
 from app_repro.report.tables.table import Table
 
 
-def write(folders: Sequence[Path], claims: Path | None, out: Path) -> str:
-    """Write the report of all records under `folders` (none named: runs.KNOWN) into `out`; its overview as text.
+def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str, list[str]]:
+    """Write the report of all records under `folders` (none named: runs.KNOWN) into `out`.
 
     `out` gets tables/, metrics.json, plots/, figures/ and index.html. `claims`: the file of reported numbers; None:
-    nothing is judged. Raises DataError without a record, IntegrityError naming a damaged one, ClaimsError.
+    nothing is judged. Returns the overview as text, and the damaged files, which are left out, a line each. Raises
+    DataError without a record, IntegrityError where all are damaged, ClaimsError.
     """
     places = runs.known(folders)
-    records = runs.read_intact(places)
+    records = runs.read_any(places)
     reported = claims_file.load(claims) if claims else ()
     plain = replace(records, runs=records.plain)
     contents = [run.content for run in plain.runs]
-    histories = {key: one for place in places for key, one in curves.read(place).items()}
+    histories, damaged = curves.read(places)
     with printing.printer(len(contents)) as printed:
         drawn = figures.save(contents, out / "figures", histories, printed)
         text, tables = write_tables(plain, reported, out)
         if claims:
             verdicts = verify.verify(records, reported)
         else:
-            verdicts = verify.Report((), (), ("No claims file: no verdicts.", *records.notes))
+            verdicts = verify.Report((), records.damaged, ("No claims file: no verdicts.", *records.notes))
         index_html = page.save(out, verdicts, tables, [figures.for_page(one) for one in drawn], plain.runs)
-    return f"{text}\n\nthe page: {index_html}; `app-repro report --open` shows it"
+    shown = f"{text}\n\nthe page: {index_html}; `app-repro report --open` shows it"
+    return shown, [*records.damaged, *damaged]
 
 
 def write_tables(records: Records, claims: Sequence[Claim], out: Path) -> tuple[str, list[Table]]:

@@ -205,6 +205,15 @@ def test_a_malformed_file_is_refused_by_line_and_kind(tmp_path: Path, name: str)
     assert (error.line, error.kind) == (line, kind)
 
 
+def test_empty_lines_and_rows_of_commas_are_none(tmp_path: Path) -> None:
+    header, first, second = claims_file(tmp_path / "c.csv", row(), row(id="c2")).read_text().splitlines()
+    empty = (",,,", "", '"",,,', " , ," + "," * 30, ",".join('""' for _ in claims.COLUMNS))
+    (tmp_path / "c.csv").write_text("\r\n".join([header, *empty, first, *empty, second, *empty]))
+    assert [claim.id for claim in claims.load(tmp_path / "c.csv")] == ["c1", "c2"]
+    (tmp_path / "c.csv").write_text("\n".join([header, *empty, first, *empty, second + ",x"]))
+    assert refusal(tmp_path / "c.csv").line == 2 * len(empty) + 3
+
+
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path / "nowhere.csv").kind == refusal(tmp_path).kind == "file"
 

@@ -32,6 +32,14 @@ def test_the_table_shows_numbers_for_every_verdict(report: Report) -> None:
     assert "problem: x/record.json: damaged" in text and "note: a note" in text
 
 
+@pytest.mark.parametrize(
+    ("claim_id", "of"), [("size-third", "measured minus reported"), ("own-released-density", "the mean")]
+)
+def test_an_interval_says_what_it_is_of(claim_id: str, of: str) -> None:
+    row = printing.row(verdict("reproduced", claim_id=claim_id))
+    assert row[printing.HEADERS.index("interval")] == f"[16.9, 18.1] of {of}"
+
+
 def test_seeds_still_needed_are_those_beyond_the_present_ones() -> None:
     row = printing.to_markdown(Report((verdict("inconclusive"),), ())).splitlines()[4]
     assert row.endswith("| 4 |")

@@ -63,11 +63,42 @@ def test_one_claim_is_explained_step_by_step(records: Path) -> None:
     assert "verdict: reproduced: direction and size are shown" in result.stdout and result.exit_code == 0
 
 
-def test_a_damaged_record_is_exit_3(records: Path) -> None:
-    path = min(records.glob("*/record.json"))
-    path.write_text(path.read_text().replace("60", "61", 1))
-    result = run("verify", records)
-    assert result.exit_code == 3 and f"problem: {path}" in result.stdout
+def test_the_explanation_as_json_is_that_of_verify_with_its_steps(records: Path) -> None:
+    printed = json.loads(run("verify", records, "--explain", "c100-r50-acc-vs-dense", "--json").stdout)
+    steps = [item.pop("steps") for item in printed["verdicts"]]
+    assert printed == json.loads(run("verify", records, "--only", "c100-r50-acc-vs-dense", "--json").stdout)
+    assert [step[-1].split(":")[1] for step in steps] == [" reproduced"]
+
+
+def test_several_folders_after_one_option_or_one_each(records: Path) -> None:
+    one, *others = (str(path) for path in sorted(records.iterdir()))
+    each = [word for other in others for word in ("--records", other)]
+    whole = run("verify", records, "--json").stdout
+    assert (
+        run("verify", Path(one), *others, "--json").stdout == run("verify", Path(one), "--json", *each).stdout == whole
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("verify", "--claims", str(synthetic.CLAIMS)),
+        ("verify", "--claims", str(synthetic.CLAIMS), "--explain", "c100-r50-acc-vs-dense"),
+        ("power", "--claims", str(synthetic.CLAIMS), "--claim", "c100-r50-acc-vs-dense"),
+        ("report", "--claims", str(synthetic.CLAIMS)),
+        ("report", "--card", "{name}"),
+        ("audit", "--differences"),
+    ],
+)
+def test_a_damaged_record_is_named_left_out_and_exit_3(
+    records: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(records.parent)
+    path, other, *_ = sorted(records.glob("*/record.json"))
+    path.write_text(path.read_text().replace("60", "61", 1)[:-1])
+    words = [word.format(name=other.parent.name) for word in command]
+    result = CliRunner().invoke(app, [*words, "--runs" if words[0] == "report" else "--records", str(records)])
+    assert result.exit_code == 3 and str(path) in result.output and result.stdout.count("\n") > 3
 
 
 def test_what_missing_runs_need_is_said_once_in_the_table_and_in_full_elsewhere(records: Path) -> None:

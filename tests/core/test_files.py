@@ -140,6 +140,17 @@ def test_what_is_no_sealed_file_is_damaged(tmp_path, raw) -> None:
     assert refused(tmp_path / "x.json", raw)
 
 
+@pytest.mark.parametrize(
+    "change", [lambda raw: raw.replace(b"\n", b"\r\n"), lambda raw: b"\xef\xbb\xbf" + raw, bytes.strip]
+)
+def test_line_ends_that_git_or_an_editor_changed_are_told_from_damage(tmp_path, change) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(change(files.sealed(CONTENT).encode()))
+    with pytest.raises(IntegrityError) as error:
+        files.read_sealed(path)
+    assert (error.value.key, error.value.kind) == (str(path), "line ends")
+
+
 @pytest.mark.promise
 def test_a_sealed_file_larger_than_any_is_not_read(tmp_path) -> None:
     with (tmp_path / "x.json").open("wb") as file:

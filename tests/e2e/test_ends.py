@@ -39,4 +39,4 @@ def test_layers_of_which_nothing_is_left_are_named_where_the_run_ends_and_in_the
     said = f"nothing is left of {len(emptied)} layers: {', '.join(emptied)}"
     assert ran.returncode == 0 and emptied and content["summary"]["emptied_layers"] == emptied
     assert f"| finished: {said}" in ran.stdout
-    assert f"{content['run_id']}: {said}" in write.write([folder / "data/runs"], None, tmp_path / "report")
+    assert f"{content['run_id']}: {said}" in write.write([folder / "data/runs"], None, tmp_path / "report")[0]

@@ -1,10 +1,12 @@
 """What goes to data/published, and what does not."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import synthetic
+from house import ROOT
 
 from app_repro.core import files
 from app_repro.core.errors import AppReproError
@@ -91,3 +93,14 @@ def test_one_beyond_the_limit_is_refused_and_nothing_is_written(tmp_path: Path) 
     with pytest.raises(publish.PublishError) as error:
         publish.publish(tmp_path / "runs", tmp_path / "published")
     assert error.value.kind == "size" and not (tmp_path / "published").exists()
+
+
+def test_git_changes_no_line_ends_of_records(tmp_path: Path) -> None:
+    (tmp_path / ".gitattributes").write_bytes((ROOT / ".gitattributes").read_bytes())
+    path = tmp_path / "x.json"
+    files.write_sealed(path, {"a": 1})
+    raw = path.read_bytes()
+    for words in (["init", "-q"], ["add", "."], ["checkout-index", "-f", "-a"]):
+        subprocess.run(["git", "-c", "core.autocrlf=true", *words], cwd=tmp_path, check=True)
+        path.unlink() if words[0] == "add" else None
+    assert path.read_bytes() == raw

@@ -1,9 +1,14 @@
 """Records found and checked."""
 
+import errno
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import synthetic
+from pytest import MonkeyPatch
 from synthetic import spec
 
 from app_repro.config.spec import RunSpec
@@ -56,13 +61,66 @@ def test_a_diverged_run_is_a_problem_and_never_hidden(tmp_path: Path, specs: dic
     assert "b.json: diverged" in found.problems[0] and not found.runs[0].is_finished
 
 
-@pytest.mark.parametrize(
-    "content", [{}, {"schema": 1}, {"schema": 99}, {"schema": 1, "spec": {}, "run_id": "x"}, {"schema": 1, "spec": 7}]
-)
-def test_a_sealed_file_that_is_no_record_is_a_problem(tmp_path: Path, content: dict[str, object]) -> None:
+@pytest.mark.parametrize("content", [{"schema": 1, "spec": {}, "run_id": "x"}, {"spec": 7, "run_id": 7, "files": {}}])
+def test_a_sealed_file_that_calls_itself_a_record_and_is_none_is_a_problem(
+    tmp_path: Path, content: dict[str, object]
+) -> None:
     files.write_sealed(tmp_path / "x.json", content)
     problems = runs.read([tmp_path]).problems
     assert len(problems) == 1 and "x.json" in problems[0] and "\n" not in problems[0]
+
+
+def test_other_json_and_hidden_files_are_passed_over(tmp_path: Path, specs: dict[int, RunSpec]) -> None:
+    synthetic.write(tmp_path / "runs", synthetic.make(specs[1]))
+    for name in (".hidden.json", ".store/x.json", "runs/.x/record.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(files.sealed(synthetic.make(specs[2]))[:-9])
+    others = {"verdicts": '{"schema": 1, "verdicts": []}', "config": '{"spec": {}, "status": 1}', "rows": "[1]"}
+    for name, text in others.items():
+        (tmp_path / f"{name}.json").write_text(text)
+    files.write_sealed(tmp_path / "bench/cpu.json", {"schema": 1, "device": "x"})
+    found = runs.read([tmp_path])
+    assert len(found.runs) == 1 and not found.problems and not found.notes
+    for name, text in (("empty", ""), ("lines", "{}\n{}\n")):
+        (tmp_path / f"{name}.json").write_text(text)
+    found = runs.read([tmp_path])
+    assert not found.problems and [note.split(":")[0] for note in found.notes] == [
+        str(tmp_path / "empty.json"),
+        str(tmp_path / "lines.json"),
+    ]
+    assert "no record" in runs.read([tmp_path / "verdicts.json"]).problems[0]  # named, so meant
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text[: text.index('"spec"')],
+        lambda text: text.replace('"run_id"', '"run-id"', 1),
+        lambda text: json.dumps(json.loads(text)),
+        lambda text: json.dumps(json.loads(text), indent=4)[:-1],
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "\ufeff" + text,
+    ],
+)
+def test_a_damaged_file_that_calls_itself_a_record_is_a_problem(
+    tmp_path: Path, specs: dict[int, RunSpec], change: Callable[[str], str]
+) -> None:
+    (tmp_path / "x.json").write_bytes(change(files.sealed(synthetic.make(specs[1]))).encode())
+    assert [text.split(":")[0] for text in runs.read([tmp_path]).damaged] == [str(tmp_path / "x.json")]
+
+
+def test_a_folder_and_a_record_that_cannot_be_read_are_problems(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    (tmp_path / "record.json").write_text("")
+    (tmp_path / "locked").mkdir()
+
+    def scandir(path: str, real: Callable[[str], object] = os.scandir) -> object:
+        if path.endswith("locked"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    named = {text.split(":")[0] for text in runs.read([tmp_path]).damaged}
+    assert named == {str(tmp_path / "locked"), str(tmp_path / "record.json")}
 
 
 @pytest.mark.parametrize("accuracy", [None, "0.5 %", ...])

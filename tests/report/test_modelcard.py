@@ -29,7 +29,7 @@ def section(card: str, title: str) -> str:
 
 
 def test_the_card_of_a_published_run_has_its_numbers() -> None:
-    card = modelcard.show([DEMO], "digits-resnet8s-app-sb8-s1", None)
+    card = modelcard.show([DEMO], "digits-resnet8s-app-sb8-s1", None)[0]
     assert card.startswith("# Model card: digits-resnet8s-app-sb8-s1\n")
     results = section(card, "Results")
     assert "| test accuracy % | 97.00 | 98.00 ± 0.88 (3) |" in results and "seeds 1, 2, 3" in results
@@ -89,7 +89,7 @@ def test_a_record_with_little_provenance_has_a_card() -> None:
 def test_it_is_written_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     files.write_sealed(runs / "mine/record.json", synthetic.make(spec("app")))
-    text = modelcard.show([runs], "mine", tmp_path / "card.md")
+    text = modelcard.show([runs], "mine", tmp_path / "card.md")[0]
     modelcard.show([runs], "mine", tmp_path / "cards")
     assert (tmp_path / "card.md").read_text() == (tmp_path / "cards/mine.md").read_text() == text
     with pytest.raises(ParamsError, match="name a file or a folder to write to"):

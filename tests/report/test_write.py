@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from app_repro.core.errors import DataError, IntegrityError
 from app_repro.core.paths import PUBLISHED, RUNS
 from app_repro.records import record, settings
 from app_repro.records import runs as evidence
-from app_repro.report import write
+from app_repro.report import modelcard, write
 from app_repro.report.tables.main import main_table, means, to_overview
 
 
@@ -28,13 +29,13 @@ def runs(tmp_path):
 
 
 def overview(folder: Path) -> list[str]:
-    records = evidence.read_intact([folder]).runs
+    records = evidence.read_any([folder]).runs
     groups = settings.group(records)
     return to_overview(main_table(groups, Pool(records)), groups).splitlines()
 
 
 def test_means_are_over_seeds_by_hand(runs) -> None:
-    records = evidence.read_intact([runs]).runs
+    records = evidence.read_any([runs]).runs
     groups = settings.group(records)
     table = main_table(groups, Pool(records))
     cer = [column.key for column in table.columns].index("cer")
@@ -64,13 +65,13 @@ def test_departures_from_a_protocol_make_another_cell(runs) -> None:
 def test_a_diverged_run_is_left_out_and_named(runs, tmp_path) -> None:
     bad = a_record(4) | {"status": "diverged", "summary": None}
     files.write_sealed(runs / "bad/record.json", bad)
-    text = write.write([runs], None, tmp_path / "out")
+    text = write.write([runs], None, tmp_path / "out")[0]
     assert f"not in the table, diverged: {bad['run_id']}" in text
 
 
 def test_published_single_files_count_too_and_a_run_counts_once(runs) -> None:
     files.write_sealed(runs / "published.json", a_record(1, 60))
-    assert len(evidence.read_intact([runs]).runs) == 4
+    assert len(evidence.read_any([runs]).runs) == 4
 
 
 def test_tables_and_verdicts_read_each_record_once(runs, tmp_path, monkeypatch) -> None:
@@ -80,19 +81,23 @@ def test_tables_and_verdicts_read_each_record_once(runs, tmp_path, monkeypatch) 
     assert sorted(read) == sorted(runs.rglob("record.json"))
 
 
-def test_no_record_is_one_line_and_a_damaged_one_is_named(runs, tmp_path) -> None:
+def test_no_record_is_one_line_and_damaged_ones_are_named(runs, tmp_path) -> None:
     with pytest.raises(DataError, match="no record under"):
-        evidence.read_intact([tmp_path / "empty"])
-    path = runs / "app1/record.json"
-    path.write_text(path.read_text().replace("60", "61", 1))
-    with pytest.raises(IntegrityError, match=r"app1/record\.json"):
-        evidence.read_intact([runs])
+        evidence.read_any([tmp_path / "empty"])
+    paths = sorted(runs.rglob("record.json"))
+    for path in paths:
+        assert len(evidence.read_any([runs]).damaged) == paths.index(path)
+        path.write_text(path.read_text().replace("60", "61", 1)[:-1])
+    with pytest.raises(IntegrityError, match=re.escape(str(paths[0]))):
+        evidence.read_any([runs])
+    with pytest.raises(IntegrityError, match=re.escape(str(paths[0]))):
+        modelcard.show([runs], "app1", None)
 
 
 def test_files_agree_with_each_other(runs, tmp_path) -> None:
     import pandas as pd
 
-    text = write.write([runs], None, tmp_path / "out")
+    text = write.write([runs], None, tmp_path / "out")[0]
     assert text.startswith((tmp_path / "out/tables/overview.md").read_text() + "\nthe page: ")
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert metrics["digits/resnet8s/app/paper"]["cer"] == 164.0
@@ -107,7 +112,7 @@ def test_folders_are_searched_through_and_one_s_own_record_counts(runs, tmp_path
     files.write_sealed(tmp_path / "more/grid/deep/one.json", a_record(1, 60))
     files.write_sealed(tmp_path / "z/one.json", a_record(1, 60))
     files.write_sealed(tmp_path / "more/grid/deep/other.json", a_record(9, 60))
-    found = evidence.read_intact([tmp_path / "more", runs, tmp_path / "z"])
+    found = evidence.read_any([tmp_path / "more", runs, tmp_path / "z"])
     assert len(found.runs) == 5 and not found.notes
     assert {run.content["run_id"]: run.path.name for run in found.runs}[a_record(1)["run_id"]] == "record.json"
 
@@ -144,7 +149,7 @@ def test_verify_report_and_power_look_at_own_and_published_runs(tmp_path, monkey
 def test_without_a_folder_those_that_exist_count(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"no record under data/runs, data/published; run .*`app-repro demo`"):
-        evidence.read_intact(evidence.known([]))
+        evidence.read_any(evidence.known([]))
     PUBLISHED.mkdir(parents=True)
     assert evidence.known([]) == [PUBLISHED]
     RUNS.mkdir()

@@ -77,4 +77,7 @@ def test_numbers_are_those_of_the_table_of_verdicts(tmp_path) -> None:
     row = next(verdict for verdict in report.verdicts if verdict.claim.id == pages.CLAIM)
     texts = dict(zip(printing.HEADERS, printing.row(row), strict=True))
     found = findings.cards(report)[0].findings[0]
-    assert found.measured == texts["measured mean +- sd"].replace("+-", "±") and found.interval == texts["interval"]
+    assert (
+        found.measured == texts["measured mean +- sd"].replace("+-", "±")
+        and texts["interval"] == f"{found.interval} of the mean"
+    )
