@@ -79,6 +79,13 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "zip bomb": (lambda: zip_bytes(("zeros", bytes(16 << 20))), "size"),
     "ratio bomb": (lambda: lzma.compress(tar_bytes(GOOD, entry("zeros", bytes(16 << 20)))), "size"),
     "header bomb": (lambda: gzip.compress(tar_bytes(entry("a" * (2 << 20)))), "size"),
+    "hardlink ahead": (lambda: tar_bytes(tar_link("link", "good.txt", tarfile.LNKTYPE), GOOD), "type"),
+    "hardlink to itself": (lambda: tar_bytes(tar_link("link", "link", tarfile.LNKTYPE)), "type"),
+    "hardlink to nothing": (lambda: tar_bytes(GOOD, tar_link("link", "", tarfile.LNKTYPE)), "type"),
+    "windows parent": (lambda: zip_bytes(("..\\evil", b"x")), "name"),
+    "windows and unix": (lambda: zip_bytes(("a\\b", b"x"), ("a/c", b"x")), "name"),
+    "7z": (lambda: b"7z\xbc\xaf\x27\x1c" + bytes(99), "odd"),
+    "zstandard": (lambda: b"\x28\xb5\x2f\xfd" + bytes(99), "odd"),
     "cut tar": (cut_at_a_member, "damaged"),
     "cut xz": (lambda: lzma.compress(tar_bytes(GOOD, entry("noise", os.urandom(9999))))[:5000], "damaged"),
     "garbled gzip": (lambda: gzip.compress(tar_bytes(GOOD))[:-8] + bytes(8), "damaged"),
@@ -129,3 +136,33 @@ def test_a_plain_zip_comes_out_whole(tmp_path: Path) -> None:
     (tmp_path / "given").write_bytes(zip_bytes(("train/", b""), ("train/a.jpg", b"one"), ("test/b.jpg", b"two")))
     archives.extract(tmp_path / "given", tmp_path / "out")
     assert (tmp_path / "out/train/a.jpg").read_bytes() + (tmp_path / "out/test/b.jpg").read_bytes() == b"onetwo"
+
+
+def test_hard_links_and_names_of_windows_come_out_whole(tmp_path: Path) -> None:
+    links = tar_link("a/copy", "./a/one", tarfile.LNKTYPE), tar_link("again", "a/copy", tarfile.LNKTYPE)
+    (tmp_path / "tar").write_bytes(tar_bytes(entry("./a/one", b"1"), *links))
+    (tmp_path / "zip").write_bytes(zip_bytes(("train\\", b""), ("train\\a\\x.png", b"1"), ("top.txt", b"2")))
+    found = {}
+    for name in ("tar", "zip"):
+        archives.extract(tmp_path / name, out := tmp_path / "out" / name)
+        found[name] = {path.relative_to(out).as_posix(): path.read_text() for path in out.rglob("*") if path.is_file()}
+    assert found["tar"] == {"a/one": "1", "a/copy": "1", "again": "1"}
+    assert found["zip"] == {"train/a/x.png": "1", "top.txt": "2"}
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (tar_bytes(tar_link("data/latest", "v2")), ["data/latest", "v2", "--dereference"]),
+        (tar_bytes(tar_link("data/x.png", "y.png", tarfile.LNKTYPE)), ["data/x.png", "y.png", "--hard-dereference"]),
+        (b"\n <!DOCTYPE html><html>", ["web page"]),
+        (b"7z\xbc\xaf\x27\x1c", ["7z", "unpack"]),
+        (b"Rar!\x1a\x07\x01\0", ["rar", "unpack"]),
+        (b"version https://git-lfs.github.com/spec/v1\n", ["Git LFS", "git lfs pull"]),
+    ],
+)
+def test_what_is_wrong_and_what_to_do_is_named(content: bytes, named: list[str], tmp_path: Path) -> None:
+    (tmp_path / "given").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        archives.extract(tmp_path / "given", tmp_path / "out")
+    assert [word for word in named if word not in str(caught.value)] == []

@@ -70,10 +70,33 @@ def test_a_folder_that_is_not_imagenet_is_refused(imagenet: Path, tmp_path: Path
     shutil.rmtree(imagenet / "val" / "n00000010")
     with pytest.raises(DataError, match="val/n00000010: no such folder"):
         synset_folders(imagenet, 0, "file")
-    (imagenet / "train" / "n00000999").rmdir()
+    (imagenet / "train" / "n00000999").rename(imagenet / "train" / "extra")
+    with pytest.raises(DataError, match=r"1000 synset folders in train/ .'extra' is no synset., expected the 1000"):
+        synset_folders(imagenet, 0, "file")
+    (imagenet / "train" / "extra").rmdir()
     with pytest.raises(DataError, match="999 synset folders in train/, expected the 1000"):
         synset_folders(imagenet, 0, "file")
     with pytest.raises(DataError, match="fetch restricted_imagenet --from /path"):
         data.fetch("restricted_imagenet", tmp_path / "out" / "x", cache=tmp_path)
     with pytest.raises(DataError, match="expected 32 or 224"):
         data.fetch("restricted_imagenet", tmp_path / "out" / "x", origin=imagenet, cache=tmp_path, image_size=64)
+
+
+def test_the_competitions_folder_is_read_with_its_labels_and_refused_without(imagenet: Path, tmp_path: Path) -> None:
+    sorted_ = synset_folders(imagenet, 0, "file")
+    data_folder = tmp_path / "competition/ILSVRC/Data/CLS-LOC"
+    (tmp_path / "competition/ILSVRC/Annotations/CLS-LOC/val").mkdir(parents=True)
+    data_folder.mkdir(parents=True)
+    rows = ["ImageId,PredictionString"]
+    for number, (path, _) in enumerate(sorted_.files["test"]):
+        flat = save(data_folder / f"val/ILSVRC2012_val_{number:08d}.JPEG")
+        rows.insert(1, f"{flat.stem},{path.parent.name} 85 1 499 272 {path.parent.name} 1 2 3 4")
+    (imagenet / "train").rename(data_folder / "train")
+    with pytest.raises(DataError, match=r"val/ lie in no synset folders.*LOC_val_solution\.csv") as caught:
+        synset_folders(tmp_path / "competition", 0, "file")
+    assert caught.value.kind == "no labels"
+    (tmp_path / "competition/LOC_val_solution.csv").write_text("\n".join(rows))
+    for given in (tmp_path / "competition", data_folder):
+        layout = synset_folders(given, 0, "file")
+        assert [label for _, label in layout.files["test"]] == [label for _, label in sorted_.files["test"]]
+        assert [path.stem[-2:] for path, _ in layout.files["test"]] == [f"{number:02d}" for number in range(69)]

@@ -1,7 +1,6 @@
-"""Class folders and image files, and those that must be refused."""
+"""Image files, and those that must be refused."""
 
 import io
-import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -93,36 +92,6 @@ def test_other_modes_become_rgb(
 ) -> None:
     save(own / f"train/b/1.{suffix}", value, mode=mode)
     assert tuple(fetch(own, tmp_path).train_images[-1, 0, 0]) == pixel
-
-
-def remove(*names: str) -> Callable[[Path], None]:
-    def act(own: Path) -> None:
-        for name in names:
-            shutil.rmtree(own / name)
-
-    return act
-
-
-LAYOUTS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "empty class": (lambda own: (own / "train/b/0.png").unlink(), "train/b: no images in this class"),
-    "one class": (remove("train/b", "test/b"), "1 class folders in train/; at least two"),
-    "no classes": (remove("train/a", "train/b", "test/a", "test/b"), "0 class folders"),
-    "class missing in test": (remove("test/b"), "class 'b' is in only one"),
-    "no test": (remove("test"), "own: no folder test/"),
-    "nothing": (remove("train", "test"), "own: no folder train/"),
-    "folder in a class": (lambda own: (own / "train/b/deep").mkdir(), "train/b/deep: not an image file"),
-    "no folder": (shutil.rmtree, "no such file or folder"),
-}
-
-
-@pytest.mark.promise
-@pytest.mark.parametrize("kind", LAYOUTS)
-def test_a_folder_that_is_no_data_set_is_refused(kind: str, own: Path, tmp_path: Path) -> None:
-    change, why = LAYOUTS[kind]
-    change(own)
-    with pytest.raises(DataError, match=why) as caught:
-        fetch(own, tmp_path)
-    assert "\n" not in str(caught.value) and nothing_left(tmp_path)
 
 
 def test_resizing_cuts_the_centre(tmp_path: Path) -> None:
