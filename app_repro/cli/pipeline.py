@@ -9,7 +9,17 @@ import typer
 from app_repro.cli import claims as cli_claims
 from app_repro.cli import machine
 from app_repro.cli import runs as cli_runs
-from app_repro.cli.options import ClaimsFile, MoreRecords, ParamsFile, RawFolder, Records, Settings, StoreFolder, end
+from app_repro.cli.options import (
+    AsJson,
+    ClaimsFile,
+    MoreRecords,
+    ParamsFile,
+    RawFolder,
+    Records,
+    Settings,
+    StoreFolder,
+    end,
+)
 from app_repro.core.errors import AppReproError
 from app_repro.core.paths import CLAIMS, DEMO, PARAMS, RAW, REPORT, SOURCES, SPLITS, store_at
 
@@ -112,6 +122,14 @@ def preset(
     from app_repro.config import presets
 
     typer.echo(presets.flags(name) if name and not names else presets.listing())
+
+
+@app.command()
+def methods(as_json: AsJson = False) -> None:
+    """What kind of pruning each method, criterion and control arm is: their tags, and those of networks and engines."""
+    from app_repro.config import taxonomy
+
+    typer.echo(taxonomy.to_json() if as_json else taxonomy.to_text())
 
 
 @app.command()

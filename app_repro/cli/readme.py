@@ -1,4 +1,6 @@
-"""The generated parts of README.md and docs (`make readme`): tables, verdicts, figures and speeds of data/published."""
+"""The generated parts of README.md and docs (`make readme`): tags, and tables, verdicts, figures and speeds of
+data/published.
+"""
 
 import json
 import os
@@ -13,6 +15,7 @@ from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.statement import OWN
 from app_repro.claims.variance import Pool
 from app_repro.claims.verify import verify
+from app_repro.config import taxonomy
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError
 from app_repro.core.paths import BENCHES, CLAIMS, PUBLISHED
@@ -22,7 +25,7 @@ from app_repro.records.runs import RunRecord
 from app_repro.report.figures import write as figures
 from app_repro.report.tables.main import main_table
 
-PAGES = ("README.md", "docs/protocols.md", "docs/speed.md")
+PAGES = ("README.md", "docs/methods.md", "docs/protocols.md", "docs/speed.md")
 """Pages that have generated parts, each between <!-- name --> and <!-- /name -->."""
 FIGURES = (("audit", "density"), ("audit", "accuracy"))
 """Folder of published records, and a figure of them; a page shows it between the markers `figure-audit-density`."""
@@ -40,6 +43,7 @@ def regenerated(page: str, text: str, published: Path = PUBLISHED) -> str:
         "audit-table": lambda: short_table(_records(published, "audit")),
         "speed": lambda: _speed(published),
     }
+    parts |= {f"tags-{name}": partial(taxonomy.to_table, name, "github") for name in (*taxonomy.tables(), "tags")}
     parts |= {f"figure-{folder}-{name}": partial(_figure, page, published, folder, name) for folder, name in FIGURES}
     for name in re.findall(r"^<!-- /(\S+) -->$", text, re.MULTILINE):
         start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"

@@ -1,8 +1,9 @@
-"""Names of criteria, networks, control arms and engines with their tags: plain values, to be checked without torch.
+"""Names of criteria, networks, control arms and engines, each with a line about it and its tags: plain values.
 
 The code behind the names is in pruning/criteria.py and in networks.py, controls.py and engines.py of training, which
 import torch.
-A test checks that they have the same names in the same order. Methods and their tags are in methods.py.
+A test checks that they have the same names in the same order. Methods and their tags are in methods.py; taxonomy.py
+makes the tags of a whole run of both.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Literal
 class CriterionTags:
     """How a criterion scores weights, in the terms of Cheng et al. 2023 (arXiv:2308.06767)."""
 
+    description: str
+    """The score of a weight w under the loss L, and where it comes from."""
     family: Literal["magnitude", "random", "sensitivity", "gradient flow", "path flow"]
     data: Literal["none", "images", "images of each class"]
     """Data that it needs; the image of ones that synflow uses counts as none."""
@@ -27,6 +30,7 @@ class CriterionTags:
 class NetworkTags:
     """Family and depth of a network."""
 
+    description: str
     family: Literal["resnet", "small resnet", "wide resnet", "vgg"]
     """"small resnet": the narrow ones for CIFAR (He et al. 2016, section 4.2), of 16, 32 and 64 channels."""
     depth: int
@@ -37,6 +41,7 @@ class NetworkTags:
 class EngineTags:
     """How an engine launches the work of a step."""
 
+    description: str
     launches: Literal["kernels", "graph"]
     """Kernel by kernel, or captured as a CUDA graph. On a CPU "compiled" launches kernels, and "graph" is refused."""
     compiler: bool
@@ -47,6 +52,7 @@ class EngineTags:
 class ControlTags:
     """What a control arm keeps of the run that it is a control of, its source (Liu et al. 2019, arXiv:1810.05270)."""
 
+    description: str
     mask: Literal["the source's", "shuffled in each layer", "random over all layers"]
     """Where the weights are that it keeps: as many as the source's final mask, in each layer or in all together."""
     weights: Literal["the source's initial", "drawn anew"]
@@ -56,41 +62,68 @@ class ControlTags:
 
 
 CRITERIA: dict[str, CriterionTags] = {
-    "snip": CriterionTags("sensitivity", "images", labels=True),
-    "magnitude": CriterionTags("magnitude", "none", labels=False, derivative=0),
-    "random": CriterionTags("random", "none", labels=False, derivative=0),
-    "grasp": CriterionTags("gradient flow", "images of each class", labels=True, derivative=2),
-    "synflow": CriterionTags("path flow", "none", labels=False, steps=100),
-    "taylor": CriterionTags("sensitivity", "images", labels=True),
+    "snip": CriterionTags("|w dL/dw| (Lee et al. 2019)", "sensitivity", "images", labels=True),
+    "magnitude": CriterionTags("|w| (Han et al. 2015)", "magnitude", "none", labels=False, derivative=0),
+    "random": CriterionTags("a random number (Frankle et al. 2021)", "random", "none", labels=False, derivative=0),
+    "grasp": CriterionTags(
+        "w Hg: what the gradient norm would lose (Wang et al. 2020)",
+        "gradient flow",
+        "images of each class",
+        labels=True,
+        derivative=2,
+    ),
+    "synflow": CriterionTags(
+        "|w dR/dw|, R the output of |w| for an image of ones (Tanaka et al. 2020)",
+        "path flow",
+        "none",
+        labels=False,
+        steps=100,
+    ),
+    "taylor": CriterionTags(
+        "(w dL/dw)^2, summed over batches (Molchanov et al. 2019)", "sensitivity", "images", labels=True
+    ),
 }
 
 NETWORKS: dict[str, NetworkTags] = {
-    "resnet18": NetworkTags("resnet", 18),
-    "resnet34": NetworkTags("resnet", 34),
-    "resnet50": NetworkTags("resnet", 50),
-    "resnet101": NetworkTags("resnet", 101),
-    "wide_resnet50_2": NetworkTags("wide resnet", 50),
-    "wide_resnet101_2": NetworkTags("wide resnet", 101),
-    "vgg16_bn": NetworkTags("vgg", 16),
-    "resnet8s": NetworkTags("small resnet", 8),
-    "resnet20s": NetworkTags("small resnet", 20),
-    "resnet44s": NetworkTags("small resnet", 44),
-    "resnet56s": NetworkTags("small resnet", 56),
+    "resnet18": NetworkTags("ResNet-18 with basic blocks", "resnet", 18),
+    "resnet34": NetworkTags("ResNet-34 with basic blocks", "resnet", 34),
+    "resnet50": NetworkTags("ResNet-50 with bottlenecks", "resnet", 50),
+    "resnet101": NetworkTags("ResNet-101 with bottlenecks", "resnet", 101),
+    "wide_resnet50_2": NetworkTags("ResNet-50 with bottlenecks twice as wide", "wide resnet", 50),
+    "wide_resnet101_2": NetworkTags("ResNet-101 with bottlenecks twice as wide", "wide resnet", 101),
+    "vgg16_bn": NetworkTags("VGG-16 with BatchNorm", "vgg", 16),
+    "resnet8s": NetworkTags("ResNet-8 for small images, 16 to 64 channels", "small resnet", 8),
+    "resnet20s": NetworkTags("ResNet-20 for small images, 16 to 64 channels", "small resnet", 20),
+    "resnet44s": NetworkTags("ResNet-44 for small images, 16 to 64 channels", "small resnet", 44),
+    "resnet56s": NetworkTags("ResNet-56 for small images, 16 to 64 channels", "small resnet", 56),
 }
 
 CONTROLS: dict[str, ControlTags] = {
-    "ticket": ControlTags("the source's", "the source's initial", "epochs"),
-    "scratch-e": ControlTags("the source's", "drawn anew", "epochs"),
-    "scratch-b": ControlTags("the source's", "drawn anew", "FLOPs"),
-    "shuffle": ControlTags("shuffled in each layer", "the source's initial", "epochs"),
-    "random": ControlTags("random over all layers", "the source's initial", "epochs"),
+    "ticket": ControlTags(
+        "the source's mask from the start, on its initial weights", "the source's", "the source's initial", "epochs"
+    ),
+    "scratch-e": ControlTags(
+        "the source's mask on new weights, for as many epochs", "the source's", "drawn anew", "epochs"
+    ),
+    "scratch-b": ControlTags(
+        "the source's mask on new weights, for the FLOPs of the unpruned network",
+        "the source's",
+        "drawn anew",
+        "FLOPs",
+    ),
+    "shuffle": ControlTags(
+        "as ticket, the mask permuted inside each layer", "shuffled in each layer", "the source's initial", "epochs"
+    ),
+    "random": ControlTags(
+        "as ticket, as many weights kept anywhere", "random over all layers", "the source's initial", "epochs"
+    ),
 }
 
 CONTROL_ONLY = ("control", "budget_cap")
 """Settings without which a control arm's settings are those of its source."""
 
 ENGINES: dict[str, EngineTags] = {
-    "eager": EngineTags("kernels", compiler=False),
-    "graph": EngineTags("graph", compiler=False),
-    "compiled": EngineTags("graph", compiler=True),
+    "eager": EngineTags("each operation as it is called", "kernels", compiler=False),
+    "graph": EngineTags("a step captured once and replayed; the bits of eager", "graph", compiler=False),
+    "compiled": EngineTags("the same with fused kernels; other bits", "graph", compiler=True),
 }

@@ -55,7 +55,7 @@ class MethodTags:
     weights_scored: Literal["none", "initial", "by scored_weights"]
     """Which weights are scored for the last mask: the initial ones, or those that the switch scored_weights names."""
     recovery: Literal[
-        "none", "trained from the initial weights", "trained on at each megabatch", "trained on at the last megabatch"
+        "none", "trained from the initial weights", "fine-tuned at each megabatch", "fine-tuned on the last megabatch"
     ]
     """How the network is trained after it was pruned."""
     mask: Literal["none", "fixed", "shrinking"]
@@ -107,7 +107,7 @@ METHODS: dict[str, Method] = {
             "#009E73",
             (((-0.8, -0.8), (0.8, 0.8)), ((-0.8, 0.8), (0.8, -0.8))),
         ),
-        MethodTags("during training", "iterative", "by scored_weights", "trained on at each megabatch", "shrinking"),
+        MethodTags("during training", "iterative", "by scored_weights", "fine-tuned at each megabatch", "shrinking"),
     ),
     "late": Method(
         late,
@@ -122,6 +122,6 @@ METHODS: dict[str, Method] = {
                 ((-0.8, 0.8), (-0.8, -0.8)),
             ),
         ),
-        MethodTags("after training", "one-shot", "by scored_weights", "trained on at the last megabatch", "fixed"),
+        MethodTags("after training", "one-shot", "by scored_weights", "fine-tuned on the last megabatch", "fixed"),
     ),
 }

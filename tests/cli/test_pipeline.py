@@ -9,7 +9,21 @@ from app_repro.cli import pipeline
 from app_repro.config import reading
 from app_repro.core.errors import DataError, IntegrityError
 
-COMMANDS = ["fetch", "split", "run", "report", "verify", "audit", "demo", "preset", "plan", "runs", "doctor", "wandb"]
+COMMANDS = [
+    "fetch",
+    "split",
+    "run",
+    "report",
+    "verify",
+    "audit",
+    "demo",
+    "preset",
+    "methods",
+    "plan",
+    "runs",
+    "doctor",
+    "wandb",
+]
 
 
 def test_help_names_every_command_and_the_exit_codes() -> None:

@@ -32,7 +32,7 @@ PLAIN = "data/sets"
 
 DOORS: dict[str, set[str]] = {
     "core": {"errors", "files", "paths", "seeds"},
-    "config": {"protocols", "methods", "catalogue", "spec", "reading", "grid", "presets"},
+    "config": {"protocols", "methods", "catalogue", "taxonomy", "spec", "reading", "grid", "presets"},
     "data": {"dataset", "fetching", "splits", "megabatches"},
     "pruning": {"select", "masks", "criteria"},
     "records": {
@@ -66,7 +66,7 @@ TORCH = {"pruning", "training", "analysis"}
 
 MOST_FILES = {
     "core": 4,
-    "config": 7,
+    "config": 8,
     "pruning": 3,
     "data": 14,
     "records": 13,

@@ -1,0 +1,92 @@
+"""What kind of pruning a run is follows from its settings, and every registered name has its tags."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from app_repro.cli import pipeline
+from app_repro.config import catalogue, grid, presets, taxonomy
+from app_repro.config.methods import METHODS
+from app_repro.pruning.criteria import CRITERIA
+from app_repro.training.engines import ENGINES
+from app_repro.training.networks import ARCHITECTURES
+
+
+def tags(**changed: Any) -> dict[str, str]:
+    outside: dict[str, Any] = {"device": "cpu", "workers": None, "method": "app", "seed": 1}
+    *_, spec = grid.parse(presets.preset("demo") | outside | changed).specs  # a control's source stands before it
+    return taxonomy.tags(spec.stored())
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"method": "dense"}, "never; none; none; none; none; none"),
+        (
+            {"method": "osp"},
+            "before training; one-shot; random, initial; trained from the initial weights; fixed; global",
+        ),
+        ({"method": "late"}, "after training; one-shot; trained; fine-tuned on the last megabatch; fixed; global"),
+        (
+            {"method": "app", "scope": "local"},
+            "during training; iterative; trained; fine-tuned at each megabatch; shrinking, nested; local",
+        ),
+        (
+            {"method": "app", "protocol": "released"},
+            "during training; iterative; random, drawn anew; fine-tuned at each megabatch; shrinking, ANDed; global",
+        ),
+        *(  # only weights drawn before a later megabatch are drawn anew
+            (
+                changed | {"protocol": "released"},
+                "before training; one-shot; random, initial; trained from the initial weights; fixed; global",
+            )
+            for changed in ({"method": "osp"}, {"method": "app", "sb": 1})
+        ),
+    ],
+    ids=str,
+)
+def test_the_tags_of_a_run(settings: dict[str, Any], expected: str) -> None:
+    found = tags(**settings)
+    names = ("when", "steps", "weights_scored", "recovery", "mask", "allocation")
+    assert "; ".join(found[name] for name in names) == expected and found.keys() == taxonomy.MEANING.keys()
+    assert found["granularity"] == ("none" if settings["method"] == "dense" else "unstructured")
+
+
+def test_a_control_arm_differs_from_its_source_in_what_it_does_with_the_mask() -> None:
+    def changed(method: str, control: str) -> dict[str, str]:
+        source, arm = tags(method=method), tags(method=method, control=control)
+        return {name: text for name, text in arm.items() if text != source[name]}
+
+    assert changed("osp", "ticket") == {}  # the same training, bit for bit
+    assert changed("osp", "scratch-e") == {"recovery": "trained from weights drawn anew"}
+    timing = {"mask": "fixed", "in_force": "from the start"}
+    assert changed("app", "ticket") == timing | {"recovery": "trained from the initial weights"}
+    assert changed("late", "scratch-b").keys() == {"recovery", "in_force", "budget"}
+    assert changed("osp", "shuffle") == {"places": "shuffled in each layer"}
+    assert changed("osp", "random") == {"places": "random over all layers"}
+
+
+@pytest.mark.parametrize(
+    ("table", "registered"),
+    [
+        ("methods", METHODS),
+        ("criteria", CRITERIA),
+        ("controls", catalogue.CONTROLS),
+        ("networks", ARCHITECTURES),
+        ("engines", ENGINES),
+    ],
+)
+def test_every_registered_name_has_tags_and_nothing_else_has(table: str, registered: dict[str, Any]) -> None:
+    rows = taxonomy.tables()[table]
+    assert {row["name"] for row in rows} ^ set(registered) == set()
+    assert [row["name"] for row in rows if not row["description"]] == []
+
+
+def test_the_command_prints_the_tables_for_people_and_programs() -> None:
+    text = CliRunner().invoke(pipeline.app, ["methods"]).stdout
+    assert all(name in text for name in (*METHODS, *CRITERIA, *catalogue.CONTROLS)) and "|w dL/dw|" in text
+    content = json.loads(CliRunner().invoke(pipeline.app, ["methods", "--json"]).stdout)
+    assert content["schema"] == taxonomy.SCHEMA and content["tags"] == taxonomy.MEANING
+    assert {row["name"] for row in content["criteria"] if row["labels"] == "yes"} == {"snip", "grasp", "taylor"}
