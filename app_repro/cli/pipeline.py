@@ -20,6 +20,7 @@ from app_repro.cli.options import (
     StoreFolder,
     end,
 )
+from app_repro.core import checkout
 from app_repro.core.errors import AppReproError
 from app_repro.core.paths import CLAIMS, DEMO, PARAMS, RAW, REPORT, SOURCES, SPLITS, store_at
 
@@ -143,6 +144,7 @@ def runs(store: StoreFolder = None) -> None:
 def main() -> None:
     """Run a command; what a user can mend is one line on standard error and an exit code, never a traceback."""
     try:
+        checkout.begin(sys.argv[1:])
         app()
     except AppReproError as error:
         sys.stdout.flush()

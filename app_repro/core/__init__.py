@@ -1,7 +1,8 @@
-"""What every other room uses: errors, atomic files, seeds, default paths. In reading order:
+"""What every other room uses: errors, atomic files, seeds, default paths, the checkout. In reading order:
 
-errors.py  the errors, each with its exit code
-files.py   atomic writes, digests, JSON that carries its own checksum
-seeds.py   one seed per role of a random draw
-paths.py   default paths of the project's files
+errors.py    the errors, each with its exit code
+files.py     atomic writes, digests, JSON that carries its own checksum
+seeds.py     one seed per role of a random draw
+paths.py     default paths of the project's files
+checkout.py  which checkout the code that runs belongs to
 """

@@ -156,9 +156,10 @@ def train_run(
     import torch
 
     from app_repro.data import dataset, splits
-    from app_repro.records import record
+    from app_repro.records import provenance, record
     from app_repro.training.run import Run
 
+    provenance.source()
     folder, code = Store(paths.store).folder(spec), record.code_digest()
     while folder.is_locked() and not should_stop():  # by another process: the runs beside this one go on meanwhile
         yield False

@@ -1,4 +1,4 @@
-"""The checks of doctor that need no GPU, one per function: disk, memory, locks, owner, git, data, tracking."""
+"""The checks of doctor that need no GPU, one per function: code, disk, memory, locks, owner, git, data, tracking."""
 
 import fcntl
 import importlib.metadata
@@ -14,7 +14,9 @@ import torch as torch_here
 
 from app_repro.config.grid import Params, load
 from app_repro.config.spec import RunSpec
+from app_repro.core import checkout
 from app_repro.core.errors import DataError, IntegrityError, one_line
+from app_repro.core.paths import PACKAGE
 from app_repro.data import dataset, sets
 from app_repro.execution import cost, plan
 from app_repro.execution.tracking import has_key
@@ -55,6 +57,17 @@ def python(_: Subject) -> Answer:
     if (3, 11) <= sys.version_info[:2] < (3, 13):
         return "ok", finding, ""
     return "warn", finding, "results are pinned for 3.11 and 3.12: make setup PYTHON=python3.12, or the image"
+
+
+def code(_: Subject) -> Answer:
+    """Whether the package that runs is that of the checkout around the working directory."""
+    try:
+        checkout.check()
+    except checkout.OtherCodeError as error:
+        finding, _, remedy = str(error).partition("; ")
+        return "fail", finding, remedy
+    here = checkout.own()
+    return "ok", f"{PACKAGE}, of {f'the checkout {here}' if here else 'no checkout'}", ""
 
 
 def torch(_: Subject) -> Answer:

@@ -74,6 +74,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
 CHECKS: dict[str, Callable[[Subject], Answer]] = {
     "settings": checks.settings,
     "python": checks.python,
+    "code": checks.code,
     "torch": checks.torch,
     "gpu": gpus.gpu,
     "driver": gpus.driver,

@@ -75,6 +75,10 @@ def beside_python(command: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """For DVC and its stages: this Python's commands first, a store of the workspace's own, no analytics."""
+    """For DVC and its stages: this Python's commands first, a store of the workspace's own, no analytics.
+
+    What runs is this package, which the workspace's copy was made from, so that records can name its commit.
+    """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return os.environ | {"PATH": path, "APP_REPRO_STORE": ".store", "DVC_NO_ANALYTICS": "1"}
+    of_dvc = {"PATH": path, "APP_REPRO_STORE": ".store", "DVC_NO_ANALYTICS": "1", "PYTHONSAFEPATH": "1"}
+    return os.environ | of_dvc

@@ -1,5 +1,6 @@
 """The pipeline as DVC runs it, in a temporary clone: repro, again, exp run, metrics; and the demo."""
 
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from app_repro.records.code import code_digest
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -93,11 +96,30 @@ def test_a_typo_is_refused(clone) -> None:
     assert run(clone, "dvc", "exp", "run", "-S", "tua=3.0").returncode != 0
 
 
+def test_edited_code_runs_in_a_temporary_checkout_too_and_its_records_say_so(clone) -> None:
+    with (clone / "app_repro/core/seeds.py").open("a") as file:
+        file.write("\nOTHER = 1\n")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=clone, capture_output=True, text=True).stdout.strip()
+    refused = run(clone, "app-repro", "runs")
+    assert refused.returncode == 2 and all(f"{place}/app_repro" in refused.stderr for place in (clone, ROOT))
+    result = run(clone, "dvc", "exp", "run", "--temp", "-S", "method=app", "-S", "sb=3")
+    assert result.returncode == 0, result.stdout + result.stderr
+    records = [json.loads(path.read_text()) for path in clone.glob(".store/runs/*/record.json")]
+    of_edited = code_digest(clone / "app_repro")
+    (ran,) = [content for content in records if content["code_digest"] == of_edited]
+    assert of_edited != code_digest() and ran["provenance"]["git"] == {"commit": head, "dirty": True}
+    others = [content["provenance"]["git"] for content in records if content != ran]
+    assert others and all(item["commit"] == head for item in others)
+
+
 @pytest.mark.slow
 def test_the_demo_leaves_tracked_files_as_they_are_and_works_without_git(tmp_path) -> None:
     before = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout
     small = [word for item in ("epochs=1", "milestones=[1]", "seed=1") for word in ("--set", item)]
-    result = run(ROOT, "app-repro", "demo", *small, "--folder", str(tmp_path / "demo"))
+    folder = tmp_path / "demo"
+    result = run(ROOT, "app-repro", "demo", *small, "--folder", str(folder))
     assert result.returncode == 0, result.stdout + result.stderr
     assert "| digits    | resnet8s | app " in result.stdout and "17 verdicts: " in result.stdout
     assert before == subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout
+    record = json.loads(next(folder.glob("data/runs/*/record.json")).read_text())
+    assert record["provenance"]["git"]["commit"], "what runs is this checkout's package, not the workspace's copy"

@@ -32,7 +32,7 @@ def rooms_called(command: str) -> set[str]:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_are_the_rooms_that_the_command_may_import(stage: str) -> None:
-    assert STAGES[stage]["cmd"].split()[1:3] == ["app-repro", stage]
+    assert STAGES[stage]["cmd"].split()[2:6] == ["python3", "-m", "app_repro", stage]
     deps = {dep.removeprefix("app_repro/") for dep in STAGES[stage]["deps"] if dep.startswith("app_repro/")}
     rooms = {"cli", "config", "core"}.union(*map(closure, rooms_called(stage)))
     assert deps == rooms | (set() if "data" in rooms else {f"{PLAIN}.py"})

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from interrupted import second_checkout
 from workbench import app_repro, settings
 
 from app_repro.config import reading
+from app_repro.core import checkout
 from app_repro.data import dataset
 from app_repro.machine import checks, doctor, gpus
 from app_repro.machine.checks import Subject
@@ -71,6 +73,15 @@ def test_bad_settings_are_a_failure_named_once_and_hide_nothing_else(subject) ->
     rows = {row.name: row for row in examine(subject)}
     assert rows["settings"].state == "fail" and "unknown key 'lrr'" in rows["settings"].finding
     assert rows["git"].state == "ok" and [row.name for row in rows.values() if row.state == "fail"] == ["settings"]
+
+
+def test_another_checkout_s_code_fails_and_both_are_named(tmp_path, subject, monkeypatch) -> None:
+    assert found(subject, "code").finding.endswith(f"of the checkout {checkout.PACKAGE.parent}")
+    other = second_checkout(tmp_path / "other")
+    (other / "app_repro/__init__.py").write_text("# edited")
+    monkeypatch.chdir(other)
+    answer = found(subject, "code")
+    assert answer.state == "fail" and f"{other}/app_repro" in answer.finding and str(checkout.PACKAGE) in answer.finding
 
 
 def test_torch_of_another_release_is_named(subject, monkeypatch) -> None:

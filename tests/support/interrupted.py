@@ -58,6 +58,14 @@ def mutant(folder: Path, replacements: Mapping[str, str]) -> Path:
     return folder
 
 
+def second_checkout(folder: Path) -> Path:
+    """A copy of this checkout in `folder`: the package, and the files by which a checkout is known; without git."""
+    mutant(folder, {})
+    for name in ("dvc.yaml", "pyproject.toml"):
+        shutil.copy(PACKAGE.parent / name, folder)
+    return folder
+
+
 @dataclasses.dataclass
 class Patient:
     """A workspace of small runs, the whole results of a package, and a process that starts it there again and again."""
