@@ -1,5 +1,6 @@
 """The checks of doctor that need no GPU, one per function: code, disk, memory, locks, owner, git, data, tracking."""
 
+import configparser
 import fcntl
 import importlib.metadata
 import os
@@ -64,8 +65,8 @@ def code(_: Subject) -> Answer:
     try:
         checkout.check()
     except checkout.OtherCodeError as error:
-        finding, _, remedy = str(error).partition("; ")
-        return "fail", finding, remedy
+        what, remedy = str(error).split("; ", 1)
+        return "fail", what, remedy
     here = checkout.own()
     return "ok", f"{PACKAGE}, of {f'the checkout {here}' if here else 'no checkout'}", ""
 
@@ -154,12 +155,10 @@ def ownership(subject: Subject) -> Answer:
 
 
 def git(_: Subject) -> Answer:
-    """Whether records will name a commit."""
-    folder = next((item for item in (Path.cwd(), *Path.cwd().parents) if (item / ".git").exists()), None)
+    """Whether records will name a commit, and whether DVC has the repository that it wants."""
+    folder = _above(".git")
     if folder is None:
-        built = os.environ.get("APP_REPRO_REVISION")  # the image's: provenance names it where git names none
-        named = f"the commit {built[:12]} of the image" if built else "no commit"
-        return "ok", f"no checkout here: DVC works without git, records name {named}", ""
+        return _without_git(_above(".dvc/config"))
     try:
         command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=10)
@@ -170,6 +169,25 @@ def git(_: Subject) -> Answer:
     if "dubious ownership" in ran.stderr:
         return "warn", f"{folder} belongs to another user", f"git config --global --add safe.directory {folder}"
     return "warn", f"{folder}: {one_line(ran.stderr, 120)}", "records will name no commit"
+
+
+def _above(name: str) -> Path | None:
+    """The working directory, or the folder nearest above it, that holds `name`."""
+    return next((item for item in (Path.cwd(), *Path.cwd().parents) if (item / name).exists()), None)
+
+
+def _without_git(project: Path | None) -> Answer:
+    """Outside of a git repository; `project`: the folder of DVC's own settings, if there is one."""
+    built = os.environ.get("APP_REPRO_REVISION")  # the image's: provenance names it where git names none
+    named = f"records name {f'the commit {built[:12]} of the image' if built else 'no commit'}"
+    if project is None:
+        return "ok", f"no git repository here: {named}", ""
+    dvc = configparser.ConfigParser(strict=False)
+    dvc.read([project / ".dvc/config", project / ".dvc/config.local"], encoding="utf-8")
+    if dvc.getboolean("core", "no_scm", fallback=False):
+        return "ok", f"no git repository here: DVC is set to work without one, {named}", ""
+    remedy = "git init; or, for dvc repro alone: dvc config --local core.no_scm true"
+    return "warn", f"no git repository here: DVC refuses to work, {named}", remedy
 
 
 def data(subject: Subject) -> Answer:

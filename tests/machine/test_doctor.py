@@ -206,9 +206,15 @@ def test_a_checkout_of_another_user_is_named_with_the_command_that_mends_it(subj
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
     monkeypatch.delenv("APP_REPRO_REVISION", raising=False)
-    assert found(subject, "git").finding == "no checkout here: DVC works without git, records name no commit"
+    assert found(subject, "git").finding == "no git repository here: records name no commit"
     monkeypatch.setenv("APP_REPRO_REVISION", "0123456789abcdef")  # as the image has it
     assert found(subject, "git").finding.endswith("records name the commit 0123456789ab of the image")
+    (folder.parent / ".dvc").mkdir()
+    (folder.parent / ".dvc/config").write_text("[core]\n    analytics = false\n")
+    refused = found(subject, "git")
+    assert refused.state == "warn" and "DVC refuses" in refused.finding and "core.no_scm true" in refused.remedy
+    (folder.parent / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    assert found(subject, "git").state == "ok"
     subprocess.run(["git", "init", "-q", str(folder.parent)], check=True)
     assert found(subject, "git").state == "warn"  # no commit yet
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
