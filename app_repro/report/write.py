@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from app_repro.claims import claims_file, verify
@@ -30,17 +29,16 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str,
     places = runs.known(folders)
     records = runs.read_any(places)
     reported = claims_file.load(claims) if claims else ()
-    plain = replace(records, runs=records.plain)
-    contents = [run.content for run in plain.runs]
+    contents = [run.content for run in records.plain]
     histories, damaged = curves.read(places)
     with printing.printer(len(contents)) as printed:
         drawn = figures.save(contents, out / "figures", histories, printed)
-        text, tables = write_tables(plain, reported, out)
+        text, tables = write_tables(records, reported, out)
         if claims:
             verdicts = verify.verify(records, reported)
         else:
             verdicts = verify.Report((), records.damaged, ("No claims file: no verdicts.", *records.notes))
-        index_html = page.save(out, verdicts, tables, [figures.for_page(one) for one in drawn], plain.runs)
+        index_html = page.save(out, verdicts, tables, [figures.for_page(one) for one in drawn], records.runs)
     shown = f"{text}\n\nthe page: {index_html}; `app-repro report --open` shows it"
     return shown, [*records.damaged, *damaged]
 
@@ -50,7 +48,7 @@ def write_tables(records: Records, claims: Sequence[Claim], out: Path) -> tuple[
 
     Returns the overview with what a reader must know of the records, as text, and the tables.
     """
-    groups = settings.group(records.runs)
+    groups = settings.group(records.plain)
     tables = all_tables(records.runs, claims)
     overview = main.to_overview(tables[0], groups)
     files.write_text(out / "tables" / "overview.md", overview + "\n")
@@ -64,14 +62,15 @@ def write_tables(records: Records, claims: Sequence[Claim], out: Path) -> tuple[
 def all_tables(records: Sequence[RunRecord], claims: Sequence[Claim] = ()) -> list[Table]:
     """The tables in reading order: main, per-megabatch, per-layer, differences.
 
-    `records`: each run once, diverged ones too; `claims`: the reported numbers.
+    `records`: each run once, diverged ones too; `claims`: the reported numbers. All but the last are of plain runs.
     """
-    groups, pool = settings.group(records), Pool(records)
+    plain = [run for run in records if run.is_plain]
+    groups, pool = settings.group(plain), Pool(plain)
     return [
         main.main_table(groups, pool),
         stream.per_megabatch(groups),
         stream.per_layer(groups),
-        baselines.differences(groups, claims, index(records), pool),
+        baselines.differences(groups, claims, index(plain), pool),
     ]
 
 

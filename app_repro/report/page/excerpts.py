@@ -48,12 +48,15 @@ class TableExcerpt:
         return " · ".join(filter(None, [self.table.caption, seeds]))
 
     def shown(self, cell: Cell) -> tuple[str, str]:
-        """A cell's value, and its spread over seeds; of a row's settings the first, and the others. Or nothing."""
+        """A cell's value, and its spread over seeds or interval; of a row's settings the first, and the others."""
         if cell.n is None:
             first, _, others = cell.shown.partition(" · ")
             return first, others
-        mean, _, spread = cell.shown.removesuffix(f" ({cell.n})").partition(" ± ")
         number = "" if self.seeds else f" ({cell.n})"
+        if cell.interval:
+            mean, _, ends = cell.shown.removesuffix(f" ({cell.n})").partition(" ")
+            return mean, f"{ends}{number}"
+        mean, _, spread = cell.shown.removesuffix(f" ({cell.n})").partition(" ± ")
         return mean, f"± {'0' if cell.sd == 0 else spread}{number}" if spread else number.strip()
 
     @property

@@ -66,12 +66,16 @@ def save(
 def render_html(
     verdicts: Report, tables: Sequence[Table], figures: Sequence[PageFigure], records: Sequence[RunRecord]
 ) -> str:
-    """The page's text. All values are escaped; what runs is allowed by its digest alone (Content-Security-Policy)."""
+    """The page's text. All values are escaped; what runs is allowed by its digest alone (Content-Security-Policy).
+
+    `records`: every run that a table names; what is said of them in words is about the plain ones.
+    """
     runs = runs_table(records)
+    plain = [run for run in records if run.is_plain]
     scripts = [*([_bundle()] if any(figure.panels for figure in figures) else []), _asset("page.js")]
     style = _asset("page.css")
-    groups = settings.group(records)
-    lacking = [*_missing(records, groups), *verdicts.problems, *verdicts.notes]
+    groups = settings.group(plain)
+    lacking = [*_missing(plain, groups), *verdicts.problems, *verdicts.notes]
     return (
         _environment()
         .get_template("page.html")
@@ -79,7 +83,7 @@ def render_html(
             policy=_policy(style, scripts),
             style=Markup(style),
             scripts=[Markup(script) for script in scripts],
-            answer=answer(verdicts, groups, Pool(records)),
+            answer=answer(verdicts, groups, Pool(plain)),
             cards=findings.cards(verdicts),
             marks=MARKS,
             interval=findings.INTERVAL,

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,26 +107,44 @@ def escape(text: str) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """A line per row, in full precision; a column of means is followed by <key>_sd and <key>_n."""
-    measured = [any(row[place].n is not None for row in table.rows) for place in range(len(table.columns))]
+    """A line per row, in full precision.
+
+    A column of means is followed by <key>_sd and <key>_n, one of differences by <key>_low, <key>_high and <key>_n.
+    """
+    beside = [_beside([row[place] for row in table.rows]) for place in range(len(table.columns))]
     buffer = io.StringIO()
     out = csv.writer(buffer, lineterminator="\n")
     head: list[str] = []
-    for column, has_n in zip(table.columns, measured, strict=True):
-        head += [column.key, f"{column.key}_sd", f"{column.key}_n"] if has_n else [column.key]
+    for column, more in zip(table.columns, beside, strict=True):
+        head += [column.key, *(f"{column.key}_{name}" for name in more)]
     out.writerow(head)
     for row in table.rows:
         values: list[Any] = []
-        for cell, has_n in zip(row, measured, strict=True):
-            values += [cell.value, cell.sd, cell.n] if has_n else [cell.value]
+        for cell, more in zip(row, beside, strict=True):
+            values += [cell.value, *(_statistics(cell).get(name) for name in more)]
         out.writerow(values)
     return buffer.getvalue()
+
+
+def _beside(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Statistics that a column of these cells has beside its values."""
+    if any(cell.interval is not None for cell in cells):
+        return "low", "high", "n"
+    return ("sd", "n") if any(cell.n is not None for cell in cells) else ()
+
+
+def _statistics(cell: Cell) -> dict[str, Any]:
+    """What a cell of a mean, or of a difference, has beside its value."""
+    if cell.interval is not None:
+        low, high = cell.interval or (None, None)
+        return {"low": low, "high": high, "n": cell.n}
+    return {"sd": cell.sd, "n": cell.n} if cell.n is not None else {}
 
 
 def to_json(table: Table) -> str:
     """Columns, rows as {key: cell}, and `runs`: the lists of run ids that cells name by their place in it.
 
-    A cell: value, shown, sd, n, best, runs; a label has only the first two.
+    A cell: value, shown, sd or low and high, n, best, runs; a label has only the first two.
     """
     keys = [column.key for column in table.columns]
     run_lists: dict[tuple[str, ...], int] = {}
@@ -146,7 +164,7 @@ def _cell(cell: Cell, run_lists: dict[tuple[str, ...], int]) -> dict[str, Any]:
     """The cell as a dict; its runs as their index in `run_lists`, to which they are added."""
     values: dict[str, Any] = {"value": cell.value, "shown": cell.shown}
     values |= {"runs": run_lists.setdefault(cell.runs, len(run_lists))} if cell.runs else {}
-    values |= {"sd": cell.sd, "n": cell.n} if cell.n is not None else {}
+    values |= _statistics(cell)
     return values | ({"best": True} if cell.best else {})
 
 

@@ -38,6 +38,8 @@ class Cell:
     """Standard deviation over seeds, in the unit of `value`; None for one seed or a label."""
     n: int | None = None
     """Seeds behind `value`; None for a label."""
+    interval: tuple[float, ...] | None = None
+    """Of a difference: both ends of the 90 % interval, in the unit of `value`; empty where too few seeds were run."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,21 @@ def mean(
     middle, sd = mean_of(known), spread_of(known) if len(known) > 1 else None
     spread = "" if sd is None else f" ± {sd * scale.factor:,.{scale.digits}f}"
     return Cell(middle, f"{_shown(middle, scale, signed)}{spread} ({len(known)})", runs, best, sd, len(known))
+
+
+def difference(
+    values: Sequence[float], interval: tuple[float, float] | None, scale: Scale, runs: tuple[str, ...]
+) -> Cell:
+    """Mean [90 % interval] (n) of differences paired by seed; bold where the interval excludes 0."""
+    if not values:
+        return NOTHING
+    middle, ends = (
+        mean_of(values),
+        "" if interval is None else f" [{', '.join(_shown(e, scale, True) for e in interval)}]",
+    )
+    is_apart = interval is not None and interval[0] * interval[1] > 0
+    shown = f"{_shown(middle, scale, True)}{ends} ({len(values)})"
+    return Cell(middle, shown, runs, is_apart, n=len(values), interval=interval or ())
 
 
 def _shown(value: float, scale: Scale, signed: bool) -> str:

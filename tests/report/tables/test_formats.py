@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app_repro.report.tables import formats
+from app_repro.records.metrics import Scale
+from app_repro.report.page.excerpts import excerpt
+from app_repro.report.tables import formats, table
 from app_repro.report.tables.table import Cell, Column, Table
 
 NASTY = r"50 % & $1_000 #{a}~b^c\d|e<f>"
@@ -64,6 +66,19 @@ def test_csv_holds_full_precision_sd_and_n() -> None:
         "name": NASTY, "accuracy": "0.6812345678901234", "accuracy_sd": "0.02", "accuracy_n": "3", "from": "0.1",
     }  # fmt: skip
     assert rows[1]["accuracy_sd"] == rows[1]["from"] == ""
+
+
+def test_a_difference_has_its_interval_beside_it() -> None:
+    scale = Scale("points", 100, 2)
+    cells = [table.difference([-0.12, -0.13], ends, scale, ("r1",)) for ends in ((-0.14, -0.11), None)]
+    made = Table("d", "D", "", (Column("gap", "gap", True),), ((cells[0],), (cells[1],), (table.NOTHING,)))
+    assert [cell.shown for cell in cells] == ["-12.50 [-14.00, -11.00] (2)", "-12.50 (2)"]
+    assert [cell.best for cell in cells] == [True, False] and "**-12.50 [" in formats.to_markdown(made)
+    head, *rows = csv.reader(io.StringIO(formats.to_csv(made)))
+    assert head == ["gap", "gap_low", "gap_high", "gap_n"]
+    assert [row[1:] for row in rows] == [["-0.14", "-0.11", "2"], ["", "", "2"], ["", "", ""]]
+    assert json.loads(formats.to_json(made))["rows"][0]["gap"]["high"] == -0.11
+    assert excerpt(made).shown(cells[0]) == ("-12.50", "[-14.00, -11.00]")
 
 
 def test_json_says_which_runs_stand_behind_a_number() -> None:
