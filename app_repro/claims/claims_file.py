@@ -51,7 +51,7 @@ def load(path: Path) -> tuple[Claim, ...]:
         for row in rows:
             if not any(field.strip() for field in row):  # an empty line, or the commas that a spreadsheet makes of one
                 continue
-            claim = _claim(row)
+            claim = claim_of(row)
             if claim.id in claims:
                 raise _wrong("id", "twice", f"{claim.id!r} is given twice; ids are unique")
             claims[claim.id] = claim
@@ -100,7 +100,8 @@ def _check_header(header: list[str], path: Path) -> None:
         raise ClaimsError(f"{path}: columns must be, in this order: {', '.join(COLUMNS)}", kind="columns")
 
 
-def _claim(row: list[str]) -> Claim:
+def claim_of(row: Sequence[str]) -> Claim:
+    """The claim that a row's fields make. Raises ClaimsError naming the column."""
     if len(row) != len(COLUMNS):
         text = f"{len(row)} fields, {len(COLUMNS)} are needed; quote fields with commas"
         raise ClaimsError(text, kind="fields")

@@ -1,129 +1,116 @@
-"""Reported values from the authors' runs, in wandb or exported from it, as rows for the claims file."""
+"""Reported values from the authors' runs as rows for the claims file, and which runs they are made of."""
 
 import csv
 import io
-import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from app_repro.claims.claims_file import COLUMNS
+from app_repro.claims import claims_file
+from app_repro.claims.claims_file import COLUMNS, ClaimsError
+from app_repro.claims.exports import AuthorsRun, ReportedError, from_file, from_wandb
 from app_repro.claims.judgement import mean_of
-from app_repro.core.errors import AppReproError, ParamsError, one_line
+from app_repro.config.catalogue import CRITERIA, NETWORKS
+from app_repro.core.errors import ParamsError, letters, one_line
 from app_repro.data.sets import SETS
-
-CONFIG = ("dataset", "arch", "meta_batch_number", "sparsity_level", "pruner")
-"""Config keys of the released scripts that identify a setting; runs that differ in the seed alone are averaged."""
 
 SUMMARY = {
     "Test/test_acc": ("test_accuracy", "points", 0.01),
     "Test/CER": ("cer", "errors", 1.0),
     "gen_gap": ("generalisation_gap", "points", 0.01),
 }
-"""Summary key -> metric, unit, rounding. The scripts log accuracies in percent."""
+"""Key of a result -> metric, unit, rounding. The scripts log accuracies in percent."""
 
 CER_MARGIN = 0.05
 """Margin of claims about CER, as a share of the reported value."""
 
-_PRUNERS = {"snip": "snip", "mag": "magnitude", "GraSP": "grasp", "SynFlow": "synflow"}
+FINISHED = ("finished", "completed")
+"""States of runs that count, in lower case, as W&B and MLflow (finished) and others call them."""
+
+_PRUNERS = {"mag": "magnitude"}
 _SCRIPTS = {"main_anytime_train": "app", "main_anytime_one": "osp", "main_anytime_baseline": "dense"}
+_WORDS = {"app": "app", "osp": "osp", "one": "osp", "dense": "dense", "baseline": "dense"}
 
 
-class ReportedError(AppReproError):
-    """Runs of the authors that cannot be read: no key, no network, no such project or file."""
+class _NotUsed(Exception):
+    """Why a run is not used, in words that are the same for all runs of its kind."""
 
 
-def import_rows(origin: str, project: str | None) -> str:
-    """Reported numbers as CSV text with the claims file's header.
+@dataclass(frozen=True)
+class Imported:
+    """Rows for the claims file, and what became of the runs."""
+
+    rows: tuple[dict[str, str], ...]
+    used: int
+    """Runs that are in a row."""
+    total: int
+    left_out: Mapping[str, Sequence[str]]
+    """Why runs, or single results of runs, are in no row -> where they stand."""
+    has_states: bool
+    """Whether the origin says which runs have finished."""
+
+    def lines(self, source: str) -> list[str]:
+        """How many runs were used, then a line for each reason why others were not."""
+        lines = [f"{source}: {self.used} of {self.total} runs used, in {len(self.rows)} rows"]
+        lines += [] if self.has_states else ["no column State: every run is taken as finished"]
+        for reason, places in self.left_out.items():
+            named = ", ".join(places[:5]) + (", ..." if places[5:] else "")
+            lines.append(f"not used: {reason}: {len(places)} ({named})")
+        return lines
+
+
+def import_rows(origin: str, project: str | None) -> tuple[str, list[str]]:
+    """Reported numbers as CSV text with the claims file's header, and in lines what was used of the runs.
 
     `origin`: "wandb", and `project` "entity/name" of its API; else the path of an exported CSV or JSON file. Raises
-    ParamsError without a project, ReportedError if the runs cannot be read.
+    ParamsError without a project, ReportedError if the runs cannot be read or none can be used.
     """
     if origin != "wandb":
-        return as_csv(claim_rows(from_file(Path(origin)), Path(origin).name))
-    if not project:
+        source, runs = one_line(Path(origin).name), from_file(Path(origin))
+    elif not project:
         raise ParamsError("reported --from wandb needs a project: app-repro reported --from wandb ENTITY/PROJECT")
-    return as_csv(claim_rows(from_wandb(project), f"wandb:{project}"))
+    else:
+        source, runs = f"wandb:{project}", from_wandb(project)
+    imported = claim_rows(runs, source)
+    if not imported.rows:
+        raise ReportedError("; ".join(imported.lines(source)), key=source, kind="none used")
+    return as_csv(imported.rows), imported.lines(source)
 
 
-def from_wandb(project: str, api: Any = None) -> list[dict[str, Any]]:
-    """Runs of a wandb project "entity/name" as plain values; `api` stands in for wandb.Api() in tests.
+def claim_rows(runs: Sequence[AuthorsRun], source: str) -> Imported:
+    """Rows for the claims file, one per cell and metric: the mean over its finished runs, their number and ids.
 
-    Raises ReportedError, one line, without a key, network or such a project.
+    A row that the claims file would refuse is left out. Raises ReportedError where accuracies are not in percent.
     """
-    try:
-        if api is None:
-            import wandb
-
-            api = wandb.Api(timeout=20)
-        return [
-            {"id": run.id, "name": run.name, "config": dict(run.config), "summary": _plain(run.summary)}
-            | {"program": str((getattr(run, "metadata", None) or {}).get("program", ""))}
-            for run in api.runs(project)
-        ]
-    except Exception as error:  # wandb has no common base: usage, communication, requests' and gql's errors
-        text = f"wandb {project}: {one_line(error, 160)}; log in with `wandb login`, or export the runs to a file"
-        raise ReportedError(text, key=project, kind="wandb") from None
-
-
-def _plain(summary: Any) -> dict[str, Any]:
-    """wandb's summary object, or a mapping, as a dict."""
-    values = getattr(summary, "_json_dict", summary)
-    return dict(values) if isinstance(values, Mapping) else {key: summary[key] for key in SUMMARY if key in summary}
-
-
-def from_file(path: Path) -> list[dict[str, Any]]:
-    """Runs of an exported file: JSON (a list of {id, name, config, summary}) or CSV as the dashboard exports it."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        runs = json.loads(text) if path.suffix == ".json" else [_from_row(row) for row in _rows(text)]
-    except (OSError, ValueError, csv.Error) as error:
-        what = getattr(error, "strerror", None) or one_line(error, 160)
-        raise ReportedError(f"{path}: {what}; export the runs as CSV or JSON", key=str(path), kind="file") from None
-    if not isinstance(runs, list) or not all(isinstance(run, dict) and _is_run(run) for run in runs):
-        text = f"{path}: not a list of runs with id, config and summary; export the runs as CSV or JSON"
-        raise ReportedError(text, key=str(path), kind="runs")
-    return runs
-
-
-def _is_run(run: dict[str, Any]) -> bool:
-    return bool(run.get("id")) and isinstance(run.get("config"), dict) and isinstance(run.get("summary"), dict)
-
-
-def _rows(text: str) -> Iterable[dict[str, str]]:
-    return csv.DictReader(io.StringIO(text, newline=""), strict=True)
-
-
-def _from_row(row: Mapping[str, str]) -> dict[str, Any]:
-    """A run of a row of the dashboard's CSV, in which the keys of config and summary are columns."""
-    run_id = row.get("ID") or row.get("id") or row.get("Name") or ""
-    return {"id": run_id, "name": row.get("Name", ""), "config": dict(row), "summary": dict(row)}
-
-
-def claim_rows(runs: Iterable[Mapping[str, Any]], source: str) -> list[dict[str, str]]:
-    """Rows for the claims file, one per cell and metric: the mean over its runs, their number and ids.
-
-    Runs without a result, of an unknown method or a data set without a margin are left out.
-    """
-    cells: dict[tuple[str, ...], list[Mapping[str, Any]]] = defaultdict(list)
+    left_out: dict[str, list[str]] = defaultdict(list)
+    cells: dict[_Cell, dict[str, AuthorsRun]] = defaultdict(dict)
     for run in runs:
-        config = run["config"]
-        method = _method(run)
-        is_complete = all(config.get(key) not in (None, "") for key in CONFIG)
-        if method and is_complete and _has_margin(str(config.get("dataset"))):
-            shots = str(config.get("n_shots", "")) if str(config.get("few_shot")).lower() == "true" else ""
-            cells[method, *(str(config[key]) for key in CONFIG), shots].append(run)
-    rows = []
+        try:
+            members = cells[_cell_of(run)]
+            if members.setdefault(run.id, run) is not run:
+                raise _NotUsed("an id a second time")
+        except _NotUsed as error:
+            left_out[str(error)].append(run.place)
+    rows: list[dict[str, str]] = []
+    used: set[str] = set()
     for cell, members in sorted(cells.items()):
-        for key, (metric, unit, rounding) in SUMMARY.items():
-            measured = {str(run["id"]): _number(run["summary"].get(key)) for run in members}
-            values = {run_id: value for run_id, value in measured.items() if value is not None}
-            if values:
-                rows.append(_claim_row(cell, metric, unit, rounding, values, source))
-    return rows
+        for key in SUMMARY:
+            values: dict[str, float] = {}
+            for run in members.values():
+                try:
+                    values[run.id] = _number(run, key)
+                except _NotUsed as error:
+                    left_out[str(error)].append(run.place)
+            if values and (wrong := _refusal(row := _claim_row(cell, key, values, source))):
+                left_out[wrong] += [run.place for run in members.values() if run.place not in left_out[wrong]]
+            elif values:
+                rows.append(row)
+                used |= values.keys()
+    has_states = not runs or any(run.state is not None for run in runs)
+    return Imported(tuple(rows), len(used), len(runs), left_out, has_states)
 
 
 def as_csv(rows: Iterable[Mapping[str, str]]) -> str:
@@ -135,39 +122,93 @@ def as_csv(rows: Iterable[Mapping[str, str]]) -> str:
     return text.getvalue()
 
 
-def _method(run: Mapping[str, Any]) -> str | None:
-    """The method, by the script that ran, else by a word in the run's name; None if neither names one."""
-    stem = Path(str(run.get("program", ""))).stem
-    words = re.split(r"[^a-z0-9]+", str(run.get("name", "")).lower())
-    named = {"app": "app", "osp": "osp", "one": "osp", "dense": "dense", "baseline": "dense"}
-    return _SCRIPTS.get(stem) or next((named[word] for word in words if word in named), None)
+_Cell = tuple[str, tuple[tuple[str, str], ...]]
+"""A method, and the settings that make one cell of its runs, as the claims file writes them."""
 
 
-def _has_margin(dataset: str) -> bool:
-    return dataset in SETS and SETS[dataset].margin is not None
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _claim_row(
-    cell: tuple[str, ...], metric: str, unit: str, rounding: float, values: Mapping[str, float], source: str
-) -> dict[str, str]:
-    method, dataset, arch, megabatches, tau, pruner, shots = cell
-    info = SETS[dataset]
-    mean = mean_of(list(values.values()))
-    margin = CER_MARGIN * abs(mean) if metric == "cer" else info.margin
-    reason = "5 % of the reported CER" if metric == "cer" else f"the margin of {dataset}"
-    setting = {"dataset": dataset, "arch": arch, "sb": str(int(float(megabatches)))}
+def _cell_of(run: AuthorsRun) -> _Cell:
+    """The cell of a run. Raises _NotUsed for one that does not count, or whose cell is not known."""
+    if run.wrong:
+        raise _NotUsed(run.wrong)
+    if not run.id:
+        raise _NotUsed("no id: the mean of a group of runs, or no run")
+    if run.state is not None and run.state.casefold() not in FINISHED:
+        raise _NotUsed(run.state or "without a state")
+    method = _method(run)
+    dataset = _known(run, "dataset", SETS)
+    info = SETS.get(dataset)
+    if info is None or info.margin is None:
+        with_margin = ", ".join(name for name, one in SETS.items() if one.margin is not None)
+        raise _NotUsed(f"data set {dataset[:40]!r}, claims are about {with_margin}")
+    setting = {"dataset": dataset, "arch": _known(run, "arch", NETWORKS), "sb": _whole(run, "meta_batch_number")}
     if method != "dense":
-        setting |= {"tau": f"{float(tau):g}", "criterion": _PRUNERS.get(pruner, pruner)}
+        pruner = _known(run, "pruner", CRITERIA)
+        setting |= {"tau": f"{_number(run, 'sparsity_level'):g}", "criterion": _PRUNERS.get(pruner.lower(), pruner)}
     if info.sizes:
-        setting |= {"few_shot": shots or "null"}
+        is_few = _text(run, "few_shot", "false").casefold() in ("true", "1", "1.0", "yes")
+        setting |= {"few_shot": _whole(run, "n_shots") if is_few else "null"}
+    return method, tuple(setting.items())
+
+
+def _method(run: AuthorsRun) -> str:
+    """The method, by the script that ran, else by a word in the run's name. Raises _NotUsed if they name not one."""
+    if named := _SCRIPTS.get(Path(run.program).stem):
+        return named
+    words = {_WORDS[word] for word in re.split(r"[^a-z0-9]+", run.name.casefold()) if word in _WORDS}
+    if len(words) != 1:
+        raise _NotUsed(f"its name has the words of {len(words) or 'no'} methods ({', '.join(_WORDS)})")
+    return words.pop()
+
+
+def _text(run: AuthorsRun, key: str, default: str | None = None) -> str:
+    if (value := run.values.get(key, default)) is None:
+        raise _NotUsed(f"{key} is missing")
+    return str(value).strip()
+
+
+def _known(run: AuthorsRun, key: str, names: Iterable[str]) -> str:
+    """The name, of those known, that a value has but for case and dashes; else the value."""
+    text = _text(run, key)
+    return next((name for name in names if letters(name) == letters(text)), text)
+
+
+def _number(run: AuthorsRun, key: str) -> float:
+    text = _text(run, key)
+    try:
+        number = float(text)
+    except ValueError:
+        raise _NotUsed(f"{key} {text[:20]!r} is no number") from None
+    if not math.isfinite(number):
+        raise _NotUsed(f"{key} is not finite")
+    return number
+
+
+def _whole(run: AuthorsRun, key: str) -> str:
+    if not (number := _number(run, key)).is_integer():
+        raise _NotUsed(f"{key} {number:g} is no whole number")
+    return str(int(number))
+
+
+def _refusal(row: dict[str, str]) -> str:
+    """Why the claims file would refuse the row; an empty text if it would not."""
+    try:
+        claims_file.claim_of([(row | {"id": "row"}).get(column, "") for column in COLUMNS])
+    except ClaimsError as error:
+        return str(error).removeprefix("row: ")
+    return ""
+
+
+def _claim_row(cell: _Cell, key: str, values: Mapping[str, float], source: str) -> dict[str, str]:
+    """The row about one result of a cell; `values`: by the ids of its runs."""
+    method, setting = cell[0], dict(cell[1])
+    metric, unit, rounding = SUMMARY[key]
+    info = SETS[setting["dataset"]]
+    mean = mean_of(list(values.values()))
+    if metric == "test_accuracy" and not 1 < max(values.values()) <= 100:
+        what = "percent is expected, as the released scripts log accuracies and gaps"
+        raise ReportedError(f"{source}: {key} of {' '.join(values)[:60]} is {mean:g}; {what}", key=key, kind="unit")
+    margin = CER_MARGIN * abs(mean) if metric == "cer" else info.margin
+    reason = "5 % of the reported CER" if metric == "cer" else f"the margin of {setting['dataset']}"
     name = "-".join(("reported", method, *setting.values(), metric)).lower()
     return {
         "id": re.sub(r"[^a-z0-9]+", "-", name).strip("-"),

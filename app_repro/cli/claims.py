@@ -93,7 +93,9 @@ def reported(
     """Read the authors' dashboard, or its export, into rows for the claims file, printed as CSV."""
     from app_repro.claims.reported import import_rows
 
-    typer.echo(import_rows(origin, project), nl=False)
+    text, lines = import_rows(origin, project)
+    typer.echo(text, nl=False)
+    typer.echo("\n".join(f"app-repro: {line}" for line in lines), err=True)
 
 
 @app.command()

@@ -63,12 +63,12 @@ class Stopped(AppReproError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the known name nearest to `word`, or nothing. Case, dashes and spaces do not count."""
-    names = {_letters(name): name for name in known}
-    close = difflib.get_close_matches(_letters(word), names, n=1, cutoff=0.5)
+    names = {letters(name): name for name in known}
+    close = difflib.get_close_matches(letters(word), names, n=1, cutoff=0.5)
     return f"; did you mean {names[close[0]]!r}?" if close else ""
 
 
-def _letters(name: str) -> str:
+def letters(name: str) -> str:
     """`CIFAR-10` and `cifar_10` as cifar10; a name without letters and digits as it is."""
     return "".join(filter(str.isalnum, name.casefold())) or name
 

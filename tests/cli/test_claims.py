@@ -12,6 +12,10 @@ from typer.testing import CliRunner, Result
 from app_repro.cli.pipeline import app
 from app_repro.core.errors import AppReproError, ParamsError
 
+EXPORT = """Name,State,ID,arch,dataset,meta_batch_number,pruner,sparsity_level,Test/test_acc
+app,finished,r1,resnet50,cifar100,8,snip,4.5,70.25
+app,crashed,r2,resnet50,cifar100,8,snip,4.5,11
+"""
 NOT_RUN = ("--only", "c100-r50-acc-vs-osp")
 
 
@@ -118,3 +122,11 @@ def test_reported_numbers_need_a_project_or_a_file(tmp_path: Path) -> None:
     assert isinstance(result.exception, ParamsError) and "needs a project" in str(result.exception)
     result = CliRunner().invoke(app, ["reported", "--from", str(tmp_path / "none.csv")])
     assert isinstance(result.exception, AppReproError)
+    (tmp_path / "x.csv").write_text(EXPORT)
+    result = CliRunner().invoke(app, ["reported", "--from", str(tmp_path / "x.csv")])
+    assert result.exit_code == 0 and len(result.stdout.splitlines()) == 2
+    assert "1 of 2 runs used" in result.stderr and "crashed: 1 (row 3)" in result.stderr
+    (tmp_path / "x.csv").write_text(EXPORT.replace("finished", "running"))
+    result = CliRunner().invoke(app, ["reported", "--from", str(tmp_path / "x.csv")])
+    assert isinstance(result.exception, AppReproError) and result.exception.exit_code == 2 and result.stdout == ""
+    assert result.exception.kind == "none used" and "running: 1 (row 2)" in str(result.exception)

@@ -33,7 +33,7 @@ CODE = """
 import json
 from pathlib import Path
 from workbench import settings
-from app_repro.claims import reported
+from app_repro.claims import exports, reported
 from app_repro.config import grid
 from app_repro.data import dataset, splits
 from app_repro.execution.cost import published_shape
@@ -46,9 +46,9 @@ images = dataset.fetch("greys", raw / "greys", origin="greys.tar.gz", cache=Path
 (spec,) = splits.grid(parsed, raw)
 splits.write([spec], raw, Path("splits"))
 cut = splits.load(spec, Path("splits"))
-config = {"dataset": "greys", "arch": "resnet8s", "meta_batch_number": 8, "sparsity_level": 4.5, "pruner": "snip"}
-run = {"id": "a", "name": "app", "config": config, "summary": {"Test/test_acc": 90}}
-(claim,) = reported.claim_rows([run], "their dashboard")
+values = {"dataset": "greys", "arch": "resnet8s", "meta_batch_number": 8, "sparsity_level": 4.5, "pruner": "snip"}
+run = exports.AuthorsRun("a", "row 2", "app", values=values | {"Test/test_acc": 90})
+(claim,) = reported.claim_rows([run], "their dashboard").rows
 print(json.dumps({
     "official": images.source["official"],
     "lost order": dataset.lost_order(images),

@@ -70,7 +70,7 @@ MOST_FILES = {
     "pruning": 3,
     "data": 14,
     "records": 13,
-    "claims": 20,
+    "claims": 21,
     "training": 16,
     "execution": 16,
     "analysis": 1,
