@@ -1,6 +1,7 @@
 """The command line: a function per command, which calls its room. In reading order:
 
 options      options that several commands share
+ends         how a command ends: exit codes, and what is said on standard error
 pipeline     the application; fetch, split, report, demo, preset, runs
 runs         run, plan, merge
 claims       verify, publish, power, reported, audit

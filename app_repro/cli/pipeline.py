@@ -1,13 +1,14 @@
 """The application and its commands. Rooms are imported inside the commands, so that --help needs no torch."""
 
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app_repro.cli import claims as cli_claims
-from app_repro.cli import machine
+from app_repro.cli import ends, machine
 from app_repro.cli import runs as cli_runs
 from app_repro.cli.options import (
     AsJson,
@@ -21,22 +22,41 @@ from app_repro.cli.options import (
     end,
 )
 from app_repro.core import checkout
-from app_repro.core.errors import AppReproError
-from app_repro.core.paths import CLAIMS, DEMO, PARAMS, RAW, REPORT, SOURCES, SPLITS, store_at
+from app_repro.core.paths import CLAIMS, DEMO, PACKAGE, PARAMS, RAW, REPORT, SOURCES, SPLITS, store_at
 
 app = typer.Typer(
     help="Re-run Anytime Progressive Pruning (arXiv 2204.01640) and say, claim by claim, whether it reproduces.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 done; 2 a setting, a command line or a data set cannot be used; 3 a run failed or diverged, "
-    "or a file is damaged; 130 interrupted. doctor: 1 if a run would fail. "
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done; 2 a setting, a command line, a file or a data set cannot be used; 3 a run failed or "
+    "diverged, a file is damaged, or a disk is full; 70 a defect of app-repro; 130 interrupted; 141 nobody reads what "
+    "is printed. doctor: 1 if a run would fail. "
     "verify: 0 all reproduced, 1 a claim not reproduced, 3 integrity, "
     "4 partial, inconclusive or not run, 5 nothing to judge.",
 )
 app.add_typer(cli_runs.app)
 app.add_typer(cli_claims.app)
 app.add_typer(machine.app)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"app-repro {metadata.version('app-repro')}, package in {PACKAGE}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and whose code runs."
+        ),
+    ] = False,
+) -> None:
+    """Options of app-repro itself."""
 
 
 @app.command()
@@ -142,13 +162,12 @@ def runs(store: StoreFolder = None) -> None:
 
 
 def main() -> None:
-    """Run a command; what a user can mend is one line on standard error and an exit code, never a traceback."""
-    try:
-        checkout.begin(sys.argv[1:])
-        app()
-    except AppReproError as error:
-        sys.stdout.flush()
-        typer.echo(f"app-repro: {error}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    """Run a command and end the process with its exit code; what went wrong is one line on standard error."""
+    sys.exit(ends.code_of(_command))
+
+
+def _command() -> None:
+    checkout.begin(sys.argv[1:])
+    command = typer.main.get_command(app)
+    with command.make_context("app-repro", sys.argv[1:]) as context:
+        command.invoke(context)

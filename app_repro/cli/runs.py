@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, StoreFolder
+from app_repro.core.errors import ParamsError
 from app_repro.core.paths import BENCHES, CLAIMS, PARAMS, RAW, RUNS, SPLITS, store_at
 
 if TYPE_CHECKING:
@@ -96,6 +97,9 @@ def plan(
     from app_repro.execution import plan_text
     from app_repro.records.store import Store
 
+    if preset and (claim or claims_cost):
+        other = "--claims-cost" if claims_cost else "--claim"
+        raise ParamsError(f"--preset {preset} and {other} name two grids; give one of them", key="--preset")
     if claims_cost:
         typer.echo(_claims_cost(claim, claims, as_json))
         return

@@ -143,7 +143,8 @@ def _reason(item: "ErrorDetails") -> str:
     if what == "literal_error":
         known = re.findall(r"'([^']+)'", told["expected"])
         return f"known: {', '.join(known)}{nearest(value, known) if isinstance(value, str) else ''}"
-    kind = next((name for kinds, name in _KINDS.items() if isinstance(value, kinds)), "")
+    kinds = _KINDS.items() if what.endswith("_type") else ()
+    kind = next((name for kind, name in kinds if isinstance(value, kind)), "")
     which = shortened(value) if item["loc"] else "it"  # an item of a list, or all of the value
     lead = f"{which} is {kind}; " if kind else f"{which}: " if item["loc"] else ""
     wanted = _WANTED[what].format_map(told) if what in _WANTED else item["msg"]
@@ -164,7 +165,9 @@ def _as_number(value: Any, whole: bool) -> str:
 _KINDS = {str: "text", datetime.date: "a date", bytes: "no text", set: "a set"}
 _WANTED = {
     "int_type": "a whole number is wanted",
+    "int_parsing": "a whole number is wanted",
     "float_type": "a number is wanted",
+    "float_parsing": "a number is wanted",
     "finite_number": "a finite number is wanted",
     "string_type": "text is wanted",
     "bool_type": "true or false is wanted",

@@ -1,3 +1,4 @@
+import re
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from workbench import settings
 
 from app_repro.cli import pipeline
 from app_repro.config import reading
-from app_repro.core.errors import DataError, IntegrityError
+from app_repro.core.paths import PACKAGE
 
 COMMANDS = [
     "fetch",
@@ -55,32 +56,51 @@ def test_a_default_that_the_code_works_out_is_shown(words, default) -> None:
     assert f"[default: ({default})]" in text
 
 
-@pytest.mark.parametrize(("error", "code"), [(DataError("no such thing"), 2), (IntegrityError("damaged"), 3)])
-def test_an_error_is_one_line_on_standard_error_and_its_exit_code(monkeypatch, capsys, error, code) -> None:
-    def fail() -> None:
-        raise error
-
-    monkeypatch.setattr(pipeline, "app", fail)
+def ended(monkeypatch, *words: str) -> int | str | None:
+    """The exit code of `app-repro` with these words."""
+    monkeypatch.setattr(sys, "argv", ["app-repro", *words])
     with pytest.raises(SystemExit) as caught:
         pipeline.main()
-    assert caught.value.code == code and capsys.readouterr().err == f"app-repro: {error}\n"
+    return caught.value.code
 
 
-def test_an_interrupted_command_exits_with_130(monkeypatch) -> None:
-    monkeypatch.setattr(pipeline, "app", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(SystemExit) as caught:
-        pipeline.main()
-    assert caught.value.code == 130
+@pytest.mark.parametrize("name", ["", *COMMANDS, "wandb sync"])
+def test_h_is_help(monkeypatch, capsys, name) -> None:
+    assert ended(monkeypatch, *name.split(), "-h") == 0
+    assert f"app-repro {name}".strip() in capsys.readouterr().out
 
 
-def test_presets_print_as_flags_and_a_wrong_name_offers_the_nearest(monkeypatch, capsys) -> None:
+def test_the_version_names_the_package_whose_code_runs(monkeypatch, capsys) -> None:
+    assert ended(monkeypatch, "--version") == 0
+    assert re.fullmatch(rf"app-repro \d+\.\d+\S*, package in {re.escape(str(PACKAGE))}\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("verfy", "'verify'"),
+        ("run --worker 3", "--workers"),
+        ("run --workers x", "'--workers': a whole number is wanted"),
+        ("run --workers 0", "'--workers': at least 1 is wanted"),
+        ("plan --watts", "--watts"),
+        ("merge", "folders"),
+        ("runs extra", "extra"),
+        ("preset demos", "did you mean 'demo'?"),
+        ("plan --preset demo --claim size-third", "--preset"),
+        ("plan --claims-cost --preset demo", "--preset"),
+    ],
+)
+def test_a_command_line_that_cannot_be_used_is_one_line_and_exit_2(monkeypatch, capsys, words, named) -> None:
+    assert ended(monkeypatch, *words.split()) == 2
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1 and printed.err.startswith("app-repro: ") and named in printed.err
+    assert printed.out == ""
+
+
+def test_presets_print_as_flags() -> None:
     flags = CliRunner().invoke(pipeline.app, ["preset", "demo"]).output
     assert flags.startswith("-S dataset=digits ") and "-S method=[dense,osp,app]" in flags
     assert "cifar-small" in CliRunner().invoke(pipeline.app, ["preset", "--list"]).output
-    monkeypatch.setattr(sys, "argv", ["app-repro", "preset", "demos"])
-    with pytest.raises(SystemExit) as caught:
-        pipeline.main()
-    assert caught.value.code == 2 and "did you mean 'demo'?" in capsys.readouterr().err
 
 
 def test_a_grid_is_fetched_split_run_and_listed_in_one_process(tmp_path, monkeypatch) -> None:
