@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_sets import class_folders, fetch, packed, save
+from small_sets import class_folders, fetch, nothing_left, packed, save
 
+from app_repro.core.errors import DataError
 from app_repro.data import digests
 from app_repro.data.folders import class_folders as layout_of
 
@@ -61,6 +62,15 @@ def test_an_archive_replaced_in_place_is_noticed(tmp_path: Path, monkeypatch: py
     first = fetch(packed(own, "x.zip"), tmp_path)
     save(own / "train/a/0.png", (9, 9, 9))
     assert fetch(packed(own, "x.zip"), tmp_path).digest != first.digest
+
+
+def test_what_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    own = class_folders(tmp_path / "own")
+    for given in (own, packed(own, "x.zip")):
+        changed = own / "test/b/0.png" if given == own else given
+        with pytest.raises(DataError) as caught:
+            fetch(given, tmp_path, on_progress=lambda what, done, total, path=changed: os.utime(path))
+        assert caught.value.kind == "changing" and nothing_left(tmp_path)
 
 
 def test_content_is_read_again_only_where_the_listing_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
