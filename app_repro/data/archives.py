@@ -158,13 +158,15 @@ def _of_zip(raw: BinaryIO, limit: int) -> Iterator[_Member]:
                 raise DataError(f"member {name!r}: a symbolic link; pack the files themselves", kind="type")
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise DataError(f"member {name!r}: a device or pipe; pack without it", kind="type")
+            if info.flag_bits & 1:
+                raise DataError(f"member {name!r}: encrypted; unpack it and give the folder", kind="odd")
             is_folder = name.endswith("/")
             yield _Member(name, mode, info.file_size, is_folder, None if is_folder else bundle.open(info))
 
 
 def _of_tar(stream: BinaryIO, limit: int) -> Iterator[_Member]:
     bounded = _Bounded(stream, limit)
-    with tarfile.open(fileobj=bounded, mode="r:") as tar:
+    with _begun(bounded) as tar:
         for info in tar:
             if info.issym():
                 what = f"a symbolic link to {info.linkname!r}; pack the files themselves: tar --dereference"
@@ -180,6 +182,14 @@ def _of_tar(stream: BinaryIO, limit: int) -> Iterator[_Member]:
         raise EOFError("no end-of-archive block")
     while bounded.read(_BLOCK):
         pass
+
+
+def _begun(stream: "_Bounded") -> tarfile.TarFile:
+    try:
+        return tarfile.open(fileobj=stream, mode="r:")
+    except tarfile.ReadError as error:
+        what = f"no tar or zip, or damaged at its beginning ({one_line(error)}); get it again, or give a folder"
+        raise DataError(what, kind="damaged") from None
 
 
 class _Bounded(io.RawIOBase):

@@ -84,7 +84,7 @@ def fetch(
     """
     request = sources.checked(Request(name, image_size, few_shot, order))
     held = _held(request, target)
-    with _one_line_os_errors(target), files.disk_full_as_error(target):
+    with os_errors_as_data_errors(target), files.disk_full_as_error(target):
         if held and origin is None and not (request.own and request.own.exists()):
             if request.own:
                 tell(f"{name}: not there now; the images fetched before are used")
@@ -213,7 +213,8 @@ def _write(folder: Path, request: Request, source: dict[str, Any], content: Cont
 
 
 @contextlib.contextmanager
-def _one_line_os_errors(target: Path) -> Iterator[None]:
+def os_errors_as_data_errors(target: Path) -> Iterator[None]:
+    """Raise DataError, which names the file (or else `target`), where the system refuses one inside the block."""
     try:
         yield
     except OSError as error:

@@ -1,12 +1,13 @@
 """Digests of what a folder or archive holds, computed again only if its listing (sizes, times, inodes) has changed."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from app_repro.core.errors import IntegrityError
+from app_repro.core.errors import DiskFullError, IntegrityError
 from app_repro.core.files import canonical, digest, file_digest, read_sealed, write_sealed
 from app_repro.data.folders import Layout
 
@@ -60,5 +61,6 @@ def _remembered(listed: str, newest: int, cache: Path, read: Callable[[], str]) 
     except (OSError, IntegrityError, KeyError):
         found = read()
     if time.time_ns() - newest > _FRESH:
-        write_sealed(note, {"digest": found})
+        with contextlib.suppress(OSError, DiskFullError):  # it is read again the next time
+            write_sealed(note, {"digest": found})
     return found

@@ -60,7 +60,8 @@ def look_grid(params_file: Path, target: Path, store: Path) -> None:
     found = {}
     for name, request in own.items():
         try:
-            found[name] = sources.digest_now(request, cache)
+            with dataset.os_errors_as_data_errors(target):
+                found[name] = sources.digest_now(request, cache)
             state = "as before" if before.get(name) == found[name] else "changed" if name in before else "new"
         except DataError as error:
             if error.kind != "missing" or name not in before:

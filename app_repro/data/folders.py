@@ -33,15 +33,19 @@ def class_folders(given: Path) -> Layout:
     """train/<class>/* and test/<class>/* in `given` or in the one folder below it that holds train/, sorted by name.
 
     Without a labelled test/ the test images are those of val/ (see TEST_PARTS), in class folders or labelled by a file
-    (see LABELS). <class>/images/* is read as <class>/*. What systems leave there and hidden files are ignored. Raises
-    DataError: a part or class is missing or empty, fewer than two classes, what is no file in a class folder.
+    (see LABELS). <class>/images/* is read as <class>/*, and train/train/ as train/. Hidden files and what systems leave
+    there are ignored. Raises DataError: a part or class is missing or empty, fewer than two classes, what is no file in
+    a class folder.
     """
     root = root_of(given)
-    classes = tuple(folder.name for folder in subfolders(root / "train"))
+    train = _part(root, "train")
+    classes = tuple(folder.name for folder in subfolders(train))
     if len(classes) < 2:
-        raise DataError(f"{root.name}: {len(classes)} class folders in train/; at least two are needed")
+        named = f" ({one_line(classes[0])}/)" if classes else ""
+        what = f"{len(classes)} class folders in train/{named}; at least two are needed"
+        raise DataError(f"{root.name}: {what}", kind="classes")
     part, test_files = _test_files(root, classes)
-    return Layout(root, classes, {"train": _of_classes(root / "train", classes), "test": test_files}, part)
+    return Layout(root, classes, {"train": _of_classes(train, classes), "test": test_files}, part)
 
 
 def root_of(given: Path) -> Path:
@@ -60,6 +64,12 @@ def root_of(given: Path) -> Path:
     held = ", ".join(sorted(entry.name + "/" * entry.is_dir() for entry in visible(given))[:5]) or "nothing"
     expected = "expected train/<class>/* and test/<class>/*"
     raise DataError(f"{given.name}: no folder train/; {expected}; it holds {one_line(held)}", kind="no train")
+
+
+def _part(root: Path, name: str) -> Path:
+    """The folder `name` in `root`, or the one of the same name that is all it holds, as some archives have it."""
+    folder = root / name
+    return folder / name if [entry.name for entry in visible(folder)] == [name] else folder
 
 
 def visible(folder: Path) -> list[Path]:
@@ -121,13 +131,14 @@ def _test_files(root: Path, classes: Sequence[str]) -> tuple[str, list[tuple[Pat
     """The first of TEST_PARTS whose images have labels, and these images with their labels."""
     parts = [name for name in TEST_PARTS if (root / name).is_dir()]
     for part in parts:
-        if by_class := labelled(root / part, [root / part]):
+        folder = _part(root, part)
+        if by_class := labelled(folder, [folder]):
             _check_same(root, part, classes, by_class)
             return part, [(path, label) for label, name in enumerate(classes) for path in by_class[name]]
-        folders = [folder.name for folder in subfolders(root / part)]
-        if set(folders) & set(classes) or (part == parts[-1] and len(folders) > 1):
-            _check_same(root, part, classes, folders)
-            return part, _of_classes(root / part, classes)
+        names = [inside.name for inside in subfolders(folder)]
+        if set(names) & set(classes) or (part == parts[-1] and len(names) > 1):
+            _check_same(root, part, classes, names)
+            return part, _of_classes(folder, classes)
     if not parts:
         raise DataError(f"{root.name}: no folder test/; expected train/<class>/* and test/<class>/*", kind="no test")
     what = " and ".join(f"{part}/" for part in parts)
@@ -139,8 +150,8 @@ def _check_same(root: Path, part: str, classes: Iterable[str], found: Iterable[s
     """Raise DataError naming a class that only one of train/ and `part` has."""
     trained, tested = set(classes), set(found)
     if odd := sorted(trained ^ tested):
-        only, more = ("train" if odd[0] in trained else part), f" and {len(odd) - 1} more" if len(odd) > 1 else ""
-        what = f"class {odd[0]!r}{more} is in only one of train/ and {part}/, in {only}/"
+        only, more = ("train" if odd[0] in trained else part), f", and so are {len(odd) - 1} more" * (len(odd) > 1)
+        what = f"class {odd[0]!r} is in only one of train/ and {part}/, in {only}/{more}"
         raise DataError(f"{root.name}: {what}; both need the same", key=odd[0], kind="classes")
 
 

@@ -64,7 +64,11 @@ def decode(path: Path, size: int | None = None) -> np.ndarray:
     except DataError as error:
         raise DataError(f"{path.name}: {error}") from None
     except Exception as error:  # decoders raise anything on damaged files
-        why = "not an image" if isinstance(error, Image.UnidentifiedImageError) else one_line(error)
+        why = (
+            f"not an image in {', '.join(_FORMATS)}"
+            if isinstance(error, Image.UnidentifiedImageError)
+            else one_line(error)
+        )
         raise DataError(f"{path.name}: cannot be used ({why}); replace or remove it") from error
 
 

@@ -1,6 +1,7 @@
 """Where a data set comes from (embedded file, official archive, mirror, own folder): found, checked and opened."""
 
 import contextlib
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -66,12 +67,14 @@ def checked(request: Request) -> Request:
 
 def folder_name(request: Request) -> str:
     """Folder of a prepared data set below data/raw: "cifar10", "restricted_imagenet-32-540-permuted",
-    "folder-own-1a2b3c4d" (base name and 8 hex digits of the path's sha256). Raises DataError for an unknown name.
+    "folder-own-1a2b3c4d" (base name, up to 100 characters of it, and 8 hex digits of the path's sha256).
+
+    Raises DataError for an unknown name.
     """
     request = checked(request)
     if request.name.startswith("folder:"):
         path = request.name.removeprefix("folder:")
-        return f"folder-{re.sub('[^A-Za-z0-9._-]', '_', Path(path).name)}-{digest(path.encode())[:8]}"
+        return f"folder-{re.sub('[^A-Za-z0-9._-]', '_', Path(path).name)[:100]}-{digest(os.fsencode(path))[:8]}"
     size = [request.image_size] if request.info.sizes else []
     drawn = [request.few_shot, request.order] if request.few_shot else []
     return "-".join(map(str, [request.name, *size, *drawn]))
@@ -79,7 +82,7 @@ def folder_name(request: Request) -> str:
 
 def stored_name(request: Request) -> str:
     """`folder_name` below the store, which several projects may share: a folder goes by its whole path there."""
-    return folder_name(Request(f"folder:{own.resolve()}") if (own := request.own) else request)
+    return folder_name(Request(f"folder:{os.path.realpath(own)}") if (own := request.own) else request)
 
 
 def locate(request: Request, origin: str | Path | None) -> str | Path:

@@ -53,6 +53,13 @@ def tar_link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> Member:
     return entry(name, b"", type=kind, linkname=target)
 
 
+def zip_encrypted() -> bytes:
+    content = bytearray(zip_bytes(("secret.png", b"x")))
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + place] |= 1  # the flag that says so
+    return bytes(content)
+
+
 def cut_at_a_member() -> bytes:
     """Ends exactly where the second member would begin: tarfile alone takes that for the end."""
     return tar_bytes(entry("a"), entry("b"))[: 2 * tarfile.BLOCKSIZE]
@@ -84,6 +91,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "hardlink to nothing": (lambda: tar_bytes(GOOD, tar_link("link", "", tarfile.LNKTYPE)), "type"),
     "windows parent": (lambda: zip_bytes(("..\\evil", b"x")), "name"),
     "windows and unix": (lambda: zip_bytes(("a\\b", b"x"), ("a/c", b"x")), "name"),
+    "encrypted": (zip_encrypted, "odd"),
     "7z": (lambda: b"7z\xbc\xaf\x27\x1c" + bytes(99), "odd"),
     "zstandard": (lambda: b"\x28\xb5\x2f\xfd" + bytes(99), "odd"),
     "cut tar": (cut_at_a_member, "damaged"),
@@ -158,6 +166,8 @@ def test_hard_links_and_names_of_windows_come_out_whole(tmp_path: Path) -> None:
         (b"\n <!DOCTYPE html><html>", ["web page"]),
         (b"7z\xbc\xaf\x27\x1c", ["7z", "unpack"]),
         (b"Rar!\x1a\x07\x01\0", ["rar", "unpack"]),
+        (zip_encrypted(), ["secret.png", "encrypted", "unpack"]),
+        (gzip.compress(b"\x89PNG" + bytes(999)), ["no tar or zip"]),
         (b"version https://git-lfs.github.com/spec/v1\n", ["Git LFS", "git lfs pull"]),
     ],
 )

@@ -54,7 +54,7 @@ def unlabelled(own: Path) -> None:
 
 LAYOUTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty class": (lambda own: (own / "train/b/0.png").unlink(), "train/b: no images in this class"),
-    "one class": (remove("train/b", "test/b"), "1 class folders in train/; at least two"),
+    "one class": (remove("train/b", "test/b"), r"1 class folders in train/ .a/.; at least two"),
     "no classes": (remove("train/a", "train/b", "test/a", "test/b"), "0 class folders"),
     "class missing in test": (remove("test/b"), "class 'b' is in only one of train/ and test/, in train/"),
     "class missing in train": (lambda own: save(own / "test/c/0.png"), "class 'c' .* in test/"),
@@ -106,6 +106,12 @@ def of_windows(own: Path) -> None:
     own.rename(own.parent / "outer")
 
 
+def doubled(own: Path) -> None:
+    for part in ("train", "test"):
+        (own.parent / "outer" / part).mkdir(parents=True)
+        (own / part).rename(own.parent / "outer" / part / part)
+
+
 def linked(own: Path) -> None:
     own.rename(own.parent / "elsewhere")
     (own.parent / "outer/train").mkdir(parents=True)
@@ -115,7 +121,7 @@ def linked(own: Path) -> None:
 
 @pytest.mark.parametrize(
     ("form", "packing"),
-    [(form, packing) for form in (of_a_mac, wrapped, of_windows) for packing in ("folder", "zip")]
+    [(form, packing) for form in (of_a_mac, wrapped, of_windows, doubled) for packing in ("folder", "zip")]
     + [(linked, "folder")],
 )
 def test_class_folders_are_found_beside_what_else_lies_there(
