@@ -21,6 +21,8 @@ ARCHIVES = Path("/archives")
 
 HELD = (*workspace.NEEDED, str(PUBLISHED), ".dvcignore")
 """Files and folders of the image that are copied to /out at each start."""
+YOURS = (str(PARAMS), ".store", "lost+found")
+"""What may be in /out before the first start: settings, a store, what a file system has by itself."""
 READ_ONLY = ("verify", "plan", "power", "preset", "runs", "doctor", "reported", "audit", "--help")
 """Commands of app-repro that need no folder to write to."""
 
@@ -76,6 +78,7 @@ def _workspace(words: Sequence[str], out: Path) -> Path:
     """`out`, filled; the project's own folder if `out` cannot be written and the command only reads."""
     project = PACKAGE.parent
     try:
+        workspace.take(out, "image", "mount an empty folder: -v $PWD/out:/out", beside=YOURS)
         workspace.fill(out, project, HELD)
         if not (out / PARAMS).exists():
             files.write_text(out / PARAMS, (project / PARAMS).read_text(encoding="utf-8"))

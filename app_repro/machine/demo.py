@@ -2,6 +2,7 @@
 
 import collections
 import json
+import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 from tabulate import tabulate
 
 from app_repro.config import grid, presets, reading
-from app_repro.core.paths import PARAMS, REPORT
+from app_repro.core import files
+from app_repro.core.paths import CLAIMS, DEMO, PARAMS, REPORT, RUNS
 from app_repro.machine import workspace
 
 
@@ -24,14 +26,21 @@ def run(folder: Path, settings: Sequence[str]) -> int:
     if code:
         return code if code == 130 else 3
     print("\n" + (folder / REPORT / "tables/overview.md").read_text(encoding="utf-8"))
-    print(_verdicts(folder / REPORT / "verdicts/verdicts.json") + "\n")
-    print(f"figures and all tables: {folder / REPORT}; a claim in full: app-repro verify --only CLAIM")
+    verdicts = json.loads((folder / REPORT / "verdicts/verdicts.json").read_text(encoding="utf-8"))["verdicts"]
+    print(_verdicts(verdicts) + "\n")
+    print(f"figures and all tables: {folder / REPORT}; a claim in full:\n  {in_full(folder, verdicts)}")
     return 0
 
 
-def _verdicts(path: Path) -> str:
+def in_full(folder: Path, verdicts: Sequence[dict[str, Any]]) -> str:
+    """The command that explains the first claim that was judged in `folder`, by the records of the demo alone."""
+    claim = next((item["claim"] for item in verdicts if item["n"]), "CLAIM")
+    options = {"--records": folder / RUNS, "--claims": folder / CLAIMS, "--explain": claim}
+    return shlex.join(["app-repro", "verify", *(str(word) for pair in options.items() for word in pair)])
+
+
+def _verdicts(verdicts: Sequence[dict[str, Any]]) -> str:
     """The verdicts that were judged as a table, then how many there are of each kind."""
-    verdicts = json.loads(path.read_text(encoding="utf-8"))["verdicts"]
     judged = [[item["claim"], item["protocol"], item["verdict"], item["reason"]] for item in verdicts if item["n"]]
     counts = collections.Counter(item["verdict"] for item in verdicts)
     total = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
@@ -41,11 +50,15 @@ def _verdicts(path: Path) -> str:
 
 
 def prepare(folder: Path, settings: Sequence[str]) -> None:
-    """A workspace in `folder`: package sources, pipeline, claims, the demo's params.yaml, DVC without git."""
+    """A workspace in `folder`: package sources, pipeline, claims, the demo's params.yaml, DVC without git.
+
+    Raises AppReproError for a folder that holds other files than an earlier demo's.
+    """
     params = demo_params(settings)
     origin = workspace.project()
+    workspace.take(folder, "demo", f"name an empty folder, or none: {DEMO} is the demo's own")
     workspace.fill(folder, origin)
-    (folder / PARAMS).write_text(reading.to_yaml(params), encoding="utf-8")
+    files.write_text(folder / PARAMS, reading.to_yaml(params))
 
 
 def demo_params(settings: Sequence[str]) -> dict[str, Any]:

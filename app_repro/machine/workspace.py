@@ -4,12 +4,12 @@ import filecmp
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from app_repro.core import files
 from app_repro.core.errors import AppReproError
-from app_repro.core.paths import PACKAGE
+from app_repro.core.paths import PACKAGE, PUBLISHED
 from app_repro.data.sets import SETS
 
 NEEDED = ("dvc.yaml", "data/claims.csv", *(info.embedded for info in SETS.values() if info.embedded))
@@ -26,10 +26,34 @@ def project() -> Path:
     raise AppReproError(f"no {', '.join(NEEDED)} here; run `app-repro demo` in the project's folder")
 
 
+class ForeignFolderError(AppReproError):
+    """A folder that holds files which are not a workspace's, and which filling it would mix, overwrite or remove."""
+
+
+def take(folder: Path, kind: str, remedy: str, beside: Collection[str] = ()) -> None:
+    """Mark `folder`, which may not exist yet, as a workspace of this `kind` of command ("demo", "image").
+
+    Raises ForeignFolderError, which ends with `remedy`, for one that holds files and was no such workspace before.
+    Files called `beside` are allowed.
+    """
+    mark = folder / f".app-repro-{kind}"
+    known = mark.exists() or _is_older(folder, kind)
+    if not known and (file := _first_file(folder, beside)):
+        what = "is a file" if folder.is_file() else f"holds {file} and is no workspace of an earlier start"
+        raise ForeignFolderError(f"{folder}: {what}; {remedy}", key=str(folder), kind="foreign")
+    if (folder / "app_repro").is_symlink():
+        raise ForeignFolderError(
+            f"{folder / 'app_repro'}: a link; what is behind it may be yours; {remedy}", kind="link"
+        )
+    if not mark.exists():
+        files.write_text(mark, f"app-repro ({kind}) fills this folder, and overwrites what it has filled in.\n")
+
+
 def fill(folder: Path, origin: Path, names: Iterable[str] = NEEDED) -> None:
     """Make `folder` a workspace: `names` (files or folders) from `origin`, the package's sources, DVC without git.
 
-    Only what differs is written, and each file at once, so that a pipeline at work there is not disturbed.
+    Only what differs is written, and each file at once, so that a pipeline at work there is not disturbed. It is the
+    caller's to take() the folder before.
     """
     with files.disk_full_as_error(folder):
         for name in names:
@@ -39,6 +63,33 @@ def fill(folder: Path, origin: Path, names: Iterable[str] = NEEDED) -> None:
         _drop_stale(PACKAGE, package)
         if not (folder / ".dvc/config").exists():
             files.write_text(folder / ".dvc/config", _DVC_CONFIG)
+
+
+def _is_older(folder: Path, kind: str) -> bool:
+    """Whether a version that left no mark has filled the folder: DVC without git, and no project of its own there."""
+    config = folder / ".dvc/config"
+    return (
+        config.is_file()
+        and "no_scm = true" in config.read_text(encoding="utf-8", errors="replace")
+        and (folder / "app_repro/__init__.py").is_file()
+        and (folder / PUBLISHED).exists() == (kind == "image")
+        and not any(
+            (folder / name).exists() for name in (".git", "pyproject.toml", ".app-repro-demo", ".app-repro-image")
+        )
+    )
+
+
+def _first_file(folder: Path, beside: Collection[str]) -> Path | None:
+    """A file in the folder at any depth, relative to it; what is called `beside` at its top, or mounted, is skipped."""
+    if folder.is_file():
+        return folder
+    for place, folders, names in os.walk(folder):
+        skipped = {*beside, ".DS_Store"} if Path(place) == folder else set()
+        folders[:] = [name for name in folders if name not in skipped and not Path(place, name).is_mount()]
+        for name in sorted(set(names) - skipped):
+            if not name.endswith(".partial"):  # an earlier start was killed
+                return Path(place, name).relative_to(folder)
+    return None
 
 
 def _sources(folder: Path) -> set[Path]:

@@ -65,6 +65,24 @@ def test_a_command_runs_in_a_filled_workspace_whose_params_are_the_users(tmp_pat
     assert (out / "params.yaml").read_text() == "mine: 1\n"
 
 
+def test_a_folder_with_other_files_is_refused_but_for_commands_that_only_read(tmp_path, calls, capsys) -> None:
+    (tmp_path / "dvc.yaml").write_text("mine\n")
+    small_grid(tmp_path)
+    for words in (["dvc", "repro"], ["app-repro", "demo"], ["app-repro", "run"]):
+        assert container.start(words, tmp_path) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{tmp_path}: holds dvc.yaml" in line
+    assert not calls and container.start(["app-repro", "verify"], tmp_path) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"dvc.yaml", "params.yaml"}
+
+
+def test_settings_and_a_store_may_be_there_before_the_first_start(tmp_path, calls) -> None:
+    small_grid(tmp_path)
+    (tmp_path / ".store/runs").mkdir(parents=True)
+    (tmp_path / ".store/runs/x.json").write_text("{}")
+    assert container.start(["app-repro", "runs"], tmp_path) == 0 and (tmp_path / "dvc.yaml").exists()
+
+
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [

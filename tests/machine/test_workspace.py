@@ -29,6 +29,74 @@ def test_filling_again_writes_only_what_differs_and_drops_what_the_package_lacks
     assert not (tmp_path / "app_repro/gone.py").exists() and "mine" in (tmp_path / ".dvc/config").read_text()
 
 
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def a_checkout(folder: Path) -> None:
+    for name in ("app_repro/__init__.py", "app_repro/mine.py", "dvc.yaml", "pyproject.toml", ".dvc/config"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("no_scm = true\n" if name == ".dvc/config" else "mine\n")
+
+
+def notes(folder: Path) -> None:
+    (folder / "deep/er").mkdir(parents=True)
+    (folder / "deep/er/notes.txt").write_text("mine\n")
+
+
+def an_image(folder: Path) -> None:
+    workspace.take(folder, "image", "")
+    (folder / "params.yaml").write_text("mine\n")
+
+
+def an_older_image(folder: Path) -> None:
+    workspace.fill(folder, ROOT, (*workspace.NEEDED, "data/published"))
+
+
+@pytest.mark.parametrize("make", [a_checkout, notes, an_image, an_older_image])
+def test_a_folder_with_files_of_others_is_refused_by_name_and_left_as_it_is(tmp_path, make) -> None:
+    make(tmp_path)
+    before = files_of(tmp_path)
+    with pytest.raises(workspace.ForeignFolderError, match=f"^{tmp_path}: .*; name another$") as caught:
+        workspace.take(tmp_path, "demo", "name another")
+    assert caught.value.kind == "foreign" and files_of(tmp_path) == before
+
+
+def test_a_file_is_no_folder_and_a_linked_package_is_not_written_through(tmp_path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(workspace.ForeignFolderError):
+        workspace.take(tmp_path / "file", "demo", "")
+    workspace.take(tmp_path / "demo", "demo", "")
+    (tmp_path / "demo/app_repro").symlink_to(ROOT / "app_repro")
+    with pytest.raises(workspace.ForeignFolderError):
+        workspace.take(tmp_path / "demo", "demo", "")
+
+
+def nothing(folder: Path) -> None:
+    (folder / "empty/folder").mkdir(parents=True)
+
+
+def killed(folder: Path) -> None:
+    (folder / ".app-repro-demo.x.partial").write_text("")
+
+
+def earlier(folder: Path) -> None:
+    workspace.take(folder, "demo", "")
+    notes(folder)
+
+
+def older(folder: Path) -> None:
+    workspace.fill(folder, ROOT)
+    (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n    mine = 1\n")
+
+
+@pytest.mark.parametrize("make", [nothing, killed, earlier, older])
+def test_an_empty_folder_and_an_earlier_workspace_are_taken(tmp_path, make) -> None:
+    make(tmp_path)
+    workspace.take(tmp_path, "demo", "")
+    workspace.take(tmp_path, "demo", "")
+
+
 def test_what_the_package_lacks_is_dropped_from_its_folders_too_and_empty_folders_with_it(
     tmp_path, monkeypatch
 ) -> None:
