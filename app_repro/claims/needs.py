@@ -43,9 +43,12 @@ def decidable(claims: Sequence[Claim], planned: Sequence[RunSpec], records: Sequ
 
     records: finished runs; those of other learning code count only where it was accepted as equal.
     """
-    code = record.code_digest()
-    valid = [content for content in records if code in (content["code_digest"], *content["accepted_code"])]
-    finished = {settings.planned_key(RunSpec.model_validate(content["spec"])) for content in valid}
+    trained = [(RunSpec.model_validate(content["spec"]), content) for content in records]
+    finished = {
+        settings.planned_key(spec)
+        for spec, content in trained
+        if record.code_digest(spec) in (content["code_digest"], *content["accepted_code"])
+    }
     in_grid = {settings.planned_key(spec) for spec in planned}
     rows: list[Decidable] = []
     for claim_id, protocol, of_claim in by_protocol(claims):

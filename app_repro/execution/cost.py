@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from app_repro.config.catalogue import CONTROLS
+from app_repro.config.methods import nominal_density
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError
 from app_repro.data import dataset
@@ -114,7 +116,16 @@ def workload(spec: RunSpec, shape: Shape) -> tuple[int, int]:
 
     cutting = chosen("order", "val_fraction", "train_limit", "test_limit")
     replaying = chosen("replay", "val_fraction", "buffer_size")
-    return _passes(shape.train, shape.test, spec.sb, spec.epochs, cutting, replaying)
+    return _passes(shape.train, shape.test, spec.sb, epochs(spec), cutting, replaying)
+
+
+def epochs(spec: RunSpec) -> int:
+    """Epochs per megabatch, of a control arm on a budget of FLOPs the most that it may train; without budget_cap as if
+    FLOPs fell as the number of weights does, for how far they do its source's mask alone tells.
+    """
+    if not spec.control or CONTROLS[spec.control].budget == "epochs":
+        return spec.epochs
+    return int(spec.epochs * (spec.budget_cap or 1 / nominal_density(spec.method, spec.sb, spec.sb, spec.tau)))
 
 
 @functools.lru_cache(1024)
@@ -132,7 +143,7 @@ def _passes(images: int, tests: int, sb: int, epochs: int, cutting: Settings, re
 def passes_per_epoch(spec: RunSpec, shape: Shape) -> float:
     """Passes over the training part of the whole stream: (T + 1) / 2 with full replay."""
     once, _ = workload(_with(spec, sb=1, epochs=1), shape)
-    return workload(spec, shape)[0] / spec.epochs / once
+    return workload(spec, shape)[0] / epochs(spec) / once
 
 
 @dataclass(frozen=True)

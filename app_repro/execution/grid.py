@@ -13,8 +13,8 @@ from app_repro.data import splits
 from app_repro.data.dataset import data_folder
 from app_repro.execution import cost, executors, tracking
 from app_repro.execution.display import GridDisplay
-from app_repro.execution.outcome import Outcome
-from app_repro.records import merge, record
+from app_repro.execution.outcome import Display, Executor, Outcome
+from app_repro.records import merge, record, sources
 from app_repro.records.content import Record
 from app_repro.records.store import Paths, Store, labels, lay_out
 
@@ -59,7 +59,7 @@ def run(
         with display, tracking.Mirror(display, params.tracking, paths.store, asked) as mirror:
             for run_id, (status, _) in outcome.ended.items():
                 mirror.end(run_id, status, "in the store")
-            train(todo, paths, mirror, outcome)
+            in_waves(train, todo, paths, mirror, outcome)
             lay_out_grid(specs, params.axes, store, target, records)
             mirror.end_of_grid(outcome.interrupted)
     else:
@@ -75,12 +75,17 @@ def _display(specs: Sequence[RunSpec], shapes: Mapping[str, cost.Shape], names: 
 def shard(specs: Sequence[RunSpec], share: str) -> list[RunSpec]:
     """The runs of share "2/8": every eighth from the second on, sorted by cost and id.
 
-    Every run is in exactly one of the shares 1/n ... n/n, and shares differ by one run at most, also of each kind.
-    Raises ParamsError as `position` does.
+    Every run is in exactly one of the shares 1/n ... n/n, a control arm in that of its source. Without control arms
+    shares differ by one run at most, also of each kind. Raises ParamsError as `position` does.
     """
     first, count = position(share)
-    ordered = sorted(specs, key=lambda spec: (*(str(getattr(spec, name)) for name in _COST), spec.run_id))
-    return ordered[first - 1 :: count]
+    heads = sorted(
+        {spec.source or spec for spec in specs},
+        key=lambda spec: (*(str(getattr(spec, name)) for name in _COST), spec.run_id),
+    )
+    mine = {spec.run_id: place for place, spec in enumerate(heads[first - 1 :: count])}
+    own = [spec for spec in specs if (spec.source or spec).run_id in mine]
+    return sorted(own, key=lambda spec: mine[(spec.source or spec).run_id])
 
 
 def position(share: str) -> tuple[int, int]:
@@ -94,9 +99,9 @@ def position(share: str) -> tuple[int, int]:
 
 def accept(specs: Sequence[RunSpec], store: Store) -> int:
     """Let finished runs of other learning code stand, and say so in their records; how many."""
-    code, accepted = record.code_digest(), 0
+    accepted = 0
     for spec in specs:
-        folder = store.folder(spec)
+        folder, code = store.folder(spec), record.code_digest(spec)
         if (folder.path / "record.json").exists() and folder.finished(code) is None:
             folder.accept(code)
             accepted += 1
@@ -105,8 +110,7 @@ def accept(specs: Sequence[RunSpec], store: Store) -> int:
 
 def finished(specs: Sequence[RunSpec], store: Store) -> dict[str, Record]:
     """Records of the runs that have ended under today's learning code, by run id. Raises IntegrityError."""
-    code = record.code_digest()
-    records = {spec.run_id: store.folder(spec).finished(code) for spec in specs}
+    records = {spec.run_id: sources.finished(store, spec) for spec in specs}
     return {run_id: content for run_id, content in records.items() if content}
 
 
@@ -119,6 +123,23 @@ def begin(specs: Sequence[RunSpec], records: Mapping[str, Record]) -> tuple[Outc
         return spec.epochs * (spec.sb + 1 if spec.replay == "full" else 2) * (spec.train_limit or 50_000)
 
     return outcome, sorted((spec for spec in specs if spec.run_id not in records), key=size, reverse=True)
+
+
+def in_waves(train: Executor, todo: Sequence[RunSpec], paths: Paths, display: Display, outcome: Outcome) -> None:
+    """Have an executor train `todo`: first the runs that need no other, then control arms, whose sources have ended.
+
+    A control arm whose source did not end well ends with it, as failed.
+    """
+    for wave in ([spec for spec in todo if not spec.control], [spec for spec in todo if spec.control]):
+        ready = []
+        for spec in wave:
+            status, _ = outcome.ended.get(spec.source.run_id, ("finished", "")) if spec.source else ("finished", "")
+            if spec.source and status != "finished":
+                outcome.end(display, spec.run_id, "failed", f"its source {spec.source.run_id}: {status}")
+            else:
+                ready.append(spec)
+        if ready and not outcome.interrupted:
+            train(ready, paths, display, outcome)
 
 
 def lay_out_grid(

@@ -19,7 +19,7 @@ from app_repro.data.splits import with_digest
 from app_repro.execution import cost
 from app_repro.execution.cost import Growth, Shape, workload
 from app_repro.execution.speeds import Speeds, read_benches
-from app_repro.records import record, runs
+from app_repro.records import runs, sources
 from app_repro.records.store import Store, labels
 from app_repro.training.device import describe_device
 
@@ -52,6 +52,8 @@ class PlannedRun:
     runs_together: int = 1
     """Runs that share the device."""
     on_cpu: bool = False
+    at_most: bool = False
+    """Whether it may turn out to need fewer passes: a control arm on a budget of FLOPs."""
 
     @property
     def is_left(self) -> bool:
@@ -124,7 +126,7 @@ def planned_runs(
     Each data set is opened for its digest and size once. `watts`: drawn by the device at work, if no bench has measured
     that. Raises DataError for a data set of unknown size that is not there.
     """
-    specs, code = params.specs, record.code_digest()
+    specs = params.specs
     shapes, opened = cost.shapes(specs, raw), {}
     for folder, spec in {data_folder(spec): spec for spec in specs}.items():
         with contextlib.suppress(DataError):
@@ -135,7 +137,7 @@ def planned_runs(
         run_id, state, folder = "", "to do", data_folder(spec)
         if folder in opened:
             known = spec.model_copy(update=opened[folder])
-            run_id, state = known.run_id, store.folder(known).state(code)
+            run_id, state = known.run_id, sources.state(store, known)
         rows.append(planned_run(spec, shapes[folder], name, run_id, state, speeds, watts))
     return rows
 
@@ -150,12 +152,13 @@ def planned_run(
     images = (shape.train + shape.test) * shape.size**2 * shape.channels
     memory = 4 * 4 * network.parameters + images  # weights, gradients, momentum and best epoch in float32
     counted = (name, run_id, state, trained, evaluated, cost.train_flops(spec, shape), disk)
+    at_most = cost.epochs(spec) > spec.epochs
     if not speed:
-        return PlannedRun(*counted, memory_bytes=memory)
+        return PlannedRun(*counted, memory_bytes=memory, at_most=at_most)
     seconds, drawn = speed.seconds(trained, evaluated), watts or speed.watts
     energy = seconds / speed.runs_together * drawn / 3600 if drawn else None
     peak = speed.peak_bytes or memory, speed.peak_bytes is not None
-    return PlannedRun(*counted, seconds, speed.basis, *peak, energy, speed.runs_together, speed.on_cpu)
+    return PlannedRun(*counted, seconds, speed.basis, *peak, energy, speed.runs_together, speed.on_cpu, at_most)
 
 
 def makespan(rows: Sequence[PlannedRun], devices: int) -> float | None:

@@ -27,6 +27,8 @@ def to_text(plan: Plan, claims: Sequence[Mapping[str, Any]]) -> str:
         lines.append(f"disk: of all, their weights and the states of {plan.at_work} at work at once")
     if not all(row.memory_is_measured for row in plan.runs):
         lines.append("memory with > is weights, their copies and the data set alone")
+    if any(row.at_most for row in left):
+        lines.append("scratch-b trains at most so long: what it needs its source's mask tells; budget_cap is its limit")
     lines += [_time(plan, left), f"device: {plan.device}; watts: {plan.power}"]
     decided = [f"{row['id']} ({row['protocol']}, {row['finished']} of {row['runs']} runs finished)" for row in claims]
     lines += [f"claims it can decide: {', '.join(decided) or 'none'}", plan.law]

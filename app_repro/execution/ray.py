@@ -17,7 +17,7 @@ from app_repro.data.dataset import data_folder
 from app_repro.data.splits import stream_name, with_digest
 from app_repro.execution.outcome import GRACE_SECONDS, Display, Outcome, not_installed, sigterm_as_interrupt
 from app_repro.execution.worker import prepare_and_attempt
-from app_repro.records import merge, provenance, record
+from app_repro.records import merge, provenance, record, sources
 from app_repro.records.store import Paths, Store
 
 RETRIES = 8
@@ -71,10 +71,10 @@ def train(
                 ray.get_runtime_context().get_node_id(), soft=False
             )
             remote = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=head)(_Board)
-            board = remote.remote(paths.raw, paths.splits)
+            board = remote.remote(paths)
             device = _device(ray, device)
             together = _together(device, len(todo), slots, address, per_gpu)
-            order = ray.put(TaskOrder(paths, token, record.code_digest(), device, together, attempt))
+            order = ray.put(TaskOrder(paths, token, record.code_digest(todo[0]), device, together, attempt))
             resources = {"num_gpus": 1 / per_gpu} if device != "cpu" else {}
             task = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False, **resources)(_task)
             at_work = {task.remote(spec.model_dump_json(), order, board): spec for spec in todo}
@@ -162,7 +162,7 @@ def _task(text: str, order: TaskOrder, board: Any) -> tuple[str, str, dict[str, 
     stopping = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: stopping.set())  # how ray.cancel stops a task: here, after a step
     spec = RunSpec.model_validate_json(text)
-    if (code := record.code_digest()) != order.code:
+    if (code := record.code_digest(spec)) != order.code:
         return "failed", f"{os.uname().nodename} has learning code {code}, the head {order.code}; install the same", {}
     shared = not order.token or _shares(order)
     paths = order.paths if shared else _own_paths(spec, board)
@@ -191,6 +191,9 @@ def _own_paths(spec: RunSpec, board: Any) -> Paths:
         _bring(board, "raw", data_folder(spec), paths.raw)
     if not (paths.splits / f"{stream_name(spec)}.npz").exists():
         _bring(board, "splits", f"{stream_name(spec)}.npz", paths.splits)
+    if spec.source:
+        for name in (sources.MASKS, "record.json"):  # the record last, without which a run has not ended
+            _bring(board, "store", f"runs/{spec.source.run_id}/{name}", paths.store)
     return paths
 
 
@@ -205,10 +208,10 @@ def _bring(board: Any, root: str, name: str, target: Path) -> None:
 
 
 class _Board:
-    """An actor on the head's node: takes events, hands out the data sets and streams of the grid."""
+    """An actor on the head's node: takes events, hands out data sets, streams, and the masks of sources."""
 
-    def __init__(self, raw: Path, splits: Path) -> None:
-        self.roots = {"raw": raw, "splits": splits}
+    def __init__(self, paths: Paths) -> None:
+        self.roots = {"raw": paths.raw, "splits": paths.splits, "store": paths.store}
         self.events: list[dict[str, Any]] = []
 
     def post(self, event: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from app_repro.core.errors import IntegrityError, ParamsError, RunError
 from app_repro.execution.outcome import Display, Outcome, interrupts_held, not_installed, sigterm_as_interrupt
 from app_repro.execution.slurm_task import Attempt, Task, ended_file
 from app_repro.execution.worker import prepare_and_attempt
-from app_repro.records import record
+from app_repro.records import record, sources
 from app_repro.records.store import Paths, Store
 
 POLL_SECONDS = 5.0
@@ -161,7 +161,7 @@ def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
     """Freeze a plan and submit it as one array; its folder."""
     plan = head.paths.store / "slurm" / f"app-repro-{uuid.uuid4().hex[:12]}"
     content = {
-        "code": record.code_digest(),
+        "code": record.code_digest(part[0]),
         "device": head.device,
         "places": {name: str(getattr(head.paths, name)) for name in ("raw", "splits", "store")},
         "specs": [spec.stored() for spec in part],
@@ -184,11 +184,11 @@ def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
 
 def _look(head: _Head, display: Display, outcome: Outcome) -> None:
     """Show and settle what has happened since the last look."""
-    queued, code, store = _queued(), record.code_digest(), Store(head.paths.store)
+    queued, store = _queued(), Store(head.paths.store)
     for run_id, run in list(head.watched.items()):
         folder = store.folder(run.spec)
         _show(run, folder.path, display)
-        if done := folder.finished(code):
+        if done := sources.finished(store, run.spec):
             end = done["status"], record.remark(done)
         elif (ended := _ended(run)) is not None:
             end = ended
@@ -222,7 +222,8 @@ def _show(run: _Watched, folder: Path, display: Display) -> None:
             {
                 "run_id": run.spec.run_id,
                 "megabatch": count,
-                "epoch": run.spec.epochs,
+                "epoch": (epochs := results[-1]["trained_samples"] // results[-1]["train_samples"]),
+                "epochs": epochs,
                 "val_accuracy": results[-1]["val_accuracy_last"],
                 "samples": sum(item["trained_samples"] for item in results),
                 "samples_per_second": results[-1]["timing"]["samples_per_second"],

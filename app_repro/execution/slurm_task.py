@@ -42,8 +42,8 @@ class Task:
         plan = files.read_sealed(self.plan / "plan.json")
         ended = ended_file(self.plan, index)
         ended.unlink(missing_ok=True)
-        if (code := record.code_digest()) == plan["code"]:
-            spec = RunSpec.model_validate(plan["specs"][index])
+        spec = RunSpec.model_validate(plan["specs"][index])
+        if (code := record.code_digest(spec)) == plan["code"]:
             places = Paths(*(Path(plan["places"][name]) for name in ("raw", "splits", "store")))
             report: Callable[[dict[str, Any]], None] = lambda event: None  # noqa: E731 (the head reads the store)
             status, message = self.attempt(spec, places, plan["device"], report, self.stopping.is_set)

@@ -91,11 +91,12 @@ class _Run:
 
     def epoch(self, event: dict[str, Any]) -> None:
         """An epoch has been trained, and all megabatches before its own are in the store."""
-        before = event["megabatch"] - 1
-        if before * (self.spec.epochs + 1) > self.next and (results := self.folder.megabatches(before)):
-            self.log(rows(self.spec.epochs, results))
-        values = {key: event[key] for key in ("train_loss", "val_accuracy", "samples", "samples_per_second")}
-        self.log([epoch_row(event["megabatch"], event["epoch"], self.spec.epochs, values)])
+        before, epochs = event["megabatch"] - 1, event["epochs"]
+        if before * (epochs + 1) > self.next and (results := self.folder.megabatches(before)):
+            self.log(rows(epochs, results))
+        names = ("train_loss", "val_accuracy", "samples", "samples_per_second")
+        values = {key: event[key] for key in names if key in event}  # of a Slurm task less is known
+        self.log([epoch_row(event["megabatch"], event["epoch"], epochs, values)])
 
     def end(self, status: str) -> None:
         """The run has ended, or was stopped."""
@@ -106,7 +107,7 @@ class _Run:
     def conclude(self, content: Record, folder: Path) -> None:
         """Log what was not logged yet, with the histories in `folder` if they are there, and the summary."""
         histories = [files.read_sealed(path) for path in sorted(folder.glob("megabatch-*.json"))]
-        self.log(rows(self.spec.epochs, histories or content["megabatches"]))
+        self.log(rows(record.epochs(content), histories or content["megabatches"]))
         summary = {key: value for key, value in (content["summary"] or {}).items() if isinstance(value, int | float)}
         self.wandb.summary.update(summary | {"status": content["status"]})
 

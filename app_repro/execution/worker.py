@@ -17,6 +17,7 @@ from app_repro.training.device import describe_device, out_of_memory, ran_out
 
 if TYPE_CHECKING:
     from app_repro.data.dataset import DataSet
+    from app_repro.training.controls import Source
     from app_repro.training.run import Run
 
 
@@ -156,18 +157,26 @@ def train_run(
     import torch
 
     from app_repro.data import dataset, splits
-    from app_repro.records import provenance, record
+    from app_repro.records import provenance, record, sources
     from app_repro.training.run import Run
 
     provenance.source()
-    folder, code = Store(paths.store).folder(spec), record.code_digest()
+    store, code = Store(paths.store), record.code_digest(spec)
+    folder = store.folder(spec)
     while folder.is_locked() and not should_stop():  # by another process: the runs beside this one go on meanwhile
         yield False
     with folder.lock(should_stop):
-        if done := folder.finished(code):
+        if done := sources.finished(store, spec):
             return done["status"], record.remark(done)
+        source = _source(store, spec)
         images, split = dataset.load(paths.raw / dataset.data_folder(spec)), splits.load(spec, paths.splits)
-        run = Run(spec, images, split, torch.device(device), folder, code=code, report=report, should_stop=should_stop)
+        run = Run(
+            *(spec, images, split, torch.device(device), folder),
+            code=code,
+            source=source,
+            report=report,
+            should_stop=should_stop,
+        )
         diverged = None
         try:
             while (launched := run.advance()) is not None:
@@ -176,6 +185,17 @@ def train_run(
             diverged = error.where
         content = _leave(spec, folder, run, images, describe_device(device), diverged)
     return content["status"], record.remark(content)
+
+
+def _source(store: Store, spec: RunSpec) -> "Source | None":
+    """The source of a control arm; None for another run. Raises DataError, IntegrityError."""
+    from app_repro.records import sources
+    from app_repro.training.controls import Source
+
+    if spec.source is None:
+        return None
+    content, masks = sources.source_of(store, spec)
+    return Source(content["run_id"], content["code_digest"], masks)
 
 
 def _leave(
@@ -203,6 +223,7 @@ def _leave(
         files=digests,
         provenance=provenance.collect(device),
         diverged=diverged,
+        control=run.start and run.start.described,
     )
     folder.write_record(content)
     return content

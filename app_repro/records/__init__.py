@@ -11,6 +11,7 @@ record.py      a record made from results, and read with its checks
 runs.py        the records of folders, each run once; a run found by its name
 frame.py       records as a pandas DataFrame, a row per run and megabatch
 store.py       one folder per run: lock, states, results, record; data/runs laid out from it
+sources.py     control arms in the store: the run on whose mask one is trained, and whether it has another by now
 merge.py       runs taken from one store into another, checked against their seals
 publish.py     small checked copies of records for version control
 """

@@ -2,9 +2,11 @@
 
 import ast
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from app_repro.config.spec import RunSpec
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PACKAGE
 
@@ -32,27 +34,32 @@ LEARNING_CODE = (
 )
 """Files of the package, relative to it, whose code can change a number of a run."""
 
+CONTROL_CODE = ("training/controls.py",)
+"""Files whose code can change a number of a control arm, beside LEARNING_CODE, and of no other run."""
+
 SHOWN_ONLY = ("Appearance", "MethodTags")
 """Classes of LEARNING_CODE whose values say how a thing is shown or what kind it is: no part of the digest."""
 
 
-def code_digest(folder: Path | None = None) -> str:
-    """First 16 hex digits of sha256 over the statements of LEARNING_CODE in `folder`, by default this package's own.
+def code_digest(spec: RunSpec | None = None, folder: Path | None = None) -> str:
+    """First 16 hex digits of sha256 over the statements that can change a number of the run `spec`, of any run by
+    default: those of LEARNING_CODE, and of CONTROL_CODE if it is a control arm, in `folder` (this package's own).
 
     Left out are comments, docstrings, imports, values of SHOWN_ONLY, names of modules, the order of top-level
     statements and the file in which each stands: none of them can change a number.
     """
-    return _code_digest(folder) if folder else _own_code_digest()
+    names = (*LEARNING_CODE, *CONTROL_CODE) if spec and spec.control else LEARNING_CODE
+    return _code_digest(names, folder) if folder else _own_code_digest(names)
 
 
 @functools.cache  # asked for every run; a process keeps the code that it began with
-def _own_code_digest() -> str:
-    return _code_digest(PACKAGE)
+def _own_code_digest(names: tuple[str, ...]) -> str:
+    return _code_digest(names, PACKAGE)
 
 
-def _code_digest(folder: Path) -> str:
+def _code_digest(names: Sequence[str], folder: Path) -> str:
     statements: list[str] = []
-    for name in LEARNING_CODE:
+    for name in names:
         tree = ast.parse((folder / name).read_text(encoding="utf-8"))
         modules = _modules(tree, folder)
         statements += [canonical(_tree(node, modules)) for node in tree.body if not _is_silent(node)]

@@ -100,6 +100,24 @@ class Source(TypedDict, total=False):
     """How many test images of own images are training images, too, if any."""
 
 
+class Control(TypedDict):
+    """What a control arm took of its source, the run on whose final mask it was trained."""
+
+    arm: str
+    source: str
+    """Its id."""
+    source_code: str
+    """Digest of the learning code that trained it."""
+    mask_sha256: str
+    """Of its masks.safetensors; another one now means that this run is about a mask that is no more."""
+    flops_ratio: float
+    """FLOPs of one image's forward pass, unpruned, over those at the densities of its layers."""
+    epochs: int
+    """That this run trained at each megabatch."""
+    capped: bool
+    """Whether budget_cap kept it from spending the FLOPs of the unpruned network."""
+
+
 class Provenance(TypedDict, total=False):
     """Where and with what a run was trained."""
 
@@ -136,3 +154,5 @@ class Record(TypedDict):
     files: dict[str, str]
     """sha256 of each file left beside it."""
     provenance: Provenance
+    control: NotRequired[Control]
+    """Of control arms alone."""

@@ -26,24 +26,26 @@ def make(
     files: dict[str, str],
     provenance: Any,
     diverged: Any = None,
+    control: Any = None,
 ) -> Record:
     """The record of one run, plain values only; what it holds: records/content.py.
 
     `megabatches`: results per megabatch in order, as training leaves them (Megabatch); `network`: as
     flops.describe gives it (Network); `data_source`: Source; `files`: sha256 of each file left beside it;
-    `provenance`: provenance.collect; `diverged`: where, of a run that did (Where).
+    `provenance`: provenance.collect; `diverged`: where, of a run that did (Where); `control`: of a control
+    arm, what it took of its source (Control).
     """
     name, switches_changed = spec.protocol
     kept: Any = [{key: value for key, value in item.items() if key != "history"} for item in megabatches]
     derived: Any = metrics.summary(megabatches, network) if megabatches and not diverged else None
-    return {
+    content: Record = {
         "schema": SCHEMA,
         "run_id": spec.run_id,
         "status": "diverged" if diverged else "finished",
         "diverged": diverged,
         "spec": spec.model_dump(mode="json"),
         "protocol": {"name": name, "departures": switches_changed},
-        "code_digest": code_digest(),
+        "code_digest": code_digest(spec),
         "accepted_code": [],
         "data_source": data_source,
         "network": network,
@@ -52,6 +54,13 @@ def make(
         "files": files,
         "provenance": provenance,
     }
+    return {**content, "control": control} if control else content
+
+
+def epochs(content: Record) -> int:
+    """Epochs per megabatch that a run was trained for: those of its settings, but for a control arm on a budget."""
+    control = content.get("control")
+    return control["epochs"] if control else content["spec"]["epochs"]
 
 
 def stored(content: Record) -> dict[str, Any]:

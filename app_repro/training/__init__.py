@@ -12,6 +12,7 @@
 - optimizer.py: SGD and its learning rate.
 - steps.py: one training step, one evaluation step.
 - fit.py: one megabatch's epochs; the best one is restored.
+- controls.py: what a control arm takes of its source: mask, weights, epochs.
 - protocol.py: a run's network, phases and masks, from its settings.
 - checkpoint.py: an unfinished run as bytes; a finished one's network.
 - run.py: the loop of one run: prune, train, test, save, resume.

@@ -43,6 +43,8 @@ class Phase:
     validation: Tensor
     score: Tensor
     seed: int
+    training_seed: int
+    """Of shuffles and augmentation of training images; `seed` is of all else that is drawn."""
     validation_augmented: bool
     score_augmented: bool
 
@@ -54,18 +56,25 @@ class Phase:
         indices: PhaseIndices,
         *,
         seed: int,
+        training_seed: int | None = None,
         validation_augmented: bool = False,
         score_augmented: bool = False,
     ) -> "Phase":
-        """The phase of `indices`, from megabatches.phase, as tensors where the pixels of `images` are."""
+        """The phase of `indices`, from megabatches.phase, as tensors where the pixels of `images` are.
+
+        training_seed: None: `seed`.
+        """
         train, validation, score = (
             _to(part, images.labels.device) for part in (indices.train, indices.validation, indices.score)
         )
-        return cls(megabatch, images, train, validation, score, seed, validation_augmented, score_augmented)
+        of_training = seed if training_seed is None else training_seed
+        return cls(
+            megabatch, images, train, validation, score, seed, of_training, validation_augmented, score_augmented
+        )
 
     def training_order(self, epoch: int) -> EpochOrder:
         """All training images of an epoch (0-based), shuffled and augmented."""
-        permutation, draws = draw(len(self.train), seed_for(self.seed, "shuffle", self.megabatch, epoch))
+        permutation, draws = draw(len(self.train), seed_for(self.training_seed, "shuffle", self.megabatch, epoch))
         return EpochOrder(self.train[permutation.to(self.train.device)], draws.to(self.images.device))
 
     def validation_order(self, epoch: int) -> EpochOrder:

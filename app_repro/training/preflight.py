@@ -56,7 +56,7 @@ def _single(spec: RunSpec, stream: Split, most: int | None) -> Iterator[tuple[in
         seen = phase(stream, k, **{name: getattr(spec, name) for name in _SEEN_BY})
         if most is None and len(seen.train) % spec.batch_size == 1:
             yield k, "trained on", "batch_size", len(seen.train)
-        scores = METHODS[spec.method].schedule(k, spec.sb, spec.tau or 0.0) is not None
+        scores = not spec.control and METHODS[spec.method].schedule(k, spec.sb, spec.tau or 0.0) is not None
         count = len(seen.score) if most is None else min(len(seen.score), most)
         if scores and at_once and count % at_once == 1:
             yield k, "scored", "score_fraction" if count == len(seen.score) else "--images", count

@@ -43,9 +43,17 @@ def phase_of(spec: RunSpec, split: Split, images: Images, k: int) -> Phase:
         images,
         indices,
         seed=spec.seed,
+        training_seed=training_seed(spec, k),
         validation_augmented=spec.validation_images == "augmented",
         score_augmented=spec.score_sample == "head",
     )
+
+
+def training_seed(spec: RunSpec, k: int) -> int:
+    """The seed of the shuffles and of the augmentation of training images at megabatch k (1-based)."""
+    if spec.sgd_seed is None or spec.branch is None or k < spec.branch:
+        return spec.seed
+    return seed_for(spec.seed, "sgd", spec.sgd_seed)
 
 
 def next_mask(
@@ -56,13 +64,14 @@ def next_mask(
     batches: Batches,
     check_stop: Callable[[], None] = lambda: None,
 ) -> Mask | None:
-    """The mask for the megabatch of `current`, or None if the run's method does not prune before it.
+    """The mask for the megabatch of `current`, or None if the run's method does not prune before it; a control arm,
+    whose mask was another run's, never prunes.
 
     net, mask: as the megabatch before left them. batches: of the phase's images. `check_stop` is called before each
     batch that is scored and may raise. Raises what `prune` raises.
     """
     asked = METHODS[spec.method].schedule(current.megabatch, spec.sb, spec.tau or 0.0)
-    if asked is None:
+    if asked is None or spec.control:
         return None
     assert spec.criterion is not None and spec.scope is not None and spec.candidates is not None
 

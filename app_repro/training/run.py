@@ -15,7 +15,7 @@ from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Split
 from app_repro.pruning import masks
 from app_repro.pruning.select import ScoreError
-from app_repro.training import checkpoint
+from app_repro.training import checkpoint, controls
 from app_repro.training.checkpoint import RunFiles
 from app_repro.training.determinism import set_precision
 from app_repro.training.fit import Progress, calling, fit
@@ -35,6 +35,7 @@ class Run:
     """One training run: prunes, trains and tests megabatch by megabatch; stops after any step, resumes with equal bits.
 
     files: where its results and states are. code: digest of the learning code; states of other code are ignored.
+    source: of a control arm, the run on whose mask it trains; states of another mask are ignored, too.
     report: called with plain values after each epoch. should_stop: called after each step and each scored batch.
     """
 
@@ -47,6 +48,7 @@ class Run:
         files: RunFiles,
         *,
         code: str = "",
+        source: controls.Source | None = None,
         report: Callable[[dict[str, Any]], None] = lambda event: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -57,14 +59,15 @@ class Run:
         self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         with self._on_stream():
             self.net = network_of(spec, data, device)
+            self.start = controls.begin(spec, data, self.net, source) if source else None
             self.train_batches = batches_of(train, len(train.labels))
             self.test_batches = batches_of(test, len(split.test))
-            self.steps = Steps(self.net, OptimSettings.of(spec))
-            self.mask = masks.full(masks.prunable(self.net))
-        self.progress = Progress()
-        self.results: list[dict[str, Any]] = []
+            self.steps = Steps(self.net, self.start.settings if self.start else OptimSettings.of(spec))
+            self.mask = self.start.mask if self.start else masks.full(masks.prunable(self.net))
+            self.steps.set_mask(self.mask)
+        self.progress, self.results = Progress(), list[dict[str, Any]]()
         self.scored = {"seconds": 0.0, "samples": 0}
-        self.identity = {"run_id": spec.run_id, "code": code}
+        self.identity = {"run_id": spec.run_id, "code": code} | ({"mask": source.mask_digest} if source else {})
         self.current: Phase
         self.saved_at = time.monotonic()
         self.writer, self.writing = ThreadPoolExecutor(1), Future[None]()
@@ -111,9 +114,8 @@ class Run:
                 self._prune()
             yield from fit(self.steps, self.train_batches, self.current, self.progress, self._on_step)
             if not masks.holds(self.steps.weights, self.mask):
-                raise AppReproError(
-                    f"a pruned weight is not 0 after megabatch {self.megabatch}: a defect, please report"
-                )
+                what = f"a pruned weight is not 0 after megabatch {self.megabatch}"
+                raise AppReproError(f"{what}: a defect, please report")
             yield from calling(self._on_step, self.steps.evaluate(self.test_batches, self.test_order))
             tested = self.steps.counts()
             clean = self.steps.evaluate(self.train_batches, EpochOrder(self.current.train))
@@ -136,12 +138,11 @@ class Run:
             mask = next_mask(self.spec, self.net, self.mask, self.current, self.train_batches, self._check_stop)
         except ScoreError as error:
             raise DivergedError(self.megabatch, 0) from error
-        if mask is None:
-            self.scored = {"seconds": 0.0, "samples": 0}
-            return
-        self.mask = mask
-        self.steps.set_mask(mask)
-        self.scored = {"seconds": time.perf_counter() - start, "samples": len(self.current.score)}
+        self.scored = {"seconds": 0.0, "samples": 0}
+        if mask is not None:
+            self.mask = mask
+            self.steps.set_mask(mask)
+            self.scored = {"seconds": time.perf_counter() - start, "samples": len(self.current.score)}
 
     def _check_stop(self) -> None:
         """Raise Stopped during scoring if asked to stop; the saved state is from before it, so scoring is repeated."""
@@ -162,7 +163,7 @@ class Run:
 
     def _stopped(self) -> NoReturn:
         self.writing.result()
-        epoch = min(self.progress.epoch + 1, self.spec.epochs)
+        epoch = min(self.progress.epoch + 1, self.steps.settings.epochs)
         raise Stopped(f"{self.spec.run_id}: stopped in megabatch {self.megabatch}, epoch {epoch}")
 
     def _event(self) -> dict[str, Any]:
@@ -171,6 +172,7 @@ class Run:
             "run_id": self.spec.run_id,
             "megabatch": self.megabatch,
             "epoch": progress.epoch,
+            "epochs": self.steps.settings.epochs,
             "train_loss": progress.train_loss[-1],
             "val_accuracy": progress.val_accuracy[-1],
             "samples": self._trained(),
@@ -186,11 +188,11 @@ class Run:
         """A megabatch as in the record. tested, clean: counts of its best epoch on test and clean training images."""
         k, spec, progress, current = self.megabatch, self.spec, self.progress, self.current
         wall = self._wall_seconds()
-        trained = len(current.train) * spec.epochs
+        trained = len(current.train) * self.steps.settings.epochs
         return {
             "run_id": spec.run_id,
             "megabatch": k,
-            "density_nominal": nominal_density(spec.method, k, spec.sb, spec.tau),
+            "density_nominal": nominal_density(spec.method, spec.sb if self.start else k, spec.sb, spec.tau),
             "density_effective": masks.density(self.mask),
             "kept": list(masks.kept(self.mask).values()),
             "train_samples": len(current.train),
@@ -238,7 +240,7 @@ class Run:
         for content in self.files.load_states():
             position = checkpoint.position_of(content)
             results = self.files.megabatches(position["finished"])
-            if results is None or any(position[key] != value for key, value in self.identity.items()):
+            if results is None or any(position.get(key) != value for key, value in self.identity.items()):
                 continue
             self.mask, self.progress = checkpoint.restore(content, self.net, self.steps.sgd)
             self.steps.set_mask(self.mask)

@@ -107,7 +107,7 @@ def test_data_runs_is_exactly_the_grid(tmp_path) -> None:
 def test_accepting_code_is_written_into_the_record(tmp_path, monkeypatch) -> None:
     specs, places = prepared(tmp_path, method="dense")
     run_grid(specs, places, ["cpu"], pretend.Recorder())
-    monkeypatch.setattr(record, "code_digest", lambda: "new")
+    monkeypatch.setattr(record, "code_digest", lambda spec=None: "new")
     assert grid.accept(specs, Store(places.store)) == 1
     assert grid.accept(specs, Store(places.store)) == 0
     folder = Store(places.store).folder(specs[0])

@@ -134,7 +134,7 @@ def test_the_head_hands_out_nothing_outside_its_data(tmp_path) -> None:
     for name in ("meta.json", "train_images.npy"):
         (tmp_path / "raw/digits" / name).write_bytes(b"0123")
     (tmp_path / "secret").write_text("s")
-    board = ray._Board(tmp_path / "raw", tmp_path / "splits")
+    board = ray._Board(Paths(tmp_path / "raw", tmp_path / "splits", tmp_path / "store"))
     assert board.listing("raw", "digits") == [("digits/train_images.npy", 4), ("digits/meta.json", 4)]
     assert board.read("raw", "digits/meta.json", 1) == b"123"
     for name in ("../secret", str(tmp_path / "secret"), "digits/../../secret"):

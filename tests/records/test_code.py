@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from house import imports
+from tiny import spec_of
 
 from app_repro.core.paths import PACKAGE
 from app_repro.records import code
@@ -67,10 +68,10 @@ TWO = "SHIFT = 2\n\n\ndef shifted(value):\n    return value + SHIFT\n"
 def test_statements_change_the_code_digest_and_comments_docstrings_imports_and_layout_do_not(
     small, old, new, same
 ) -> None:
-    before = code.code_digest(small)
+    before = code.code_digest(folder=small)
     assert ONE.count(old) == 1
     (small / "one.py").write_text(ONE.replace(old, new))
-    assert (code.code_digest(small) == before) is same
+    assert (code.code_digest(folder=small) == before) is same
 
 
 @pytest.mark.parametrize(
@@ -85,40 +86,51 @@ def test_statements_change_the_code_digest_and_comments_docstrings_imports_and_l
     ],
 )
 def test_how_a_method_is_shown_does_not_change_the_code_digest_and_its_schedule_does(package, old, new, same) -> None:
-    path, before = package / "config/methods.py", code.code_digest(package)
+    path, before = package / "config/methods.py", code.code_digest(folder=package)
     text = path.read_text()
     assert text.count(old) == 1
     path.write_text(text.replace(old, new))
-    assert (code.code_digest(package) == before) is same
+    assert (code.code_digest(folder=package) == before) is same
 
 
 def test_where_a_statement_stands_does_not_change_the_code_digest(small, monkeypatch) -> None:
-    before = code.code_digest(small)
+    before = code.code_digest(folder=small)
     constant, function = TWO.split("\n\n\n")
     (small / "one.py").write_text(f"{function}\n{ONE}")
     (small / "room/two.py").write_text(constant)
-    assert code.code_digest(small) == before
+    assert code.code_digest(folder=small) == before
     (small / "one.py").rename(small / "room/first.py")
     (small / "room/two.py").rename(small / "second.py")
     monkeypatch.setattr(code, "LEARNING_CODE", ("second.py", "room/first.py"))
     moved = ONE.replace("from app_repro.room import two", "from app_repro import second").replace("two.", "second.")
     (small / "room/first.py").write_text(f"{function}\n{moved}")
-    assert code.code_digest(small) == before
+    assert code.code_digest(folder=small) == before
     named = moved.replace("import second", "second import SHIFT").replace("second.SHIFT", "SHIFT")
     (small / "room/first.py").write_text(f"{function}\n{named.replace('app_repro second', 'app_repro.second')}")
-    assert code.code_digest(small) == before
+    assert code.code_digest(folder=small) == before
 
 
 @pytest.mark.parametrize("name", code.LEARNING_CODE)
 def test_any_statement_of_the_learning_code_changes_its_digest(package, name) -> None:
-    before = code.code_digest(package)
+    before = code.code_digest(folder=package)
     assert before == code.code_digest()
     with (package / name).open("a") as file:
         file.write("\n# a comment\n")
-    assert code.code_digest(package) == before
+    assert code.code_digest(folder=package) == before
     with (package / name).open("a") as file:
         file.write("\nx = 1\n")
-    assert code.code_digest(package) != before
+    assert code.code_digest(folder=package) != before
+
+
+def test_the_code_of_control_arms_counts_for_them_alone(package) -> None:
+    plain = spec_of()
+    arms = [spec_of(control="ticket"), spec_of(control="scratch-b")]
+    before = [code.code_digest(spec, package) for spec in (plain, *arms)]
+    assert before[0] == code.code_digest(folder=package) and before[1] == before[2] != before[0]
+    with (package / "training/controls.py").open("a") as file:
+        file.write("\nx = 1\n")
+    after = [code.code_digest(spec, package) for spec in (plain, *arms)]
+    assert after[0] == before[0] and after[1] != before[1]
 
 
 def test_the_learning_code_holds_all_that_a_run_imports_but_data_and_plumbing() -> None:
@@ -127,7 +139,7 @@ def test_the_learning_code_holds_all_that_a_run_imports_but_data_and_plumbing() 
         module = todo.pop()
         seen.add(module)
         todo |= set(imports(ast.parse((PACKAGE / f"{module}.py").read_text()))) - seen
-    learned = {name.removesuffix(".py") for name in code.LEARNING_CODE}
+    learned = {name.removesuffix(".py") for name in (*code.LEARNING_CODE, *code.CONTROL_CODE)}
     # data: its digest and augmentation are in the spec; the others move bytes and words, and say what a setting means
     others = {name for name in seen - learned if name.split("/")[0] in ("core", "data", "config")}
     assert seen == learned | others and "data/megabatches" in learned and "config/methods" in learned

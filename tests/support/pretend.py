@@ -25,7 +25,7 @@ def attempt(spec: RunSpec, places: Paths, device: str, report: Any, should_stop:
     """Hold the run's lock for $PRETEND_SECONDS, leave a record; each beginning and each end is noted in the store."""
     folder = Store(places.store).folder(spec)
     with folder.lock(should_stop):
-        if folder.finished(record.code_digest()):
+        if folder.finished(record.code_digest(spec)):
             return "finished", ""
         note(places.store, "begun", spec, f"{os.getpid()}\n")
         until = time.monotonic() + float(os.environ.get("PRETEND_SECONDS", "1"))
@@ -51,7 +51,7 @@ def attempt(spec: RunSpec, places: Paths, device: str, report: Any, should_stop:
 
 def leave(spec: RunSpec, folder: RunFolder, left: dict[str, str]) -> None:
     """Results and record of an ended run; `left`: digests of the files beside it."""
-    content = synthetic.make(spec) | {"code_digest": record.code_digest(), "files": left}
+    content = synthetic.make(spec) | {"code_digest": record.code_digest(spec), "files": left}
     for item in content["megabatches"]:
         item["timing"] |= {"samples_per_second": 1.0}
         folder.write_megabatch(item)

@@ -56,4 +56,4 @@ def dataset(count: int) -> DataSet:
 def spec_of(**changes: Any) -> RunSpec:
     """The spec of APP on the tiny grid, with `changes`."""
     given_ = {"method": "app", "buffer_size": 20, "train_limit": None} | changes
-    return grid.parse(settings(**given_)).specs[0]
+    return grid.parse(settings(**given_)).specs[-1]

@@ -54,7 +54,7 @@ def complete(specs: Sequence[RunSpec], places: Paths, train: Executor, display: 
     for run_id, (status, _) in outcome.ended.items():
         display.end(run_id, status, "in the store")
     if todo:
-        train(todo, places, display, outcome)
+        grid.in_waves(train, todo, places, display, outcome)
     return outcome
 
 

@@ -58,7 +58,7 @@ def alter(request: dict[str, Any]) -> None:
     """What is asked to be another than in the package; worker processes are forks, and have it too."""
     run.SAVE_EVERY_SECONDS = request.get("save_every", run.SAVE_EVERY_SECONDS)
     if request.get("other_code"):
-        record.code_digest = lambda folder=None: "another code"
+        record.code_digest = lambda spec=None: "another code"
         rate = optimizer.OptimSettings.learning_rate
         optimizer.OptimSettings.learning_rate = lambda *place: rate(*place) / 2  # type: ignore[method-assign]
     if at := request.get("in_write"):

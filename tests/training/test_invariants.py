@@ -177,6 +177,10 @@ OTHER = {
     "test_limit": POSITIVE | st.none(),
     "precision": st.sampled_from(["fp32", "tf32", "bf16"]),
     "engine": st.sampled_from(["eager", "graph", "compiled"]),
+    "control": st.sampled_from(["ticket", "scratch-e", "scratch-b", "shuffle", "random", None]),
+    "budget_cap": st.floats(1, 1000) | st.none(),
+    "sgd_seed": st.integers(1, 2**63 - 1) | st.none(),
+    "branch": st.integers(1, 10**9) | st.none(),
 }
 """Any value of any field."""
 SPECS = st.fixed_dictionaries(OTHER)

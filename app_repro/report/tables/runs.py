@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError
-from app_repro.records import record
+from app_repro.records import record, sources
 from app_repro.records.content import Record
 from app_repro.records.runs import RunRecord
 from app_repro.records.store import RunFolder, Store
@@ -18,7 +19,7 @@ SETTINGS = ("dataset", "arch", "method", "sb", "tau", "criterion", "epochs")
 
 STORED = ("id", "setting", "state", "test accuracy", "wall time")
 """Headings of the table of a store."""
-_NAMED = ("dataset", "arch", "method", "sb", "tau", "criterion", "seed")
+_NAMED = ("dataset", "arch", "method", "control", "sb", "tau", "criterion", "seed")
 """The settings that it names, besides the protocol; those that do not apply are left out."""
 
 
@@ -71,23 +72,23 @@ def _run_row(content: Record) -> tuple[Cell, ...]:
 def to_text(store: Path) -> str:
     """A row per run of the store at `store`, by id: id, setting, state, test accuracy in percent, wall time in seconds.
 
-    The state is one of RunFolder.state, or damaged for a record that cannot be read.
+    The state is one of sources.state, or damaged for a record that cannot be read.
     """
-    code = record.code_digest()
     from tabulate import tabulate
 
-    rows = [_stored_row(folder, code) for folder in Store(store).folders()]
+    rows = [_stored_row(folder, Store(store)) for folder in Store(store).folders()]
     return tabulate(rows, STORED, disable_numparse=True)
 
 
-def _stored_row(folder: RunFolder, code: str) -> list[str]:
+def _stored_row(folder: RunFolder, store: Store) -> list[str]:
     try:
         content = record.read(folder.path / "record.json")
     except FileNotFoundError:
-        return [folder.path.name, "", folder.state(code), "", ""]
+        return [folder.path.name, "", folder.state(record.code_digest()), "", ""]
     except AppReproError:
         return [folder.path.name, "", "damaged", "", ""]
-    return [folder.path.name, _setting(content), folder.state(code), *_numbers(content["summary"])]
+    state = sources.state(store, RunSpec.model_validate(content["spec"]))
+    return [folder.path.name, _setting(content), state, *_numbers(content["summary"])]
 
 
 def _setting(content: Record) -> str:
