@@ -1,5 +1,7 @@
 """Folders of images: where train/ lies in what was given, and which image belongs to which class; none is opened."""
 
+import contextlib
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ LABELS = ("val_annotations.txt", "LOC_val_solution.csv")
 """Files that label images lying in no class folders: Tiny-ImageNet's, and that of ImageNet's competition."""
 
 _SYSTEM = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"}  # what systems leave among images
+_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _DEEPEST, _MOST_FOLDERS = 3, 5000  # folders around the one that holds train/, and how many are looked into
 
 
@@ -49,21 +52,44 @@ def class_folders(given: Path) -> Layout:
 
 
 def root_of(given: Path) -> Path:
-    """The folder that holds train/: `given`, or the only such one below it. Raises DataError: none, or several."""
-    level = [given]
-    for _ in range(_DEEPEST + 1):
-        found = [folder for folder in level if (folder / "train").is_dir()]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = " and in ".join(f"{folder.relative_to(given)}/" for folder in found[:3])
-            raise DataError(f"{given.name}: train/ lies in {names}; give the one that is meant", kind="several")
-        level = [inside for folder in level for inside in subfolders(folder)]
-        if len(level) > _MOST_FOLDERS:
-            break
+    """The folder that holds train/: `given`, or the only such one below it (or the only one of several with images).
+
+    Raises DataError: none, or several.
+    """
+    if (given / "train").is_dir():
+        return given
+    found = _holders(given)
+    with_images = [folder for folder in found if _has_images(folder / "train")]
+    for some in (found, with_images):
+        if len(some) == 1:
+            return some[0]
+    if found:
+        names = " and in ".join(f"{one_line(str(folder.relative_to(given)))}/" for folder in (with_images or found)[:3])
+        raise DataError(f"{given.name}: train/ lies in {names}; give the one that is meant", kind="several")
     held = ", ".join(sorted(entry.name + "/" * entry.is_dir() for entry in visible(given))[:5]) or "nothing"
     expected = "expected train/<class>/* and test/<class>/*"
     raise DataError(f"{given.name}: no folder train/; {expected}; it holds {one_line(held)}", kind="no train")
+
+
+def _holders(given: Path) -> list[Path]:
+    """The folders below `given` that hold train/; what this user may not read is passed over. Raises DataError."""
+    level, found, seen = [given], list[Path](), 0
+    for _ in range(_DEEPEST):
+        inside: list[Path] = []
+        for folder in level:
+            with contextlib.suppress(OSError):
+                inside += [entry for entry in visible(folder) if entry.is_dir()]
+        if (seen := seen + len(inside)) > _MOST_FOLDERS:
+            what = f"no folder train/, and more than {_MOST_FOLDERS} folders to look for it in"
+            raise DataError(f"{given.name}: {what}; give the folder that holds train/", kind="no train")
+        found += [folder for folder in inside if (folder / "train").is_dir()]
+        level = [folder for folder in inside if folder not in found]
+    return found
+
+
+def _has_images(part: Path) -> bool:
+    """Whether any of the first files below `part` is called like an image."""
+    return any(path.suffix.lower() in _ENDINGS for path in itertools.islice(part.rglob("*"), 10_000))
 
 
 def _part(root: Path, name: str) -> Path:

@@ -105,7 +105,7 @@ def locate(request: Request, origin: str | Path | None) -> str | Path:
         if path.is_symlink():
             what = f"a link to {one_line(str(path.readlink()))}, which is not there"
         remedy = "check the path" if request.own else "give --from an archive, a folder or an https address"
-        raise DataError(f"{origin}: {what}; {remedy}", kind="missing")
+        raise DataError(f"{one_line(str(origin))}: {what}; {remedy}", kind="missing")
     packed = path / Path(info.url).name
     return packed if info.url and packed.is_file() else path
 

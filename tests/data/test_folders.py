@@ -100,6 +100,15 @@ def wrapped(own: Path) -> None:
     own.rename(own.parent / "outer/inner/own")
 
 
+def beside(own: Path) -> None:
+    """What others keep there: a link to nowhere, and a train/ without images."""
+    outer = own.parent / "outer"
+    (outer / "labels/train/a").mkdir(parents=True)
+    (outer / "labels/train/a/0.txt").write_text("x")
+    (outer / "latest").symlink_to("nowhere")
+    own.rename(outer / "own")
+
+
 def of_windows(own: Path) -> None:
     for name in ("train/a/Thumbs.db", "train/desktop.ini", "test/b/Thumbs.db"):
         (own / name).write_text("x")
@@ -122,7 +131,7 @@ def linked(own: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "packing"),
     [(form, packing) for form in (of_a_mac, wrapped, of_windows, doubled) for packing in ("folder", "zip")]
-    + [(linked, "folder")],
+    + [(linked, "folder"), (beside, "folder")],
 )
 def test_class_folders_are_found_beside_what_else_lies_there(
     form: Callable[[Path], None], packing: str, own: Path, tmp_path: Path

@@ -85,7 +85,9 @@ def test_a_folder_that_is_not_imagenet_is_refused(imagenet: Path, tmp_path: Path
 def test_the_competitions_folder_is_read_with_its_labels_and_refused_without(imagenet: Path, tmp_path: Path) -> None:
     sorted_ = synset_folders(imagenet, 0, "file")
     data_folder = tmp_path / "competition/ILSVRC/Data/CLS-LOC"
-    (tmp_path / "competition/ILSVRC/Annotations/CLS-LOC/val").mkdir(parents=True)
+    boxes = tmp_path / "competition/ILSVRC/Annotations/CLS-LOC/train/n00000010/n00000010_1.xml"
+    boxes.parent.mkdir(parents=True)
+    boxes.write_text("x")
     data_folder.mkdir(parents=True)
     rows = ["ImageId,PredictionString"]
     for number, (path, _) in enumerate(sorted_.files["test"]):
