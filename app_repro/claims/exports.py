@@ -104,9 +104,11 @@ def from_file(path: Path) -> list[AuthorsRun]:
         return _of_json(text) if is_json else _of_table(text)
     except ReportedError as error:
         raise ReportedError(f"{path}: {error}", key=str(path), kind=error.kind) from None
-    except (OSError, ValueError, csv.Error, RecursionError) as error:
-        what = getattr(error, "strerror", None) or one_line(error, 160)
-        raise ReportedError(f"{path}: {what}; {_WANTED}", key=str(path), kind="file") from None
+    except OSError as error:
+        text = f"{path}: {error.strerror}; name an exported file, or `wandb`, with --from"
+        raise ReportedError(text, key=str(path), kind="file") from None
+    except (ValueError, csv.Error, RecursionError) as error:
+        raise ReportedError(f"{path}: {one_line(error, 160)}; {_WANTED}", key=str(path), kind="file") from None
 
 
 def _text(path: Path) -> str:
@@ -141,6 +143,8 @@ def _of_json(text: str) -> list[AuthorsRun]:
 
 def _of_table(text: str) -> list[AuthorsRun]:
     """Runs of a table with a header; its delimiter is the one that cuts the header into the most fields."""
+    csv.field_size_limit(MAX_BYTES)  # notes and nested summaries are longer than csv's 128 KiB
+    text = text if "\n" in text else text.replace("\r", "\n")
     first, _, rest = text.lstrip("\r\n").partition("\n")
     start = 1
     if excel := re.fullmatch(r'"?sep=(.)"?\s*', first):  # a line that Excel writes, and reads

@@ -175,7 +175,7 @@ def _known(run: AuthorsRun, key: str, names: Iterable[str]) -> str:
 def _number(run: AuthorsRun, key: str) -> float:
     text = _text(run, key)
     try:
-        number = float(text)
+        number = float(text.replace("_", "?"))  # Python takes 7_0 for 70
     except ValueError:
         raise _NotUsed(f"{key} {text[:20]!r} is no number") from None
     if not math.isfinite(number):

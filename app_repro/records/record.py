@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from app_repro.config.protocols import protocol_title
+from app_repro.config.reading import shortened
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DivergedError, IntegrityError, place
 from app_repro.core.files import MAX_SEALED_BYTES, read_sealed
@@ -106,7 +107,7 @@ def read(path: Path) -> Record:
     """
     content = read_sealed(path)
     if content.get("schema") != SCHEMA:
-        what = f"schema {content.get('schema')!r}, this version reads {SCHEMA}; run it again"
+        what = f"schema {content.get('schema')!r}, this version reads {SCHEMA}; update this checkout, or run it again"
         raise IntegrityError(f"{path}: {what}", key=str(path), kind="schema")
     if "thinned" in content:
         what = "published by an older version, which left results out; publish the run again"
@@ -114,7 +115,9 @@ def read(path: Path) -> Record:
     try:
         spec, run_id = RunSpec.model_validate(content["spec"]), content["run_id"]
     except (KeyError, ValueError):
-        what = "its settings are not those of a run of this version; run it again"
+        unknown = content["spec"].keys() - RunSpec.model_fields.keys() if isinstance(content.get("spec"), dict) else ()
+        odd = f" (unknown: {', '.join(map(shortened, sorted(unknown)))})" if unknown else ""
+        what = f"its settings are not those of a run of this version{odd}; update this checkout, or run it again"
         raise IntegrityError(f"{path}: {what}", key=str(path), kind="settings") from None
     if spec.run_id != run_id:
         what = f"run id {run_id} does not belong to its settings ({spec.run_id})"
@@ -137,7 +140,7 @@ def is_meant(path: Path) -> bool | None:
         return True
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_SEALED_BYTES)
+            raw = file.read(MAX_SEALED_BYTES if path.stat().st_size <= MAX_SEALED_BYTES else 1 << 20)
     except OSError:
         return True
     try:

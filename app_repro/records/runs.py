@@ -151,15 +151,15 @@ def read(roots: Sequence[Path]) -> Records:
         try:
             run = read_run(path)
         except IntegrityError as error:
-            is_meant = record.is_meant(path)
-            if is_meant or path in roots:
+            if (is_meant := record.is_meant(path)) or path in roots:
                 damaged.append(str(error) if is_meant else f"{path}: no record; name records, or folders of them")
                 problems.append(damaged[-1])
             elif is_meant is None:
                 notes.append(f"{path}: not readable as JSON, and not called a record: passed over")
             continue
         if not run.is_finished:
-            problems.append(f"{path}: diverged: {_diverged(run)}; a failed run is never dropped")
+            where = json.dumps(run.content.get("diverged"))[:120]
+            problems.append(f"{path}: diverged: {where}; a failed run is never dropped")
         run_id = run.content["run_id"]
         if run_id in by_id:
             run, other = sorted((by_id[run_id], run), key=_precedence)
@@ -185,18 +185,20 @@ def read_any(folders: Sequence[Path]) -> Records:
 
 
 def record_files(root: Path) -> Iterator[Path]:
-    """Files below `root` that may be records: record.json of a run's folder, any other JSON file where there is none
-    beside it; nothing hidden. Folders that cannot be read are among them, so that they are named.
+    """Files below `root` that may be records: record.json of a run's folder, which may be a link, and any other JSON
+    file where there is none beside it; nothing hidden. Folders that cannot be read are among them, to be named.
     """
     if root.is_file():
         yield root
     unreadable: list[Path] = []
     for folder, folders, names in os.walk(root, onerror=lambda error: unreadable.append(Path(error.filename))):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [path for name in folders if (path := Path(folder, name)).is_symlink()]
+        yield from (path / "record.json" for path in links if (path / "record.json").is_file())
         records = ["record.json"] if "record.json" in names else names
-        for name in records:
-            if name.endswith(".json") and not name.startswith((".", "megabatch-")):
-                yield Path(folder, name)
+        for path in (Path(folder, name) for name in records if name.lower().endswith(".json")):
+            if not path.name.startswith((".", "megabatch-")) and (path.is_file() or not path.exists()):
+                yield path  # no pipe; a broken link, so that it is named
     yield from (path for path in unreadable if path.exists())
 
 
@@ -239,10 +241,6 @@ def find(records: Sequence[RunRecord], name: str, *, whole: bool = False) -> Run
         raise DataError(text, key=name, kind="several")
     every = [text for known in names for text in known]
     raise DataError(f"no run {name!r}{nearest_and_known(name, every, few)}", key=name, kind="unknown")
-
-
-def _diverged(run: RunRecord) -> str:
-    return json.dumps(run.content.get("diverged"))[:120]
 
 
 def _precedence(run: RunRecord) -> tuple[bool, bool, str]:

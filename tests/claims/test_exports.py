@@ -46,6 +46,8 @@ FORMS: dict[str, str | bytes] = {
     "a byte order mark": table().encode("utf-8-sig"),
     "Windows-1252": table([*HEADER, "Notes"], [[*row, "très"] for row in BODY]).encode("cp1252"),
     "quoted newlines, empty lines": "\n\n" + table([*HEADER, "Notes"], [[*row, "a\nb;c"] for row in BODY]) + "\n,,,\n",
+    "lines of old Macs": table(lineterminator="\r"),
+    "a huge field": table([*HEADER, "Notes"], [[*row, "x" * 200_000] for row in BODY]),
     "prefixes": table(prefixed("config/", "summary/")),
     "MLflow": table([*("tags.mlflow.runName", "status", "run_id"), *prefixed("params.", "metrics.")[3:]]),
     "a column twice": table([*HEADER, "arch"], [[*row, "resnet50"] for row in BODY]),

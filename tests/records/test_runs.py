@@ -70,6 +70,17 @@ def test_a_sealed_file_that_calls_itself_a_record_and_is_none_is_a_problem(
     assert len(problems) == 1 and "x.json" in problems[0] and "\n" not in problems[0]
 
 
+def test_linked_runs_are_found_and_pipes_are_not_opened(tmp_path: Path, specs: dict[int, RunSpec]) -> None:
+    content = synthetic.make(specs[1])
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/mine").symlink_to(synthetic.write(tmp_path / "elsewhere", content) / content["run_id"])
+    (tmp_path / "runs/loop").symlink_to(tmp_path / "runs")
+    os.mkfifo(tmp_path / "runs/x.json")
+    (tmp_path / "runs/broken.json").symlink_to("nowhere")
+    found = runs.read([tmp_path / "runs"])
+    assert len(found.runs) == 1 and ["broken.json" in text for text in found.damaged] == [True]
+
+
 def test_other_json_and_hidden_files_are_passed_over(tmp_path: Path, specs: dict[int, RunSpec]) -> None:
     synthetic.write(tmp_path / "runs", synthetic.make(specs[1]))
     for name in (".hidden.json", ".store/x.json", "runs/.x/record.json"):
