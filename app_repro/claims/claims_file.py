@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from app_repro.claims.exports import other_format
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.statement import OWN, Claim, protocols, seeds, side_specs
 from app_repro.config.presets import PRESETS
@@ -47,10 +48,9 @@ def load(path: Path) -> tuple[Claim, ...]:
     rows = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     claims: dict[str, Claim] = {}
     try:
-        _check_header(next(rows, []), path)
-        for row in rows:
-            if not any(field.strip() for field in row):  # an empty line, or the commas that a spreadsheet makes of one
-                continue
+        filled = (_unpadded(row) for row in rows if any(field.strip() for field in row))
+        _check_header([name.strip() for name in next(filled, [])], path)
+        for row in filled:
             claim = claim_of(row)
             if claim.id in claims:
                 raise _wrong("id", "twice", f"{claim.id!r} is given twice; ids are unique")
@@ -75,15 +75,25 @@ def select(claims: Sequence[Claim], only: Sequence[str]) -> list[Claim]:
     return [claim for claim in claims if not only or claim.id in only]
 
 
+def _unpadded(row: list[str]) -> list[str]:
+    """The row without the empty columns that a spreadsheet adds at the right; its empty lines are rows of commas."""
+    while len(row) > len(COLUMNS) and not row[-1].strip():
+        row = row[:-1]
+    return row
+
+
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ClaimsError(f"{path}: larger than {MAX_BYTES} bytes: not a claims file", kind="file")
-        text = path.read_bytes().decode("utf-8-sig")
+        raw = path.read_bytes()
+        if what := other_format(raw):
+            raise ClaimsError(f"{path}: {what}; save it as CSV, UTF-8", kind="file")
+        text = raw.decode("utf-8-sig")
     except OSError as error:
         raise ClaimsError(f"{path}: {error.strerror}; name a claims file with --claims", kind="file") from None
     except UnicodeDecodeError:
-        raise ClaimsError(f"{path}: not UTF-8 text: not a claims file", kind="file") from None
+        raise ClaimsError(f"{path}: not UTF-8 text; save it as CSV, UTF-8", kind="file") from None
     if bad := re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\U0010ffff]", text):
         line = text.count("\n", 0, bad.start()) + 1
         what = f"a control character (U+{ord(bad.group()):04X}); remove it"
@@ -92,12 +102,18 @@ def _text(path: Path) -> str:
 
 
 def _check_header(header: list[str], path: Path) -> None:
+    if len(header) == 1 and (other := re.search(r"[;\t|]", header[0])):
+        what = f"no commas between its columns but {other.group()!r}; save it as CSV with commas"
+        raise ClaimsError(f"{path}: {what}", kind="columns")
     for name in header:
         if name not in COLUMNS:
             text = f"{path}: unknown column {name[:40]!r}{nearest_and_known(name, COLUMNS)}"
             raise ClaimsError(text, key=name, kind="columns")
     if tuple(header) != COLUMNS:
-        raise ClaimsError(f"{path}: columns must be, in this order: {', '.join(COLUMNS)}", kind="columns")
+        lacking = [name for name in COLUMNS if name not in header]
+        what = f"no column {', '.join(lacking)}" if lacking else "columns are out of order or twice"
+        what = what if header else "empty"
+        raise ClaimsError(f"{path}: {what}; they must be, in this order: {', '.join(COLUMNS)}", kind="columns")
 
 
 def claim_of(row: Sequence[str]) -> Claim:

@@ -18,9 +18,7 @@ CONFIG = ("dataset", "arch", "meta_batch_number", "sparsity_level", "pruner")
 """Config keys of the released scripts that identify a setting; runs that differ in the seed alone are averaged."""
 RESULTS = ("Test/test_acc", "Test/CER", "gen_gap")
 """Keys of results that the released scripts log; accuracies and gaps in percent."""
-NUMBERS = ("meta_batch_number", "sparsity_level", "n_shots", *RESULTS)
-"""Keys whose values are numbers."""
-
+_NUMBERS = ("meta_batch_number", "sparsity_level", "n_shots", *RESULTS)
 _VALUES = {key.casefold(): key for key in (*CONFIG, "few_shot", "n_shots", *RESULTS)}
 _ABOUT = {
     **dict.fromkeys(("id", "run id", "run_id"), "id"),
@@ -111,11 +109,15 @@ def from_file(path: Path) -> list[AuthorsRun]:
         raise ReportedError(f"{path}: {one_line(error, 160)}; {_WANTED}", key=str(path), kind="file") from None
 
 
+def other_format(raw: bytes) -> str:
+    """What a file is that is taken for a table as text, by its first bytes; an empty text if it may be one."""
+    return next((what for magic, what in _MAGIC.items() if raw.lstrip().startswith(magic)), "")
+
+
 def _text(path: Path) -> str:
     if path.stat().st_size > MAX_BYTES:
         raise ReportedError(f"larger than {MAX_BYTES >> 20} MiB; {_WANTED}", kind="format")
-    raw = path.read_bytes()
-    if what := next((what for magic, what in _MAGIC.items() if raw.lstrip().startswith(magic)), None):
+    if what := other_format(raw := path.read_bytes()):
         raise ReportedError(f"{what}; {_WANTED}", kind="format")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16")
@@ -186,9 +188,9 @@ def _dict_of(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        pass
+        plain = re.sub(r"\b(nan|inf)\b", "None", text)
     try:
-        return ast.literal_eval(re.sub(r"\b(nan|inf)\b", "None", text))
+        return ast.literal_eval(plain)
     except (ValueError, SyntaxError):
         raise ReportedError(f"column {name}: {text[:40]!r}... is not readable; {_WANTED}", kind="columns") from None
 
@@ -239,7 +241,7 @@ def _run(place: str, fields: _Fields, keys: Set[str], wrong: str = "") -> Author
             about.setdefault(key, one_line(str(value)))
         elif values.setdefault(key, value) != value:
             wrong = wrong or f"{place} has two values of {key}"
-        if key in NUMBERS and isinstance(value, str) and "," in value and not wrong:
+        if key in _NUMBERS and isinstance(value, str) and "," in value and not wrong:
             how = "write numbers with a decimal point and no separator of thousands"
             raise ReportedError(f"{place}, {key}: {value[:20]!r} has a comma; {how}", kind="number")
     state = about.get("state", "") if "state" in keys else None

@@ -82,7 +82,7 @@ def power(
     reported = claims_file.load(claims)
     evidence = runs.read(runs.known([*(records or []), *(more or [])]))
     typer.echo(of_claim(evidence, reported, claim))
-    end(evidence.damaged)
+    end(evidence.damaged, evidence.notes)
 
 
 @app.command()
@@ -147,4 +147,4 @@ def _ablations(folders: list[Path], store: Path | None, out: Path | None, as_jso
     if out is not None:
         ablations.save(result, out)
     typer.echo(json.dumps(result, indent=1) if as_json else ablations.to_text(result))
-    end(evidence.damaged)
+    end(evidence.damaged, evidence.notes)

@@ -24,8 +24,13 @@ Settings = Annotated[
 ]
 
 
-def end(damaged: Sequence[str]) -> None:
-    """End a command that has read records: with exit code 3 if damaged ones were left out, named on standard error."""
+def end(damaged: Sequence[str], notes: Sequence[str] = ()) -> None:
+    """End a command that has read records: with exit code 3 if damaged ones were left out, named on standard error.
+
+    `notes` go there too, for a command that does not print them itself.
+    """
+    for line in notes:
+        typer.echo(f"app-repro: note: {line}", err=True)
     for line in damaged:
         typer.echo(f"app-repro: left out: {line}", err=True)
     raise typer.Exit(IntegrityError.exit_code if damaged else 0)

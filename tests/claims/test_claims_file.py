@@ -173,6 +173,8 @@ FILES: dict[str, tuple[Callable[[bytes], bytes], int, str]] = {
     "columns swapped": (lambda b: b.replace(b"id,source", b"source,id", 1), 0, "columns"),
     "a field less": (lambda b: b[:-2] + b"\n", 2, "fields"),
     "a field more": (lambda b: b[:-1] + b",x\n", 2, "fields"),
+    "semicolons": (lambda b: b.replace(b",", b";"), 0, "columns"),
+    "a spreadsheet": (lambda b: b"PK\x03\x04" + b, 0, "file"),
     "an id twice": (lambda b: b + b.splitlines(keepends=True)[1], 3, "twice"),
 }
 
@@ -208,7 +210,8 @@ def test_a_malformed_file_is_refused_by_line_and_kind(tmp_path: Path, name: str)
 def test_empty_lines_and_rows_of_commas_are_none(tmp_path: Path) -> None:
     header, first, second = claims_file(tmp_path / "c.csv", row(), row(id="c2")).read_text().splitlines()
     empty = (",,,", "", '"",,,', " , ," + "," * 30, ",".join('""' for _ in claims.COLUMNS))
-    (tmp_path / "c.csv").write_text("\r\n".join([header, *empty, first, *empty, second, *empty]))
+    text = "\r\n".join([*empty, header.replace(",", " ,") + ",,", *empty, first + ", ", *empty, second, *empty])
+    (tmp_path / "c.csv").write_text(text)
     assert [claim.id for claim in claims.load(tmp_path / "c.csv")] == ["c1", "c2"]
     (tmp_path / "c.csv").write_text("\n".join([header, *empty, first, *empty, second + ",x"]))
     assert refusal(tmp_path / "c.csv").line == 2 * len(empty) + 3
