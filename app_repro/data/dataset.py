@@ -93,10 +93,7 @@ def fetch(
         if held and sources.came_from(request, place, held.source, cache):
             return held
         _make(request, target, place, cache, on_progress)
-    made = load(target)
-    if held and held.digest != made.digest:
-        tell(f"{name}: other images than were fetched before; fetched again, runs on them have new ids")
-    return made
+    return load(target)
 
 
 def _make(request: Request, target: Path, place: str | Path, cache: Path, on_progress: Progress) -> None:

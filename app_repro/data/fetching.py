@@ -36,6 +36,7 @@ def fetch_grid(
         )
     for folder, request in wanted.items():
         place, cache, said = store / "datasets" / sources.stored_name(request), store / "downloads", list[str]()
+        before = _digests(place, target / folder)
         with _progress_bar() as show:
             images = dataset.fetch(
                 **asdict(request), target=place, origin=origin, cache=cache, on_progress=show, tell=said.append
@@ -45,6 +46,10 @@ def fetch_grid(
         print(
             f"{folder}: {len(images.train_labels):,} + {len(images.test_labels):,} images, digest {images.digest[:12]}"
         )
+        if before - {images.digest}:
+            said.append(
+                f"{request.name}: other images than were fetched before; fetched again, runs on them have new ids"
+            )
         for line in (*said, *_remarks(images)):
             print(f"app-repro: {line}", file=sys.stderr)
 
@@ -69,6 +74,15 @@ def look_grid(params_file: Path, target: Path, store: Path) -> None:
             found[name], state = before[name], "not there now"
         print(f"{name}: {state}")
     files.write_sealed(target, {"sources": found})
+
+
+def _digests(*folders: Path) -> set[str]:
+    """Digests of the data sets prepared in `folders`, where one is."""
+    found = set()
+    for folder in folders:
+        with contextlib.suppress(DataError, IntegrityError):
+            found.add(dataset.load(folder).digest)
+    return found
 
 
 def _looked(path: Path) -> dict[str, str]:

@@ -56,6 +56,7 @@ def root_of(given: Path) -> Path:
 
     Raises DataError: none, or several.
     """
+    _check_link(given / "train")
     if (given / "train").is_dir():
         return given
     found = _holders(given)
@@ -139,7 +140,9 @@ def labelled(part: Path, places: Iterable[Path]) -> dict[str, list[Path]] | None
     table = next((place / name for place in places for name in LABELS if (place / name).is_file()), None)
     if table is None:
         return None
-    rows = re.findall(r"^([^\t,\n]+)[\t,](n\d{8})\b", table.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    rows = re.findall(
+        r"^([^\t,\n]+)[\t,](n\d{8})\b", table.read_text(encoding="utf-8-sig", errors="replace"), re.MULTILINE
+    )
     class_of = {Path(name).stem: synset for name, synset in rows}
     folder = part / "images" if (part / "images").is_dir() else part
     by_class: dict[str, list[Path]] = {}
@@ -155,6 +158,8 @@ def labelled(part: Path, places: Iterable[Path]) -> dict[str, list[Path]] | None
 
 def _test_files(root: Path, classes: Sequence[str]) -> tuple[str, list[tuple[Path, int]]]:
     """The first of TEST_PARTS whose images have labels, and these images with their labels."""
+    for name in TEST_PARTS:
+        _check_link(root / name)
     parts = [name for name in TEST_PARTS if (root / name).is_dir()]
     for part in parts:
         folder = _part(root, part)

@@ -91,6 +91,18 @@ def test_what_a_user_should_know_is_said(
     assert "not there now" in capsys.readouterr().err
 
 
+def test_each_project_is_told_that_its_images_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("APP_REPRO_STORE", str(tmp_path / "store"))
+    own = class_folders(tmp_path / "own")
+    for expected in (0, 2, 0):  # at first, after a change, after the same image is saved once more
+        for name in ("one", "two"):
+            fetched(project(tmp_path / name, monkeypatch, f"folder:{own}"))
+        assert capsys.readouterr().err.count("fetched again") == expected
+        save(own / "train/a/0.png", (77, 77, 77))
+
+
 def test_a_look_says_whether_images_have_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,6 +74,10 @@ LAYOUTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda own: link(own, "train/b/1.png", "gone.png"),
         "b/1.png: a link to gone.png, which is not",
     ),
+    "link to no part": (
+        lambda own: ((own / "test").rename(own / "val"), link(own, "test", "gone")),
+        "own/test: a link to",
+    ),
     "link to no class": (lambda own: link(own, "train/c", "gone"), "train/c: a link to gone, which is not there"),
 }
 
