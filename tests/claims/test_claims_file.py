@@ -219,6 +219,8 @@ def test_empty_lines_and_rows_of_commas_are_none(tmp_path: Path) -> None:
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path / "nowhere.csv").kind == refusal(tmp_path).kind == "file"
+    (tmp_path / "c.csv").write_text(";".join(claims.COLUMNS))
+    assert "';'" in str(refusal(tmp_path / "c.csv"))
 
 
 @pytest.mark.parametrize(
