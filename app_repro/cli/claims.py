@@ -142,7 +142,8 @@ def _ablations(folders: list[Path], store: Path | None, out: Path | None, as_jso
     from app_repro.claims import ablations
     from app_repro.records import runs
 
-    evidence = runs.read(folders or [store_at(store) / "runs", *runs.known([])])
+    known = [folder for folder in (store_at(store) / "runs", *runs.known([])) if folder.exists()]
+    evidence = runs.read(folders or known)
     result = ablations.ablations(evidence)
     if out is not None:
         ablations.save(result, out)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, StoreFolder
+from app_repro.cli.options import ClaimsFile, ParamsFile, RawFolder, StoreFolder, end
 from app_repro.core.errors import ParamsError
 from app_repro.core.paths import BENCHES, CLAIMS, PARAMS, RAW, RUNS, SPLITS, store_at
 
@@ -101,8 +101,7 @@ def plan(
         other = "--claims-cost" if claims_cost else "--claim"
         raise ParamsError(f"--preset {preset} and {other} name two grids; give one of them", key="--preset")
     if claims_cost:
-        typer.echo(_claims_cost(claim, claims, as_json))
-        return
+        _claims_cost(claim, claims, as_json)
     known = claims_file.load(claims) if claim or claims.exists() else []
     grid = needs.grid(known, claim) if claim else _grid(params, preset)
     asked = {"gpus": gpus, "device": device, "watts": watts, "bench": bench, "growth": growth or as_json}
@@ -118,15 +117,17 @@ def _grid(params: Path, preset: str | None) -> "Params":
     return grid.parse(presets.preset(preset) | outside, f"preset {preset}") if preset else grid.load(params)
 
 
-def _claims_cost(claim: str | None, claims: Path, as_json: bool) -> str:
-    """What the runs of each claim, or of one alone, cost, by the records that `verify` judges."""
+def _claims_cost(claim: str | None, claims: Path, as_json: bool) -> None:
+    """Print what the runs of each claim, or of one alone, cost, by the records that `verify` judges."""
     from app_repro.claims import claims_file, needs
     from app_repro.execution import claim_costs
     from app_repro.records import runs
 
     chosen = claims_file.select(claims_file.load(claims), [claim] if claim else [])
-    rows = claim_costs.claim_costs(needs.by_protocol(chosen), runs.read(runs.known([])).runs)
-    return claim_costs.to_json(rows) if as_json else claim_costs.to_text(rows)
+    evidence = runs.read(runs.known([]))
+    rows = claim_costs.claim_costs(needs.by_protocol(chosen), evidence.runs)
+    typer.echo(claim_costs.to_json(rows) if as_json else claim_costs.to_text(rows))
+    end(evidence.damaged)
 
 
 @app.command()

@@ -92,16 +92,18 @@ def test_several_folders_after_one_option_or_one_each(records: Path) -> None:
         ("report", "--claims", str(synthetic.CLAIMS)),
         ("report", "--card", "{name}"),
         ("audit", "--differences"),
+        ("plan", "--claims-cost", "--claims", str(synthetic.CLAIMS)),
     ],
 )
 def test_a_damaged_record_is_named_left_out_and_exit_3(
     records: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(records.parent)
-    path, other, *_ = sorted(records.glob("*/record.json"))
+    Path("data").mkdir()
+    path, other, *_ = sorted(records.rename("data/runs").glob("*/record.json"))
     path.write_text(path.read_text().replace("60", "61", 1)[:-1])
     words = [word.format(name=other.parent.name) for word in command]
-    result = CliRunner().invoke(app, [*words, "--runs" if words[0] == "report" else "--records", str(records)])
+    result = CliRunner().invoke(app, words)
     assert result.exit_code == 3 and str(path) in result.output and result.stdout.count("\n") > 3
 
 
