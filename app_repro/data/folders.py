@@ -47,8 +47,9 @@ def class_folders(given: Path) -> Layout:
         named = f" ({one_line(classes[0])}/)" if classes else ""
         what = f"{len(classes)} class folders in train/{named}; at least two are needed"
         raise DataError(f"{root.name}: {what}", kind="classes")
+    train_files = _of_classes(train, classes)
     part, test_files = _test_files(root, classes)
-    return Layout(root, classes, {"train": _of_classes(train, classes), "test": test_files}, part)
+    return Layout(root, classes, {"train": train_files, "test": test_files}, part)
 
 
 def root_of(given: Path) -> Path:
@@ -192,5 +193,5 @@ def _of_classes(part: Path, classes: Iterable[str]) -> list[tuple[Path, int]]:
 
 def _check_link(entry: Path) -> None:
     if entry.is_symlink() and not entry.exists():
-        shown, target = "/".join(entry.parts[-2:]), one_line(str(entry.readlink()))
+        shown, target = "/".join(entry.parts[-3:]), one_line(str(entry.readlink()))
         raise DataError(f"{shown}: a link to {target}, which is not there; restore or remove it", kind="broken link")

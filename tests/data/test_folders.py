@@ -72,7 +72,7 @@ LAYOUTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "link to no folder": (relink, "own: a link to gone, which is not there"),
     "link to no image": (
         lambda own: link(own, "train/b/1.png", "gone.png"),
-        "b/1.png: a link to gone.png, which is not",
+        "train/b/1.png: a link to gone.png, which is",
     ),
     "link to no part": (
         lambda own: ((own / "test").rename(own / "val"), link(own, "test", "gone")),
