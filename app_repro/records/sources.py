@@ -60,7 +60,9 @@ def source_of(store: Store, spec: RunSpec) -> tuple[Record, bytes]:
     if content is None:
         raise DataError(f"its source {run_id} has not been trained here; run it first", key=run_id, kind="source")
     if content["diverged"]:
-        raise DataError(f"its source {run_id}: {DivergedError(**content['diverged'])}", key=run_id, kind="source")
+        raise DataError(
+            f"its source {run_id} diverged: {DivergedError(**content['diverged'])}", key=run_id, kind="source"
+        )
     path = folder.path / MASKS
     try:
         masks = path.read_bytes()

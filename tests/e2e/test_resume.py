@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from interrupted import CELLS, GRID, Patient, change_code, complaints, double, kill, left, mix_up, mutant
+from interrupted import CELLS, GRID, SAVES, Patient, change_code, complaints, double, kill, left, mix_up, mutant
 from torture import drawing, times
 from workbench import app_repro, workspace
 
@@ -37,6 +37,22 @@ def patient(tmp_path_factory):
 def test_a_run_that_was_killed_ends_with_the_bits_of_one_that_was_not(patient, how, kills, trials) -> None:
     draw = drawing("kill", how, kills)
     assert [kill(patient, how, draw, kills) for _ in range(trials)] == [None] * trials
+
+
+@pytest.mark.promise
+def test_a_control_that_was_killed_five_times_ends_with_the_bits_of_one_that_was_not(patient) -> None:
+    draw, cell = drawing("controls"), ("app", "released")
+    patient.set(cell)
+    assert patient.do()["codes"] == [0]  # the source stays whole
+    patient.set(cell, fresh=False, control="scratch-b", budget_cap=1.5)
+    assert patient.do()["codes"] == [0]
+    whole = left(patient.folder)
+    (arm,) = [run_id for run_id, held in whole.items() if "control" in held["record.json"]]
+    shutil.rmtree(patient.folder / ".store/runs" / arm)
+    for _ in range(5):
+        ended = patient.do(save_every=0.0, in_write=draw.randint(1, SAVES // 6), synced=draw.random() < 0.5)
+        assert ended["killed"] and not (patient.folder / ".store/runs" / arm / "record.json").exists()
+    assert patient.do()["codes"] == [0] and patient.differs(whole) is None
 
 
 @pytest.mark.promise

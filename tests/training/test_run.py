@@ -9,9 +9,10 @@ from workbench import prepared
 
 from app_repro.core.errors import AppReproError, Stopped
 from app_repro.data import dataset, splits
+from app_repro.pruning import masks
 from app_repro.records import record
 from app_repro.records.store import Store
-from app_repro.training import steps
+from app_repro.training import checkpoint, controls, networks, steps
 from app_repro.training.run import Run
 
 PRUNABLE = 73_872
@@ -79,6 +80,41 @@ def test_replay_grows_and_counts_are_those_of_the_stream(bench, finished) -> Non
     assert [item["val_samples"] for item in results] == [10, 20, 30]
     assert all(item["test_samples"] == 100 and 0 <= item["test_errors"] <= 100 for item in results)
     assert all(len(item["history"]["train_loss"]) == of(bench, "dense").epochs for item in results)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "released"])
+def test_siblings_part_at_their_branch_in_what_they_are_trained_on_alone(tmp_path, protocol) -> None:
+    changes = {"method": "late", "protocol": protocol}
+    (plain,), places = prepared(tmp_path, **changes)
+    parted = {branch: plain.model_copy(update={"sgd_seed": 1, "branch": branch}) for branch in (1, 2, 3)}
+    done = {}
+    for branch, spec in {0: plain, **parted, 4: parted[2].model_copy(update={"sgd_seed": 2})}.items():
+        run = a_run((None, places), spec, Store(tmp_path).folder(spec))
+        done[branch] = [record.numbers(item) | {"run_id": ""} for item in run.go()], run.mask
+    for branch in (1, 2, 3):
+        assert done[branch][0][: branch - 1] == done[0][0][: branch - 1]
+        assert all(
+            one != other for one, other in zip(done[branch][0][branch - 1 :], done[0][0][branch - 1 :], strict=True)
+        )
+    assert done[4][0][0] == done[2][0][0] and done[4][0][1] != done[2][0][1]
+    # `late` prunes before the last megabatch: from there on siblings share their mask, however images are scored
+    assert same(done[3][1], done[0][1]) and not same(done[2][1], done[0][1])
+
+
+def test_a_state_on_another_mask_of_the_source_is_not_taken_up(tmp_path) -> None:
+    (_, spec), places = prepared(tmp_path, method="app", control="ticket")
+    weights = masks.prunable(networks.build("resnet8s", 10, 8, 1))
+    both = [{name: torch.rand(w.shape) < share for name, w in weights.items()} for share in (0.3, 0.6)]
+    first, second = (controls.Source("a" * 12, "c", checkpoint.encode_mask(mask)) for mask in both)
+    stops = iter([False] * 5 + [True] * 9)
+    with pytest.raises(Stopped):
+        keeper = Store(tmp_path / "one").folder(spec)
+        a_run((None, places), spec, keeper, source=first, should_stop=lambda: next(stops)).go()
+    resumed, whole = (
+        a_run((None, places), spec, Store(tmp_path / n).folder(spec), source=second) for n in ("one", "two")
+    )
+    resumed.go(), whole.go()
+    assert same(resumed.mask, both[1]) and outcome(resumed)[0] == outcome(whole)[0]
 
 
 def test_memory_does_not_grow_with_the_length_of_the_stream(tmp_path) -> None:
