@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app_repro.claims.statement import Claim, seeds, side_settings, side_specs
+from app_repro.config.catalogue import CONTROL_ONLY, CONTROLS
 from app_repro.config.methods import prunes
 from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
 from app_repro.records import settings
@@ -34,6 +35,9 @@ IDENTITY = (
 """Settings in which a run must equal the claim to be about it. A difference in any other is a deviation, and named."""
 _IGNORED = ("seed", "data_digest", "augmentation")
 """Not compared one by one: runs are paired by seed, and the data counts as a whole, official or not."""
+
+_PLAIN = {"control": None, "sgd_seed": None}
+"""Settings of plain runs (RunRecord.is_plain): what a side is that does not name them."""
 
 Index = dict[tuple[str, tuple[Any, ...]], list[RunRecord]]
 """(protocol, values of IDENTITY) -> runs."""
@@ -101,7 +105,9 @@ def comparisons_of(claim: Claim, protocol: str, runs: Index) -> list[Comparison]
 def _in_settings_with_runs(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
     """Comparisons of an open claim: the other sides are looked up in the settings of the first one's runs."""
     declared = len(seeds(claim))
-    named = {key: value for key, value in (claim.overrides | side_settings(claim.method)).items() if key != "protocol"}
+    plain = {key: value for key, value in _PLAIN.items() if key not in claim.overrides}
+    named = plain | claim.overrides | side_settings(claim.method)
+    named.pop("protocol", None)
     fixed = {key: value if isinstance(value, list) else [value] for key, value in named.items()}
     templates: dict[str, RunRecord] = {}
     for run in (run for (name, _), group in runs.items() if name == protocol for run in group):
@@ -109,7 +115,7 @@ def _in_settings_with_runs(claim: Claim, protocol: str, runs: Index) -> list[Com
             templates.setdefault(run.setting, run)
     comparisons = []
     for _, run in sorted(templates.items()):
-        sides = {side: _other_side(run.spec, side) for side in claim.sides}
+        sides = {side: _other_side(claim, run.spec | plain, side) for side in claim.sides}
         comparison = _filled(sides, protocol, runs, (), exact=run)
         counts = {side: len(by_seed) for side, by_seed in comparison.sides.items()}
         missing = tuple(f"{side}: {n} of {declared} seeds" for side, n in counts.items() if n < declared)
@@ -117,9 +123,13 @@ def _in_settings_with_runs(claim: Claim, protocol: str, runs: Index) -> list[Com
     return comparisons
 
 
-def _other_side(spec: Spec, side: str) -> Spec:
-    """Settings of `side` of a claim, as in `spec` otherwise; those of pruning are None if that side never prunes."""
-    values = spec | side_settings(side)
+def _other_side(claim: Claim, spec: Spec, side: str) -> Spec:
+    """Settings of `side` of a claim, as in `spec` otherwise; those of pruning are None if that side never prunes, and
+    the limit of a budget if it has none.
+    """
+    values = spec | {"budget_cap": claim.raw["budget_cap"]} | side_settings(side)
+    if not (values["control"] and CONTROLS[values["control"]].budget == "FLOPs"):
+        values["budget_cap"] = None
     return values | ({} if prunes(values["method"], spec["sb"]) else dict.fromkeys(PRUNING_ONLY))
 
 
@@ -161,8 +171,8 @@ def _deviation(spec: Spec, run: RunRecord) -> Deviation:
 
 
 def _shared(deviation: Deviation) -> Deviation:
-    """The deviation without settings of pruning, which a dense run does not have."""
-    return tuple(item for item in deviation if item[0] not in PRUNING_ONLY)
+    """The deviation without settings of pruning and of control arms, which other runs do not have."""
+    return tuple(item for item in deviation if item[0] not in (*PRUNING_ONLY, *CONTROL_ONLY))
 
 
 def _option(groups: Groups, common: Deviation, declared: tuple[int, ...]) -> tuple[dict[str, BySeed], tuple[str, ...]]:

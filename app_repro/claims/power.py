@@ -9,7 +9,8 @@ from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.matching import Comparison, comparisons_of, index
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.student import quantile
-from app_repro.claims.variance import Pool
+from app_repro.claims.variance import Pool, Pools
+from app_repro.records import sources
 from app_repro.records.runs import Records, RunRecord
 
 SIZES = (3, 4, 5, 6, 8, 10, 15, 20, 30)
@@ -24,7 +25,8 @@ def power(records: Records, claims: Sequence[Claim], claim_id: str) -> str:
     measured so far are true (ordering). Raises ClaimsError for an unknown claim.
     """
     (claim,) = claims_file.select(claims, [claim_id])
-    runs, pool = index(records.runs), Pool(records.runs)
+    known = sources.fresh(records.runs)
+    runs, pool = index(known), Pools(known).of(claim)
     lines = [f"{claim.id}: {claim.kind} of {claim.metric}, {' against '.join(claim.sides)}"]
     for protocol in protocols(claim):
         lines += [f"under {protocol}:"]

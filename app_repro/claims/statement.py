@@ -1,11 +1,12 @@
 """What a claim is: what is said of which metric and methods, in which setting, and the runs that it needs."""
 
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Literal
 
 from app_repro.config import presets
-from app_repro.config.catalogue import CRITERIA
+from app_repro.config.catalogue import CONTROL_ONLY, CONTROLS, CRITERIA
 from app_repro.config.grid import Params, parse
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
@@ -17,7 +18,10 @@ from app_repro.records.metrics import METRICS
 OWN = "app-repro"
 """The source that rows of our own statements name; each of them says why it may fail."""
 
-_OF_SIDES = ("method", *(key for key in PRUNING_ONLY if key not in SWITCHES))
+PAPER = "2204.01640"
+"""The paper's number on arXiv; a source that names another one is another paper's."""
+
+_OF_SIDES = ("method", *(key for key in PRUNING_ONLY if key not in SWITCHES), *CONTROL_ONLY)
 """Settings in which the sides of a claim may differ."""
 
 
@@ -31,7 +35,8 @@ class Claim:
     metric: str
     kind: str
     method: str
-    """The side judged: a method or criterion, then settings of its own ("osp tau=17.5")."""
+    """The side judged: a method or criterion, then settings of its own ("osp tau=17.5"). Without control=
+    ("app control=ticket") it is about runs that are no control arms, whatever the preset has."""
     against: tuple[str, ...]
     value: float | None
     unit: str
@@ -59,6 +64,18 @@ class Claim:
         return (self.method, *self.against)
 
     @property
+    def whose(self) -> Literal["paper", "another", "own"]:
+        """Who says it: the paper or its authors, the authors of another paper, or this project."""
+        if self.source == OWN:
+            return "own"
+        return "another" if set(re.findall(r"arXiv:(\d+\.\d+)", self.source)) - {PAPER} else "paper"
+
+    @cached_property
+    def names_controls(self) -> bool:
+        """Whether any of its sides is a control arm."""
+        return any(spec.control for spec in self.grid.specs)
+
+    @property
     def is_open(self) -> bool:
         """Whether settings that the row does not name may be any ("*")."""
         return "*" in self.settings.split()
@@ -71,11 +88,12 @@ class Claim:
     @cached_property
     def raw(self) -> dict[str, Any]:
         """All settings, keys as in params.yaml: the preset's, then the row's; without its sides'."""
-        return presets.preset(self.preset) | {"device": "auto", "workers": None} | self.overrides
+        machine: dict[str, Any] = {"device": "auto", "workers": None}
+        return presets.preset(self.preset) | machine | {"control": None} | self.overrides
 
     @cached_property
     def grid(self) -> Params:
-        """Every run that the claim needs. Raises ParamsError."""
+        """Every run that the claim needs, the sources of control arms among them. Raises ParamsError."""
         variants = [side_settings(side) for side in self.sides]
         return parse(self.raw | {"variants": variants}, self.id)
 
@@ -109,7 +127,15 @@ def side_specs(claim: Claim, side: str, protocol: str, seed: int) -> list[RunSpe
     """One spec per cell of the claim for a side under a protocol, all with the same seed, in the order of the axes."""
     wanted = {key: _listed(value) for key, value in (claim.raw | side_settings(side)).items() if key in _OF_SIDES}
     specs = [spec for spec in claim.grid.specs if spec.seed == seed and spec.protocol[0] == protocol]
-    return [spec for spec in specs if all(getattr(spec, key) in (None, *wanted[key]) for key in wanted)]
+    return [spec for spec in specs if all(_fits(spec, key, values) for key, values in wanted.items())]
+
+
+def _fits(spec: RunSpec, key: str, values: list[Any]) -> bool:
+    """Whether a setting of a side's run is one of `values`; most are None where they do not apply."""
+    value = getattr(spec, key)
+    if key == "budget_cap":
+        return spec.control is None or CONTROLS[spec.control].budget == "epochs" or value in values
+    return value in values if key == "control" else value in (None, *values)
 
 
 def _listed(value: Any) -> list[Any]:

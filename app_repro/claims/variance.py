@@ -3,9 +3,11 @@
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from app_repro.claims.judgement import NOISELESS, SeedSpread, mean_of
+from app_repro.claims.statement import Claim
+from app_repro.config import taxonomy
 from app_repro.records.metrics import METRICS
 from app_repro.records.runs import RunRecord
 
@@ -18,13 +20,15 @@ class Pool:
 
     Cells are the settings of records/settings.py, so every deviation is from runs on equal images. Pooled are cells of
     one data set, official images and others apart. Of the others no more is asked: two mirrors, and one data set stored
-    in two orders, have different digests, yet as many images and classes, and so a similar spread.
+    in two orders, have different digests, yet as many images and classes, and so a similar spread. A ticket on a mask
+    found before training repeats its source bit for bit: the two count once.
     """
 
     def __init__(self, runs: Sequence[RunRecord]) -> None:
         self._by_data: dict[str, list[RunRecord]] = defaultdict(list)
+        ids = {run.content["run_id"] for run in runs}
         for run in runs:
-            if run.is_finished:
+            if run.is_finished and not _repeats_another(run, ids):
                 self._by_data[_data(run)].append(run)
         self._spreads: dict[tuple[str, str, bool], SeedSpread | None] = {}
 
@@ -57,6 +61,24 @@ class Pool:
             dof = sum(part[1] for part in parts)
             self._spreads[key] = SeedSpread(math.sqrt(math.fsum(p[0] for p in parts) / dof), dof, True) if dof else None
         return self._spreads[key]
+
+
+class Pools:
+    """The pools that claims are judged with: of plain runs, and with the other ones for claims about control arms."""
+
+    def __init__(self, runs: Sequence[RunRecord]) -> None:
+        self._of_all, self._of_plain = Pool(runs), Pool([run for run in runs if run.is_plain])
+
+    def of(self, claim: Claim) -> Pool:
+        """The pool for `claim`."""
+        return self._of_all if claim.names_controls else self._of_plain
+
+
+def _repeats_another(run: RunRecord, ids: Collection[str]) -> bool:
+    """Whether it is a control arm with the numbers of its source, which is among the runs `ids`."""
+    if run.spec["control"] != "ticket" or run.content.get("control", {}).get("source") not in ids:
+        return False
+    return taxonomy.tags(run.spec)["when"] == "before training"
 
 
 def _data(run: RunRecord) -> str:

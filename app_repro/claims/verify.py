@@ -12,9 +12,10 @@ from app_repro.claims.judgement import Judgement, few, mean_of, spread_of
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.matching import Comparison, Index, comparisons_of, index
 from app_repro.claims.statement import Claim, protocols
-from app_repro.claims.variance import Pool
+from app_repro.claims.variance import Pool, Pools
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
+from app_repro.records import sources
 from app_repro.records.metrics import METRICS
 from app_repro.records.runs import Records
 
@@ -145,15 +146,15 @@ def verify(
         text = f"--protocol {protocol}: unknown{nearest_and_known(protocol, PROTOCOLS)}"
         raise VerifyError(text, key=protocol, kind="unknown")
     chosen = claims_file.select(claims, only)
-    runs = sorted(records.runs, key=lambda run: run.content["run_id"])
-    pool, by_identity = Pool([run for run in runs if run.is_plain]), index(runs)
+    runs = sorted(sources.fresh(records.runs), key=lambda run: run.content["run_id"])
+    by_identity, pools = index(runs), Pools(runs)
     verdicts: list[Verdict] = []
     for claim in chosen:
         wanted = [name for name in protocols(claim) if protocol in (None, name)]
-        rows = [row for name in wanted if (row := judge_claim(claim, name, by_identity, pool))]
+        rows = [row for name in wanted if (row := judge_claim(claim, name, by_identity, pools.of(claim)))]
         none = Judgement("not_run", "no runs; `app-repro plan --claim " + claim.id + "` names those it needs", 0)
         verdicts += rows or [Verdict(claim, None, none)]
-    return Report(tuple(verdicts), records.problems, records.notes)
+    return Report(tuple(verdicts), records.problems, (*records.notes, *sources.stale_in_words(records.runs)))
 
 
 def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict | None:

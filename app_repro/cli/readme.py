@@ -6,13 +6,14 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from app_repro.claims import claims_file, printing
 from app_repro.claims.kinds.registry import KINDS
-from app_repro.claims.statement import OWN
+from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
 from app_repro.claims.verify import verify
 from app_repro.config import taxonomy
@@ -85,18 +86,25 @@ def verdicts(published: Path) -> str:
             sentence = KINDS[claim.kind].sentence(claim).removesuffix(".")
             measured = printing.measured(judged).replace("+-", "±").removesuffix(" ± 0") or judged.reason
             reported = printing.reported(claim).removesuffix(" fraction") or "-"
-            rows.append([sentence, _source(claim.source), verdict.protocol, reported, measured, judged.verdict])
+            rows.append([sentence, _WHOSE[claim.whose], verdict.protocol, reported, measured, judged.verdict])
     headings = ["claim", "whose", "protocol", "reported", "measured", "verdict"]
     table = tabulate(rows, headings, tablefmt="github", disable_numparse=True)
-    untested = [item.claim.source for item in report.verdicts if item.protocol is None]
-    own = untested.count(OWN)
+    untested = [item.claim for item in report.verdicts if item.protocol is None]
     total = len({item.claim.id for item in report.verdicts})
-    sources = f"{len(untested) - own} of the paper and its poster, {own} of this project"
-    return f"{table}\n\n`not_run`, as no published record is about them: {len(untested)} of {total} claims ({sources})."
+    count = len(untested)
+    return (
+        f"{table}\n\n`not_run`, as no published record is about them: {count} of {total} claims ({_whose(untested)})."
+    )
 
 
-def _source(source: str) -> str:
-    return "this project's" if source == OWN else "the paper's"
+_WHOSE = {"paper": "the paper's", "another": "another paper's", "own": "this project's"}
+
+
+def _whose(claims: Iterable[Claim]) -> str:
+    """How many of the claims are whose, in words."""
+    by_whom: Counter[str] = Counter(claim.whose for claim in claims)
+    known = {"paper": "of the paper and its poster", "another": "of another paper", "own": "of this project"}
+    return ", ".join(f"{by_whom[name]} {words}" for name, words in known.items() if by_whom[name])
 
 
 def _records(published: Path, folder: str) -> tuple[RunRecord, ...]:

@@ -1,5 +1,6 @@
-"""Control arms in the store: whether one has ended on the mask that its source has now, and that mask."""
+"""Control arms and their sources: whether an arm has ended on the mask that its source has now, and that mask."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from app_repro.config.spec import RunSpec
@@ -7,9 +8,12 @@ from app_repro.core import files
 from app_repro.core.errors import DataError, DivergedError, IntegrityError
 from app_repro.records import record
 from app_repro.records.content import Record
+from app_repro.records.runs import RunRecord
 from app_repro.records.store import Store
 
 MASKS = "masks.safetensors"
+_NAMED = 6
+"""Stale runs that a sentence names, at most."""
 
 
 def finished(store: Store, spec: RunSpec) -> Record | None:
@@ -37,6 +41,28 @@ def state(store: Store, spec: RunSpec) -> str:
 def is_stale(content: Record, source: Record) -> bool:
     """Whether a control arm was trained on another mask than its source has."""
     return content["control"]["mask_sha256"] != source["files"].get(MASKS)
+
+
+def stale(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Those of `runs` that are control arms on another mask than their source, which is among them, has by now."""
+    by_id = {run.content["run_id"]: run for run in runs if run.is_finished}
+    pairs = ((run, by_id.get(run.content["control"]["source"])) for run in runs if "control" in run.content)
+    return [run for run, source in pairs if source and is_stale(run.content, source.content)]
+
+
+def fresh(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """`runs` without the stale ones."""
+    out = {id(run) for run in stale(runs)}
+    return [run for run in runs if id(run) not in out]
+
+
+def stale_in_words(runs: Sequence[RunRecord]) -> list[str]:
+    """What a reader must know of the stale ones of `runs`: a sentence, or none."""
+    found = stale(runs)
+    names = [f"{run.content['run_id']} ({run.spec['control']} of {run.content['control']['source']})" for run in found]
+    named = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    why = "its source has another mask by now; `app-repro run` trains a control arm on it again"
+    return [f"Stale, in no mean: {named}; {why}."] if found else []
 
 
 def _is_outrun(store: Store, spec: RunSpec, content: Record) -> bool:

@@ -116,3 +116,31 @@ def test_an_open_claim_takes_every_setting_with_runs_and_leaves_departing_ones_o
     assert [c.label for c in found] == ["cifar10/resnet18", "digits/resnet8s"]
     assert all(not c.missing and not c.deviations and c.seeds == [1, 2, 3] for c in found)
     assert comparisons_of(claim, "paper", index(every(specs, lr_restart=False))) == []
+
+
+def arms(*names: str | None, **changed: Any) -> list[RunRecord]:
+    """Three seeds of APP in the preset `controls` and of its control arms."""
+    specs = synthetic.grid("controls", method="app", control=list(names), **changed)
+    return [RunRecord(synthetic.CLAIMS, synthetic.make(spec)) for spec in specs]
+
+
+def test_control_arms_count_for_the_sides_that_name_them_alone() -> None:
+    runs = index(arms(None, "shuffle", "ticket"))
+    sides = comparisons_of(synthetic.claim("own-places-matter"), "paper", runs)[0].sides
+    assert {side: {run.spec["control"] for run in by_seed.values()} for side, by_seed in sides.items()} == {
+        "app": {None},
+        "app control=shuffle": {"shuffle"},
+    }
+    density = synthetic.claim("own-released-density", settings="* protocol=paper sb=8")
+    [found] = comparisons_of(density, "paper", runs)
+    assert [run.spec["control"] for run in found.runs] == [None] * 3
+    [found] = comparisons_of(synthetic.claim("own-places-matter", settings="*"), "paper", runs)
+    assert found.missing == () and len(found.runs) == 6
+
+
+def test_another_budget_of_a_control_arm_is_a_deviation() -> None:
+    claim = synthetic.claim("own-scratch-b-ties")
+    [found] = comparisons_of(claim, "paper", index(arms(None, "scratch-b", budget_cap=4.0)))
+    assert found.missing == () and found.deviations == ("budget_cap 4.0 instead of 2.0",)
+    [found] = comparisons_of(claim, "paper", index(arms(None, "scratch-b")))
+    assert found.missing == found.deviations == ()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app_repro.claims.statement import Claim
-from app_repro.claims.variance import Pool, two_way
+from app_repro.claims.variance import Pool, Pools, two_way
 from app_repro.config.spec import RunSpec
 from app_repro.records.runs import RunRecord
 
@@ -95,3 +95,24 @@ def test_two_way_is_least_squares_whatever_is_missing(places: set[tuple[int, int
     squares, dof = two_way([str(cell) for cell in cells], seeds, values.tolist())
     assert dof == len(cells) - rank
     assert squares == pytest.approx(float(((values - design @ solution) ** 2).sum()), rel=1e-8, abs=1e-10)
+
+
+@pytest.mark.parametrize(("method", "dof"), [("osp", 2), ("app", 4)])
+def test_a_ticket_that_repeats_its_source_counts_once(method: str, dof: int) -> None:
+    """One-shot pruning takes its mask before training, so its ticket is the same run: 2 degrees, not 4."""
+    specs = synthetic.grid("controls", method=method, control=[None, "ticket"])
+    found = [RunRecord(synthetic.CLAIMS, synthetic.make(spec, accuracy=0.5 + spec.seed / 100)) for spec in specs]
+    noise = Pool(found).of_values("test_accuracy", found[0])
+    assert noise and noise.dof == dof
+    [alone] = {run.spec["control"]: run for run in found if run.spec["control"]}.values()
+    assert Pool([alone]).of_values("test_accuracy", alone) is None
+
+
+def test_control_arms_are_in_the_noise_of_claims_about_them_alone() -> None:
+    specs = synthetic.grid("controls", method="app", control=[None, "shuffle"])
+    found = [RunRecord(synthetic.CLAIMS, synthetic.make(spec, accuracy=0.5 + spec.seed / 100)) for spec in specs]
+    noise = {
+        name: Pools(found).of(synthetic.claim(name)).of_values("test_accuracy", found[0])
+        for name in ("own-places-matter", "own-paper-app-beats-osp")
+    }
+    assert [spread and spread.dof for spread in noise.values()] == [4, 2]

@@ -275,3 +275,14 @@ def test_none_of_the_large_packages_is_imported() -> None:
     code += "print([m for m in ('torch', 'pandas', 'wandb', 'numpy', 'scipy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_a_control_arm_on_another_mask_than_its_source_s_counts_as_missing(tmp_path: Path) -> None:
+    for spec in synthetic.grid("controls", method="app", control=[None, "shuffle"]):
+        stale = spec.control is not None and spec.seed == 2
+        synthetic.write(tmp_path, synthetic.make(spec, mask="1" * 64 if stale else "0" * 64))
+        if stale:
+            name = spec.run_id
+    report = verify([tmp_path], synthetic.CLAIMS, only=["own-places-matter"])
+    assert report.verdicts[0].missing == ("cifar10/resnet20s: app control=shuffle seed 2",)
+    assert [name in note for note in report.notes] == [True]

@@ -13,7 +13,7 @@ from app_repro.config import methods, presets
 from app_repro.config.grid import parse
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.records import record
+from app_repro.records import record, sources
 
 CLAIMS = Path(__file__).parents[2] / "data" / "claims.csv"
 LAYERS = {"conv1.weight": {"weights": 1000, "flops": 2000}, "layer1.0.conv1.weight": {"weights": 3000, "flops": 6000}}
@@ -49,8 +49,14 @@ def make(
     layers: dict[str, dict[str, int]] | None = None,
     official: bool = True,
     diverged: bool = False,
+    mask: str = "0" * 64,
+    epochs: int | None = None,
+    ratio: float = 1.8,
 ) -> dict[str, Any]:
-    """A record: last accuracy, sum of errors, gap and density (last or per megabatch), weights kept per layer."""
+    """A record: last accuracy, sum of errors, gap and density (last or per megabatch), weights kept per layer.
+
+    mask: digest of its masks or, of a control arm, of its source's; epochs, ratio: of a control arm, see Control.
+    """
     layers, count = layers or LAYERS, spec.sb
     last = round((1 - accuracy) * TESTED)
     first = 0 if cer is None else cer - last
@@ -89,10 +95,17 @@ def make(
             megabatches,
             network,
             data_source={"origin": "archive.tar.gz", "digest": "md5:0", "official": official},
-            files={},
+            files={sources.MASKS: mask},
             provenance={"device": {"name": "cpu"}},
             diverged={"megabatch": 3, "epoch": 2} if diverged else None,
+            control=_control(spec, mask, epochs or spec.epochs, ratio) if spec.source else None,
         )
+
+
+def _control(spec: RunSpec, mask: str, epochs: int, ratio: float) -> dict[str, Any]:
+    capped = spec.budget_cap is not None and ratio > spec.budget_cap
+    origin = {"arm": spec.control, "source": spec.source.run_id, "source_code": "0" * 16, "mask_sha256": mask}
+    return origin | {"flops_ratio": ratio, "epochs": epochs, "capped": capped}
 
 
 def _at(value: float | list[float], k: int) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from app_repro.claims import judgement
 from app_repro.claims.judgement import HARD, LEVEL, Judgement, SeedSpread, mean_of, seeds_needed
 from app_repro.claims.kinds.kind import (
+    MINUS,
     Kind,
     Sample,
     chance_within_margin,
@@ -19,9 +20,6 @@ from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
-
-MINUS = (1.0, -1.0)
-"""Weights of the two sides."""
 
 SHARE = 0.25
 """Part of the reported difference under which it counts as absent."""

@@ -12,6 +12,9 @@ from app_repro.claims.student import NORMAL, quantile
 from app_repro.claims.variance import Pool
 from app_repro.records.metrics import METRICS
 
+MINUS = (1.0, -1.0)
+"""Weights of two sides of which the second is taken from the first."""
+
 Sample = tuple[list[float], SeedSpread | None]
 """One number per seed, and the spread of one of them; None where too few runs are there to know it."""
 
@@ -125,4 +128,5 @@ def subject(claim: Claim) -> str:
 
 def size(claim: Claim, sign: str = "") -> str:
     """The claim's value with its unit; `sign`: a format's sign, "+" for one that is always there."""
-    return f"{claim.value:{sign}g}" + ("" if claim.unit == "fraction" else f" {claim.unit}")
+    unit = claim.unit.removesuffix("s") if abs(claim.value or 0.0) == 1 else claim.unit
+    return f"{claim.value:{sign}g}" + ("" if claim.unit == "fraction" else f" {unit}")

@@ -1,4 +1,6 @@
-"""Claims about one number: a reported mean, a reported ratio of two means, and a limit that a mean stays below."""
+"""Claims about one number: a reported mean, a reported ratio of two means, and a limit that a mean, of one side or of
+the difference between two, stays below.
+"""
 
 import math
 from collections.abc import Sequence
@@ -6,14 +8,17 @@ from collections.abc import Sequence
 from app_repro.claims import judgement
 from app_repro.claims.judgement import HARD, LEVEL, Judgement, SeedSpread, choose_spread, mean_of, seeds_needed
 from app_repro.claims.kinds.kind import (
+    MINUS,
     Kind,
     Sample,
     chance_within_margin,
+    contrast_sample,
     size,
     subject,
     values,
     values_sample,
     weakest_cell,
+    weighted,
 )
 from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
@@ -112,7 +117,19 @@ def _value(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
 
 
 def _upper_bound(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
+    """Of a claim that names a side to compare with, the differences paired by seed are judged."""
+    if claim.against:
+        return judge_upper_bound(*contrast_sample(claim, comparison, pool, MINUS, claim.sides), claim.value or 0.0)
     return judge_upper_bound(*values_sample(claim, comparison, pool), claim.value or 0.0)
+
+
+def _bounded(claim: Claim, comparison: Comparison) -> list[float]:
+    return weighted(claim, comparison, MINUS, claim.sides) if claim.against else _values(claim, comparison)
+
+
+def _below(claim: Claim) -> str:
+    minus = f" minus that of {claim.against[0]}" if claim.against else ""
+    return f"{subject(claim)}{minus} lies below {size(claim)}."
 
 
 def _ratio(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
@@ -159,10 +176,10 @@ RATIO = Kind(
 )
 
 UPPER_BOUND = Kind(
-    against=(0, 0),
+    against=(0, 1),
     needs=("value",),
     has_limit=True,
     rule=weakest_cell(_upper_bound),
-    so_far=_values,
-    sentence=lambda claim: f"{subject(claim)} lies below {size(claim)}.",
+    so_far=_bounded,
+    sentence=_below,
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app_repro.claims.contrasts import contrast
 from app_repro.claims.judgement import VERDICTS, mean_of
-from app_repro.claims.statement import OWN, protocols
+from app_repro.claims.statement import protocols
 from app_repro.claims.variance import Pool
 from app_repro.claims.verify import Report, Verdict
 from app_repro.config.protocols import PROTOCOLS
@@ -27,6 +27,9 @@ class Answer:
     """Those of them that runs here are about."""
     tally: dict[str, tuple[tuple[str, int], ...]]
     """Protocol -> of the sourced claims that admit it (verdict, how many), without zeros."""
+    others: int
+    """Claims that other papers made."""
+    others_tally: tuple[tuple[str, int], ...]
     own: int
     """Statements of ours."""
     own_tally: tuple[tuple[str, int], ...]
@@ -36,13 +39,17 @@ class Answer:
 
 def answer(report: Report, groups: Sequence[Group], pool: Pool) -> Answer:
     """The answer that verdicts and runs give. `pool`: the noise of all runs."""
-    sourced = [verdict for verdict in report.verdicts if verdict.claim.source != OWN]
-    own = [verdict for verdict in report.verdicts if verdict.claim.source == OWN]
+    by_whom: dict[str, list[Verdict]] = {"paper": [], "another": [], "own": []}
+    for verdict in report.verdicts:
+        by_whom[verdict.claim.whose].append(verdict)
+    sourced, others, own = by_whom.values()
     judged = {verdict.claim.id for verdict in sourced if verdict.verdict != "not_run"}
     return Answer(
         sourced=len({verdict.claim.id for verdict in sourced}),
         judged=len(judged),
         tally=_by_protocol(sourced),
+        others=len({verdict.claim.id for verdict in others}),
+        others_tally=_tally([verdict.verdict for verdict in others]),
         own=len({verdict.claim.id for verdict in own}),
         own_tally=_tally([verdict.verdict for verdict in own]),
         evidence=tuple(evidence(groups, pool)[:MOST]),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from app_repro.claims import printing
 from app_repro.claims.judgement import HARD, LEVEL
 from app_repro.claims.kinds.registry import KINDS
-from app_repro.claims.statement import OWN, Claim, protocols
+from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.verify import Report, Verdict
 
 
@@ -44,8 +44,13 @@ class Card:
 
     @property
     def is_own(self) -> bool:
-        """Whether the statement is ours, not the paper's."""
-        return self.claim.source == OWN
+        """Whether the statement is ours."""
+        return self.claim.whose == "own"
+
+    @property
+    def is_the_papers(self) -> bool:
+        """Whether it is the paper's, or its authors'."""
+        return self.claim.whose == "paper"
 
     @property
     def is_judged(self) -> bool:

@@ -83,6 +83,15 @@ def test_upper_bound_of_the_effective_density(value: float, verdict: str) -> Non
     assert found.verdict == verdict and found.mean == pytest.approx(value)
 
 
+@pytest.mark.parametrize(("ticket", "verdict"), [(0.505, "reproduced"), (0.53, "not_reproduced")])
+def test_upper_bound_of_what_one_side_has_more_than_another(ticket: float, verdict: str) -> None:
+    sides = {"app control=ticket": {"accuracy": ticket}, "app control=scratch-e": {"accuracy": 0.5}}
+    claim = synthetic.claim("rethinking-ticket-no-gain")
+    found = judged(claim, sides)
+    assert found.verdict == verdict and found.mean == pytest.approx(100 * (ticket - 0.5))
+    assert all(side in KINDS[claim.kind].sentence(claim) for side in claim.sides)
+
+
 def test_shape_is_judged_on_the_curve_over_megabatches() -> None:
     claim = synthetic.claim("gap-nonmonotone-100")
     turning = np.interp(np.arange(100), [0, 25, 60, 99], [0.1, 0.4, 0.2, 0.35]).tolist()
@@ -141,6 +150,12 @@ STARTED = [
     ("c100-r50-acc-vs-dense", {}, AHEAD, 20.0),
     ("size-third", {"metric": "test_accuracy"}, {"app tau=4.5": AHEAD["app"], "dense": AHEAD["dense"]}, 1.5),
     ("app-beats-both-short", {}, AHEAD, 10.0),
+    (
+        "rethinking-ticket-no-gain",
+        {},
+        {"app control=ticket": AHEAD["app"], "app control=scratch-e": AHEAD["osp"]},
+        10.0,
+    ),
     ("own-osp-sparse-closer-accuracy", {}, SPARSER, 8.0),
     ("magnitude-early-layers", {"layers": ("conv1", "conv2"), "megabatches": (1,)}, HARDER, 7.5),
 ]

@@ -15,13 +15,12 @@ def answered(tmp_path, records) -> Answer:
 
 def test_claims_are_counted_and_verdicts_tallied(tmp_path) -> None:
     found = answered(tmp_path, pages.records(protocols=["paper"]))
-    assert (
-        0 < found.judged < found.sourced == sum(claim.source != "app-repro" for claim in synthetic.committed().values())
-    )
+    assert 0 < found.judged < found.sourced == sum(claim.whose == "paper" for claim in synthetic.committed().values())
     tally = {protocol: dict(counts) for protocol, counts in found.tally.items()}
     assert tally["paper"]["reproduced"] >= 1 and tally["paper"]["not_run"] == found.sourced - found.judged
     assert set(tally["released"]) == {"not_run"}
-    assert found.own == len(synthetic.committed()) - found.sourced
+    assert found.others >= 1 and found.own + found.others == len(synthetic.committed()) - found.sourced
+    assert found.sourced == 12, "the paper's claims"
 
 
 def test_without_runs_about_a_claim_nothing_is_judged(tmp_path) -> None:
