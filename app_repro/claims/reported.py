@@ -33,6 +33,7 @@ FINISHED = ("finished", "completed")
 _PRUNERS = {"mag": "magnitude"}
 _SCRIPTS = {"main_anytime_train": "app", "main_anytime_one": "osp", "main_anytime_baseline": "dense"}
 _WORDS = {"app": "app", "osp": "osp", "one": "osp", "dense": "dense", "baseline": "dense"}
+_TRUTH = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
 
 
 class _NotUsed(Exception):
@@ -145,8 +146,7 @@ def _cell_of(run: AuthorsRun) -> _Cell:
         pruner = _known(run, "pruner", CRITERIA)
         setting |= {"tau": f"{_number(run, 'sparsity_level'):g}", "criterion": _PRUNERS.get(pruner.lower(), pruner)}
     if info.sizes:
-        is_few = _text(run, "few_shot", "false").casefold() in ("true", "1", "1.0", "yes")
-        setting |= {"few_shot": _whole(run, "n_shots") if is_few else "null"}
+        setting |= {"few_shot": _whole(run, "n_shots") if _is_few_shot(run) else "null"}
     return method, tuple(setting.items())
 
 
@@ -158,6 +158,13 @@ def _method(run: AuthorsRun) -> str:
     if len(words) != 1:
         raise _NotUsed(f"its name has the words of {len(words) or 'no'} methods ({', '.join(_WORDS)})")
     return words.pop()
+
+
+def _is_few_shot(run: AuthorsRun) -> bool:
+    text = _text(run, "few_shot", "false")
+    if text.casefold() not in _TRUTH:
+        raise _NotUsed(f"few_shot {text[:20]!r} is neither true nor false")
+    return _TRUTH[text.casefold()]
 
 
 def _text(run: AuthorsRun, key: str, default: str | None = None) -> str:

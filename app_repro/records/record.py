@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -133,8 +133,8 @@ CLAIMING = 3
 def is_meant(path: Path) -> bool | None:
     """Whether a file that is no sound record is meant to be one: by its name, or by the names at its top level.
 
-    Of what is not JSON (damaged, cut off) those at the beginnings of lines count; None if it has too few. What cannot
-    be read may be one.
+    Of what is not JSON (damaged, cut off) those at the beginnings of lines count. None if it has too few, and for a
+    list of records. What cannot be read may be one.
     """
     if path.name == "record.json":
         return True
@@ -146,6 +146,11 @@ def is_meant(path: Path) -> bool | None:
     try:
         content = json.loads(raw)
     except (ValueError, RecursionError):
-        names = {name.decode() for name in re.findall(rb'^\s*"(\w+)":', raw, re.MULTILINE)}
-        return len(names & Record.__annotations__.keys()) >= CLAIMING or None
-    return isinstance(content, dict) and len(content.keys() & Record.__annotations__.keys()) >= CLAIMING
+        return _claims(name.decode() for name in re.findall(rb'^\s*"(\w+)":', raw, re.MULTILINE)) or None
+    if isinstance(content, list):
+        return None if content and isinstance(content[0], dict) and _claims(content[0]) else False
+    return isinstance(content, dict) and _claims(content)
+
+
+def _claims(names: Iterable[str]) -> bool:
+    return len(Record.__annotations__.keys() & set(names)) >= CLAIMING

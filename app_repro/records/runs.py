@@ -141,7 +141,7 @@ def read(roots: Sequence[Path]) -> Records:
 
     Of two records of one run a diverged one goes before a finished one, then one's own before a published one; a note
     names the other one where its numbers differ. JSON that does not call itself a record is passed over, with a note if
-    it is not readable as JSON either.
+    it is none, or a list of records.
     """
     by_id: dict[str, RunRecord] = {}
     problems: list[str] = []
@@ -155,7 +155,7 @@ def read(roots: Sequence[Path]) -> Records:
                 damaged.append(str(error) if is_meant else f"{path}: no record; name records, or folders of them")
                 problems.append(damaged[-1])
             elif is_meant is None:
-                notes.append(f"{path}: not readable as JSON, and not called a record: passed over")
+                notes.append(f"{path}: passed over: a record is one JSON object, this is not")
             continue
         if not run.is_finished:
             where = json.dumps(run.content.get("diverged"))[:120]

@@ -98,6 +98,8 @@ APP = run("x", "app")
         (run("x", "app", dataset="imagenet"), "'imagenet'"),
         (run("x", "app", dataset="digits"), "'digits'"),
         (run("x", "app", arch="R50"), "'R50'"),
+        (run("x", "app", dataset="restricted_imagenet", few_shot="vrai"), "few_shot 'vrai'"),
+        (run("x", "app", dataset="restricted_imagenet", few_shot="TRUE", n_shots=None), "n_shots is missing"),
         (run("x", "app", arch=None), "arch is missing"),
         (run("x", "app", meta_batch_number="eight"), "meta_batch_number 'eight'"),
         (run("x", "app", meta_batch_number=8.5), "8.5 is no whole number"),

@@ -92,12 +92,14 @@ def test_other_json_and_hidden_files_are_passed_over(tmp_path: Path, specs: dict
     files.write_sealed(tmp_path / "bench/cpu.json", {"schema": 1, "device": "x"})
     found = runs.read([tmp_path])
     assert len(found.runs) == 1 and not found.problems and not found.notes
-    for name, text in (("empty", ""), ("lines", "{}\n{}\n")):
+    records = json.dumps([synthetic.make(specs[1])])
+    for name, text in (("empty", ""), ("lines", "{}\n{}\n"), ("records", records)):
         (tmp_path / f"{name}.json").write_text(text)
     found = runs.read([tmp_path])
     assert not found.problems and [note.split(":")[0] for note in found.notes] == [
         str(tmp_path / "empty.json"),
         str(tmp_path / "lines.json"),
+        str(tmp_path / "records.json"),
     ]
     assert "no record" in runs.read([tmp_path / "verdicts.json"]).problems[0]  # named, so meant
 
