@@ -81,7 +81,7 @@ def shared_images(train: Path, test: Path) -> int:
         return (hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in np.load(path, mmap_mode="r"))
 
     tested = Counter(digests(test))
-    return sum(tested[one] for one in tested.keys() & set(digests(train)))
+    return sum(tested[one] for one in {one for one in digests(train) if one in tested})
 
 
 def _histogram(block: np.ndarray) -> np.ndarray:
