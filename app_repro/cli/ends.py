@@ -86,7 +86,7 @@ def _end(error: BaseException) -> tuple[int, str]:
         case KeyboardInterrupt() | typer.Abort():
             return INTERRUPTED, ""
         case AppReproError():
-            return error.exit_code, str(error)
+            return error.exit_code, _visible(str(error))
         case typer.TyperException():
             return AppReproError.exit_code, _usage(error)
         case OSError():
@@ -98,6 +98,11 @@ def _end(error: BaseException) -> tuple[int, str]:
         case ModuleNotFoundError() if not (error.name or "app_repro").startswith("app_repro"):
             return AppReproError.exit_code, f"{error.name} is not installed; `make setup` installs what is needed"
     return DEFECT, _defect(error)
+
+
+def _visible(text: str) -> str:
+    """`text` with what is no visible letter escaped: names of files may hold line ends, and codes for terminals."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _usage(error: typer.TyperException) -> str:
