@@ -13,6 +13,8 @@ printing.py     verdicts as a table, Markdown, JUnit XML, JSON, and one claim ex
 power.py        how many seeds a hard verdict needs, and what they cost
 contrasts.py    differences between groups of runs, and which is ahead, by the same rules
 ablations.py    what each protocol switch does to APP, from runs that differ in it alone
+tag_contrasts.py  contrasts of the taxonomy: the runs that test each, and the command for those that none tests
+reported.py     the authors' runs, from wandb or an export, as rows for the claims file
 exports.py      the authors' runs as plain values, from wandb or a file that a dashboard exported
 reported.py     these runs as rows for the claims file, and which of them count
 """

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 
 from app_repro.claims.judgement import mean_of, spread_of
 from app_repro.config import protocols
@@ -89,7 +89,7 @@ def rows(runs: Sequence[RunRecord]) -> list[Ablation]:
     for switch, bundle, turned in _questions():
         groups: dict[str, list[RunPair]] = defaultdict(list)
         for pair in _pairs(app, bundle, turned):
-            if _share_code(pair):
+            if share_code(pair):
                 groups[_identity(turned, pair[0]) + pair[0].content["code_digest"]].append(pair)
         named = [(_setting(pairs[0][0], telling), pairs) for pairs in groups.values()]
         table += [_row(switch, bundle, turned, *item) for item in sorted(named, key=lambda item: item[0])]
@@ -107,7 +107,7 @@ def notes(runs: Sequence[RunRecord]) -> list[str]:
     """What a reader of the table must know: pairs that were run by code that differs, and file orders that are lost."""
     app, lines = _of_app(runs), []
     for switch, bundle, turned in _questions():
-        apart = [pair for pair in _pairs(app, bundle, turned) if not _share_code(pair)]
+        apart = [pair for pair in _pairs(app, bundle, turned) if not share_code(pair)]
         if apart:
             codes = sorted({run.content["code_digest"][:8] for pair in apart for run in pair})
             count = "1 pair" if len(apart) == 1 else f"{len(apart)} pairs"
@@ -132,7 +132,7 @@ def _questions() -> Iterator[tuple[str, str, Switches]]:
 
 
 def _of_app(runs: Sequence[RunRecord]) -> list[RunRecord]:
-    return [run for run in runs if run.is_finished and run.spec["method"] == "app"]
+    return [run for run in runs if run.is_finished and run.is_plain and run.spec["method"] == "app"]
 
 
 def _pairs(app: Sequence[RunRecord], bundle: str, turned: Switches) -> Iterator[RunPair]:
@@ -144,13 +144,20 @@ def _pairs(app: Sequence[RunRecord], bundle: str, turned: Switches) -> Iterator[
         if all(run.spec[key] == value for key, value in PROTOCOLS[bundle].items()):
             pairs = [(run, partner) for partner in index.get((_identity(turned, run, turned), run.seed), [])]
             if pairs:
-                yield max(pairs, key=_share_code)
+                yield max(pairs, key=share_code)
 
 
-def _share_code(pair: RunPair) -> bool:
-    """Whether both ran by the same learning code, or by code that a person accepted as equal."""
-    one, other = ({run.content["code_digest"], *run.content["accepted_code"]} for run in pair)
-    return not one.isdisjoint(other)
+def share_code(runs: Sequence[RunRecord]) -> bool:
+    """Whether all ran by the same learning code, or by code that a person accepted as equal.
+
+    A control arm's code has more in it than its source's; it shares that by which its source was trained.
+    """
+    return bool(set.intersection(*(_codes(run) for run in runs)))
+
+
+def _codes(run: RunRecord) -> set[str]:
+    control: Any = run.content.get("control")
+    return {run.content["code_digest"], *run.content["accepted_code"], *([control["source_code"]] if control else [])}
 
 
 def _identity(turned: Switches, run: RunRecord, changed: Switches | None = None) -> str:

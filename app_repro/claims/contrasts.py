@@ -39,13 +39,22 @@ class Contrast:
 
 def contrast(one: Group, other: Group, metric: str, pool: Pool) -> Contrast:
     """`one` minus `other` in `metric`, paired by seed."""
-    seeds = sorted(one.by_seed.keys() & other.by_seed.keys())
-    pairs = [(one.by_seed[seed], other.by_seed[seed]) for seed in seeds]
-    differences = tuple(a.value(metric) - b.value(metric) for a, b in pairs)
-    runs = tuple(run.content["run_id"] for pair in pairs for run in pair)
-    if not pairs:
+    return mean_contrast([one], [other], metric, pool)
+
+
+def mean_contrast(ones: Sequence[Group], others: Sequence[Group], metric: str, pool: Pool) -> Contrast:
+    """The mean of `ones` minus the mean of `others` in `metric`, paired by the seeds that all of them have."""
+    groups = [*ones, *others]
+    weights = [1 / len(ones)] * len(ones) + [-1 / len(others)] * len(others)
+    seeds = sorted(set.intersection(*(set(group.by_seed) for group in groups)))
+    paired = [[group.by_seed[seed] for group in groups] for seed in seeds]
+    if not paired:
         return Contrast((), None, ())
-    return Contrast(differences, choose_spread(pool.of_contrast(metric, pairs[0][0], (1.0, -1.0)), differences), runs)
+    differences = tuple(
+        math.fsum(weight * run.value(metric) for weight, run in zip(weights, runs, strict=True)) for runs in paired
+    )
+    spread = choose_spread(pool.of_contrast(metric, paired[0][0], weights), differences)
+    return Contrast(differences, spread, tuple(run.content["run_id"] for runs in paired for run in runs))
 
 
 def best(rivals: Sequence[Group], metric: str, pool: Pool) -> Group | None:

@@ -15,7 +15,7 @@ from app_repro.records.runs import Records, RunRecord
 from app_repro.report.figures import curves, printing
 from app_repro.report.figures import write as figures
 from app_repro.report.page import write as page
-from app_repro.report.tables import baselines, dvc_plots, formats, main, stream
+from app_repro.report.tables import baselines, contrasts, dvc_plots, formats, main, stream
 from app_repro.report.tables.table import Table
 
 
@@ -60,7 +60,7 @@ def write_tables(records: Records, claims: Sequence[Claim], out: Path) -> tuple[
 
 
 def all_tables(records: Sequence[RunRecord], claims: Sequence[Claim] = ()) -> list[Table]:
-    """The tables in reading order: main, per-megabatch, per-layer, differences.
+    """The tables in reading order: main, per-megabatch, per-layer, differences, contrasts.
 
     `records`: each run once, diverged ones too; `claims`: the reported numbers. All but the last are of plain runs.
     """
@@ -71,6 +71,7 @@ def all_tables(records: Sequence[RunRecord], claims: Sequence[Claim] = ()) -> li
         stream.per_megabatch(groups),
         stream.per_layer(groups),
         baselines.differences(groups, claims, index(plain), pool),
+        contrasts.contrasts(records),
     ]
 
 

@@ -93,6 +93,7 @@ _IN_WORDS = {
     "protocol": "{} protocol",
     "epochs": "{} epochs",
     "against": "against {}",
+    **dict.fromkeys(("contrast", "sides"), "{}"),
 }
 """Settings that are not named as `heading = value`."""
 

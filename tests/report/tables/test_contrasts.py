@@ -1,0 +1,95 @@
+"""The table of contrasts: what published runs say, what is in bold, and what stands where no runs are."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import synthetic
+from house import ROOT
+
+from app_repro.claims.tag_contrasts import UNTESTABLE
+from app_repro.core.paths import PUBLISHED
+from app_repro.records.runs import RunRecord, read_any
+from app_repro.report.tables.contrasts import contrasts
+from app_repro.report.tables.table import Cell, Table
+from app_repro.report.write import all_tables
+
+Row = dict[str, Cell]
+
+
+def rows(table: Table) -> list[Row]:
+    keys = [column.key for column in table.columns]
+    return [dict(zip(keys, row, strict=True)) for row in table.rows]
+
+
+def of(table: Table, contrast: str) -> list[Row]:
+    return [row for row in rows(table) if row["contrast"].shown == contrast]
+
+
+def records(preset: str = "cifar-small", **changed: Any) -> list[RunRecord]:
+    """Runs of a preset, 60 % accurate give or take 1 %, those from new weights 10 points less and with more errors."""
+    draw, made = random.Random(1), []
+    for spec in synthetic.grid(preset, **changed):
+        less = 0.1 if spec.control == "scratch-e" else 0.0
+        accuracy = round(draw.gauss(0.6, 0.01) - less, 4)
+        made.append(synthetic.make(spec, accuracy=accuracy, cer=round(40_000 + 50_000 * less + draw.gauss(0, 300))))
+    return [RunRecord(Path(content["run_id"]), content) for content in made]
+
+
+def test_the_published_audit_says_what_fresh_weights_cost() -> None:
+    """Of S. Misra et al.'s released code: the one switch that changes which weights are scored."""
+    [row] = of(contrasts(read_any([ROOT / PUBLISHED]).runs), "initialised / trained weights")
+    assert row["sides"].shown == "fresh minus trained" and row["protocol"].shown == "released"
+    assert row["test_accuracy"].shown == "-12.18 [-13.94, -10.42] (3)" and row["test_accuracy"].best
+    assert row["cer"].value == pytest.approx(2304.67, abs=0.01) and row["cer"].n == 3
+    assert row["generalisation_gap"].interval == pytest.approx((-0.0503, -0.0172), abs=1e-4)
+    assert row["also"].shown == "nothing"
+    assert row["remark"].shown.startswith(
+        "Clean in the setting, not in the density: 0.019 of the weights are kept against 0.366"
+    )
+
+
+def test_without_runs_each_row_says_what_would_test_it_or_that_nothing_does() -> None:
+    table = contrasts([])
+    remarks = {row["contrast"].shown: row["remark"].shown for row in rows(table)}
+    open_rows = {name: text for name, text in remarks.items() if name not in UNTESTABLE}
+    assert all(text.startswith("No pair has run: `dvc exp run $(app-repro preset ") for text in open_rows.values())
+    assert remarks.keys() - open_rows.keys() == UNTESTABLE.keys() and len(open_rows) == 9
+    assert {row["test_accuracy"].shown for row in rows(table)} == {"-"}
+    [late] = of(table, "before / after training")
+    assert late["also"].shown == "weights scored, recovery, in force"
+
+
+def test_errors_before_the_last_megabatch_are_not_judged_where_the_mask_knew_later_ones() -> None:
+    runs = records("controls", control=["ticket", "scratch-e"])
+    by_method = {row["method"].shown: row for row in of(contrasts(runs), "original / random initial weights")}
+    assert by_method["osp"]["cer"].best and by_method["app"]["test_accuracy"].best
+    assert not by_method["app"]["cer"].best and "CER is not judged" in by_method["app"]["remark"].shown
+    assert by_method["osp"]["remark"].shown == "-"
+
+
+def test_one_seed_has_no_interval_and_is_not_judged() -> None:
+    [row] = of(contrasts(records(method="app", scope=["local", "global"], seed=1)), "layer-wise / global density")
+    assert row["test_accuracy"].n == 1 and "[" not in row["test_accuracy"].shown and not row["test_accuracy"].best
+    assert "1 seed: too few" in row["remark"].shown
+
+
+def test_a_mean_of_criteria_is_taken_seed_by_seed() -> None:
+    accuracies = {"magnitude": 0.5, "random": 0.3, "snip": 0.6}
+    made = [
+        synthetic.make(spec, accuracy=accuracies[str(spec.criterion)] + 0.01 * spec.seed)
+        for spec in synthetic.grid("cifar-small", method="app", seed=[1, 2, 3], criterion=list(accuracies))
+    ]
+    runs = [RunRecord(Path(content["run_id"]), content) for content in made]
+    means, alone = of(contrasts(runs), "data-free / data-driven")
+    assert means["sides"].shown == "mean of magnitude, random minus snip"
+    assert means["test_accuracy"].value == pytest.approx(-0.2) and alone["test_accuracy"].value == pytest.approx(-0.1)
+    assert len(means["test_accuracy"].runs) == 9 and means["also"].shown == "family, labels, derivative"
+
+
+def test_all_other_tables_leave_control_arms_out() -> None:
+    runs = records("controls", method="app", control=[None, "ticket"])
+    *tables, last = all_tables(runs)
+    *plain, _ = all_tables([run for run in runs if run.is_plain])
+    assert last.name == "contrasts" and tables == plain
