@@ -13,7 +13,7 @@ from typing import Any
 from app_repro.claims.ablations import share_code
 from app_repro.config import catalogue, grid, presets
 from app_repro.config.taxonomy import MEANING, heading, tags
-from app_repro.records import settings
+from app_repro.records import settings, sources
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
 
@@ -169,7 +169,7 @@ class Answer:
 def answers(runs: Sequence[RunRecord]) -> list[Answer]:
     """What finished runs test, by question, then by setting. `runs`: each run once."""
     groups = [group for group in settings.group(runs) if group.runs and group.runs[0].spec["sgd_seed"] is None]
-    by_id = {run.content["run_id"]: run for run in runs}
+    stale = {run.content["run_id"] for run in sources.stale(runs)}
     found = []
     for question in QUESTIONS:
         alike: dict[str, list[Group]] = defaultdict(list)
@@ -177,7 +177,7 @@ def answers(runs: Sequence[RunRecord]) -> list[Answer]:
             if question.key == "control" or group.runs[0].is_plain:
                 alike[group.runs[0].setting_without(question.key)].append(group)
         for members in alike.values():
-            found += [_compared(question, *pair, by_id) for pair in _pairs(question, members)]
+            found += [_compared(question, *pair, stale) for pair in _pairs(question, members)]
     return [one for one in found if one.seeds or one.dropped]
 
 
@@ -212,22 +212,12 @@ def _pairs(question: Question, members: Sequence[Group]) -> Iterator[tuple[tuple
             yield (ones[left[0]],), (others[right[0]],)
 
 
-def _compared(
-    question: Question, ones: tuple[Group, ...], others: tuple[Group, ...], by_id: Mapping[str, RunRecord]
-) -> Answer:
+def _compared(question: Question, ones: tuple[Group, ...], others: tuple[Group, ...], stale: set[str]) -> Answer:
     groups = [*ones, *others]
     seeds = set.intersection(*(set(group.by_seed) for group in groups))
     paired = {seed: [group.by_seed[seed] for group in groups] for seed in seeds}
-    kept = [s for s, runs in paired.items() if share_code(runs) and not any(_is_stale(run, by_id) for run in runs)]
+    kept = [s for s, runs in paired.items() if share_code(runs) and not stale & {run.content["run_id"] for run in runs}]
     return Answer(question, ones, others, frozenset(kept), len(seeds) - len(kept))
-
-
-def _is_stale(run: RunRecord, by_id: Mapping[str, RunRecord]) -> bool:
-    """Whether a control arm was trained on another mask than its source, if that is there, has by now."""
-    control: Any = run.content.get("control")
-    source = by_id.get(control["source"]) if control else None
-    mask = source.content["files"].get("masks.safetensors") if source else None
-    return bool(control and mask) and control["mask_sha256"] != mask
 
 
 def also_changed(question: Question, ones: Sequence[Settings], others: Sequence[Settings]) -> tuple[str, ...]:

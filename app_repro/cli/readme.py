@@ -24,6 +24,8 @@ from app_repro.machine import speed_table
 from app_repro.records import metrics, runs, settings
 from app_repro.records.runs import RunRecord
 from app_repro.report.figures import write as figures
+from app_repro.report.tables.contrasts import SCALES
+from app_repro.report.tables.contrasts import contrasts as of_contrasts
 from app_repro.report.tables.main import main_table
 
 PAGES = ("README.md", "docs/methods.md", "docs/protocols.md", "docs/speed.md")
@@ -42,6 +44,7 @@ def regenerated(page: str, text: str, published: Path = PUBLISHED) -> str:
         "verdicts": lambda: verdicts(published),
         "audit-main": lambda: short_table(filter(_is_main, _records(published, "audit"))),
         "audit-table": lambda: short_table(_records(published, "audit")),
+        "contrasts": lambda: contrasts(published),
         "speed": lambda: _speed(published),
     }
     parts |= {f"tags-{name}": partial(taxonomy.to_table, name, "github") for name in (*taxonomy.tables(), "tags")}
@@ -95,6 +98,20 @@ def verdicts(published: Path) -> str:
     return (
         f"{table}\n\n`not_run`, as no published record is about them: {count} of {total} claims ({_whose(untested)})."
     )
+
+
+def contrasts(published: Path) -> str:
+    """The rows of the table of contrasts that have numbers, under the headings of those columns that are not empty."""
+    from tabulate import tabulate
+
+    table = of_contrasts(runs.read_any([published]).runs)
+    numbers = [place for place, column in enumerate(table.columns) if column.key in SCALES]
+    rows = [row for row in table.rows if row[numbers[0]].n]
+    kept = [place for place in range(len(table.columns)) if {row[place].shown for row in rows} != {"-"}]
+    body = [[row[place].shown for place in kept] for row in rows]
+    headings = [table.columns[place].heading for place in kept]
+    align = ["right" if place in numbers else "left" for place in kept]
+    return tabulate(body, headings, tablefmt="github", disable_numparse=True, colalign=align)
 
 
 _WHOSE = {"paper": "the paper's", "another": "another paper's", "own": "this project's"}

@@ -61,7 +61,7 @@ DOORS: dict[str, set[str]] = {
     "execution": {"grid", "plan", "plan_text", "claim_costs", "cost", "tracking"},
     "analysis": {"masks_only"},
     "report": {
-        *("write", "modelcard", "page/write", "tables/main", "tables/runs"),
+        *("write", "modelcard", "page/write", "tables/main", "tables/contrasts", "tables/runs"),
         *("figures/write", "figures/audit"),
     },
     "machine": {"doctor", "checks", "bench", "speed_table", "demo"},
