@@ -4,6 +4,7 @@ import collections
 import json
 import shlex
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def run(folder: Path, settings: Sequence[str]) -> int:
     The exit code is that of the pipeline. Raises ParamsError for a setting that cannot be used.
     """
     prepare(folder, settings)
-    code = subprocess.run([workspace.beside_python("dvc"), "repro"], cwd=folder, env=workspace.environment()).returncode
+    code = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=folder, env=workspace.environment()).returncode
     if code:
         return code if code == 130 else 3
     print("\n" + (folder / REPORT / "tables/overview.md").read_text(encoding="utf-8"))

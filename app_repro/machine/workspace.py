@@ -120,11 +120,6 @@ def _mirror(source: Path, target: Path) -> None:
             shutil.copyfileobj(content, file)
 
 
-def beside_python(command: str) -> str:
-    """A command installed beside this Python, whatever PATH says."""
-    return str(Path(sys.executable).parent / command)
-
-
 def environment() -> dict[str, str]:
     """For DVC and its stages: this Python's commands first, a store of the workspace's own, no analytics.
 
