@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app_repro.core import files
-from app_repro.core.errors import AppReproError
+from app_repro.core.errors import AppReproError, one_line
 from app_repro.core.paths import PACKAGE, PARAMS, PUBLISHED, locate
 from app_repro.machine import workspace
 
@@ -71,6 +71,9 @@ def start(words: Sequence[str], out: Path = OUT, archives: Path = ARCHIVES) -> i
     except AppReproError as error:
         print(f"app-repro: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"app-repro: {error.filename or out}: {error.strerror or one_line(error)}", file=sys.stderr)
+        return AppReproError.exit_code
     return supervise(words)
 
 

@@ -85,6 +85,8 @@ def command(): {body}
 sys.exit(ends.code_of(command))
 """
 SAYS = PROCESS.format(body=r"print('\u00e9 \udcff', *range(99999))")
+SAYS_LITTLE = PROCESS.format(body="print('x')")
+HELPS = PROCESS.format(body="import rich.console; rich.console.Console().print('x' * 99999)")
 REFUSES = PROCESS.format(body=r"raise AppReproError('\u00e9')")
 PLAIN = {"PYTHONIOENCODING": "ascii"}
 BARE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -96,7 +98,9 @@ BARE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
         (SAYS, "", PLAIN, 0, ""),
         (SAYS, "", BARE, 0, ""),
         (SAYS, ">/dev/full", {}, 3, "printed"),
+        (SAYS_LITTLE, ">/dev/full", {}, 3, "printed"),
         (SAYS, "| head -c 1", {}, 141, ""),
+        (HELPS, "| true", {}, 141, ""),
         (SAYS, "| true", {}, 141, ""),
         (SAYS, ">&-", {}, 0, ""),
         (SAYS, ">&- 2>&- <&-", {}, 0, ""),
@@ -109,7 +113,8 @@ def test_streams_that_are_narrow_full_or_closed_change_no_exit_code_but_their_ow
     code, shell, variables, ended, said
 ) -> None:
     """A process for each, without a command of the package: its own streams are what is tried."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "CODE": code, "PYTHON": sys.executable} | variables
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "CODE": code, "PYTHON": sys.executable, "PYTHONUNBUFFERED": ""}
+    environment |= variables
     command = f'"$PYTHON" -c "$CODE" {shell}\nexit ${{PIPESTATUS[0]}}'
     ran = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, errors="replace")
     assert ran.returncode == ended and len(ran.stderr.splitlines()) == bool(said) and said in ran.stderr

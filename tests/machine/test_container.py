@@ -109,6 +109,15 @@ def test_a_folder_that_cannot_be_written_is_one_line_for_who_must_write(
     assert [place for place, _ in calls] == [ROOT, tmp_path], "an earlier start's records are those to judge"
 
 
+def test_a_file_that_cannot_be_read_before_the_command_starts_is_one_line(tmp_path, calls, capsys, monkeypatch) -> None:
+    def fail(archives: Path) -> None:
+        raise PermissionError(13, "Permission denied", archives)
+
+    monkeypatch.setattr(container, "_fetch_from", fail)
+    assert container.start(["dvc", "repro"], tmp_path, tmp_path / "archives") == 2 and not calls
+    assert capsys.readouterr().err == f"app-repro: {tmp_path / 'archives'}: Permission denied\n"
+
+
 def test_what_would_fail_later_stops_dvc_repro_and_nothing_else(tmp_path, calls, capsys) -> None:
     small_grid(tmp_path, device="cuda:77")
     assert container.start(["dvc", "repro"], tmp_path) == 2
