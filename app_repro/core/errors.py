@@ -55,6 +55,10 @@ class DiskFullError(AppReproError):
     exit_code = 3
 
 
+class PlaceError(AppReproError):
+    """A folder in which nothing can be written, or that is none; `kind` is "not writable" or "no folder"."""
+
+
 class Stopped(AppReproError):
     """The run was asked to stop; its state is saved."""
 

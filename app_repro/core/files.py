@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app_repro.core.errors import DiskFullError, IntegrityError
+from app_repro.core.errors import DiskFullError, IntegrityError, PlaceError
 
 MAX_SEALED_BYTES = 256 << 20
 """Larger sealed files are refused before they are read into memory; the project writes none."""
@@ -69,6 +69,41 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, whole or not at all."""
     write_bytes(path, text.encode())
+
+
+def listing(folder: Path) -> list[Path]:
+    """What lies in a folder, by name; nothing where there is none. Raises OSError for one that cannot be read."""
+    try:
+        return sorted(folder.iterdir())  # glob would pass over a folder that may not be read
+    except FileNotFoundError:
+        return []
+
+
+def nearest(path: Path) -> Path:
+    """`path`, or the folder nearest above it that is there and may be looked into."""
+    for place in (path.absolute(), *path.absolute().parents):
+        with contextlib.suppress(OSError):  # what lies in a folder that may not be looked into is not there
+            place.stat()
+            return place
+    return Path("/")
+
+
+def check_writable(folder: Path) -> None:
+    """Raise PlaceError unless this user can make files in `folder`, or make it where it is not there yet."""
+    place = nearest(folder)
+    below = place.joinpath(*folder.absolute().relative_to(place).parts[:1])
+    if not place.is_dir() or (below != place and below.is_symlink()):
+        what = f"{place} is no folder" if place == below else f"{below} is a link to what is not there"
+        raise PlaceError(f"{folder}: {what}; name a folder, or remove it", key=str(folder), kind="no folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        whose = f"{place} belongs to user {place.stat().st_uid}, or is read-only, and this is user {os.getuid()}"
+        how = "name a folder of your own, or have its owner let you write there"
+        raise PlaceError(f"{folder}: not writable: {whose}; {how}", key=str(folder), kind="not writable")
+
+
+def short_name(name: str, most: int) -> str:
+    """A file's name of at most `most` characters: of a longer one a digest of all of it, and its end."""
+    return name if len(name) <= most else f"{digest(name.encode())[:8]}-{name[9 - most :]}"
 
 
 def digest(content: bytes) -> str:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from app_repro.core.errors import PlaceError
+
 PACKAGE = Path(__file__).parent.parent
 """The folder of this package; its parent is the checkout."""
 PARAMS = Path("params.yaml")
@@ -33,10 +35,23 @@ def checkout() -> Path:
 def locate() -> Path:
     """The store's folder: $APP_REPRO_STORE, else .store in the checkout, see `checkout`."""
     if named := os.environ.get("APP_REPRO_STORE"):
-        return Path(named)
+        return at_home(Path(named))
     return checkout() / ".store"
 
 
 def store_at(folder: Path | None) -> Path:
-    """The store's folder: `folder`, or what locate() finds if it is None."""
-    return folder or locate()
+    """The store's folder: `folder`, or what locate() finds if it is None. Raises PlaceError if it is none."""
+    store = at_home(folder) if folder else locate()
+    if os.path.lexists(store) and not store.is_dir():
+        what = "a link to what is not there" if store.is_symlink() else "no folder"
+        raise PlaceError(f"{store}: {what}; name a folder for the store", key=str(store), kind="no folder")
+    return store
+
+
+def at_home(path: Path) -> Path:
+    """The path with ~ and ~user filled in, which a shell leaves as they are in --store=~/x. Raises PlaceError."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        what = f"no home folder is known for {path.parts[0]}; write out the path, or set HOME"
+        raise PlaceError(f"{path}: {what}", key=str(path), kind="no folder") from None

@@ -8,6 +8,7 @@ from typing import Any
 
 from app_repro.config.grid import load
 from app_repro.config.spec import RunSpec
+from app_repro.core import files
 from app_repro.core.errors import ParamsError
 from app_repro.data import splits
 from app_repro.data.dataset import data_folder
@@ -49,9 +50,7 @@ def run(
     records = finished(asked, store)
     outcome, todo = begin(asked, records)
     if todo:
-        from app_repro.training import preflight
-
-        preflight.check(asked, paths.raw)
+        _check(asked, paths, target)
         shapes = cost.shapes(asked, paths.raw)
         options |= {"device": params.device, "workers": options.get("workers") or params.workers}
         train = executors.bind(executor, todo, shapes, **options)
@@ -65,6 +64,15 @@ def run(
     else:
         lay_out_grid(specs, params.axes, store, target, records)
     return _sum_up(outcome, names)
+
+
+def _check(specs: Sequence[RunSpec], paths: Paths, target: Path) -> None:
+    """Raise AppReproError for what would stop runs later: places that cannot be written, batches that cannot be used."""
+    from app_repro.training import preflight
+
+    files.check_writable(paths.store / "runs")
+    files.check_writable(target)
+    preflight.check(specs, paths.raw)
 
 
 def _display(specs: Sequence[RunSpec], shapes: Mapping[str, cost.Shape], names: Mapping[str, str]) -> GridDisplay:

@@ -168,7 +168,7 @@ def makespan(rows: Sequence[PlannedRun], devices: int) -> float | None:
         return None
     # on a CPU devices are worker processes, which have one run each, however many others share the processor
     together = min((1 if row.on_cpu else row.runs_together for row in left), default=1)
-    slots = [0.0] * (devices * together)
+    slots = [0.0] * min(devices * together, max(len(left), 1))
     for seconds in sorted((row.seconds or 0.0 for row in left), reverse=True):
         heapq.heapreplace(slots, slots[0] + seconds)
     return max(slots)

@@ -71,7 +71,10 @@ class Speeds:
             return self.known[wanted]
         alike = [key for key in self.known if (key[1:3], key[4]) == (wanted[1:3], wanted[4])]
         if not alike:
-            return timed_here(spec, shape) if self.is_here else None
+            if not self.is_here:
+                return None
+            self.known[wanted] = timed_here(spec, shape)  # others are scaled from it: to time each takes too long
+            return self.known[wanted]
         flops = {key: sizes(key[0], shape).flops for key in [wanted, *alike]}
         near = min(alike, key=lambda key: abs(flops[key] - flops[wanted]))
         seconds = self.known[near].seconds_per_pass * flops[wanted] / flops[near]

@@ -132,6 +132,8 @@ def ending(error: Exception, spec: RunSpec, device: str) -> tuple[str, str]:
         return "stopped", str(error)
     if isinstance(error, AppReproError):
         return "failed", str(error)
+    if isinstance(error, OSError) and error.filename:
+        return "failed", one_line(f"{error.filename}: {error.strerror}", 300)
     if ran_out(error):
         return "oom", out_of_memory(spec, device)
     return "failed", f"{type(error).__name__}: {one_line(error, 300)}"

@@ -15,12 +15,13 @@ import torch as torch_here
 
 from app_repro.config.grid import Params, load
 from app_repro.config.spec import RunSpec
-from app_repro.core import checkout
+from app_repro.core import checkout, files
 from app_repro.core.errors import DataError, IntegrityError, one_line
-from app_repro.core.paths import PACKAGE
+from app_repro.core.paths import PACKAGE, REPORT, RUNS, SPLITS
 from app_repro.data import dataset, sets
 from app_repro.execution import cost, plan
 from app_repro.execution.tracking import has_key
+from app_repro.machine import workspace
 from app_repro.records.store import Store
 
 SHM_BYTES = 32 << 20
@@ -86,7 +87,7 @@ def disk(subject: Subject) -> Answer:
     runs = plan.planned_runs(params, subject.raw, Store(subject.store))
     need = plan.disk_needed(runs, params.workers or 1)
     need += sum(_data_bytes(spec, subject) for spec in _data_sets(params).values())
-    free = shutil.disk_usage(_nearest(subject.store)).free
+    free = shutil.disk_usage(files.nearest(subject.store)).free
     finding = f"{free / 1e9:,.2f} GB free for {subject.store}, the plan needs {need / 1e9:,.2f} GB, data sets included"
     return ("ok", finding, "") if free >= need else ("fail", finding, "make room, or move the store: APP_REPRO_STORE")
 
@@ -104,11 +105,6 @@ def _data_bytes(spec: RunSpec, subject: Subject) -> int:
     return 2 * (shape.train + shape.test) * shape.size**2 * shape.channels
 
 
-def _nearest(path: Path) -> Path:
-    """`path`, or the folder nearest above it that exists."""
-    return next(item for item in (path.absolute(), *path.absolute().parents) if item.exists())
-
-
 def shm(_: Subject) -> Answer:
     """Shared memory, which containers keep small."""
     place = Path("/dev/shm")
@@ -121,7 +117,7 @@ def shm(_: Subject) -> Answer:
 
 def filesystem(subject: Subject) -> Answer:
     """Rename over a file, and a lock that a second holder does not get, on the store's own file system."""
-    folder = _nearest(subject.store)
+    folder = files.nearest(subject.store)
     remedy = "put the store on a local disk: APP_REPRO_STORE"
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as name:
@@ -143,14 +139,22 @@ def filesystem(subject: Subject) -> Answer:
 
 
 def ownership(subject: Subject) -> Answer:
-    """Whether the store and every run in it can be written by this user."""
-    place = subject.store if subject.store.exists() else _nearest(subject.store)
-    owner, user = place.stat().st_uid, os.getuid()
-    finding = f"user {user}:{os.getgid()}, {place} belongs to {owner}"
-    others = [path for path in (place, *place.glob("runs/*")) if not os.access(path, os.W_OK)]
+    """Whether this user can write the store, every run in it, and the folders that the pipeline fills."""
+    store, user = subject.store, os.getuid()
+    place = files.nearest(store)
+    finding = f"user {user}:{os.getgid()}, {place} belongs to {place.stat().st_uid}"
+    if missing := workspace.stand_in():
+        named = " ".join(f"{key}={value}" for key, value in missing.items())
+        return "warn", f"user {user} has no entry in passwd, without which DVC stops", f"export {named}"
+    fills = [store, store / "runs", store / "datasets", subject.raw, SPLITS, RUNS, REPORT, Path(".dvc/tmp")]
+    places = dict.fromkeys(map(files.nearest, fills))
+    if os.access(store / "runs", os.R_OK | os.X_OK):
+        places |= dict.fromkeys(path for path in store.glob("runs/*") if path.is_dir())
+        places |= dict.fromkeys(store.glob("runs/*/lock"))
+    others = [path for path in places if not os.access(path, os.W_OK | (os.X_OK if path.is_dir() else 0))]
     if others:
         remedy = f"run as the owner (docker run --user {others[0].stat().st_uid}), or chown -R {user} it"
-        return "fail", f"{finding}; {len(others)} folders cannot be written, {others[0]} first", remedy
+        return "fail", f"{finding}; {len(others)} places cannot be written, {others[0]} first", remedy
     return "ok", finding, ""
 
 

@@ -22,8 +22,9 @@ def run(folder: Path, settings: Sequence[str]) -> int:
 
     The exit code is that of the pipeline. Raises ParamsError for a setting that cannot be used.
     """
+    dvc = workspace.dvc()
     prepare(folder, settings)
-    code = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=folder, env=workspace.environment()).returncode
+    code = subprocess.run([*dvc, "repro"], cwd=folder, env=workspace.environment()).returncode
     if code:
         return code if code == 130 else 3
     print("\n" + (folder / REPORT / "tables/overview.md").read_text(encoding="utf-8"))

@@ -1,6 +1,7 @@
 """`app-repro doctor`: whether this machine can do what params.yaml asks for, a finding and its remedy per check."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,6 +40,9 @@ def examine(subject: Subject, only: Sequence[str] = ()) -> list[Finding]:
         except AppReproError as error:
             finding, _, remedy = str(error).partition("; ")
             state = "fail" if name == "settings" else "warn"
+        except PermissionError as error:
+            state, finding = "fail", f"{error.filename}: {error.strerror}"
+            remedy = f"let user {os.getuid()} read it, or name another store: APP_REPRO_STORE"
         except Exception as error:  # one broken corner of a machine must not hide the rest
             state, finding, remedy = "warn", f"{type(error).__name__}: {one_line(error, 160)}", "look at it by hand"
         findings.append(Finding(name, state, finding, remedy))

@@ -1,9 +1,13 @@
 """A folder in which DVC runs the pipeline without git: its files are copied from the project."""
 
+import contextlib
 import filecmp
+import importlib.util
 import os
+import pwd
 import shutil
 import sys
+import tempfile
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -120,6 +124,26 @@ def _mirror(source: Path, target: Path) -> None:
             shutil.copyfileobj(content, file)
 
 
+def dvc() -> list[str]:
+    """The command that starts DVC: this Python's own, whatever PATH says, else PATH's. Raises AppReproError."""
+    if importlib.util.find_spec("dvc"):
+        return [sys.executable, "-m", "dvc"]
+    if found := shutil.which("dvc"):
+        return [found]
+    what = f"DVC is neither installed for {sys.executable} nor on PATH; `make setup` installs it"
+    raise AppReproError(what, key="dvc", kind="missing")
+
+
+def stand_in() -> dict[str, str]:
+    """The variables that a user without an entry in passwd lacks: DVC and torch look there for a name and a home."""
+    with contextlib.suppress(KeyError):
+        pwd.getpwuid(os.getuid())
+        return {}
+    name = str(os.getuid())
+    wanted = {"USER": name, "LOGNAME": name, "HOME": tempfile.gettempdir()}
+    return {key: value for key, value in wanted.items() if not os.environ.get(key)}
+
+
 def environment() -> dict[str, str]:
     """For DVC and its stages: this Python's commands first, a store of the workspace's own, no analytics.
 
@@ -127,4 +151,4 @@ def environment() -> dict[str, str]:
     """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     of_dvc = {"PATH": path, "APP_REPRO_STORE": ".store", "DVC_NO_ANALYTICS": "1", "PYTHONSAFEPATH": "1"}
-    return os.environ | of_dvc
+    return os.environ | of_dvc | stand_in()

@@ -17,7 +17,8 @@ _LEFT = ("megabatch-*.json", "*.safetensors", "record.json")
 
 def names(folder: Path) -> list[str]:
     """Files of the run in `folder`, record.json last."""
-    return list(dict.fromkeys(path.name for pattern in _LEFT for path in sorted(folder.glob(pattern))))
+    there = files.listing(folder)
+    return list(dict.fromkeys(path.name for pattern in _LEFT for path in there if path.match(pattern)))
 
 
 def pack(folder: RunFolder) -> dict[str, bytes]:

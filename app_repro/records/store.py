@@ -5,6 +5,7 @@ megabatches, and its record once it has ended.
 import contextlib
 import fcntl
 import math
+import os
 import re
 import shutil
 import time
@@ -24,6 +25,8 @@ STATES_KEPT = 2
 MAX_STATE_BYTES = 8 << 30
 """Larger files are not read as states: the largest network's state takes 1.5 GB."""
 LOOK_EVERY_SECONDS = 0.2
+LABEL, LABEL_DATA = 200, 100
+"""Most characters of a label, and of the data set in it: with what is added, file systems take 255."""
 _STATE = re.compile(r"state-(\d{9})-([0-9a-f]{16})\.safetensors")
 
 
@@ -134,10 +137,11 @@ class RunFolder:
             yield
 
     def is_locked(self) -> bool:
-        """Whether some process is training this run now."""
-        if not (self.path / "lock").exists():
+        """Whether some process is training this run now; also in a store that may only be read."""
+        path = self.path / "lock"
+        if not path.exists():
             return False
-        with (self.path / "lock").open("w") as file:
+        with path.open("r+" if os.access(path, os.W_OK) else "r") as file:
             return not _taken(file)
 
     def state(self, code: str) -> str:
@@ -161,7 +165,7 @@ class RunFolder:
 
     def _states(self) -> list[Path]:
         """Newest first."""
-        states = [path for path in self.path.glob("state-*.safetensors") if _STATE.fullmatch(path.name)]
+        states = [path for path in files.listing(self.path) if _STATE.fullmatch(path.name)]
         return sorted(states, key=_number, reverse=True)
 
 
@@ -190,13 +194,13 @@ class Store:
 
     def folders(self) -> list[RunFolder]:
         """All runs, by id."""
-        return [RunFolder(path) for path in sorted((self.root / "runs").glob("*")) if path.is_dir()]
+        return [RunFolder(path) for path in files.listing(self.root / "runs") if path.is_dir()]
 
 
 def label(spec: RunSpec, axes: tuple[str, ...]) -> str:
     """Name of a run's folder in data/runs: data set, network, method, T, seed, and any further axis of the grid."""
     named = ("dataset", "arch", "method", "sb", "seed")
-    data = re.sub(r"[^A-Za-z0-9._]+", "_", spec.dataset)
+    data = files.short_name(re.sub(r"[^A-Za-z0-9._]+", "_", spec.dataset), LABEL_DATA)
     name = f"{data}-{spec.arch}-{spec.method}-sb{spec.sb}-s{spec.seed}"
     for axis in axes:
         if axis in named:
@@ -204,7 +208,7 @@ def label(spec: RunSpec, axes: tuple[str, ...]) -> str:
         value = spec.protocol[0] if axis == "protocol" else getattr(spec, axis)
         if value is not None:
             name += f"-{axis}-{re.sub(r'[^A-Za-z0-9.]+', '_', str(value))}"
-    return name
+    return files.short_name(name, LABEL)
 
 
 def labels(specs: Sequence[RunSpec], axes: tuple[str, ...]) -> list[str]:
@@ -217,12 +221,16 @@ def labels(specs: Sequence[RunSpec], axes: tuple[str, ...]) -> list[str]:
 def lay_out(finished: dict[str, RunFolder], target: Path) -> None:
     """Make `target` hold exactly these runs, by label: their records, results and masks, without weights.
 
-    Files are links to the store where the file system has them, else copies.
+    Files are links to the store where the file system has them, else copies. Raises PlaceError before anything is
+    changed if `target`, or a run's folder in it, cannot be written.
     """
-    for earlier in target.glob("*/record.json"):  # only what this function made
-        shutil.rmtree(earlier.parent)
-    for name, folder in finished.items():
-        kept = [*folder.path.glob("megabatch-*.json"), folder.path / "record.json", folder.path / "masks.safetensors"]
+    earlier = [folder for folder in files.listing(target) if (folder / "record.json").exists()]
+    for folder in (target, *earlier):
+        files.check_writable(folder)
+    for folder in earlier:  # only what this function made
+        shutil.rmtree(folder)
+    for name, run in finished.items():
+        kept = [*run.path.glob("megabatch-*.json"), run.path / "record.json", run.path / "masks.safetensors"]
         for path in kept:
             if path.exists():
                 files.link_or_copy(path, target / name / path.name)

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from users import open_folder, plain_user
 
 from app_repro.core import files
-from app_repro.core.errors import DiskFullError, IntegrityError
+from app_repro.core.errors import DiskFullError, IntegrityError, PlaceError
 
 CONTENT = {"name": "é", "errors": [1, 20], "nested": {"b": 0.1, "a": None}, "text": 'a "b"\n'}
 
@@ -191,3 +192,33 @@ def test_a_link_is_the_same_file_and_where_links_fail_a_copy(tmp_path, monkeypat
     files.link_or_copy(source, tmp_path / "a" / "copied")
     assert (tmp_path / "a" / "linked").samefile(source) and not (tmp_path / "a" / "copied").samefile(source)
     assert (tmp_path / "a" / "copied").read_bytes() == b"abc"
+
+
+def test_a_folder_that_may_not_be_read_is_an_error_and_one_that_is_not_there_is_empty(tmp_path) -> None:
+    assert files.listing(tmp_path / "none") == []
+    with open_folder() as folder:
+        (folder / "closed").mkdir(mode=0)
+        with plain_user(), pytest.raises(PermissionError):
+            files.listing(folder / "closed")
+
+
+def test_what_cannot_be_written_is_refused_by_name(tmp_path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for name in ("file", "file/deep", "link", "link/deep"):
+        with pytest.raises(PlaceError) as caught:
+            files.check_writable(tmp_path / name)
+        assert caught.value.kind == "no folder" and name.partition("/")[0] in str(caught.value)
+    files.check_writable(tmp_path / "new" / "deep")
+    with open_folder() as folder:
+        (folder / "read only").mkdir(mode=0o555)
+        with plain_user(), pytest.raises(PlaceError) as caught:
+            files.check_writable(folder / "read only" / "deep")
+        assert caught.value.kind == "not writable" and str(folder / "read only") in str(caught.value)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["file", "link"], "a check leaves nothing"
+
+
+def test_long_names_are_cut_and_stay_apart() -> None:
+    assert files.short_name("a" * 30, 30) == "a" * 30
+    one, other = (files.short_name(first + "b" * 300, 30) for first in "ac")
+    assert one != other and len(one) == 30 and one.endswith("bbb")

@@ -6,11 +6,12 @@ from typing import Any
 
 import pretend
 import pytest
+from users import open_folder, plain_user
 from workbench import app_repro, prepared, run_grid, settings, workspace
 
 from app_repro.config import presets, reading
 from app_repro.config.grid import load, parse
-from app_repro.core.errors import ParamsError
+from app_repro.core.errors import ParamsError, PlaceError
 from app_repro.data import splits
 from app_repro.execution import grid
 from app_repro.machine.workspace import environment
@@ -37,6 +38,20 @@ def test_a_wrong_word_is_refused_before_data_sets_are_looked_for(tmp_path, words
     with pytest.raises(ParamsError) as caught:
         grid.run(tmp_path / "params.yaml", places, tmp_path / "o", **words)
     assert caught.value.key == key
+
+
+@pytest.mark.parametrize("closed", ["store", "o"])
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_trained(closed) -> None:
+    with open_folder() as folder:
+        _, places = prepared(folder, method="dense")
+        (folder / "params.yaml").write_text(reading.to_yaml(settings(method="dense")))
+        for name in ("store", "o"):
+            (folder / name).mkdir(exist_ok=True)
+            (folder / name).chmod(0o555 if name == closed else 0o777)
+        with plain_user(), pytest.raises(PlaceError) as caught:
+            grid.run(folder / "params.yaml", places, folder / "o")
+        assert caught.value.kind == "not writable" and str(folder / closed) in caught.value.key
+        assert not list(folder.rglob("lock"))
 
 
 def test_a_finished_grid_is_laid_out_without_torch_or_a_worker(tmp_path, monkeypatch) -> None:

@@ -98,8 +98,11 @@ def test_an_unmeasured_network_is_scaled_from_the_nearest_and_says_so(tmp_path) 
 
 
 def test_what_nothing_is_like_is_timed_where_one_is() -> None:
-    nearest, none = (Speeds([], is_here=here).find(spec(precision="bf16"), CIFAR) for here in (True, False))
+    here = Speeds([], is_here=True)
+    nearest, none = (speeds.find(spec(precision="bf16"), CIFAR) for speeds in (here, Speeds([])))
     assert none is None and nearest is not None and nearest.on_cpu
+    scaled = here.find(spec("resnet56s", precision="bf16"), CIFAR)
+    assert scaled is not None and scaled.on_cpu and scaled.basis == "estimate: resnet20s at batch 64, scaled by FLOPs"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from interrupted import second_checkout
+from users import open_folder, plain_user
 from workbench import app_repro, settings
 
 from app_repro.config import reading
@@ -192,13 +193,44 @@ def test_a_file_system_without_locks_or_rename_fails(subject, monkeypatch) -> No
     assert not list(subject.params_file.parent.glob(".doctor-*"))
 
 
-def test_a_store_of_another_user_fails_and_names_the_folder(subject, monkeypatch) -> None:
-    run = subject.store / "runs/0123456789ab"
-    run.mkdir(parents=True)
-    assert found(subject, "ownership").state == "ok"
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != run)
-    other = found(subject, "ownership")
-    assert other.state == "fail" and str(run) in other.finding and "--user" in other.remedy
+def test_what_another_user_owns_fails_and_is_named(monkeypatch) -> None:
+    with open_folder() as folder:
+        monkeypatch.chdir(folder)
+        subject = made(folder)
+        run = subject.store / "runs/0123456789ab"
+        run.mkdir(parents=True)
+        (run / "lock").touch()
+        Path("data/report").mkdir(parents=True)
+        folder.chmod(0o777)
+        for path in folder.rglob("*"):
+            path.chmod(0o777)
+        with plain_user():
+            assert found(subject, "ownership").state == found(subject, "disk").state == "ok"
+        for path, mode in (
+            (Path("data/report"), 0o555),
+            (run / "lock", 0o444),
+            (run, 0o555),
+            (run.parent, 0),
+            (subject.store, 0),
+        ):
+            before = path.stat().st_mode
+            path.chmod(mode)
+            with plain_user():
+                other = found(subject, "ownership")
+            assert other.state == "fail" and str(path) in other.finding and "--user" in other.remedy
+            path.chmod(before)
+        subject.store.chmod(0)
+        dataset.fetch("digits", subject.raw / "digits", cache=folder / "downloads")
+        for path in [subject.raw, *subject.raw.rglob("*")]:
+            path.chmod(0o777)
+        with plain_user():
+            assert found(subject, "disk").state == found(subject, "file system").state == "fail"
+
+
+def test_a_user_without_an_entry_in_passwd_is_told_what_dvc_wants(subject, monkeypatch) -> None:
+    monkeypatch.setattr(checks.workspace, "stand_in", lambda: {"USER": "7"})
+    answer = found(subject, "ownership")
+    assert (answer.state, answer.remedy) == ("warn", "export USER=7")
 
 
 def test_a_checkout_of_another_user_is_named_with_the_command_that_mends_it(subject, monkeypatch, tmp_path) -> None:

@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,28 @@ def test_stages_find_this_pythons_commands_first_and_a_store_of_their_own() -> N
     found = workspace.environment()
     assert Path(found["PATH"].split(os.pathsep)[0], "python").exists()
     assert (found["APP_REPRO_STORE"], found["DVC_NO_ANALYTICS"]) == (".store", "1")
+
+
+def test_dvc_is_this_python_s_own_else_the_one_on_path(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert workspace.dvc() == [sys.executable, "-m", "dvc"]
+    monkeypatch.setattr(workspace.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(AppReproError) as caught:
+        workspace.dvc()
+    assert (caught.value.key, caught.value.kind) == ("dvc", "missing")
+    (tmp_path / "dvc").touch(mode=0o755)
+    assert workspace.dvc() == [str(tmp_path / "dvc")]
+
+
+def test_a_user_without_an_entry_in_passwd_gets_a_name_and_a_home(monkeypatch) -> None:
+    monkeypatch.setenv("HOME", "/mine")
+    monkeypatch.delenv("USER", raising=False)
+    monkeypatch.delenv("LOGNAME", raising=False)
+    assert workspace.stand_in() == {}
+
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr(workspace.pwd, "getpwuid", unknown)
+    assert workspace.stand_in() == {"USER": str(os.getuid()), "LOGNAME": str(os.getuid())}
+    assert workspace.environment()["HOME"] == "/mine"

@@ -1,5 +1,6 @@
 import pretend
 import pytest
+from users import open_folder, plain_user
 
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, IntegrityError
@@ -130,3 +131,16 @@ def test_a_run_travels_as_bytes_and_is_kept_only_if_whole(shares, tmp_path) -> N
         assert not list((tmp_path / "all").rglob("*.json")) and not list(tmp_path.glob("**/.*"))
     merge.unpack(packed, target)
     assert merge.pack(target) == packed
+
+
+def test_a_store_that_may_not_be_read_is_not_taken_for_an_empty_one() -> None:
+    (spec,) = pretend.specs(1)
+    with open_folder() as folder:
+        filled(folder / "a", [spec])
+        (folder / "target").mkdir()
+        (folder / "target").chmod(0o777)
+        for path, mode in ((Store(folder / "a").folder(spec).path, 0o711), (folder / "a/runs", 0)):
+            path.chmod(mode)
+            with plain_user(), pytest.raises(PermissionError):
+                merge.merge([folder / "a"], folder / "target")
+        assert not held(folder / "target")

@@ -1,6 +1,7 @@
 """The store: states that survive damage, a lock that dies with its owner, the place where everything lies."""
 
 import errno
+import fcntl
 import os
 import select
 import signal
@@ -9,12 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from users import open_folder, plain_user
 
 from app_repro.config import grid, presets
 from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.core.errors import DiskFullError, DivergedError, IntegrityError, Stopped
+from app_repro.core.errors import DiskFullError, DivergedError, IntegrityError, PlaceError, Stopped
 from app_repro.records import record, store
 from app_repro.records.store import RunFolder, Store, label, labels, lay_out
 from app_repro.training.flops import describe
@@ -261,3 +263,40 @@ def test_whoever_takes_the_lock_removes_what_its_last_owner_left_half_written(tm
         (tmp_path / name).write_bytes(b"half")
     with RunFolder(tmp_path).lock():
         assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+def test_a_label_fits_a_file_s_name_whatever_the_path_of_the_images(tmp_path) -> None:
+    paths = [f"folder:/{first}{'/deep' * 300}" for first in "ab"]
+    names = {label(spec_of(dataset=path, seed=seed), ()) for path in paths for seed in (1, 2)}
+    assert len(names) == 4 and all(name.endswith(("-app-sb8-s1", "-app-sb8-s2")) for name in names)
+    many = label(spec_of(milestones=[list(range(1, 100))], epochs=300), ("milestones",))
+    for name in (*names, many):
+        (tmp_path / f".{name}.partial").touch()
+
+
+def test_a_store_of_another_user_can_be_looked_at_and_is_never_taken_for_an_empty_one() -> None:
+    with open_folder() as folder:
+        run = Store(folder).folder(spec_of())
+        with run.lock():
+            run.save_state(b"state")
+        other = os.open(run.path / "lock", os.O_RDWR)
+        with plain_user():
+            assert run.state("code") == "unfinished"
+            fcntl.flock(other, fcntl.LOCK_EX)
+            assert run.state("code") == "running"
+        os.close(other)
+        run.path.parent.chmod(0)
+        with plain_user(), pytest.raises(PermissionError):
+            Store(folder).folders()
+
+
+def test_runs_that_cannot_be_removed_are_refused_before_any_is(tmp_path) -> None:
+    with open_folder() as folder:
+        ended = RunFolder(folder / "store")
+        ended.write_record(a_record(spec_of()))
+        lay_out({"a": ended, "b": ended}, folder / "runs")
+        for path, mode in ((folder / "runs", 0o777), (folder / "runs/a", 0o777), (folder / "runs/b", 0o555)):
+            path.chmod(mode)
+        with plain_user(), pytest.raises(PlaceError) as caught:
+            lay_out({"a": ended}, folder / "runs")
+        assert caught.value.key == str(folder / "runs/b") and (folder / "runs/a/record.json").exists()

@@ -40,7 +40,7 @@ def save(per_megabatch: Table, target: Path) -> list[Path]:
 
 
 def _file(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.=]+", "-", name)
+    return files.short_name(re.sub(r"[^A-Za-z0-9.=]+", "-", name), 200)
 
 
 def _csv(head: Iterable[str], lines: Iterable[Iterable[Any]]) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.core.errors import AppReproError
+from app_repro.core import paths
+from app_repro.core.errors import AppReproError, DataError
 from app_repro.records import record, sources
 from app_repro.records.content import Record
 from app_repro.records.runs import RunRecord
@@ -72,8 +73,12 @@ def _run_row(content: Record) -> tuple[Cell, ...]:
 def to_text(store: Path) -> str:
     """A row per run of the store at `store`, by id: id, setting, state, test accuracy in percent, wall time in seconds.
 
-    The state is one of sources.state, or damaged for a record that cannot be read.
+    The state is one of sources.state, or damaged for a record that cannot be read. Raises DataError for a store that
+    is not there, unless nobody has named it.
     """
+    if not (store / "runs").is_dir() and not (store / "datasets").is_dir() and store != paths.checkout() / ".store":
+        what = f"no store: there is no folder {store / 'runs'}; name one with --store or $APP_REPRO_STORE"
+        raise DataError(f"{store}: {what}", key=str(store), kind="no store")
     from tabulate import tabulate
 
     rows = [_stored_row(folder, Store(store)) for folder in Store(store).folders()]
@@ -87,8 +92,9 @@ def _stored_row(folder: RunFolder, store: Store) -> list[str]:
         return [folder.path.name, "", folder.state(record.code_digest()), "", ""]
     except AppReproError:
         return [folder.path.name, "", "damaged", "", ""]
-    state = sources.state(store, RunSpec.model_validate(content["spec"]))
-    return [folder.path.name, _setting(content), state, *_numbers(content["summary"])]
+    except PermissionError:
+        return [folder.path.name, "", "not readable", "", ""]
+    return [folder.path.name, _setting(content), folder.state(code), *_numbers(content["summary"])]
 
 
 def _setting(content: Record) -> str:

@@ -1,10 +1,13 @@
 """Tables of runs say where each comes from and how it ended, and name the settings and states of a store's."""
 
 import pages
+import pytest
 import synthetic
+from users import open_folder, plain_user
 from workbench import prepared, settings
 
 from app_repro.config import grid
+from app_repro.core.errors import DataError
 from app_repro.records.store import Store
 from app_repro.report.tables.runs import runs_table, to_text
 
@@ -45,3 +48,21 @@ def test_a_damaged_record_is_listed_as_damaged(tmp_path) -> None:
     folder.mkdir(parents=True)
     (folder / "record.json").write_text("{}")
     assert " damaged" in to_text(places.store)
+
+
+def test_a_store_that_is_not_there_is_no_empty_store_unless_nobody_named_it(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(to_text(tmp_path / ".store").splitlines()) == 2
+    with pytest.raises(DataError) as caught:
+        to_text(tmp_path / "typo")
+    assert (caught.value.key, caught.value.kind) == (str(tmp_path / "typo"), "no store")
+    (tmp_path / "new/datasets").mkdir(parents=True)
+    assert len(to_text(tmp_path / "new").splitlines()) == 2
+
+
+def test_a_run_of_another_user_is_listed_as_not_readable() -> None:
+    with open_folder() as folder:
+        (folder / "runs/0123456789ab").mkdir(parents=True, mode=0o755)
+        (folder / "runs/0123456789ab").chmod(0)
+        with plain_user():
+            assert "0123456789ab             not readable" in to_text(folder)
