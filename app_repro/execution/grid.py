@@ -67,7 +67,7 @@ def run(
 
 
 def _check(specs: Sequence[RunSpec], paths: Paths, target: Path) -> None:
-    """Raise AppReproError for what would stop runs later: places that cannot be written, batches that cannot be used."""
+    """Raise AppReproError for what would stop runs later: places that cannot be written, batches of one image."""
     from app_repro.training import preflight
 
     files.check_writable(paths.store / "runs")

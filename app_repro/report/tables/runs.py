@@ -94,7 +94,8 @@ def _stored_row(folder: RunFolder, store: Store) -> list[str]:
         return [folder.path.name, "", "damaged", "", ""]
     except PermissionError:
         return [folder.path.name, "", "not readable", "", ""]
-    return [folder.path.name, _setting(content), folder.state(code), *_numbers(content["summary"])]
+    state = sources.state(store, RunSpec.model_validate(content["spec"]))
+    return [folder.path.name, _setting(content), state, *_numbers(content["summary"])]
 
 
 def _setting(content: Record) -> str:
