@@ -106,7 +106,7 @@ def audit(
     dataset: Annotated[str | None, typer.Option(help="Data set; the params file's first if not given.")] = None,
     protocol: Annotated[list[str] | None, typer.Option(help="paper, released; both if not given.")] = None,
     more: Annotated[
-        list[str] | None, typer.Argument(metavar="[MORE]...", help="More protocols; with --differences, of records.")
+        list[str] | None, typer.Argument(metavar="MORE", help="More protocols; with --differences, of records.")
     ] = None,
     settings: Settings = None,
     images: Annotated[int, typer.Option(min=1, help="Images scored a megabatch, at most.")] = 1000,

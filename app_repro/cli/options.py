@@ -16,7 +16,7 @@ StoreFolder = Annotated[
 Records = Annotated[
     list[Path] | None, typer.Option(help="Folders of records: A B C.", show_default="data/runs, data/published")
 ]
-MoreRecords = Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="More folders of records.")]
+MoreRecords = Annotated[list[Path] | None, typer.Argument(metavar="FOLDER", help="Folders of records, as --records.")]
 ClaimsFile = Annotated[Path, typer.Option(help="The reported numbers.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Settings = Annotated[
