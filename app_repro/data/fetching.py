@@ -9,7 +9,7 @@ from typing import Any
 
 from app_repro.config import grid
 from app_repro.core import files
-from app_repro.core.errors import DataError, IntegrityError, ParamsError
+from app_repro.core.errors import DataError, IntegrityError, ParamsError, one_line
 from app_repro.data import dataset, sources
 from app_repro.data.dataset import DataSet, request_of
 from app_repro.data.download import Progress
@@ -51,7 +51,7 @@ def fetch_grid(
                 f"{request.name}: other images than were fetched before; fetched again, runs on them have new ids"
             )
         for line in (*said, *_remarks(images)):
-            print(f"app-repro: {line}", file=sys.stderr)
+            print(f"app-repro: {one_line(line, 500)}", file=sys.stderr)
 
 
 def look_grid(params_file: Path, target: Path, store: Path) -> None:
@@ -72,7 +72,7 @@ def look_grid(params_file: Path, target: Path, store: Path) -> None:
             if error.kind != "missing" or name not in before:
                 raise
             found[name], state = before[name], "not there now"
-        print(f"{name}: {state}")
+        print(f"{one_line(name)}: {state}")
     files.write_sealed(target, {"sources": found})
 
 
