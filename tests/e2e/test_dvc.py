@@ -105,7 +105,7 @@ def test_edited_code_runs_in_a_temporary_checkout_too_and_its_records_say_so(clo
     result = run(clone, "dvc", "exp", "run", "--temp", "-S", "method=app", "-S", "sb=3")
     assert result.returncode == 0, result.stdout + result.stderr
     records = [json.loads(path.read_text()) for path in clone.glob(".store/runs/*/record.json")]
-    of_edited = code_digest(clone / "app_repro")
+    of_edited = code_digest(folder=clone / "app_repro")
     (ran,) = [content for content in records if content["code_digest"] == of_edited]
     assert of_edited != code_digest() and ran["provenance"]["git"] == {"commit": head, "dirty": True}
     others = [content["provenance"]["git"] for content in records if content != ran]
