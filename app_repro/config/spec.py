@@ -128,6 +128,11 @@ class RunSpec(BaseModel):
         """First 12 hex digits of sha256 over the canonical JSON of the stored settings."""
         return hashlib.sha256(canonical(self.stored()).encode()).hexdigest()[:12]
 
+    @staticmethod
+    def is_plain(settings: Mapping[str, Any]) -> bool:
+        """Whether `settings` are neither a control arm's nor a sibling's with another order of images."""
+        return settings["control"] is None and settings["sgd_seed"] is None
+
     @property
     def source(self) -> "RunSpec | None":
         """The run whose final mask a control arm trains on; None for a run that is no control arm."""

@@ -30,7 +30,8 @@ def serve(messages: Any, answers: Any, mode: str, store: str) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    code, folder, at_work = record.code_digest(), Store(Path(store)), dict[str, _Run]()
+    record.code_digest()  # a process keeps the code that it began with
+    folder, at_work = Store(Path(store)), dict[str, _Run]()
     try:
         while (message := messages.get()) is not None:
             text = ""
@@ -39,7 +40,8 @@ def serve(messages: Any, answers: Any, mode: str, store: str) -> None:
             elif message["kind"] == "epoch":
                 event = message["event"]
                 if event["run_id"] not in at_work:
-                    at_work[event["run_id"]] = _Run(RunSpec.model_validate(message["spec"]), code, mode, folder)
+                    spec = RunSpec.model_validate(message["spec"])
+                    at_work[event["run_id"]] = _Run(spec, record.code_digest(spec), mode, folder)
                 at_work[event["run_id"]].epoch(event)
             elif message["run_id"] in at_work:
                 at_work.pop(message["run_id"]).end(message["status"])
@@ -65,7 +67,8 @@ class _Run:
         self.wandb = wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             id=f"{spec.run_id}-{code[:8]}",
-            name=f"{spec.dataset}-{spec.arch}-{spec.method}-sb{spec.sb}-s{spec.seed}",
+            name=f"{spec.dataset}-{spec.arch}-{spec.method}-sb{spec.sb}-s{spec.seed}"
+            + (f"-{spec.control}" if spec.control else ""),
             group=spec.method,
             config=spec.stored() | {"protocol": protocol_title(*spec.protocol), "code_digest": code},
             mode=mode,  # type: ignore[arg-type]

@@ -48,13 +48,18 @@ def code_digest(spec: RunSpec | None = None, folder: Path | None = None) -> str:
     Left out are comments, docstrings, imports, values of SHOWN_ONLY, names of modules, the order of top-level
     statements and the file in which each stands: none of them can change a number.
     """
-    names = (*LEARNING_CODE, *CONTROL_CODE) if spec and spec.control else LEARNING_CODE
-    return _code_digest(names, folder) if folder else _own_code_digest(names)
+    is_control = spec is not None and spec.control is not None
+    return (_code_digests(folder) if folder else _own_code_digests())[is_control]
 
 
 @functools.cache  # asked for every run; a process keeps the code that it began with
-def _own_code_digest(names: tuple[str, ...]) -> str:
-    return _code_digest(names, PACKAGE)
+def _own_code_digests() -> tuple[str, str]:
+    return _code_digests(PACKAGE)
+
+
+def _code_digests(folder: Path) -> tuple[str, str]:
+    """That of any run, and that of a control arm."""
+    return _code_digest(LEARNING_CODE, folder), _code_digest((*LEARNING_CODE, *CONTROL_CODE), folder)
 
 
 def _code_digest(names: Sequence[str], folder: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from app_repro.config.catalogue import CONTROL_ONLY
 from app_repro.config.protocols import PRUNING_ONLY
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, IntegrityError, nearest_and_known, one_line
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PUBLISHED, RUNS
@@ -55,7 +56,7 @@ class RunRecord:
         """Whether it is neither a control arm nor a sibling with another order of images: what the paper's claims,
         tables and figures are about.
         """
-        return self.spec["control"] is None and self.spec["sgd_seed"] is None
+        return RunSpec.is_plain(self.spec)
 
     @property
     def protocol(self) -> str:

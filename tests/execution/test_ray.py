@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pretend
 import pytest
+from safetensors.numpy import load_file
 from workbench import complete, prepared, run_grid
 
 from app_repro.core.errors import ParamsError
@@ -79,7 +80,8 @@ def test_local_and_ray_leave_the_same_bits_and_what_failed_is_not_tried_again(tm
 def test_two_nodes_without_a_shared_store_send_back_what_they_leave(tmp_path, monkeypatch) -> None:
     from ray.cluster_utils import Cluster
 
-    specs, places = prepared(tmp_path / "head", method=["dense", "app"], epochs=1, milestones=[])
+    changes = {"method": "osp", "control": "ticket", "seed": [1, 2], "epochs": 1, "milestones": []}
+    specs, places = prepared(tmp_path / "head", **changes)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         nodes = [tmp_path / "node1", tmp_path / "node2"]
@@ -90,10 +92,15 @@ def test_two_nodes_without_a_shared_store_send_back_what_they_leave(tmp_path, mo
         cluster.shutdown()
     assert outcome.exit_code == 0, outcome.ended
     there = [path.parent.name for node in nodes for path in node.glob("runs/*/record.json")]
-    assert sorted(there) == sorted(spec.run_id for spec in specs)
+    assert set(there) == {spec.run_id for spec in specs}  # sources twice where their controls came to another node
+    weights = {}
     for spec in specs:
+        weights[spec.seed, spec.control] = load_file(Store(places.store).folder(spec).path / "model.safetensors")
         left = {path.name for path in Store(places.store).folder(spec).path.iterdir()}
         assert {"record.json", "model.safetensors", "masks.safetensors", "megabatch-003.json"} <= left
+    for seed in (1, 2):
+        osp, ticket = weights[seed, None], weights[seed, "ticket"]
+        assert all((osp[name] == ticket[name]).all() for name in osp)
     assert not list(places.store.glob(".*"))
 
 

@@ -20,6 +20,7 @@ def package(tmp_path):
 def small(tmp_path, monkeypatch):
     """A package whose learning code is a function and a constant that it needs, in two files."""
     monkeypatch.setattr(code, "LEARNING_CODE", ("one.py", "room/two.py"))
+    monkeypatch.setattr(code, "CONTROL_CODE", ())
     (tmp_path / "room").mkdir()
     (tmp_path / "one.py").write_text(ONE)
     (tmp_path / "room/two.py").write_text(TWO)
