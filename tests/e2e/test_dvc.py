@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_sets import class_folders, save
 
 from app_repro.records.code import code_digest
 
@@ -94,6 +95,25 @@ def test_a_list_is_an_axis_and_experiments_are_shown(clone) -> None:
 
 def test_a_typo_is_refused(clone) -> None:
     assert run(clone, "dvc", "exp", "run", "-S", "tua=3.0").returncode != 0
+
+
+def test_own_images_that_have_changed_are_fetched_again(clone) -> None:
+    def stages() -> tuple[list[str], str]:
+        result = run(clone, "dvc", "repro", "fetch")
+        assert result.returncode == 0, result.stdout + result.stderr
+        return re.findall("Running stage '(.*)'", result.stdout), result.stderr
+
+    params = (clone / "params.yaml").read_text()
+    own = class_folders(clone / "own")
+    try:
+        (clone / "params.yaml").write_text(re.sub("(?m)^dataset: .*$", "dataset: folder:own", params))
+        assert stages()[0] == ["look", "fetch"] and stages()[0] == ["look"]
+        save(own / "train/a/0.png", (99, 99, 99))
+        ran, said = stages()
+        assert ran == ["look", "fetch"] and "folder:own: " in said
+    finally:
+        (clone / "params.yaml").write_text(params)
+        shutil.rmtree(own)
 
 
 def test_edited_code_runs_in_a_temporary_checkout_too_and_its_records_say_so(clone) -> None:
