@@ -2,7 +2,9 @@
 
 import contextlib
 import itertools
+import os
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +76,10 @@ def root_of(given: Path) -> Path:
 
 
 def _holders(given: Path) -> list[Path]:
-    """The folders below `given` that hold train/; what this user may not read is passed over. Raises DataError."""
+    """The folders below `given` that hold train/, each by its first name if links give it several.
+
+    What this user may not read is passed over. Raises DataError if there is too much to look into.
+    """
     level, found, seen = [given], list[Path](), 0
     for _ in range(_DEEPEST):
         inside: list[Path] = []
@@ -86,7 +91,7 @@ def _holders(given: Path) -> list[Path]:
             raise DataError(f"{given.name}: {what}; give the folder that holds train/", kind="no train")
         found += [folder for folder in inside if (folder / "train").is_dir()]
         level = [folder for folder in inside if folder not in found]
-    return found
+    return list({os.path.realpath(folder): folder for folder in reversed(found)}.values())[::-1]
 
 
 def _has_images(part: Path) -> bool:
@@ -184,6 +189,8 @@ def _check_same(root: Path, part: str, classes: Iterable[str], found: Iterable[s
     if odd := sorted(trained ^ tested):
         only, more = ("train" if odd[0] in trained else part), f", and so are {len(odd) - 1} more" * (len(odd) > 1)
         what = f"class {odd[0]!r} is in only one of train/ and {part}/, in {only}/{more}"
+        if len({unicodedata.normalize("NFC", name) for name in odd}) < len(odd):  # they look the same
+            what = f"class {odd[0]!a} of {only}/ is written with other letters in the other of train/ and {part}/"
         raise DataError(f"{root.name}: {what}; both need the same", key=odd[0], kind="classes")
 
 

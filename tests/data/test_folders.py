@@ -45,6 +45,11 @@ def twice(own: Path) -> None:
     shutil.rmtree(own / "train")
 
 
+def accents(own: Path) -> None:
+    (own / "train/b").rename(own / "train/e\u0301")  # as a Mac writes it
+    (own / "test/b").rename(own / "test/\u00e9")
+
+
 def unlabelled(own: Path) -> None:
     shutil.rmtree(own / "test")
     save(own / "val/images/1.png")
@@ -58,6 +63,7 @@ LAYOUTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no classes": (remove("train/a", "train/b", "test/a", "test/b"), "0 class folders"),
     "class missing in test": (remove("test/b"), "class 'b' is in only one of train/ and test/, in train/"),
     "class missing in train": (lambda own: save(own / "test/c/0.png"), "class 'c' .* in test/"),
+    "accents": (accents, r"class 'e\\u0301' of train/ .* other letters"),
     "no test": (remove("test"), "own: no folder test/"),
     "nothing": (remove("train", "test"), "own: no folder train/.* it holds nothing"),
     "other names": (
@@ -110,6 +116,7 @@ def beside(own: Path) -> None:
     (outer / "labels/train/a").mkdir(parents=True)
     (outer / "labels/train/a/0.txt").write_text("x")
     (outer / "latest").symlink_to("nowhere")
+    (outer / "current").symlink_to("own")
     own.rename(outer / "own")
 
 
