@@ -69,6 +69,12 @@ def test_errors_before_the_last_megabatch_are_not_judged_where_the_mask_knew_lat
     assert by_method["osp"]["remark"].shown == "-"
 
 
+def test_the_protocol_is_named_without_the_switch_that_makes_the_contrast() -> None:
+    runs = records(method="app", protocol=["paper", "released"], scored_weights=["fresh", "trained"])
+    shown = [row["protocol"].shown for row in of(contrasts(runs), "initialised / trained weights")]
+    assert shown == ["paper", "released"]
+
+
 def test_one_seed_has_no_interval_and_is_not_judged() -> None:
     [row] = of(contrasts(records(method="app", scope=["local", "global"], seed=1)), "layer-wise / global density")
     assert row["test_accuracy"].n == 1 and "[" not in row["test_accuracy"].shown and not row["test_accuracy"].best
