@@ -79,10 +79,13 @@ def contrasts(records: Sequence[RunRecord]) -> Table:
 
 
 def _columns(of_rows: Sequence[dict[str, Any]]) -> list[str]:
-    """The settings that rows show: ALWAYS, those of SIZE that differ, and what else it takes to tell rows apart."""
-    varying = settings.varying(of_rows)
-    telling = settings.telling_apart(of_rows, [*settings.ALWAYS, *varying])
-    return [key for key in varying if key in (*settings.ALWAYS, *SIZE, *telling)]
+    """The settings that rows show: ALWAYS, those of SIZE that differ, and what else it takes to tell rows apart.
+
+    One of SIZE that makes a contrast differs, too: it is None in that row.
+    """
+    telling = settings.telling_apart(of_rows, [*settings.ALWAYS, *settings.varying(of_rows)])
+    sizes = [key for key in SIZE if len({repr(one[key]) for one in of_rows}) > 1]
+    return [key for key in settings.SETTINGS if key in (*settings.ALWAYS, *sizes, *telling)]
 
 
 def _row(

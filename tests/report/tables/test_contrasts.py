@@ -75,6 +75,14 @@ def test_the_protocol_is_named_without_the_switch_that_makes_the_contrast() -> N
     assert shown == ["paper", "released"]
 
 
+def test_a_setting_that_makes_a_contrast_is_not_said_to_be_common_to_all_rows() -> None:
+    runs = records(method="app", scope=["local", "global"], criterion=["magnitude", "snip"])
+    table = contrasts(runs)
+    assert "tau = 4.5" in table.caption and "snip" not in table.caption
+    assert {row["criterion"].shown for row in of(table, "layer-wise / global density")} == {"magnitude", "snip"}
+    assert [row["criterion"].shown for row in of(table, "data-free / data-driven")] == ["-", "-"]
+
+
 def test_one_seed_has_no_interval_and_is_not_judged() -> None:
     [row] = of(contrasts(records(method="app", scope=["local", "global"], seed=1)), "layer-wise / global density")
     assert row["test_accuracy"].n == 1 and "[" not in row["test_accuracy"].shown and not row["test_accuracy"].best
