@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import shlex
 import subprocess
 import time
 import uuid
@@ -168,12 +170,17 @@ def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
     }
     files.write_sealed(plan / "plan.json", content)
     executor = submitit.SlurmExecutor(plan / "logs", max_num_timeout=MAX_TIMEOUTS, python=head.python)
-    of_device = {"gpus_per_node": 1} if head.device != "cpu" else {"setup": ["export OMP_NUM_THREADS=1"]}
+    of_device = {"gpus_per_node": 1} if head.device != "cpu" else {}
+    environment = {"OMP_NUM_THREADS": "1"} if head.device == "cpu" else {}
+    if "PYTHONPATH" in os.environ:  # a cluster may not hand it on, and tasks import the package of their head
+        environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
+    setup = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     executor.update_parameters(
         job_name=plan.name,
         signal_delay_s=SIGNAL_SECONDS,
         stderr_to_stdout=True,
         additional_parameters={"requeue": True},
+        setup=setup,
         **{name: value for name, value in (head.sbatch | of_device).items() if value is not None},
     )
     # the caller shows sbatch's refusals; submitit gives a task's files their names only after sbatch has answered

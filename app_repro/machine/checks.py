@@ -132,10 +132,19 @@ def filesystem(subject: Subject) -> Answer:
                 try:
                     fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    return "ok", f"{folder}: renames replace, locks hold", ""
+                    return _name_of_place() or ("ok", f"{folder}: renames replace, locks hold", "")
             return "fail", f"{folder}: a lock keeps nobody out", remedy
     except OSError as error:
         return "fail", f"{folder}: {error.strerror}", f"let user {os.getuid()} write there, or move it: APP_REPRO_STORE"
+
+
+def _name_of_place() -> Answer | None:
+    """What is wrong with the name of the working directory; None if nothing is."""
+    try:
+        bytes(Path.cwd()).decode()
+    except UnicodeDecodeError:
+        return "warn", f"{Path.cwd()}: not UTF-8, and DVC cannot work there", "work in another folder"
+    return None
 
 
 def ownership(subject: Subject) -> Answer:

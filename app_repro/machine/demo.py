@@ -21,7 +21,7 @@ def run(folder: Path, settings: Sequence[str]) -> int:
 
     The exit code is that of the pipeline. Raises ParamsError for a setting that cannot be used.
     """
-    dvc = workspace.dvc()
+    dvc = workspace.dvc(folder)
     prepare(folder, settings)
     code = subprocess.run([*dvc, "repro"], cwd=folder, env=workspace.environment()).returncode
     if code:

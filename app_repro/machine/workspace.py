@@ -124,8 +124,13 @@ def _mirror(source: Path, target: Path) -> None:
             shutil.copyfileobj(content, file)
 
 
-def dvc() -> list[str]:
-    """The command that starts DVC: this Python's own, whatever PATH says, else PATH's. Raises AppReproError."""
+def dvc(folder: Path) -> list[str]:
+    """The command that starts DVC in `folder`: this Python's own, else the one on PATH. Raises AppReproError."""
+    try:
+        bytes(folder.absolute()).decode()
+    except UnicodeDecodeError:
+        what = f"{folder.absolute()}: not UTF-8, and DVC cannot work there; name a folder below another one"
+        raise AppReproError(what, key=str(folder), kind="not UTF-8") from None
     if importlib.util.find_spec("dvc"):
         return [sys.executable, "-m", "dvc"]
     if found := shutil.which("dvc"):

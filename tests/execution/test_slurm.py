@@ -213,7 +213,10 @@ def test_ctrl_c_in_the_middle_of_a_submission_counts_what_the_queue_already_has(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(slurm_executor, "_array", interrupted)
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}/a b")
     shown = pretend.Recorder()
     with FakeSlurm(tmp_path / "slurm", slots=1):
         outcome = complete(specs, places, on_slurm(pretend.attempt), shown)
     assert outcome.exit_code == 130 and shown.lines[-1].startswith("3 tasks stay in Slurm's queue")
+    scripts = [path.read_text() for path in places.store.glob("slurm/*/logs/*.sh")]
+    assert scripts and all(f"\nexport PYTHONPATH='{ROOT}:/a b'\n" in text for text in scripts)

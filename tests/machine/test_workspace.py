@@ -135,13 +135,16 @@ def test_stages_find_this_pythons_commands_first_and_a_store_of_their_own() -> N
 
 def test_dvc_is_this_python_s_own_else_the_one_on_path(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert workspace.dvc() == [sys.executable, "-m", "dvc"]
+    assert workspace.dvc(tmp_path) == [sys.executable, "-m", "dvc"]
     monkeypatch.setattr(workspace.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(AppReproError) as caught:
-        workspace.dvc()
+        workspace.dvc(tmp_path)
     assert (caught.value.key, caught.value.kind) == ("dvc", "missing")
     (tmp_path / "dvc").touch(mode=0o755)
-    assert workspace.dvc() == [str(tmp_path / "dvc")]
+    with pytest.raises(AppReproError) as caught:
+        workspace.dvc(Path(os.fsdecode(b"no \xff utf-8")))
+    assert caught.value.kind == "not UTF-8"
+    assert workspace.dvc(tmp_path) == [str(tmp_path / "dvc")]
 
 
 def test_a_user_without_an_entry_in_passwd_gets_a_name_and_a_home(monkeypatch) -> None:
