@@ -12,6 +12,7 @@ verify.py       verdicts on claims from records, and the exit code
 printing.py     verdicts as a table, Markdown, JUnit XML, JSON, and one claim explained step by step
 power.py        how many seeds a hard verdict needs, and what they cost
 contrasts.py    differences between groups of runs, and which is ahead, by the same rules
+controls.py     control arms beside their sources, and the differences that say what a mask is worth
 ablations.py    what each protocol switch does to APP, from runs that differ in it alone
 tag_contrasts.py  contrasts of the taxonomy: the runs that test each, and the command for those that none tests
 reported.py     the authors' runs, from wandb or an export, as rows for the claims file

@@ -9,13 +9,13 @@ from app_repro.claims.matching import index
 from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
 from app_repro.core import files
-from app_repro.records import runs, settings
+from app_repro.records import runs, settings, sources
 from app_repro.records.record import remark
 from app_repro.records.runs import Records, RunRecord
 from app_repro.report.figures import curves, printing
 from app_repro.report.figures import write as figures
 from app_repro.report.page import write as page
-from app_repro.report.tables import baselines, contrasts, dvc_plots, formats, main, stream
+from app_repro.report.tables import baselines, contrasts, controls, dvc_plots, formats, main, stream
 from app_repro.report.tables.table import Table
 
 
@@ -29,7 +29,7 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str,
     places = runs.known(folders)
     records = runs.read_any(places)
     reported = claims_file.load(claims) if claims else ()
-    contents = [run.content for run in records.plain]
+    contents = [run.content for run in records.runs]
     histories, damaged = curves.read(places)
     with printing.printer(len(contents)) as printed:
         drawn = figures.save(contents, out / "figures", histories, printed)
@@ -60,9 +60,10 @@ def write_tables(records: Records, claims: Sequence[Claim], out: Path) -> tuple[
 
 
 def all_tables(records: Sequence[RunRecord], claims: Sequence[Claim] = ()) -> list[Table]:
-    """The tables in reading order: main, per-megabatch, per-layer, differences, contrasts.
+    """The tables in reading order: main, per-megabatch, per-layer, differences, contrasts, controls,
+    control-differences.
 
-    `records`: each run once, diverged ones too; `claims`: the reported numbers. All but the last are of plain runs.
+    `records`: each run once, diverged ones too; `claims`: the reported numbers. The first four are of plain runs.
     """
     plain = [run for run in records if run.is_plain]
     groups, pool = settings.group(plain), Pool(plain)
@@ -71,13 +72,15 @@ def all_tables(records: Sequence[RunRecord], claims: Sequence[Claim] = ()) -> li
         stream.per_megabatch(groups),
         stream.per_layer(groups),
         baselines.differences(groups, claims, index(plain), pool),
-        contrasts.contrasts(records),
+        contrasts.contrasts(sources.fresh(records)),
+        *controls.tables(records),
     ]
 
 
 def _remarks(records: Sequence[RunRecord]) -> list[str]:
-    """Diverged runs, and what each finished run says of itself (record.remark)."""
+    """Diverged and stale runs, and what each finished run says of itself (record.remark)."""
     diverged = [run.content["run_id"] for run in records if not run.is_finished]
     remarks = [f"not in the table, diverged: {', '.join(diverged)}"] if diverged else []
     finished = [run.content for run in records if run.is_finished]
+    remarks += sources.stale_in_words(records)
     return remarks + [f"{content['run_id']}: {text}" for content in finished if (text := remark(content))]

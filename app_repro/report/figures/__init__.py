@@ -15,6 +15,7 @@ density     nominal and effective density
 layers      density by layer
 curves      training within a megabatch
 pareto      accuracy against density and FLOPs
+controls    control arms beside their source
 registry    which figures there are
 printing    charts on a sheet as SVG, PDF and PNG
 audit       the figure of masks without training

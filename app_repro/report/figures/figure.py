@@ -62,6 +62,8 @@ class Figure:
     """Rows of one setting -> its main numbers in words, for those who do not see the picture."""
     remarks: Callable[[Sequence[Record]], str] = remarks
     """What a reader must know of the records: what is missing, what is left out."""
+    of_controls: bool = False
+    """Whether it is given control arms, and siblings with another order of images, too; others get plain runs."""
 
 
 _templates: dict[Any, Spec] = {}

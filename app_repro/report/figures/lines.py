@@ -76,6 +76,11 @@ def lines(records: Iterable[Record], across: Sequence[str] = ()) -> list[Line]:
     return made
 
 
+def is_plain(content: Record) -> bool:
+    """Whether a record is what the figures of the paper are about (RunRecord.is_plain)."""
+    return RunRecord(Path(content["run_id"]), content).is_plain
+
+
 def short(dataset: str) -> str:
     """A data set's name; of a folder of images its last part, which is what people know it by."""
     kind, _, path = dataset.partition(":")

@@ -8,6 +8,9 @@ from app_repro.config.methods import METHODS
 SPARE = ("#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
 """Colours for further lines (Okabe and Ito 2008), grey instead of black, which a dark page would swallow."""
 
+TEXT, TEXT_ON_DARK = "#1A1D21", "#E7E5E0"
+"""Colour of a line that is drawn as text is; on the page, which may be dark, write.for_page gives it both."""
+
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (8, 3), (3, 3), (9, 3, 2, 3))
 """Line patterns, in pixels on and off; the first is a full line."""
 
@@ -31,7 +34,7 @@ class Look:
     @property
     def tint(self) -> str:
         """The colour of its name on a dark page: two fifths lighter."""
-        return _mixed(self.colour, 0xFF, 2 / 5)
+        return TEXT_ON_DARK if self.colour == TEXT else _mixed(self.colour, 0xFF, 2 / 5)
 
     @property
     def path(self) -> str:

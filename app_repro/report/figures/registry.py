@@ -3,6 +3,7 @@
 from app_repro.report.figures import (
     accuracy,
     anytime,
+    controls,
     curves,
     density,
     framework,
@@ -23,5 +24,6 @@ FIGURES: dict[str, Figure] = {
     "density": density.FIGURE,
     "curves": curves.FIGURE,
     "pareto": pareto.FIGURE,
+    "controls": controls.FIGURE,
 }
 """Name of a figure, and of its files without ending -> the figure."""

@@ -60,8 +60,8 @@ def view(
 
     looks = pieces.styles(pieces.family(panel, whole))
     behind = pieces.behind(panel, whole)
-    own = _means(panel, value, looks, 1.0)
-    faint = _means(behind, value, looks, pieces.FAINT)
+    own = means(panel, value, looks, 1.0)
+    faint = means(behind, value, looks, pieces.FAINT)
     drawn = pd.concat([own, faint.assign(label=f"{pieces.BEHIND}: " + faint["label"])])
     height = pieces.room_for(list(drawn["label"].unique()))
     data, values = pieces.ended(drawn, "mean", ends.Axis(*limits, height))
@@ -79,7 +79,8 @@ def view(
 _FIELDS = ("label", "colour", "dash", "opacity")
 
 
-def _means(rows: "pd.DataFrame", value: str, looks: Mapping[str, Look], opacity: float) -> "pd.DataFrame":
+def means(rows: "pd.DataFrame", value: str, looks: Mapping[str, Look], opacity: float) -> "pd.DataFrame":
+    """Mean, lowest and highest seed, and number of seeds per line and megabatch, with the look of the line."""
     groups = rows.groupby(["label", "megabatch"], sort=False)[value]
     means = groups.agg(mean="mean", low="min", high="max", n="size").reset_index()
     return pieces.with_looks(means, looks, opacity)

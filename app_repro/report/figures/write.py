@@ -10,7 +10,8 @@ from app_repro.config.protocols import PROTOCOLS
 from app_repro.core import files
 from app_repro.report.figures import printing
 from app_repro.report.figures.figure import Figure, Histories, Spec, View
-from app_repro.report.figures.lines import Record, listing, sentence
+from app_repro.report.figures.lines import Record, is_plain, listing, sentence
+from app_repro.report.figures.marks import TEXT, TEXT_ON_DARK
 from app_repro.report.figures.registry import FIGURES
 
 if TYPE_CHECKING:
@@ -75,8 +76,11 @@ class Drawn:
 
 
 def draw(name: str, records: Sequence[Record], histories: Histories | None = None) -> Drawn:
-    """A figure of `records`; without rows there is nothing to draw. `histories`: as curves.read finds them."""
+    """A figure of those of `records` that it is about; without rows there is nothing to draw. `histories`: as
+    curves.read finds them.
+    """
     figure = FIGURES[name]
+    records = [content for content in records if figure.of_controls or is_plain(content)]
     rows = figure.rows(records, histories or {})
     settings: dict[str, Any] = (
         {} if rows.empty else {str(name): own for name, own in rows.groupby("setting", sort=False)}
@@ -107,9 +111,15 @@ def _protocols(rows: "pd.DataFrame") -> tuple[str, ...]:
 def _on_screen(view: View) -> Spec:
     """The chart as wide as its place; the names of its lines in colours for a light and for a dark page."""
     autosize = {"type": "fit-x", "contains": "padding"}
+    data = {name: [_themed(row) for row in rows] for name, rows in view.data.items()}
     ends = [dict(row) | {"ink": f"light-dark({row['ink']}, {row['tint']})"} for row in view.data.get("ends", ())]
-    on_screen = replace(view, data={**view.data, "ends": ends, "leaders": [row for row in ends if row["led"]]})
+    on_screen = replace(view, data={**data, "ends": ends, "leaders": [row for row in ends if row["led"]]})
     return on_screen.spec() | {"$schema": printing.SCHEMA, "width": "container", "autosize": autosize}
+
+
+def _themed(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row whose colour is that of text gets it for a light and for a dark page."""
+    return dict(row) | {"colour": f"light-dark({TEXT}, {TEXT_ON_DARK})"} if row.get("colour") == TEXT else row
 
 
 def save(

@@ -30,7 +30,7 @@ def to_markdown(table: Table) -> str:
     table, caption = _without_shared(table)
 
     def text(cell: Cell) -> str:
-        shown = _plain(cell.shown)
+        shown = _plain(cell.shown) + (" †" if cell.apart else "")
         return f"**{shown}**" if cell.best else shown
 
     head = [_plain(column.heading) for column in table.columns]
@@ -82,7 +82,7 @@ def to_latex(table: Table) -> str:
 
 
 def _latex_cell(cell: Cell) -> str:
-    text = escape(cell.shown)
+    text = escape(f"{cell.shown} †" if cell.apart else cell.shown)
     return rf"\textbf{{{text}}}" if cell.best else text
 
 
@@ -96,6 +96,8 @@ _LATEX = str.maketrans(
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
         "±": r"$\pm$",
+        "†": r"\dag{}",
+        "\N{MINUS SIGN}": r"$-$",
         "\n": " ",
     }
 )
@@ -144,7 +146,7 @@ def _statistics(cell: Cell) -> dict[str, Any]:
 def to_json(table: Table) -> str:
     """Columns, rows as {key: cell}, and `runs`: the lists of run ids that cells name by their place in it.
 
-    A cell: value, shown, sd or low and high, n, best, runs; a label has only the first two.
+    A cell: value, shown, sd or low and high, n, best, apart, runs; a label has only the first two.
     """
     keys = [column.key for column in table.columns]
     run_lists: dict[tuple[str, ...], int] = {}
@@ -165,7 +167,7 @@ def _cell(cell: Cell, run_lists: dict[tuple[str, ...], int]) -> dict[str, Any]:
     values: dict[str, Any] = {"value": cell.value, "shown": cell.shown}
     values |= {"runs": run_lists.setdefault(cell.runs, len(run_lists))} if cell.runs else {}
     values |= _statistics(cell)
-    return values | ({"best": True} if cell.best else {})
+    return values | ({"best": True} if cell.best else {}) | ({"apart": True} if cell.apart else {})
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {

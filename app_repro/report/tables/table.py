@@ -38,6 +38,8 @@ class Cell:
     """Standard deviation over seeds, in the unit of `value`; None for one seed or a label."""
     n: int | None = None
     """Seeds behind `value`; None for a label."""
+    apart: bool = False
+    """Shown in grey with a †: measured, but not to be compared, as the table's note says."""
     interval: tuple[float, ...] | None = None
     """Of a difference: both ends of the 90 % interval, in the unit of `value`; empty where too few seeds were run."""
 
