@@ -1,7 +1,8 @@
 """Control arms beside their sources: which runs belong together, and the differences that say what a mask is worth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from app_repro.claims.contrasts import Contrast, contrast
 from app_repro.claims.judgement import NOISELESS
@@ -78,7 +79,7 @@ class Arms:
     def has_hindsight(self) -> bool:
         """Whether the source's final mask was found with images that its arms see later."""
         first = next(iter(self.arms.values()))
-        return taxonomy.tags((first.runs or first.diverged)[0].spec)["when"] != "before training"
+        return has_hindsight((first.runs or first.diverged)[0].spec)
 
     def is_judged(self, metric: str) -> bool:
         """Whether differences in `metric` that an arm takes part in say something."""
@@ -100,6 +101,11 @@ class Arms:
             return replace(found, spread=NOISELESS)
         judged = len(found.differences) > 1 and self.is_judged(metric)
         return found if judged else replace(found, spread=None)
+
+
+def has_hindsight(spec: Mapping[str, Any]) -> bool:
+    """Whether a control arm with these settings has a mask that was found with images that it sees later."""
+    return taxonomy.tags(spec)["when"] != "before training"
 
 
 def of_runs(runs: Sequence[RunRecord]) -> list[Arms]:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from app_repro.claims.controls import HINDSIGHT, has_hindsight
+from app_repro.config.catalogue import CONTROLS
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
@@ -59,6 +61,7 @@ def facts(run: RunRecord, same: Sequence[RunRecord]) -> dict[str, Any]:
         "name": runs.name_of(run),
         "spec": spec,
         "title": METHODS[spec["method"]].appearance.description,
+        "control": _control(run),
         "protocol": protocol_name(content),
         "switches": {key: [spec[key], PROTOCOLS[content["protocol"]["name"]][key]] for key in SWITCHES},
         "settings": {key: json.dumps(value) for key, value in settings.items()},
@@ -76,6 +79,15 @@ def facts(run: RunRecord, same: Sequence[RunRecord]) -> dict[str, Any]:
         "command": command(spec),
         "own_images": spec["dataset"].startswith("folder:"),
     }
+
+
+def _control(run: RunRecord) -> dict[str, Any] | None:
+    """What a control arm is, and what it took of its source; None for other runs."""
+    if not run.spec["control"]:
+        return None
+    hindsight = f"{HINDSIGHT[0].upper()}{HINDSIGHT[1:]}." if has_hindsight(run.spec) else ""
+    described: dict[str, Any] = {"description": CONTROLS[run.spec["control"]].description, "hindsight": hindsight}
+    return described | dict(run.content["control"])
 
 
 def _filled(known: Any, *keys: str) -> dict[str, Any]:

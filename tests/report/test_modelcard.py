@@ -94,3 +94,14 @@ def test_it_is_written_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
     assert (tmp_path / "card.md").read_text() == (tmp_path / "cards/mine.md").read_text() == text
     with pytest.raises(ParamsError, match="name a file or a folder to write to"):
         modelcard.show([runs], "mine", tmp_path / "card.md" / "below.md")
+
+
+def test_a_control_arm_says_that_it_is_one_and_of_which_run() -> None:
+    [source, arm] = [run(of) for of in synthetic.grid("controls", method="app", control="scratch-b", seed=1)]
+    card = modelcard.card(arm, [arm])
+    head = card.partition("## Setting")[0]
+    assert "control arm" in head and source.content["run_id"] in head and "scratch-b" in head
+    assert "knowledge of the future" in head and source.content["run_id"] in section(card, "How to make it again")
+    assert "control arm" not in modelcard.card(source, [source])
+    first = synthetic.grid("controls", method="osp", control="ticket", seed=1)[1]
+    assert "knowledge of the future" not in modelcard.card(run(first), [run(first)])

@@ -81,11 +81,11 @@ MOST_FILES = {
     "pruning": 3,
     "data": 14,
     "records": 14,
-    "claims": 22,
+    "claims": 23,
     "training": 17,
     "execution": 16,
     "analysis": 1,
-    "report": 37,
+    "report": 36,
     "machine": 11,
     "cli": 7,
 }

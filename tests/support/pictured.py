@@ -34,6 +34,7 @@ def situations() -> dict[str, Records]:
         "long": [run(spec) for spec in grid("long")] + [run(spec) for spec in grid("long", sb=8, protocol="released")],
         "audit": [run(spec) for spec in grid("audit")],
         "pruners": [run(spec) for spec in grid("pruners", protocol=["paper", "released"])] + short,
+        "controls": [run(spec) for spec in grid("controls", seed=[1, 2])],
         "odd names": [run(grid("short", **small | {"dataset": "folder:/x/$a_b$ <script>"}, method="app", seed=1)[0])],
     }
 

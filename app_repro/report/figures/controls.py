@@ -15,7 +15,7 @@ from app_repro.records.runs import RunRecord
 from app_repro.report.figures import ends, pieces, stream
 from app_repro.report.figures.figure import Figure, Histories, View, rows_of
 from app_repro.report.figures.lines import Record, Row, lines, panel, sentence, short, shown
-from app_repro.report.figures.marks import DASHES, DIAMOND, TEXT, Look
+from app_repro.report.figures.marks import DASHES, DIAMOND, SPARE, TEXT, Look
 
 if TYPE_CHECKING:
     import altair as alt
@@ -82,7 +82,7 @@ def _differences(one: Arms, pool: Pool) -> list[Row]:
     for difference in DIFFERENCES:
         if measured := one.difference(difference.one, difference.other, "test_accuracy", pool):
             low, high = measured.interval or (None, None)
-            row = {"part": "difference", "label": difference.name, "worth": difference.worth}
+            row: Row = {"part": "difference", "label": difference.name, "worth": difference.worth}
             numbers = {"mean": mean_of(measured.differences), "low": low, "high": high}
             row |= {name: None if value is None else 100 * value for name, value in numbers.items()}
             table.append(row | {"n": len(measured.differences)})
@@ -90,7 +90,7 @@ def _differences(one: Arms, pool: Pool) -> list[Row]:
 
 
 def chart() -> "alt.TopLevelMixin":
-    """Accuracy over megabatches; the last one a dot where the ones before it use knowledge of the future."""
+    """Accuracy over megabatches, with a dot at the last one, after which arms are compared."""
     import altair as alt
 
     return alt.layer(*stream.layers("test accuracy, %"))
@@ -125,7 +125,9 @@ def _looks(labels: "pd.DataFrame") -> dict[str, Look]:
     for label, hindsight in zip(labels["label"], labels["hindsight"], strict=True):
         arm = label.partition(",")[0]
         before = sum(other.partition(",")[0] == arm for other in looks)
-        looks[label] = Look(COLOURS[arm], DASHES[2 + (before > 1) if before else int(hindsight)], DIAMOND)
+        looks[label] = Look(
+            COLOURS.get(arm, SPARE[-1]), DASHES[2 + (before > 1) if before else int(hindsight)], DIAMOND
+        )
     return looks
 
 
@@ -157,7 +159,7 @@ def _differences_view(own: "pd.DataFrame") -> View:
     ]
     known = [row for row in table if row["low"] is not None]
     apart = [row for row in known if row["low"] * row["high"] > 0]
-    data = {
+    data: dict[str, Sequence[Mapping[str, Any]]] = {
         "every": table,
         "zero": [{"mean": 0}],
         "intervals": known,

@@ -10,7 +10,7 @@ from app_repro.report.tables import table
 from app_repro.report.tables.table import Cell, Column
 
 HEADINGS = {"dataset": "data set", "arch": "network", "sb": "T", "official": "data as published"}
-_TEXTS = (*ALWAYS, "criterion", "scope", "replay", "precision", "milestones", "engine", *OF_DATA)
+_TEXTS = (*ALWAYS, "criterion", "scope", "replay", "precision", "milestones", "engine", "control", *OF_DATA)
 """Settings that are texts; columns of the others are numbers."""
 
 

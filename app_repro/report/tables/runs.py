@@ -25,10 +25,12 @@ _NAMED = ("dataset", "arch", "method", "control", "sb", "tau", "criterion", "see
 
 
 def runs_table(records: Sequence[RunRecord]) -> Table:
-    """A row per run, by setting and seed: seed, commit, device, protocol, status, setting, wall time.
+    """A row per run, by setting and seed: seed, commit, device, protocol, status, setting, wall time; control arm where
+    any run is one.
 
     The page shows it in the dialog of a number, provenance first.
     """
+    names = (*SETTINGS, "control") if any(run.spec["control"] for run in records) else SETTINGS
     columns = (
         Column("run", "run"),
         Column("seed", "seed", number=True),
@@ -36,21 +38,21 @@ def runs_table(records: Sequence[RunRecord]) -> Table:
         Column("device", "device"),
         Column("protocol", "protocol"),
         Column("status", "status"),
-        *(replace(column, setting="") for column in grouping.columns(SETTINGS)),  # each row stands alone in a dialog
+        *(replace(column, setting="") for column in grouping.columns(names)),  # each row stands alone in a dialog
         Column("wall_seconds", "wall time, s", number=True),
     )
-    rows = map(_run_row, sorted((run.content for run in records), key=_place))
+    rows = (_run_row(content, names) for content in sorted((run.content for run in records), key=_place))
     terms = (("run", "a digest of all its settings"), ("commit", "of the code; with `+` where files differed from it"))
     return Table("runs", "Every run", "", columns, tuple(rows), terms)
 
 
 def _place(content: Record) -> list[str]:
     spec = content["spec"]
-    labels = [cell.shown for cell in grouping.labels(spec, SETTINGS)]
+    labels = [cell.shown for cell in grouping.labels(spec, (*SETTINGS, "control"))]
     return [*labels, str(spec["seed"]), record.protocol_name(content), content["run_id"]]
 
 
-def _run_row(content: Record) -> tuple[Cell, ...]:
+def _run_row(content: Record, names: Sequence[str]) -> tuple[Cell, ...]:
     spec, source = content["spec"], content["provenance"]
     git, device = source.get("git") or {}, source.get("device") or {}
     commit = (git.get("commit") or "")[:10] + ("+" if git.get("dirty") else "")
@@ -65,7 +67,7 @@ def _run_row(content: Record) -> tuple[Cell, ...]:
         label(device.get("name") or device.get("kind")),
         label(record.protocol_name(content)),
         label(status),
-        *grouping.labels(spec, SETTINGS),
+        *grouping.labels(spec, names),
         Cell(seconds, "-" if seconds is None else f"{seconds:,.1f}"),
     )
 

@@ -7,6 +7,7 @@ from users import open_folder, plain_user
 from workbench import prepared, settings
 
 from app_repro.config import grid
+from app_repro.config.catalogue import CONTROLS
 from app_repro.core.errors import DataError
 from app_repro.records.store import Store
 from app_repro.report.tables.runs import runs_table, to_text
@@ -66,3 +67,11 @@ def test_a_run_of_another_user_is_listed_as_not_readable() -> None:
         (folder / "runs/0123456789ab").chmod(0)
         with plain_user():
             assert "0123456789ab             not readable" in to_text(folder)
+
+
+def test_control_arms_have_a_column_where_there_are_any() -> None:
+    found = pages.run_records(synthetic.make(one) for one in synthetic.grid("controls", method="app", seed=1))
+    with_arms, without = (runs_table(some) for some in (found, found[:1]))
+    place = [column.key for column in with_arms.columns].index("control")
+    assert {row[place].shown for row in with_arms.rows} == {"-", *CONTROLS}
+    assert "control" not in [column.key for column in without.columns]
