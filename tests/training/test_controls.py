@@ -85,6 +85,9 @@ def test_arms_differ_in_what_their_tags_say_and_in_nothing_else() -> None:
     assert same(scratch, starts["scratch-b"][1].state_dict()) and not same(scratch, initial())
     for arm in ("ticket", "scratch-e", "scratch-b"):
         assert same(starts[arm][0].mask, MASK), arm
+    kept = {arm: masks.kept(start.mask) for arm, (start, _) in starts.items()}
+    assert kept["shuffle"] == kept["ticket"] != kept["random"]
+    assert not same(starts["shuffle"][0].mask, MASK) and sum(kept["random"].values()) == sum(kept["ticket"].values())
     described = {arm: start.described for arm, (start, _) in starts.items()}
     assert [described[arm]["epochs"] for arm in controls.CONTROLS] == [2, 2, 4, 2, 2]
     assert described["scratch-b"]["capped"] and described["scratch-b"]["flops_ratio"] > 2
