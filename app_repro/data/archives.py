@@ -108,7 +108,7 @@ def _admitted(member: _Member, names: set[str], most: int) -> str:
         raise DataError(f"member {name!r}: {what}; pack with tar --hard-dereference", kind="type")
     if not member.is_folder:
         if plain in names:
-            raise DataError(f"member {name!r}: comes twice", kind="twice")
+            raise DataError(f"member {name!r}: comes twice; pack it anew", kind="twice")
         names.add(plain)
         if len(names) > most:
             raise DataError(f"more than {most} members", kind="size")

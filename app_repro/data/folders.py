@@ -141,7 +141,7 @@ def image_files(folder: Path) -> list[Path]:
 def labelled(part: Path, places: Iterable[Path]) -> dict[str, list[Path]] | None:
     """Images of `part` (or of images/ in it) by class, as the first of LABELS in `places` says; None if there is none.
 
-    Raises DataError for an image without a label.
+    Raises DataError for an image without a label, and for a label without an image.
     """
     table = next((place / name for place in places for name in LABELS if (place / name).is_file()), None)
     if table is None:
@@ -158,7 +158,10 @@ def labelled(part: Path, places: Iterable[Path]) -> dict[str, list[Path]] | None
         _check_link(path)
         if path.stem not in class_of:
             raise DataError(f"{part.name}/{path.name}: {table.name} gives no label for it; restore it, or remove it")
-        by_class.setdefault(class_of[path.stem], []).append(path)
+        by_class.setdefault(class_of.pop(path.stem), []).append(path)
+    if class_of:
+        what = f"{next(iter(class_of))}{f' and {len(class_of) - 1} more' if len(class_of) > 1 else ''}"
+        raise DataError(f"{part.name}/: no image {what}, which {table.name} labels; unpack it again", kind="incomplete")
     return by_class
 
 
@@ -180,7 +183,9 @@ def _test_files(root: Path, classes: Sequence[str]) -> tuple[str, list[tuple[Pat
         raise DataError(f"{root.name}: no folder test/; expected train/<class>/* and test/<class>/*", kind="no test")
     what = " and ".join(f"{part}/" for part in parts)
     remedy = "sort the images into test/<class>/ as in train/"
-    raise DataError(f"{root.name}: {what} has no class folders, so no labels; {remedy}", kind="no labels")
+    if any((root / part / "images").is_dir() for part in parts):
+        remedy = f"{remedy}, or restore val/{LABELS[0]}"
+    raise DataError(f"{root.name}: no class folders in {what}, so no labels; {remedy}", kind="no labels")
 
 
 def _check_same(root: Path, part: str, classes: Iterable[str], found: Iterable[str]) -> None:

@@ -64,12 +64,17 @@ def decode(path: Path, size: int | None = None) -> np.ndarray:
     except DataError as error:
         raise DataError(f"{path.name}: {error}") from None
     except Exception as error:  # decoders raise anything on damaged files
-        why = (
-            f"not an image in {', '.join(_FORMATS)}"
-            if isinstance(error, Image.UnidentifiedImageError)
-            else one_line(error)
-        )
+        why = _not_read(path) if isinstance(error, Image.UnidentifiedImageError) else one_line(error)
         raise DataError(f"{path.name}: cannot be used ({why}); replace or remove it") from error
+
+
+def _not_read(path: Path) -> str:
+    """Why a file is no image that is read."""
+    with path.open("rb") as file:
+        head = file.read(30)
+    if head.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS, get the image with `git lfs pull`"
+    return f"not an image in {', '.join(_FORMATS)}" + ("" if head else ", but empty")
 
 
 def _decode_all(root: Path, paths: Sequence[Path], size: int | None) -> list[np.ndarray]:

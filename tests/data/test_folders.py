@@ -57,6 +57,13 @@ def unlabelled(own: Path) -> None:
     (own / "val/val_annotations.txt").write_text("1.png\tn00000001\t0\n")
 
 
+def incomplete(own: Path) -> None:
+    unlabelled(own)
+    (own / "val/images/2.png").rename(own / "val/images/1.png")
+    with (own / "val/val_annotations.txt").open("a") as file:
+        file.write("2.png\tn00000002\t0\n3.png\tn00000002\t0\n")
+
+
 LAYOUTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty class": (lambda own: (own / "train/b/0.png").unlink(), "train/b: no images in this class"),
     "one class": (remove("train/b", "test/b"), r"1 class folders in train/ .a/.; at least two"),
@@ -70,9 +77,10 @@ LAYOUTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda own: (own / "train").rename(own / "Training"),
         "no folder train/.* it holds Training/, test/",
     ),
-    "flat test": (flat, "test/ has no class folders.* test/<class>/"),
+    "flat test": (flat, "no class folders in test/.* test/<class>/"),
     "two sets": (twice, "train/ lies in v1/ and in v2/"),
     "no label": (unlabelled, "val/2.png: val_annotations.txt gives no label"),
+    "no image": (incomplete, "val/: no image 2 and 1 more, which val_annotations.txt labels"),
     "folder in a class": (lambda own: (own / "train/b/deep").mkdir(), "train/b/deep: not an image file"),
     "no folder": (shutil.rmtree, "no such file or folder"),
     "link to no folder": (relink, "own: a link to gone, which is not there"),

@@ -55,7 +55,8 @@ BAD_IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
     "between": (lambda: encoded(Image.new("1", (10_000, 10_000)), "PNG"), "bomb"),
     "text": (lambda: b"<html>", "not an image"),
     "program": (lambda: encoded(Image.new("RGB", (4, 4)), "EPS"), "not an image"),
-    "empty": (lambda: b"", "not an image"),
+    "empty": (lambda: b"", "not an image .* empty"),
+    "pointer": (lambda: b"version https://git-lfs.github.com/spec/v1\n", "Git LFS.*git lfs pull"),
     "other size": (lambda: encoded(Image.new("RGB", (5, 4)), "PNG"), "5x4 pixels, but train/a/0.png has 4x4"),
 }
 
