@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from app_repro.claims.controls import BEFORE_THE_END, has_hindsight
 from app_repro.claims.exports import other_format
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.statement import OWN, Claim, protocols, seeds, side_specs
 from app_repro.config.presets import PRESETS
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
 from app_repro.records import metrics
 
@@ -205,6 +207,12 @@ def _check_columns(claim: Claim) -> None:
         raise _wrong("against", "twice", "names a side twice")
 
 
+def _is_hindsight(claim: Claim, spec: RunSpec) -> bool:
+    """Whether a side's numbers before the last megabatch, which the claim takes in, use knowledge of the future."""
+    takes_in = claim.metric in BEFORE_THE_END or claim.kind == "shape"
+    return takes_in and spec.control is not None and has_hindsight(spec.model_dump())
+
+
 def _check_setting(claim: Claim) -> None:
     """Check that the setting expands to cells: one for a number, equally many for each side. Raises ClaimsError."""
     try:
@@ -219,6 +227,9 @@ def _check_setting(claim: Claim) -> None:
     if not KINDS[claim.kind].many_cells and sizes != {1}:
         text = f"{sizes.pop()} cells, a {claim.kind} claim has one; fix every axis but seed"
         raise _wrong("settings", "setting", text)
+    if any(_is_hindsight(claim, spec) for specs in by_side for spec in specs):
+        text = "of a control arm on a mask that was found while the stream went on uses knowledge of the future"
+        raise _wrong("metric", "setting", f"{claim.metric} {text}; that of an arm of osp does not")
     shortest = min(spec.sb for specs in by_side for spec in specs)
     if max(claim.megabatches, default=1) > shortest:
         raise _wrong("megabatches", "setting", f"{max(claim.megabatches)} is beyond sb={shortest}")

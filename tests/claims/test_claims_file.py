@@ -241,3 +241,19 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 def test_a_message_names_line_claim_and_column_and_the_remedy(tmp_path: Path, name: str, text: str) -> None:
     path = claims_file(tmp_path / "claims.csv", row(**ROWS[name][0]))
     assert str(refusal(path)).startswith(f"{path}: line 2: {text}")
+
+
+@pytest.mark.parametrize(("method", "is_refused"), [("app", True), ("osp", False)])
+def test_a_claim_about_what_an_arm_does_with_knowledge_of_the_future_is_refused(
+    tmp_path: Path, method: str, is_refused: bool
+) -> None:
+    base = {"kind": "ordering", "method": method, "against": f"{method} control=shuffle", "preset": "controls"}
+    empty = dict.fromkeys(("value", "rounding", "margin", "margin_reason", "settings"), "")
+    wrong = row(metric="cer", **base | empty | {"unit": "errors"})
+    path = claims_file(tmp_path / "claims.csv", wrong)
+    if is_refused:
+        with pytest.raises(claims.ClaimsError) as caught:
+            claims.load(path)
+        assert (caught.value.key, caught.value.kind) == ("metric", "setting")
+    else:
+        assert claims.load(path)
