@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app_repro.claims.ablations import share_code
+from app_repro.claims.controls import has_hindsight
 from app_repro.config import catalogue, grid, presets
 from app_repro.config.taxonomy import MEANING, heading, tags
-from app_repro.records import settings, sources
+from app_repro.records import settings
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
 
@@ -138,7 +139,7 @@ class Answer:
     seeds: frozenset[int]
     """Those at which all groups have a run, and the runs can be compared."""
     dropped: int
-    """Seeds at which they cannot: run by learning code that differs, or a control arm on a stale mask."""
+    """Seeds at which they cannot: run by learning code that differs."""
 
     @property
     def sides(self) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
@@ -162,14 +163,13 @@ class Answer:
 
     @property
     def has_hindsight(self) -> bool:
-        """Whether control arms train on a mask that has seen later megabatches than they have."""
-        return self.question.key == "control" and tags(self.specs[0][0])["when"] != "before training"
+        """Whether control arms take part whose masks were found with images that they see later."""
+        return self.question.key == "control" and has_hindsight(self.specs[0][0])
 
 
 def answers(runs: Sequence[RunRecord]) -> list[Answer]:
-    """What finished runs test, by question, then by setting. `runs`: each run once."""
+    """What finished runs test, by question, then by setting. `runs`: each run once, no control arm on a stale mask."""
     groups = [group for group in settings.group(runs) if group.runs and group.runs[0].spec["sgd_seed"] is None]
-    stale = {run.content["run_id"] for run in sources.stale(runs)}
     found = []
     for question in QUESTIONS:
         alike: dict[str, list[Group]] = defaultdict(list)
@@ -177,7 +177,7 @@ def answers(runs: Sequence[RunRecord]) -> list[Answer]:
             if question.key == "control" or group.runs[0].is_plain:
                 alike[group.runs[0].setting_without(question.key)].append(group)
         for members in alike.values():
-            found += [_compared(question, *pair, stale) for pair in _pairs(question, members)]
+            found += [_compared(question, *pair) for pair in _pairs(question, members)]
     return [one for one in found if one.seeds or one.dropped]
 
 
@@ -212,11 +212,11 @@ def _pairs(question: Question, members: Sequence[Group]) -> Iterator[tuple[tuple
             yield (ones[left[0]],), (others[right[0]],)
 
 
-def _compared(question: Question, ones: tuple[Group, ...], others: tuple[Group, ...], stale: set[str]) -> Answer:
+def _compared(question: Question, ones: tuple[Group, ...], others: tuple[Group, ...]) -> Answer:
     groups = [*ones, *others]
     seeds = set.intersection(*(set(group.by_seed) for group in groups))
     paired = {seed: [group.by_seed[seed] for group in groups] for seed in seeds}
-    kept = [s for s, runs in paired.items() if share_code(runs) and not stale & {run.content["run_id"] for run in runs}]
+    kept = [s for s, runs in paired.items() if share_code(runs)]
     return Answer(question, ones, others, frozenset(kept), len(seeds) - len(kept))
 
 

@@ -14,15 +14,14 @@ from app_repro.config.spec import RunSpec
 from app_repro.records.runs import RunRecord
 
 ASKED = [(question, asked) for question in QUESTIONS for asked in question.asked]
-MASK = {"masks.safetensors": "m" * 64}
 
 
-def recorded(spec: RunSpec, code: str = "0" * 16, mask: str = "m" * 64, **numbers: Any) -> RunRecord:
+def recorded(spec: RunSpec, code: str = "0" * 16, **numbers: Any) -> RunRecord:
     """A run as training leaves it; a control arm by other code than its source's, which it names."""
-    content = synthetic.make(spec, **numbers) | {"code_digest": code, "files": MASK}
+    content = synthetic.make(spec, **numbers) | {"code_digest": code}
     if spec.source:
-        more = {"source": spec.source.run_id, "source_code": code, "mask_sha256": mask}
-        content |= {"code_digest": f"c{code[1:]}", "control": more}
+        content["control"]["source_code"] = code
+        content |= {"code_digest": f"c{code[1:]}"}
     return RunRecord(Path(spec.run_id), content)
 
 
@@ -98,14 +97,6 @@ def test_control_arms_are_compared_with_their_source_and_with_each_other() -> No
     assert len(about(found, "before / during training")) == 1  # of the sources alone
     changed = [tag_contrasts.also_changed(one.question, *one.specs) for one in (scratch, *tickets)]
     assert changed == [("mask", "in force"), (), ()]
-
-
-def test_control_arms_on_a_mask_that_their_source_has_no_more_are_left_out() -> None:
-    every = synthetic.grid("controls", method="app", control=[None, "scratch-e"])
-    [one] = about(
-        answers([recorded(spec, mask=f"{spec.seed}".ljust(64, "m")) for spec in every]), "scratch / fine-tuned"
-    )
-    assert (one.seeds, one.dropped) == (set(), 3)
 
 
 def test_siblings_with_another_order_of_images_make_no_rows() -> None:

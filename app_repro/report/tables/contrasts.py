@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from app_repro.claims.contrasts import mean_contrast
+from app_repro.claims.controls import BEFORE_THE_END, HINDSIGHT
 from app_repro.claims.judgement import mean_of
 from app_repro.claims.tag_contrasts import (
     QUESTIONS,
@@ -36,6 +37,7 @@ NOTE = (
     "One side minus the other, in runs that are equal in every other setting: mean over seeds [90 % interval] (n). "
     "Bold: the interval excludes 0."
 )
+MARKED = f"†: {HINDSIGHT}; it is not judged."
 
 TERMS = (
     ("contrast", "two kinds of pruning, in the terms of Cheng et al. 2023 (arXiv:2308.06767)"),
@@ -52,7 +54,7 @@ TERMS = (
 def contrasts(records: Sequence[RunRecord]) -> Table:
     """A row per contrast and setting that runs test, and one per contrast that none tests, with what would.
 
-    `records`: each run once, control arms too. Differences are in the record's unit.
+    `records`: each run once, control arms too but those on a stale mask. Differences are in the record's unit.
     """
     found, pool = answers(records), Pool(records)
     of_rows = [_settings(one) for one in found]
@@ -75,7 +77,8 @@ def contrasts(records: Sequence[RunRecord]) -> Table:
         Column("remark", "remark"),
     )
     title, common = "What one kind of pruning does against another", grouping.common(of_rows, keys)
-    return Table("contrasts", title, NOTE, columns, tuple(rows), TERMS, (), common)
+    note = f"{NOTE} {MARKED}" if any(one.has_hindsight for one in found) else NOTE
+    return Table("contrasts", title, note, columns, tuple(rows), TERMS, (), common)
 
 
 def _columns(of_rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -105,12 +108,11 @@ def _settings(one: Answer) -> dict[str, Any]:
 
 def _answered(one: Answer, setting: Sequence[Cell], pool: Pool) -> tuple[Cell, ...]:
     measured = {name: mean_contrast(*one.sides, name, pool) for name in SCALES}
-    cells = [
-        table.difference(found.differences, found.interval, SCALES[name], found.runs)
-        for name, found in measured.items()
-    ]
-    if one.has_hindsight:
-        cells = [replace(cell, best=cell.best and name != "cer") for name, cell in zip(SCALES, cells, strict=True)]
+    cells = []
+    for name, found in measured.items():
+        marked = one.has_hindsight and name in BEFORE_THE_END
+        ends = None if marked else found.interval
+        cells.append(replace(table.difference(found.differences, ends, SCALES[name], found.runs), apart=marked))
     remark = " ".join(_remarks(one, has_interval=measured["test_accuracy"].interval is not None))
     also = _also(also_changed(one.question, *one.specs))
     return _row(one.question.name, _sides(one.values), setting, also, cells, remark)
@@ -142,15 +144,13 @@ def _remarks(one: Answer, *, has_interval: bool) -> Iterator[str]:
     """What must be known of the numbers beside them."""
     if one.seeds:
         yield from _on_density(one)
-    if one.has_hindsight:
-        yield "CER is not judged: the mask was found with images of later megabatches."
     if one.seeds and not has_interval:
         yield f"{_seeds(len(one.seeds))}: too few for an interval, not judged."
     diverged = [run.content["run_id"] for each in (*one.ones, *one.others) for run in each.diverged]
     if diverged:
         yield f"Diverged, not compared: {table.listed(diverged)}."
     if one.dropped:
-        yield f"{_seeds(one.dropped)} not compared: other learning code, or a stale mask."
+        yield f"{_seeds(one.dropped)} not compared: run by other learning code."
 
 
 def _on_density(one: Answer) -> Iterator[str]:
