@@ -135,5 +135,8 @@ def _mask_of(source: Source, weights: dict[str, nn.Parameter]) -> Mask:
         raise IntegrityError(what, key=source.run_id, kind="mask") from error
 
 
-_PLACES: dict[str, Callable[[Mask, int], Mask]] = {"shuffle": shuffled, "random": scattered}
+_PLACES: dict[str, Callable[[Mask, int], Mask]] = {
+    "shuffle": shuffled,
+    "random": scattered,
+}
 """Arms whose mask is another than their source's: (its mask, seed) -> theirs."""

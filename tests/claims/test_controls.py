@@ -74,7 +74,7 @@ def test_masks_found_on_the_way_have_hindsight_and_their_cer_is_not_judged(
 
 
 def test_one_seed_is_not_judged_whatever_is_known_of_the_noise() -> None:
-    found = [run for run in runs(method=["osp", "app"]) if run.spec["method"] == "osp" or run.seed == 1]
+    found = [run for run in runs(seed=[1, 2, 3, 4]) if run.spec["method"] == "osp" or run.seed == 1]
     osp, app = controls.of_runs(found)
     pool = Pool(found)
     assert [arms.difference("ticket", "shuffle", "test_accuracy", pool).interval is None for arms in (osp, app)] == [

@@ -93,6 +93,7 @@ def test_what_is_added_is_there(thing: str, extended: Path) -> None:
 LIMITS = {
     "A method": (1, 8),
     "A criterion": (2, 5),
+    "A control arm": (2, 7),
     "A data set": (1, 9),
     "A network": (2, 2),
     "A metric": (1, 6),

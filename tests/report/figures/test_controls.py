@@ -1,10 +1,13 @@
 """The figure of control arms."""
 
+import re
+from pathlib import Path
+
 import pictured
 import pytest
 from synthetic import grid
 
-from app_repro.report.figures import write
+from app_repro.report.figures import printing, write
 from app_repro.report.figures.marks import TEXT, TEXT_ON_DARK
 from app_repro.report.figures.registry import FIGURES
 
@@ -53,6 +56,15 @@ def test_one_seed_has_dots_without_intervals() -> None:
     drawn = write.draw("controls", [content for content in RECORDS if content["spec"]["seed"] == 1])
     [_, differences] = drawn.views["cifar10, resnet20s, paper, T = 8: APP"]
     assert not differences.data["intervals"] and len(differences.data["tied"]) == 4
+
+
+def test_differences_stand_in_their_order_whichever_of_them_are_judged(tmp_path: Path) -> None:
+    few = [one for one in RECORDS if one["spec"]["control"] in (None, "ticket") or one["spec"]["seed"] == 1]
+    [_, differences] = write.draw("controls", few).views["cifar10, resnet20s, paper, T = 8: APP"]
+    assert [row["label"] for row in differences.data["intervals"]] == ["source − ticket"]
+    [svg] = printing.save(printing.sheet({"one": [differences]}), "one", tmp_path, ["svg"])
+    texts = re.findall(r">(\w+ − [\w-]+)<", svg.read_text(encoding="utf-8"))
+    assert texts == [row["label"] for row in differences.data["every"]]
 
 
 @pytest.mark.parametrize("name", [name for name, figure in FIGURES.items() if not figure.of_controls])
