@@ -22,6 +22,7 @@ from app_repro.cli.options import (
     end,
 )
 from app_repro.core import checkout
+from app_repro.core.errors import AppReproError
 from app_repro.core.paths import CLAIMS, DEMO, PACKAGE, PARAMS, RAW, REPORT, SOURCES, SPLITS, store_at
 
 app = typer.Typer(
@@ -167,6 +168,10 @@ def main() -> None:
 
 
 def _command() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:  # libraries would end the process in ways of their own
+        raise AppReproError("the working directory has been removed; change to another folder") from None
     checkout.begin(sys.argv[1:])
     command = typer.main.get_command(app)
     with command.make_context("app-repro", sys.argv[1:]) as context:

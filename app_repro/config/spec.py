@@ -24,6 +24,10 @@ def _one_of(value: str, known: Collection[str]) -> str:
 
 def _is_dataset(value: str) -> str:
     if value.startswith("folder:") and len(value) > len("folder:"):
+        try:
+            value.encode("utf-8", "surrogateescape")  # whatever this machine's locale: records are read elsewhere, too
+        except UnicodeEncodeError:
+            raise ValueError("no path has half a surrogate pair in it") from None
         return value
     return _one_of(value, sets.known())
 

@@ -97,6 +97,14 @@ def test_a_command_line_that_cannot_be_used_is_one_line_and_exit_2(monkeypatch, 
     assert printed.out == ""
 
 
+def test_a_working_directory_that_was_removed_is_one_line(tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert ended(monkeypatch, "runs") == 2
+    assert "removed" in capsys.readouterr().err
+
+
 def test_presets_print_as_flags() -> None:
     flags = CliRunner().invoke(pipeline.app, ["preset", "demo"]).output
     assert flags.startswith("-S dataset=digits ") and "-S method=[dense,osp,app]" in flags

@@ -89,7 +89,7 @@ WRONG: dict[str, list[object]] = {
     "method": ["ap"],
     "arch": ["resnet19"],
     "criterion": ["magnitud"],
-    "dataset": ["cifar", "folder:", "a\nb"],
+    "dataset": ["cifar", "folder:", "folder:\ud800", "a\nb"],
     "seed": [-1, 2**63, True, "1", 1.0, None, [], [1, 1], [[1]], {"a": 1}],
     "sb": [0],
     "tau": [0, float("nan"), None, 0.5],
