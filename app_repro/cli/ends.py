@@ -120,11 +120,21 @@ def _usage(error: typer.TyperException) -> str:
 def _end_of_file(error: OSError) -> tuple[int, str]:
     if isinstance(error, BrokenPipeError) and _is_unread():
         return CLOSED, ""
-    name = error.filename2 or error.filename  # where a file is put, rather than the temporary one beside it
-    what = one_line(os.fsdecode(name)) if isinstance(name, (str, bytes)) else "what is printed"
+    what = _target(error) or "what is printed"
     if error.errno in _FULL:
         return DiskFullError.exit_code, f"disk full: {what}; make room and run again"
     return AppReproError.exit_code, f"{what}: {error.strerror or one_line(error)}{_REMEDIES.get(error.errno or 0, '')}"
+
+
+def _target(error: OSError) -> str:
+    """The path that an error is about: where a file is put, rather than the temporary one beside it that was tried."""
+    name = error.filename2 or error.filename
+    if not isinstance(name, (str, bytes)):
+        return ""
+    path = Path(os.fsdecode(name))
+    if path.suffix == ".partial":
+        path = path.with_name(path.name.removeprefix(".").rsplit(".", 2)[0])
+    return one_line(str(path))
 
 
 def _is_unread() -> bool:

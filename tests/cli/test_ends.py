@@ -33,6 +33,7 @@ def os_error(number: int, *names: str) -> OSError:
         (os_error(errno.ENOENT, "/no/folder"), 2, "/no/folder"),
         (os_error(errno.EACCES, "/root/x"), 2, "/root/x"),
         (os_error(errno.EROFS, "/sys/.x.partial", "/sys/x"), 2, "/sys/x"),
+        (os_error(errno.EACCES, "/sys/.x.json.k3v_0.partial"), 2, "/sys/x.json: "),
         (os_error(errno.ENAMETOOLONG, "a\nb"), 2, r"'a b'|a b"),
         (os_error(errno.ENOSPC, "/disk/file"), 3, "/disk/file"),
         (os_error(errno.ENOSPC), 3, "printed"),
