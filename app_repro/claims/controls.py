@@ -61,11 +61,10 @@ class Arms:
     @property
     def name(self) -> str:
         """The setting of the source in words."""
-        first = next(iter(self.arms.values()))
-        return (self.source or first).name
+        return replace(next(iter(self.arms.values())), settings=self.settings).name
 
     @property
-    def settings(self) -> dict[str, object]:
+    def settings(self) -> dict[str, Any]:
         """The setting of the source, as Group.settings."""
         first = next(iter(self.arms.values()))
         return first.settings | dict.fromkeys(CONTROL_ONLY)

@@ -45,6 +45,7 @@ def test_runs_without_arms_are_nothing_and_arms_without_source_stand_alone() -> 
     assert controls.of_runs([run for run in every if run.is_plain]) == []
     alone = one([run for run in every if not run.is_plain])
     assert alone.source is None and list(alone.members) == ["ticket"]
+    assert alone.name == one(every).name and "ticket" not in alone.name
     assert alone.difference("source", "ticket", "test_accuracy", Pool(every)) is None
 
 
