@@ -22,6 +22,7 @@ from app_repro.data import dataset, sets
 from app_repro.execution import cost, plan
 from app_repro.execution.tracking import has_key
 from app_repro.machine import workspace
+from app_repro.records import provenance
 from app_repro.records.store import Store
 
 SHM_BYTES = 32 << 20
@@ -178,7 +179,9 @@ def git(_: Subject) -> Answer:
     except (OSError, subprocess.SubprocessError):
         return "warn", "git does not answer", "install git: records name the commit then"
     if ran.returncode == 0:
-        return "ok", f"{folder} at {ran.stdout.strip()[:12]}", ""
+        if commit := provenance.source()["commit"]:
+            return "ok", f"{folder} at {ran.stdout.strip()[:12]}; records name {commit[:12]}", ""
+        return "warn", f"{folder} does not hold the package's files", "records will name no commit: clone the project"
     if "dubious ownership" in ran.stderr:
         return "warn", f"{folder} belongs to another user", f"git config --global --add safe.directory {folder}"
     return "warn", f"{folder}: {one_line(ran.stderr, 120)}", "records will name no commit"

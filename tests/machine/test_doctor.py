@@ -249,6 +249,14 @@ def test_a_checkout_of_another_user_is_named_with_the_command_that_mends_it(subj
     assert found(subject, "git").state == "ok"
     subprocess.run(["git", "init", "-q", str(folder.parent)], check=True)
     assert found(subject, "git").state == "warn"  # no commit yet
+    identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
+    command = ["git", *identity, "-C", str(folder.parent), "commit", "-q", "--allow-empty", "-m", "other"]
+    subprocess.run(command, check=True)
+    monkeypatch.setattr(checks.provenance, "source", lambda: {"commit": None})
+    assert found(subject, "git").state == "warn"  # a copy of the project in another repository
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert found(subject, "git").state == "ok"
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     assert found(subject, "git").remedy == f"git config --global --add safe.directory {folder.parent}"
 

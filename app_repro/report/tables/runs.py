@@ -83,6 +83,8 @@ def to_text(store: Path) -> str:
         raise DataError(f"{store}: {what}", key=str(store), kind="no store")
     from tabulate import tabulate
 
+    if not store.exists():
+        return f"no run yet: there is no {store}; `app-repro run` fills it"
     rows = [_stored_row(folder, Store(store)) for folder in Store(store).folders()]
     return tabulate(rows, STORED, disable_numparse=True)
 

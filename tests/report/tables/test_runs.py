@@ -53,7 +53,7 @@ def test_a_damaged_record_is_listed_as_damaged(tmp_path) -> None:
 
 def test_a_store_that_is_not_there_is_no_empty_store_unless_nobody_named_it(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert len(to_text(tmp_path / ".store").splitlines()) == 2
+    assert str(tmp_path / ".store") in to_text(tmp_path / ".store")
     with pytest.raises(DataError) as caught:
         to_text(tmp_path / "typo")
     assert (caught.value.key, caught.value.kind) == (str(tmp_path / "typo"), "no store")
