@@ -96,9 +96,16 @@ def check_writable(folder: Path) -> None:
         what = f"{place} is no folder" if place == below else f"{below} is a link to what is not there"
         raise PlaceError(f"{folder}: {what}; name a folder, or remove it", key=str(folder), kind="no folder")
     if not os.access(place, os.W_OK | os.X_OK):
-        whose = f"{place} belongs to user {place.stat().st_uid}, or is read-only, and this is user {os.getuid()}"
+        whose = f"{place} belongs to user {place.stat().st_uid}, and this is user {os.getuid()}"
         how = "name a folder of your own, or have its owner let you write there"
+        if is_read_only(place):
+            whose, how = f"the file system of {place} is read-only", "name a folder on another one"
         raise PlaceError(f"{folder}: not writable: {whose}; {how}", key=str(folder), kind="not writable")
+
+
+def is_read_only(place: Path) -> bool:
+    """Whether a place lies on a file system to which nobody can write."""
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
 
 
 def short_name(name: str, most: int) -> str:

@@ -108,11 +108,13 @@ def timings(arch: str, device: str) -> dict[str, Any]:
 def run(quick: bool, archs: list[str], out: Path | None, log: Callable[[str], None]) -> dict[str, Any]:
     """Bench this machine; the results as plain values, also saved to `out` as JSON after each network.
 
-    `archs`: the networks, none: four (quick: one). Raises ParamsError for an unknown network, before anything is
-    measured.
+    `archs`: the networks, none: four (quick: one). Raises ParamsError for an unknown network, and PlaceError where
+    `out` cannot be written, before anything is measured.
     """
     if unknown := [arch for arch in archs if arch not in ARCHITECTURES]:
         raise ParamsError(f"--arch {unknown[0]}{nearest_and_known(unknown[0], ARCHITECTURES)}")
+    if out:
+        files.check_writable(out.parent)
     archs = archs or (["resnet20s"] if quick else ["resnet20s", "resnet18", "resnet50", "vgg16_bn"])
     for name, value in QUEUES.items():  # before CUDA starts: lanes are timed in this process, as a worker has them
         os.environ.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""The checks of doctor that need no GPU, one per function: code, disk, memory, locks, owner, git, data, tracking."""
+"""The checks of doctor that need no GPU, one per function: code, disk, locks, user, owner, git, data, tracking."""
 
 import configparser
 import fcntl
@@ -148,14 +148,20 @@ def _name_of_place() -> Answer | None:
     return None
 
 
+def user(_: Subject) -> Answer:
+    """Whether this user has a name and a home, or variables that stand in for them."""
+    number, missing = os.getuid(), workspace.stand_in()
+    if not missing:
+        return "ok", f"user {number}", ""
+    named = " ".join(f"{key}={value}" for key, value in missing.items())
+    return "warn", f"user {number} has no entry in passwd, without which DVC stops", f"export {named}"
+
+
 def ownership(subject: Subject) -> Answer:
     """Whether this user can write the store, every run in it, and the folders that the pipeline fills."""
-    store, user = subject.store, os.getuid()
+    store, number = subject.store, os.getuid()
     place = files.nearest(store)
-    finding = f"user {user}:{os.getgid()}, {place} belongs to {place.stat().st_uid}"
-    if missing := workspace.stand_in():
-        named = " ".join(f"{key}={value}" for key, value in missing.items())
-        return "warn", f"user {user} has no entry in passwd, without which DVC stops", f"export {named}"
+    finding = f"user {number}:{os.getgid()}, {place} belongs to {place.stat().st_uid}"
     fills = [store, store / "runs", store / "datasets", subject.raw, SPLITS, RUNS, REPORT, Path(".dvc/tmp")]
     places = dict.fromkeys(map(files.nearest, fills))
     if os.access(store / "runs", os.R_OK | os.X_OK):
@@ -163,7 +169,9 @@ def ownership(subject: Subject) -> Answer:
         places |= dict.fromkeys(store.glob("runs/*/lock"))
     others = [path for path in places if not os.access(path, os.W_OK | (os.X_OK if path.is_dir() else 0))]
     if others:
-        remedy = f"run as the owner (docker run --user {others[0].stat().st_uid}), or chown -R {user} it"
+        remedy = f"run as the owner (docker run --user {others[0].stat().st_uid}), or chown -R {number} it"
+        if files.is_read_only(others[0]):
+            remedy = "its file system is read-only: move it, the store with APP_REPRO_STORE"
         return "fail", f"{finding}; {len(others)} places cannot be written, {others[0]} first", remedy
     return "ok", finding, ""
 

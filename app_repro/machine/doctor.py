@@ -87,6 +87,7 @@ CHECKS: dict[str, Callable[[Subject], Answer]] = {
     "disk": checks.disk,
     "/dev/shm": checks.shm,
     "file system": checks.filesystem,
+    "user": checks.user,
     "ownership": checks.ownership,
     "git": checks.git,
     "data sets": checks.data,

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from app_repro.core.errors import ParamsError
+from app_repro.core.errors import ParamsError, PlaceError
 from app_repro.machine import bench, ceilings, gpus, speed_table, trials
 from app_repro.machine.reference import Reference, torch_defaults
 from app_repro.machine.trials import Case
@@ -55,6 +55,13 @@ def test_a_gpu_is_swept_over_precisions_engines_and_lanes() -> None:
     alone = {(case.precision, case.engine) for case in found if case.kind == "engine" and case.runs_together == 1}
     assert alone == {(p, e) for p in ("fp32", "tf32", "bf16") for e in ("eager", "graph", "compiled")}
     assert [case.runs_together for case in found if case.runs_together > 1] == [2, 4, 8, 16]
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(bench, "measure_network", None)
+    (tmp_path / "file").touch()
+    with pytest.raises(PlaceError):
+        bench.run(True, ["resnet8s"], tmp_path / "file/out.json", print)
 
 
 def test_a_cpu_is_measured_with_one_and_two_workers(monkeypatch) -> None:

@@ -229,7 +229,7 @@ def test_what_another_user_owns_fails_and_is_named(monkeypatch) -> None:
 
 def test_a_user_without_an_entry_in_passwd_is_told_what_dvc_wants(subject, monkeypatch) -> None:
     monkeypatch.setattr(checks.workspace, "stand_in", lambda: {"USER": "7"})
-    answer = found(subject, "ownership")
+    answer = found(subject, "user")
     assert (answer.state, answer.remedy) == ("warn", "export USER=7")
 
 
