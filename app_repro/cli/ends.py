@@ -111,7 +111,7 @@ def _usage(error: typer.TyperException) -> str:
     if refused := getattr(error.__cause__, "errors", None):  # pydantic's, which typer reads numbers with
         from app_repro.config.reading import reasons
 
-        message = f"{message.partition(': ')[0]}: {reasons(refused())}"
+        message = message.removesuffix(one_line(error.message)) + reasons(refused())
     context = getattr(error, "ctx", None)
     where = getattr(context, "command_path", "app-repro")
     return f"{message.rstrip('.')}; `{where} --help` shows what there is" if message else ""

@@ -1,6 +1,8 @@
 """The application and its commands. Rooms are imported inside the commands, so that --help needs no torch."""
 
+import itertools
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +24,7 @@ from app_repro.cli.options import (
     end,
 )
 from app_repro.core import checkout
-from app_repro.core.errors import AppReproError
+from app_repro.core.errors import AppReproError, ParamsError
 from app_repro.core.paths import CLAIMS, DEMO, PACKAGE, PARAMS, RAW, REPORT, SOURCES, SPLITS, store_at
 
 app = typer.Typer(
@@ -173,6 +175,15 @@ def _command() -> None:
     except FileNotFoundError:  # libraries would end the process in ways of their own
         raise AppReproError("the working directory has been removed; change to another folder") from None
     checkout.begin(sys.argv[1:])
+    _refuse_empty(sys.argv[1:])
     command = typer.main.get_command(app)
     with command.make_context("app-repro", sys.argv[1:]) as context:
         command.invoke(context)
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Raise ParamsError for an empty value: of a shell's variable that is not set, and not the same as no option."""
+    for before, word in itertools.pairwise(["", *words]):
+        option = before if word == "" else word.removesuffix("=") if word.startswith("--") and word[-1] == "=" else None
+        if option is not None and option != "--allow":
+            raise ParamsError(f"{option} '': empty; give a value, or leave it out".lstrip(), key=option, kind="empty")

@@ -171,6 +171,7 @@ _WANTED = {
     "finite_number": "a finite number is wanted",
     "string_type": "text is wanted",
     "bool_type": "true or false is wanted",
+    "bool_parsing": "true or false is wanted",
     "tuple_type": "a list is wanted",
     "list_type": "a list is wanted",
     "dict_type": "a mapping is wanted",

@@ -17,7 +17,7 @@ from app_repro.execution.display import GridDisplay
 from app_repro.execution.outcome import Display, Executor, Outcome
 from app_repro.records import merge, record, sources
 from app_repro.records.content import Record
-from app_repro.records.store import Paths, Store, labels, lay_out
+from app_repro.records.store import Paths, Store, check_target, labels, lay_out
 
 _COST = ("dataset", "image_size", "arch", "precision", "sb", "replay", "epochs", "batch_size", "method")
 """Settings that decide what a run costs: runs that agree in them are dealt out evenly to shares."""
@@ -71,7 +71,7 @@ def _check(specs: Sequence[RunSpec], paths: Paths, target: Path) -> None:
     from app_repro.training import preflight
 
     files.check_writable(paths.store / "runs")
-    files.check_writable(target)
+    check_target(target, paths.store)
     preflight.check(specs, paths.raw)
 
 

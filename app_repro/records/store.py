@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.core.errors import DivergedError, IntegrityError, Stopped
+from app_repro.core.errors import DivergedError, IntegrityError, PlaceError, Stopped
 from app_repro.records import record
 from app_repro.records.content import Record
 
@@ -218,14 +218,24 @@ def labels(specs: Sequence[RunSpec], axes: tuple[str, ...]) -> list[str]:
     return [name if count[name] == 1 else f"{name}-{spec.run_id}" for name, spec in zip(names, specs, strict=True)]
 
 
+def check_target(target: Path, store: Path | None = None) -> list[Path]:
+    """The folders that lay_out made in `target` before. Raises PlaceError if it cannot be written, or is a store's."""
+    files.check_writable(target)
+    folders = [folder for folder in files.listing(target) if (folder / "record.json").exists()]
+    weights = (folder / "model.safetensors" for folder in folders)  # which lay_out leaves in the store
+    if (store and target.resolve() == (store / "runs").resolve()) or any(path.exists() for path in weights):
+        what = "holds the runs of a store, which would be removed"
+        raise PlaceError(f"{target}: {what}; name another folder with --out", key=str(target), kind="a store")
+    return folders
+
+
 def lay_out(finished: dict[str, RunFolder], target: Path) -> None:
     """Make `target` hold exactly these runs, by label: their records, results and masks, without weights.
 
     Files are links to the store where the file system has them, else copies. Raises PlaceError before anything is
-    changed if `target`, or a run's folder in it, cannot be written.
+    changed if `target`, or a run's folder in it, cannot be written, or `target` holds the runs of a store.
     """
-    earlier = [folder for folder in files.listing(target) if (folder / "record.json").exists()]
-    for folder in (target, *earlier):
+    for folder in (earlier := check_target(target)):
         files.check_writable(folder)
     for folder in earlier:  # only what this function made
         shutil.rmtree(folder)

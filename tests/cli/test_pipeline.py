@@ -1,4 +1,5 @@
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -88,10 +89,14 @@ def test_the_version_names_the_package_whose_code_runs(monkeypatch, capsys) -> N
         ("preset demos", "did you mean 'demo'?"),
         ("plan --preset demo --claim size-third", "--preset"),
         ("plan --claims-cost --preset demo", "--preset"),
+        ("run --shard=", "--shard"),
+        ("plan --claim ''", "--claim"),
+        ("preset ''", "preset"),
+        ("report --out '' --card x", "--out"),
     ],
 )
 def test_a_command_line_that_cannot_be_used_is_one_line_and_exit_2(monkeypatch, capsys, words, named) -> None:
-    assert ended(monkeypatch, *words.split()) == 2
+    assert ended(monkeypatch, *shlex.split(words)) == 2
     printed = capsys.readouterr()
     assert printed.err.count("\n") == 1 and printed.err.startswith("app-repro: ") and named in printed.err
     assert printed.out == ""

@@ -18,7 +18,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DiskFullError, DivergedError, IntegrityError, PlaceError, Stopped
 from app_repro.records import record, store
-from app_repro.records.store import RunFolder, Store, label, labels, lay_out
+from app_repro.records.store import RunFolder, Store, check_target, label, labels, lay_out
 from app_repro.training.flops import describe
 
 HOLDER = """
@@ -249,6 +249,18 @@ def test_laying_out_again_leaves_exactly_these_runs_and_the_store_untouched(tmp_
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["same label"]
     assert (tmp_path / "runs" / "same label" / "record.json").read_bytes() == before["second"]
     assert {name: (folder.path / "record.json").read_bytes() for name, folder in folders.items()} == before
+
+
+def test_runs_are_not_laid_out_over_those_of_a_store(tmp_path) -> None:
+    folder = RunFolder(tmp_path / "runs/a")
+    folder.write_record(a_record(spec_of()))
+    (folder.path / "model.safetensors").write_bytes(b"weights")
+    with pytest.raises(PlaceError) as caught:
+        lay_out({"a run": folder}, tmp_path / "runs")
+    assert caught.value.kind == "a store" and "--out" in str(caught.value)
+    with pytest.raises(PlaceError):
+        check_target(tmp_path / "none/../fresh/runs", tmp_path / "fresh")
+    assert (folder.path / "model.safetensors").read_bytes() == b"weights"
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
