@@ -228,7 +228,9 @@ def data(subject: Subject) -> Answer:
         except IntegrityError as error:
             return "warn", str(error).partition("; ")[0], "the fetch stage makes it anew; without a network: --from"
         except DataError:
-            (comes if sets.find(spec.dataset).embedded else missing).append(folder)
+            if (file := sets.find(spec.dataset).embedded) and not Path(file).is_file():
+                return "warn", f"{file}: no such file", "work in the project's folder, or restore it with git"
+            (comes if file else missing).append(folder)
     if missing:
         where = "app-repro fetch (needs a network), or app-repro fetch NAME --from /path/to/archive"
         return "warn", ", ".join([*present, *(f"{name} not there yet" for name in missing)]), where

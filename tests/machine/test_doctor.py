@@ -308,3 +308,10 @@ def test_the_command_prints_a_table_or_json_and_exits_with_1_on_a_failure(tmp_pa
     content = json.loads(failed.stdout)
     assert failed.returncode == 1 and content["ok"] is False
     assert content["findings"][0]["name"] == "settings" and content["findings"][0]["state"] == "fail"
+
+
+def test_embedded_data_that_is_not_in_this_folder_is_missed(subject, monkeypatch) -> None:
+    assert found(subject, "data sets").state == "ok"
+    monkeypatch.chdir(subject.params_file.parent)
+    missing = found(subject, "data sets")
+    assert missing.state == "warn" and missing.finding.startswith("data/digits.npz: ")
