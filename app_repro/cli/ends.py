@@ -65,6 +65,7 @@ def _open_streams() -> None:
 
 def _say(line: str) -> None:
     """The line, after all that was printed. What cannot be printed any more is dropped, also at the process's end."""
+    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)  # names hold anything
     for stream, text in ((sys.stdout, ""), (sys.stderr, f"app-repro: {line}\n" if line else "")):
         try:
             stream.write(text)

@@ -23,7 +23,10 @@ HELD = (*workspace.NEEDED, str(PUBLISHED), ".dvcignore")
 """Files and folders of the image that are copied to /out at each start."""
 YOURS = (str(PARAMS), ".store", "lost+found")
 """What may be in /out before the first start: settings, a store, what a file system has by itself."""
-READ_ONLY = ("verify", "plan", "power", "preset", "runs", "doctor", "reported", "audit", "--help")
+READ_ONLY = (
+    *("verify", "plan", "power", "preset", "methods", "runs", "doctor", "reported", "audit"),
+    *("--help", "-h", "--version"),
+)
 """Commands of app-repro that need no folder to write to."""
 
 USAGE = """\

@@ -29,6 +29,7 @@ def os_error(number: int, *names: str) -> OSError:
         (DataError("no such thing"), 2, "no such thing"),
         (IntegrityError("damaged"), 3, "damaged"),
         (DataError("train/a\nb\x1b[2J: é no image"), 2, r"train/a\\nb\\x1b\[2J: é no image"),
+        (DataError("a\nb\x1b[2J\udcff é.csv: odd"), 2, r"a\\nb\\x1b\[2J\\udcff é\.csv: odd$"),
         (typer.BadParameter("not a number"), 2, "not a number"),
         (os_error(errno.ENOENT, "/no/folder"), 2, "/no/folder"),
         (os_error(errno.EACCES, "/root/x"), 2, "/root/x"),

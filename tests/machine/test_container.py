@@ -51,7 +51,7 @@ def test_every_command_that_it_names_exists(capsys, tmp_path) -> None:
     }
     shown = set(re.findall(r" app-repro app-repro (\S+)", container.USAGE))
     assert shown >= {"verify", "demo", "doctor"} and shown - {"--help"} <= names
-    assert set(container.READ_ONLY) - {"--help"} <= names
+    assert {word for word in container.READ_ONLY if word[0] != "-"} <= names
 
 
 def test_a_command_runs_in_a_filled_workspace_whose_params_are_the_users(tmp_path, calls) -> None:
