@@ -117,7 +117,9 @@ def report(
     from app_repro.report import modelcard, write
     from app_repro.report.page import write as page
 
-    if opened and card is None:
+    if opened and card is not None:
+        raise ParamsError("--open shows the page, and a model card is none; leave out --open or --card", key="--open")
+    if opened:
         page.show(out or REPORT)
         return
     folders, reported = [*(runs or []), *(more or [])], claims if claims != CLAIMS or claims.exists() else None

@@ -100,6 +100,8 @@ def plan(
     if preset and (claim or claims_cost):
         other = "--claims-cost" if claims_cost else "--claim"
         raise ParamsError(f"--preset {preset} and {other} name two grids; give one of them", key="--preset")
+    if bench != BENCHES and not bench.is_dir():
+        raise ParamsError(f"--bench {bench}: no such folder; `app-repro bench --out` makes one", key="--bench")
     if claims_cost:
         _claims_cost(claim, claims, as_json)
     known = claims_file.load(claims) if claim or claims.exists() else []

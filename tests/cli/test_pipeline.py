@@ -89,6 +89,8 @@ def test_the_version_names_the_package_whose_code_runs(monkeypatch, capsys) -> N
         ("preset demos", "did you mean 'demo'?"),
         ("plan --preset demo --claim size-third", "--preset"),
         ("plan --claims-cost --preset demo", "--preset"),
+        ("plan --bench nowhere --preset demo", "--bench"),
+        ("report --card a --open", "--open"),
         ("run --shard=", "--shard"),
         ("plan --claim ''", "--claim"),
         ("preset ''", "preset"),
