@@ -56,7 +56,7 @@ class DiskFullError(AppReproError):
 
 
 class PlaceError(AppReproError):
-    """A folder in which nothing can be written, or that is none; `kind` is "not writable", "no folder" or "a store"."""
+    """A folder in which nothing can be written, or that is none; `kind`: not writable, no folder, too long, a store."""
 
 
 class Stopped(AppReproError):

@@ -16,6 +16,8 @@ from app_repro.core.errors import DiskFullError, IntegrityError, PlaceError
 
 MAX_SEALED_BYTES = 256 << 20
 """Larger sealed files are refused before they are read into memory; the project writes none."""
+BELOW = 400
+"""Most bytes that the project puts after a folder's path, for the folders and files in it."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -89,8 +91,13 @@ def nearest(path: Path) -> Path:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise PlaceError unless this user can make files in `folder`, or make it where it is not there yet."""
+    """Raise PlaceError unless this user can make folders and files of usual names in `folder`, there already or not."""
     place = nearest(folder)
+    longest = max(len(os.fsencode(part)) for part in folder.absolute().parts)
+    room = os.pathconf(place, "PC_PATH_MAX") - len(bytes(folder.absolute()))
+    if longest > os.pathconf(place, "PC_NAME_MAX") or room < BELOW:
+        what = "too long a path for this file system; name a shorter one"
+        raise PlaceError(f"{str(folder)[:100]}...: {what}", key=str(folder), kind="too long")
     below = place.joinpath(*folder.absolute().relative_to(place).parts[:1])
     if not place.is_dir() or (below != place and below.is_symlink()):
         what = f"{place} is no folder" if place == below else f"{below} is a link to what is not there"

@@ -16,7 +16,7 @@ import torch as torch_here
 from app_repro.config.grid import Params, load
 from app_repro.config.spec import RunSpec
 from app_repro.core import checkout, files
-from app_repro.core.errors import DataError, IntegrityError, one_line
+from app_repro.core.errors import DataError, IntegrityError, PlaceError, one_line
 from app_repro.core.paths import PACKAGE, REPORT, RUNS, SPLITS
 from app_repro.data import dataset, sets
 from app_repro.execution import cost, plan
@@ -118,6 +118,11 @@ def shm(_: Subject) -> Answer:
 
 def filesystem(subject: Subject) -> Answer:
     """Rename over a file, and a lock that a second holder does not get, on the store's own file system."""
+    try:
+        files.check_writable(subject.store)
+    except PlaceError as error:
+        what, remedy = str(error).rsplit("; ", 1)
+        return "fail", what, f"{remedy}: APP_REPRO_STORE"
     folder = files.nearest(subject.store)
     remedy = "put the store on a local disk: APP_REPRO_STORE"
     try:

@@ -209,6 +209,10 @@ def test_what_cannot_be_written_is_refused_by_name(tmp_path) -> None:
         with pytest.raises(PlaceError) as caught:
             files.check_writable(tmp_path / name)
         assert caught.value.kind == "no folder" and name.partition("/")[0] in str(caught.value)
+    for long in ("a" * 256, "new/" + "a" * 256, "/".join(["b" * 200] * 19)):
+        with pytest.raises(PlaceError) as caught:
+            files.check_writable(tmp_path / long)
+        assert caught.value.kind == "too long"
     files.check_writable(tmp_path / "new" / "deep")
     with open_folder() as folder:
         (folder / "read only").mkdir(mode=0o555)
