@@ -15,7 +15,6 @@ contrasts.py    differences between groups of runs, and which is ahead, by the s
 controls.py     control arms beside their sources, and the differences that say what a mask is worth
 ablations.py    what each protocol switch does to APP, from runs that differ in it alone
 tag_contrasts.py  contrasts of the taxonomy: the runs that test each, and the command for those that none tests
-reported.py     the authors' runs, from wandb or an export, as rows for the claims file
 exports.py      the authors' runs as plain values, from wandb or a file that a dashboard exported
 reported.py     these runs as rows for the claims file, and which of them count
 """

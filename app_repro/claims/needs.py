@@ -7,7 +7,7 @@ from app_repro.claims import claims_file
 from app_repro.claims.statement import Claim, protocols
 from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
-from app_repro.records import record, settings
+from app_repro.records import record, settings, sources
 from app_repro.records.content import Record
 
 
@@ -43,7 +43,9 @@ def decidable(claims: Sequence[Claim], planned: Sequence[RunSpec], records: Sequ
 
     records: finished runs; those of other learning code count only where it was accepted as equal.
     """
-    trained = [(RunSpec.model_validate(content["spec"]), content) for content in records]
+    stale = sources.stale_ids(records)
+    valid = [content for content in records if content["run_id"] not in stale]
+    trained = [(RunSpec.model_validate(content["spec"]), content) for content in valid]
     finished = {
         settings.planned_key(spec)
         for spec, content in trained

@@ -52,14 +52,15 @@ def _of_comparison(claim: Claim, comparison: Comparison, pool: Pool) -> list[str
     if diverged:
         return [f"{comparison.label}: diverged: {', '.join(diverged)}; a failed run is never dropped"]
     cost = sum(_mean_seconds(side.values()) for side in comparison.sides.values())
+    beside = ", without the sources of control arms" if claim.names_controls else ""
     kind = KINDS[claim.kind]
     if not (kind.chance and kind.sample):
         then = f"run {MIN_SEEDS} seeds, then `app-repro verify --explain {claim.id}`"
-        return [f"{comparison.label}: {claim.kind} has no formula for its power; {then}", _cost(cost)]
+        return [f"{comparison.label}: {claim.kind} has no formula for its power; {then}", _cost(cost, beside)]
     numbers, spread = kind.sample(claim, comparison, pool)
     if spread is None:
         why = f"{len(numbers)} seeds and no pooled noise: run {MIN_SEEDS} seeds first"
-        return [f"{comparison.label}: {why}", _cost(cost)]
+        return [f"{comparison.label}: {why}", _cost(cost, beside)]
     effect = abs(mean_of(numbers))
     chances = ", ".join(f"{n}: {kind.chance(claim, spread, n, effect):.0%}" for n in SIZES)
     lines = [
@@ -73,7 +74,7 @@ def _of_comparison(claim: Claim, comparison: Comparison, pool: Pool) -> list[str
         what = f"{needed} seeds, {more} more: {_hours(more * cost)}" if needed else "no number of seeds up to 200"
         lines.append(f"{target:.0%}: {what}")
     hard = quantile(HARD, spread.at(len(numbers)).dof) * spread.sd / math.sqrt(len(numbers))
-    return [*lines, f"now the mean is known to +- {hard:.4g} {claim.unit} (one-sided {HARD:.0%})", _cost(cost)]
+    return [*lines, f"now the mean is known to +- {hard:.4g} {claim.unit} (one-sided {HARD:.0%})", _cost(cost, beside)]
 
 
 def _mean_seconds(runs: Iterable[RunRecord]) -> float:
@@ -81,8 +82,8 @@ def _mean_seconds(runs: Iterable[RunRecord]) -> float:
     return mean_of(seconds) if seconds else 0.0
 
 
-def _cost(seconds: float) -> str:
-    return f"a further seed of every side costs {_hours(seconds)} (mean of the runs so far)"
+def _cost(seconds: float, beside: str) -> str:
+    return f"a further seed of every side costs {_hours(seconds)} (mean of the runs so far{beside})"
 
 
 def _hours(seconds: float) -> str:

@@ -67,11 +67,11 @@ class Pools:
     """The pools that claims are judged with: of plain runs, and with the other ones for claims about control arms."""
 
     def __init__(self, runs: Sequence[RunRecord]) -> None:
-        self._of_all, self._of_plain = Pool(runs), Pool([run for run in runs if run.is_plain])
+        self.of_all, self.of_plain = Pool(runs), Pool([run for run in runs if run.is_plain])
 
     def of(self, claim: Claim) -> Pool:
         """The pool for `claim`."""
-        return self._of_all if claim.names_controls else self._of_plain
+        return self.of_all if claim.names_controls else self.of_plain
 
 
 def _repeats_another(run: RunRecord, ids: Collection[str]) -> bool:

@@ -21,7 +21,7 @@ from app_repro.core import files
 from app_repro.core.errors import IntegrityError
 from app_repro.core.paths import BENCHES, CLAIMS, PUBLISHED
 from app_repro.machine import speed_table
-from app_repro.records import metrics, runs, settings
+from app_repro.records import metrics, runs, settings, sources
 from app_repro.records.runs import RunRecord
 from app_repro.report.figures import write as figures
 from app_repro.report.tables.contrasts import SCALES
@@ -104,7 +104,7 @@ def contrasts(published: Path) -> str:
     """The rows of the table of contrasts that have numbers, under the headings of those columns that are not empty."""
     from tabulate import tabulate
 
-    table = of_contrasts(runs.read_any([published]).runs)
+    table = of_contrasts(sources.fresh(runs.read_any([published]).runs))
     numbers = [place for place, column in enumerate(table.columns) if column.key in SCALES]
     rows = [row for row in table.rows if row[numbers[0]].n]
     kept = [place for place in range(len(table.columns)) if {row[place].shown for row in rows} != {"-"}]

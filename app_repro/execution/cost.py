@@ -142,7 +142,7 @@ def _passes(images: int, tests: int, sb: int, epochs: int, cutting: Settings, re
 
 def passes_per_epoch(spec: RunSpec, shape: Shape) -> float:
     """Passes over the training part of the whole stream: (T + 1) / 2 with full replay."""
-    once, _ = workload(_with(spec, sb=1, epochs=1), shape)
+    once, _ = workload(_with(spec, sb=1, epochs=1, control=None), shape)
     return workload(spec, shape)[0] / epochs(spec) / once
 
 

@@ -117,9 +117,15 @@ def accept(specs: Sequence[RunSpec], store: Store) -> int:
 
 
 def finished(specs: Sequence[RunSpec], store: Store) -> dict[str, Record]:
-    """Records of the runs that have ended under today's learning code, by run id. Raises IntegrityError."""
+    """Records of the runs that have ended under today's learning code, by run id. Raises IntegrityError.
+
+    A control arm counts only if its source, where that is one of `specs`, has ended too: trained again, the source may
+    have another mask.
+    """
     records = {spec.run_id: sources.finished(store, spec) for spec in specs}
-    return {run_id: content for run_id, content in records.items() if content}
+    lacking = {run_id for run_id, content in records.items() if content is None}
+    sourced = (spec for spec in specs if not spec.source or spec.source.run_id not in lacking)
+    return {spec.run_id: content for spec in sourced if (content := records[spec.run_id])}
 
 
 def begin(specs: Sequence[RunSpec], records: Mapping[str, Record]) -> tuple[Outcome, list[RunSpec]]:
@@ -128,7 +134,7 @@ def begin(specs: Sequence[RunSpec], records: Mapping[str, Record]) -> tuple[Outc
     outcome = Outcome({content["run_id"]: (content["status"], record.remark(content)) for content in ended})
 
     def size(spec: RunSpec) -> float:  # full replay sees (T + 1) / 2 times the data
-        return spec.epochs * (spec.sb + 1 if spec.replay == "full" else 2) * (spec.train_limit or 50_000)
+        return cost.epochs(spec) * (spec.sb + 1 if spec.replay == "full" else 2) * (spec.train_limit or 50_000)
 
     return outcome, sorted((spec for spec in specs if spec.run_id not in records), key=size, reverse=True)
 

@@ -8,6 +8,12 @@ from typing import Any
 from app_repro.execution.display import clock
 from app_repro.execution.plan import Plan, PlannedRun
 
+_OF_PASSES = {
+    "at most": "scratch-b trains at most so long: what it needs its source's mask tells; budget_cap is its limit",
+    "guessed": "scratch-b without budget_cap is counted as if FLOPs fell as the number of weights does: a guess",
+}
+"""What is said of passes that are not known."""
+
 _HINT = "hint: engine: eager has a GPU to itself; with engine: graph (-S engine=graph) several runs share it"
 
 
@@ -27,8 +33,7 @@ def to_text(plan: Plan, claims: Sequence[Mapping[str, Any]]) -> str:
         lines.append(f"disk: of all, their weights and the states of {plan.at_work} at work at once")
     if not all(row.memory_is_measured for row in plan.runs):
         lines.append("memory with > is weights, their copies and the data set alone")
-    if any(row.at_most for row in left):
-        lines.append("scratch-b trains at most so long: what it needs its source's mask tells; budget_cap is its limit")
+    lines += [text for kind, text in _OF_PASSES.items() if any(row.passes_are == kind for row in left)]
     lines += [_time(plan, left), f"device: {plan.device}; watts: {plan.power}"]
     decided = [f"{row['id']} ({row['protocol']}, {row['finished']} of {row['runs']} runs finished)" for row in claims]
     lines += [f"claims it can decide: {', '.join(decided) or 'none'}", plan.law]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from app_repro.config.catalogue import CONTROLS
 from app_repro.config.spec import RunSpec
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import PACKAGE
@@ -43,13 +44,17 @@ SHOWN_ONLY = ("Appearance", "MethodTags")
 
 def code_digest(spec: RunSpec | None = None, folder: Path | None = None) -> str:
     """First 16 hex digits of sha256 over the statements that can change a number of the run `spec`, of any run by
-    default: those of LEARNING_CODE, and of CONTROL_CODE if it is a control arm, in `folder` (this package's own).
+    default: those of LEARNING_CODE, and if it is a control arm those of CONTROL_CODE and what the arm is
+    (catalogue.ControlTags), in `folder` (this package's own).
 
     Left out are comments, docstrings, imports, values of SHOWN_ONLY, names of modules, the order of top-level
     statements and the file in which each stands: none of them can change a number.
     """
-    is_control = spec is not None and spec.control is not None
-    return (_code_digests(folder) if folder else _own_code_digests())[is_control]
+    plain, control = _code_digests(folder) if folder else _own_code_digests()
+    if not spec or not spec.control:
+        return plain
+    tags = CONTROLS[spec.control]
+    return digest(canonical([control, tags.mask, tags.weights, tags.budget]).encode())[:16]
 
 
 @functools.cache  # asked for every run; a process keeps the code that it began with

@@ -1,11 +1,11 @@
 """Records for data/published: finished runs' numbers, checked, small, without weights."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, DataError, IntegrityError
-from app_repro.records import record
+from app_repro.records import record, sources
 from app_repro.records.content import Record
 from app_repro.records.runs import find, name_of, read_run
 
@@ -31,7 +31,9 @@ def publish(runs: Path, target: Path, names: Sequence[str] = ()) -> list[Path]:
         raise DataError(f"{runs}: no finished run in it; run `app-repro run` first")
     named = [find(records, name, whole=True) for name in names] if names else records
     chosen = {name_of(run): run.content for run in named}
-    refused = [f"{name}: {why}" for name, content in chosen.items() if not names and (why := _objection(content))]
+    stale = sources.stale_ids([run.content for run in records])
+    objections = {name: _objection(content, stale) for name, content in chosen.items() if not names}
+    refused = [f"{name}: {why}" for name, why in objections.items() if why]
     if refused:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         raise PublishError(
@@ -48,8 +50,10 @@ def publish(runs: Path, target: Path, names: Sequence[str] = ()) -> list[Path]:
     return list(texts)
 
 
-def _objection(content: Record) -> str | None:
-    """Why a record is not published unless it is named."""
+def _objection(content: Record, stale: Collection[str]) -> str | None:
+    """Why a record is not published unless it is named; `stale`: sources.stale_ids."""
+    if content["run_id"] in stale:
+        return "its source has another mask by now; run it again"
     if content["status"] != "finished":
         return "diverged"
     if switches_changed := content["protocol"]["departures"]:

@@ -34,7 +34,7 @@ def state(store: Store, spec: RunSpec) -> str:
     folder = store.folder(spec)
     known = folder.state(record.code_digest(spec))
     if known in ("finished", "diverged") and finished(store, spec) is None:
-        return "outdated"
+        return "running" if folder.is_locked() else "outdated"
     return known
 
 
@@ -43,17 +43,23 @@ def is_stale(content: Record, source: Record) -> bool:
     return content["control"]["mask_sha256"] != source["files"].get(MASKS)
 
 
+def stale_ids(records: Sequence[Record]) -> set[str]:
+    """Ids of the control arms on another mask than their source, which is among `records`, has by now."""
+    by_id = {content["run_id"]: content for content in records}
+    pairs = ((content, by_id.get(content["control"]["source"])) for content in records if "control" in content)
+    return {content["run_id"] for content, source in pairs if source and is_stale(content, source)}
+
+
 def stale(runs: Sequence[RunRecord]) -> list[RunRecord]:
-    """Those of `runs` that are control arms on another mask than their source, which is among them, has by now."""
-    by_id = {run.content["run_id"]: run for run in runs if run.is_finished}
-    pairs = ((run, by_id.get(run.content["control"]["source"])) for run in runs if "control" in run.content)
-    return [run for run, source in pairs if source and is_stale(run.content, source.content)]
+    """Those of `runs`, each there once, that are stale_ids."""
+    out = stale_ids([run.content for run in runs])
+    return [run for run in runs if run.content["run_id"] in out]
 
 
 def fresh(runs: Sequence[RunRecord]) -> list[RunRecord]:
-    """`runs` without the stale ones."""
-    out = {id(run) for run in stale(runs)}
-    return [run for run in runs if id(run) not in out]
+    """`runs`, each there once, without the stale ones."""
+    out = stale_ids([run.content for run in runs])
+    return [run for run in runs if run.content["run_id"] not in out]
 
 
 def stale_in_words(runs: Sequence[RunRecord]) -> list[str]:

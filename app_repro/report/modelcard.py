@@ -11,7 +11,7 @@ from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError, ParamsError
-from app_repro.records import formulas, metrics, runs
+from app_repro.records import formulas, metrics, runs, sources
 from app_repro.records.content import Record
 from app_repro.records.record import diverged_where, protocol_name
 from app_repro.records.runs import RunRecord
@@ -31,7 +31,8 @@ def show(folders: Sequence[Path], name: str, out: Path | None) -> tuple[str, tup
         if records.damaged:
             raise IntegrityError(f"--card: no intact run {name!r}; {'; '.join(records.damaged[:3])}") from None
         raise DataError(f"--card: {error}") from None
-    text = card(run, [other for other in records.runs if other.setting == run.setting])
+    fresh = [other for other in sources.fresh(records.runs) if other is not run]
+    text = card(run, [other for other in (run, *fresh) if other.setting == run.setting])
     if out is not None:
         target = out / f"{runs.name_of(run)}.md" if out.is_dir() or not out.suffix else out
         try:

@@ -49,3 +49,14 @@ def test_a_claim_is_decidable_once_every_run_it_needs_is_planned_or_done() -> No
     accepted = done | {"code_digest": "another", "accepted_code": [record.code_digest()]}
     assert row(of_protocol[:-1], [accepted])["finished"] == 1
     assert row([], [done]) is None
+
+
+def test_a_control_arm_on_a_mask_that_its_source_has_no_more_is_to_be_run_again() -> None:
+    claim = synthetic.claim("rethinking-ticket-no-gain")
+    every = [spec.model_copy(update={"data_digest": "0" * 64}) for spec in needs.specs(claim, "paper")]
+    records = [synthetic.make(spec) | {"code_digest": record.code_digest(spec)} for spec in every]
+    arm = next(content for content in records if "control" in content)
+    for mask, finished in ((arm["control"]["mask_sha256"], len(every)), ("1" * 64, len(every) - 1)):
+        arm["control"]["mask_sha256"] = mask
+        rows = needs.decidable(CLAIMS, needs.specs(claim, "paper"), records)
+        assert next(row for row in rows if row["id"] == claim.id)["finished"] == finished

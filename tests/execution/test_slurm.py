@@ -91,6 +91,16 @@ def test_a_task_out_of_time_saves_its_state_and_is_carried_on(tmp_path) -> None:
 
 
 @pytest.mark.slow
+def test_a_control_arm_is_queued_once_its_source_has_ended(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method="osp", control="ticket", epochs=1, milestones=[])
+    with FakeSlurm(tmp_path / "slurm", slots=2) as slurm:
+        outcome = complete(specs, places, on_slurm(), pretend.Recorder())
+    assert outcome.exit_code == 0 and len(slurm.jobs) == 2, outcome.ended
+    osp, ticket = (record.read(Store(places.store).folder(spec).path / "record.json") for spec in specs)
+    assert ticket["control"]["source"] == osp["run_id"] and ticket["summary"]["cer"] == osp["summary"]["cer"]
+
+
+@pytest.mark.slow
 def test_an_interrupt_between_the_queue_s_answer_and_the_last_file_loses_no_task(tmp_path, monkeypatch) -> None:
     import submitit
 

@@ -2,6 +2,7 @@
 
 import ast
 import shutil
+from dataclasses import replace
 
 import pytest
 from house import imports
@@ -123,15 +124,19 @@ def test_any_statement_of_the_learning_code_changes_its_digest(package, name) ->
     assert code.code_digest(folder=package) != before
 
 
-def test_the_code_of_control_arms_counts_for_them_alone(package) -> None:
+def test_the_code_of_control_arms_and_what_they_are_count_for_them_alone(package, monkeypatch) -> None:
     plain = spec_of()
     arms = [spec_of(control="ticket"), spec_of(control="scratch-b")]
     before = [code.code_digest(spec, package) for spec in (plain, *arms)]
-    assert before[0] == code.code_digest(folder=package) and before[1] == before[2] != before[0]
+    assert before[0] == code.code_digest(folder=package) and len(set(before)) == 3
     with (package / "training/controls.py").open("a") as file:
         file.write("\nx = 1\n")
     after = [code.code_digest(spec, package) for spec in (plain, *arms)]
-    assert after[0] == before[0] and after[1] != before[1]
+    assert after[0] == before[0] and len({*before, *after}) == 5
+    others = {arm: replace(tags, budget="FLOPs", description="") for arm, tags in code.CONTROLS.items()}
+    monkeypatch.setattr(code, "CONTROLS", others)
+    changed = [code.code_digest(spec, package) for spec in (plain, *arms)]
+    assert changed[0] == after[0] and changed[1] != after[1] and changed[2] == after[2]
 
 
 def test_the_learning_code_holds_all_that_a_run_imports_but_data_and_plumbing() -> None:

@@ -51,6 +51,15 @@ def test_what_diverged_or_deviates_is_published_only_by_name(tmp_path: Path, opt
     assert [path.name for path in publish.publish(tmp_path / "runs", tmp_path / "published", ["odd"])] == ["odd.json"]
 
 
+def test_a_control_arm_on_a_mask_that_its_source_has_no_more_is_published_only_by_name(tmp_path: Path) -> None:
+    source = run(tmp_path / "runs", "source")
+    arm = run(tmp_path / "runs", "arm", changed={"control": "ticket"})
+    assert arm["control"]["source"] == source["run_id"]
+    with pytest.raises(publish.PublishError, match="arm: its source has another mask by now"):
+        publish.publish(tmp_path / "runs", tmp_path / "published")
+    assert publish.publish(tmp_path / "runs", tmp_path / "published", ["arm"])
+
+
 def test_a_run_is_named_by_folder_or_id(tmp_path: Path) -> None:
     content = run(tmp_path / "runs", "a")
     assert publish.publish(tmp_path / "runs", tmp_path / "out", [content["run_id"], "a"]) == [

@@ -1,6 +1,7 @@
 """Control arms from params.yaml to their records: after their source, on its mask, and what stands in their way."""
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,24 @@ def test_nothing_is_trained_twice_and_a_control_of_another_mask_is_trained_anew(
     assert status == "failed" and specs[0].run_id in message and "\n" not in message
     path.write_bytes(before)
     assert len(grid.finished(specs, store)) == 6  # nothing was lost
+
+
+def test_a_source_that_is_trained_again_has_its_controls_trained_again_in_the_same_call(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method="app", control="ticket", epochs=1, milestones=[])
+    paths = {arm: path for (_, arm, _), path in train(specs, places).items()}
+    content = files.read_sealed(paths["ticket"] / "record.json")
+    content["control"]["mask_sha256"] = "0" * 64  # as if its source had had another mask
+    files.write_sealed(paths["ticket"] / "record.json", content)
+    shutil.rmtree(paths[None])
+
+    def executor(todo: Any, places: Paths, display: Any, outcome: Outcome) -> None:
+        for spec in todo:
+            outcome.end(display, spec.run_id, *worker.attempt(spec, places, "cpu", lambda event: None))
+
+    assert complete(specs, places, executor, pretend.Recorder()).exit_code == 0
+    assert {sources.state(Store(places.store), spec) for spec in specs} == {"finished"}
+    again = record.read(paths["ticket"] / "record.json")["control"]
+    assert again["mask_sha256"] == record.read(paths[None] / "record.json")["files"]["masks.safetensors"]
 
 
 def test_a_source_that_diverged_is_no_source(tmp_path) -> None:

@@ -18,7 +18,7 @@ from app_repro.claims.tag_contrasts import (
     planned,
     unanswered,
 )
-from app_repro.claims.variance import Pool
+from app_repro.claims.variance import Pool, Pools
 from app_repro.config.protocols import SWITCHES, nearest_protocol, protocol_title
 from app_repro.records import metrics, settings
 from app_repro.records.runs import RunRecord
@@ -56,13 +56,14 @@ def contrasts(records: Sequence[RunRecord]) -> Table:
 
     `records`: each run once, control arms too but those on a stale mask. Differences are in the record's unit.
     """
-    found, pool = answers(records), Pool(records)
+    found, pools = answers(records), Pools(records)
     of_rows = [_settings(one) for one in found]
     keys = _columns(of_rows)
     lacking = unanswered(found)
     rows: list[tuple[Cell, ...]] = []
     for question in QUESTIONS:
         about = [(one, of_row) for one, of_row in zip(found, of_rows, strict=True) if one.question is question]
+        pool = pools.of_all if question.key == "control" else pools.of_plain
         rows += [_answered(one, grouping.labels(of_row, keys), pool) for one, of_row in about]
         rows += [_open(question, asked, keys) for one, asked in lacking if one is question]
     rows += [

@@ -70,6 +70,14 @@ def test_errors_before_the_last_megabatch_are_not_judged_where_the_mask_knew_lat
     assert "knowledge of the future" in contrasts(runs).note and "†" not in contrasts(runs[:1]).note
 
 
+def test_what_is_said_of_plain_runs_does_not_hang_on_control_arms_and_siblings() -> None:
+    runs = records("controls", control=[None, "ticket", "scratch-e", "shuffle"], sgd_seed=[None, 1])
+    plain = [run for run in runs if run.is_plain]
+    assert len(plain) == 6 and len(runs) > 30
+    [[one], [other]] = (of(contrasts(some), "before / during training") for some in (runs, plain))
+    assert all(one[name] == other[name] and one[name].interval for name in ("test_accuracy", "cer"))
+
+
 def test_control_arms_on_a_mask_that_their_source_has_no_more_are_left_out() -> None:
     runs = records("controls", method="app", control=[None, "scratch-e"])
     for run in runs:
