@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from app_repro.config.catalogue import CONTROLS
 from app_repro.config.methods import nominal_density
@@ -20,6 +20,7 @@ from app_repro.data.megabatches import phase, split
 from app_repro.data.sets import SETS
 
 Settings = tuple[tuple[str, Any], ...]
+Certainty = Literal["known", "at most", "guessed"]
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,16 @@ def epochs(spec: RunSpec) -> int:
     """Epochs per megabatch, of a control arm on a budget of FLOPs the most that it may train; without budget_cap as if
     FLOPs fell as the number of weights does, for how far they do its source's mask alone tells.
     """
-    if not spec.control or CONTROLS[spec.control].budget == "epochs":
+    if certainty(spec) == "known":
         return spec.epochs
     return int(spec.epochs * (spec.budget_cap or 1 / nominal_density(spec.method, spec.sb, spec.sb, spec.tau)))
+
+
+def certainty(spec: RunSpec) -> Certainty:
+    """Whether the number of epochs is known, the most there may be, or a guess: of a control arm without budget_cap."""
+    if not spec.control or CONTROLS[spec.control].budget == "epochs":
+        return "known"
+    return "guessed" if spec.budget_cap is None else "at most"
 
 
 @functools.lru_cache(1024)

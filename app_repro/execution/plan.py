@@ -8,9 +8,8 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from app_repro.config.catalogue import CONTROLS
 from app_repro.config.grid import Params
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, ParamsError
@@ -53,9 +52,7 @@ class PlannedRun:
     runs_together: int = 1
     """Runs that share the device."""
     on_cpu: bool = False
-    passes_are: Literal["known", "at most", "guessed"] = "known"
-    """Of a control arm on a budget of FLOPs its source's mask tells how many there are: at most what budget_cap allows,
-    or a guess without it."""
+    passes_are: cost.Certainty = "known"
 
     @property
     def is_left(self) -> bool:
@@ -154,19 +151,13 @@ def planned_run(
     images = (shape.train + shape.test) * shape.size**2 * shape.channels
     memory = 4 * 4 * network.parameters + images  # weights, gradients, momentum and best epoch in float32
     counted = (name, run_id, state, trained, evaluated, cost.train_flops(spec, shape), disk)
-    passes_are = _passes_are(spec)
+    passes_are = cost.certainty(spec)
     if not speed:
         return PlannedRun(*counted, memory_bytes=memory, passes_are=passes_are)
     seconds, drawn = speed.seconds(trained, evaluated), watts or speed.watts
     energy = seconds / speed.runs_together * drawn / 3600 if drawn else None
     peak = speed.peak_bytes or memory, speed.peak_bytes is not None
     return PlannedRun(*counted, seconds, speed.basis, *peak, energy, speed.runs_together, speed.on_cpu, passes_are)
-
-
-def _passes_are(spec: RunSpec) -> Literal["known", "at most", "guessed"]:
-    if not spec.control or CONTROLS[spec.control].budget == "epochs":
-        return "known"
-    return "guessed" if spec.budget_cap is None else "at most"
 
 
 def makespan(rows: Sequence[PlannedRun], devices: int) -> float | None:
