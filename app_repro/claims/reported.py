@@ -131,6 +131,8 @@ def _cell_of(run: AuthorsRun) -> _Cell:
     """The cell of a run. Raises _NotUsed for one that does not count, or whose cell is not known."""
     if run.wrong:
         raise _NotUsed(run.wrong)
+    if run.name.startswith("Group:"):
+        raise _NotUsed("the mean of a group of runs; export them ungrouped")
     if not run.id:
         raise _NotUsed("no id: the mean of a group of runs, or no run")
     if run.state is not None and run.state.casefold() not in FINISHED:

@@ -123,7 +123,7 @@ def audit(
 ) -> None:
     """Show what each protocol does to masks, megabatch by megabatch and layer by layer, without training."""
     if differences:
-        _ablations([*records, *map(Path, more or [])] if records else [], store, out, as_json)
+        _ablations([*(records or []), *map(Path, more or [])], store, out, as_json)
     from app_repro.analysis import masks_only
     from app_repro.config.reading import settings_from_words
     from app_repro.report.figures import audit as audit_figure

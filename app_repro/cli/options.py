@@ -11,7 +11,9 @@ from app_repro.core.errors import IntegrityError
 ParamsFile = Annotated[Path, typer.Option("--params", help="The experiments.")]
 RawFolder = Annotated[Path, typer.Option("--raw", help="Decoded data sets, as fetch leaves them.")]
 StoreFolder = Annotated[
-    Path | None, typer.Option("--store", help="Every run ever started; $APP_REPRO_STORE, else .store.")
+    Path | None,
+    # the store says itself what cannot be read, whose it is and what to do
+    typer.Option("--store", help="Every run ever started; $APP_REPRO_STORE, else .store.", readable=False),
 ]
 Records = Annotated[
     list[Path] | None, typer.Option(help="Folders of records: A B C.", show_default="data/runs, data/published")

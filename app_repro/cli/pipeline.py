@@ -1,6 +1,7 @@
 """The application and its commands. Rooms are imported inside the commands, so that --help needs no torch."""
 
 import itertools
+import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -176,11 +177,19 @@ def _command() -> None:
         Path.cwd()
     except FileNotFoundError:  # libraries would end the process in ways of their own
         raise AppReproError("the working directory has been removed; change to another folder") from None
-    checkout.begin(sys.argv[1:])
-    _refuse_empty(sys.argv[1:])
+    words = [_at_home(word) for word in sys.argv[1:]]
+    checkout.begin(words)
+    _refuse_empty(words)
     command = typer.main.get_command(app)
-    with command.make_context("app-repro", sys.argv[1:]) as context:
+    with command.make_context("app-repro", words) as context:
         command.invoke(context)
+
+
+def _at_home(word: str) -> str:
+    """`--out=~/x` and a quoted `~/x` as most shells would have given them."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    at_home = os.path.expanduser(value)  # noqa: PTH111 - unlike Path's it leaves an unknown user as it is
+    return option + equals + at_home if value[:1] == "~" else word
 
 
 def _refuse_empty(words: Sequence[str]) -> None:

@@ -180,7 +180,8 @@ def _test_files(root: Path, classes: Sequence[str]) -> tuple[str, list[tuple[Pat
             _check_same(root, part, classes, names)
             return part, _of_classes(folder, classes)
     if not parts:
-        raise DataError(f"{root.name}: no folder test/; expected train/<class>/* and test/<class>/*", kind="no test")
+        expected = "train/<class>/*, and test/<class>/* or val/<class>/*"
+        raise DataError(f"{root.name}: no folder test/; expected {expected}", kind="no test")
     what = " and ".join(f"{part}/" for part in parts)
     remedy = "sort the images into test/<class>/ as in train/"
     if any((root / part / "images").is_dir() for part in parts):

@@ -62,7 +62,7 @@ def _check_synsets(root: Path, names: list[str]) -> None:
         return
     named = f" ({odd[0]!r} is no synset)" if odd else ""
     raise DataError(
-        f"{root.name}: {len(names)} synset folders in train/{named}, expected the 1000 of ImageNet; "
+        f"{root.name}: {len(names)} folders in train/{named}, expected the 1000 of ImageNet; "
         "give the folder that holds train/<synset>/*.JPEG and val/<synset>/*.JPEG",
         key=odd[0] if odd else "",
         kind="synsets",

@@ -91,6 +91,7 @@ APP = run("x", "app")
         (replace(APP, state="Running"), "Running"),
         (replace(APP, state=""), "without a state"),
         (replace(APP, id=""), "group"),
+        (run("x", "Group: app_c100_r50", state="-"), "group"),
         (replace(APP, id="a1"), "second time"),
         (replace(APP, wrong="row 9 has 3 fields"), "row 9 has 3 fields"),
         (run("x", "app_osp"), "2 methods"),

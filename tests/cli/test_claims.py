@@ -92,6 +92,7 @@ def test_several_folders_after_one_option_or_one_each(records: Path) -> None:
         ("report", "--claims", str(synthetic.CLAIMS)),
         ("report", "--card", "{name}"),
         ("audit", "--differences"),
+        ("audit", "--differences", "data/runs"),
         ("plan", "--claims-cost", "--claims", str(synthetic.CLAIMS)),
     ],
 )

@@ -104,6 +104,15 @@ def test_a_command_line_that_cannot_be_used_is_one_line_and_exit_2(monkeypatch, 
     assert printed.out == ""
 
 
+@pytest.mark.parametrize("words", ["audit --differences '~/a'", "report --runs=~/a"])
+def test_the_home_folder_is_filled_in_where_the_shell_did_not(monkeypatch, tmp_path, capsys, words) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    ended(monkeypatch, *shlex.split(words))
+    printed = capsys.readouterr()
+    assert f"{tmp_path}/a" in printed.out + printed.err and "~" not in printed.out + printed.err
+
+
 def test_a_working_directory_that_was_removed_is_one_line(tmp_path, monkeypatch, capsys) -> None:
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
