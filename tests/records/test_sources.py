@@ -202,12 +202,13 @@ def test_an_interrupt_leaves_the_controls_to_the_next_call(tmp_path) -> None:
 
 
 def test_a_control_is_in_the_share_of_its_source(tmp_path) -> None:
-    specs, _ = pretended(tmp_path)
+    arms = {"control": ["ticket", "shuffle"], "seed": list(range(1, 9))}
+    specs, _ = prepared(tmp_path, method="app", **arms)
     shares = [grid.shard(specs, f"{k}/2") for k in (1, 2)]
     assert sorted(spec.run_id for share in shares for spec in share) == sorted(spec.run_id for spec in specs)
     for share in shares:
         assert {(spec.source or spec).run_id for spec in share} == {s.run_id for s in share if not s.control}
-    assert sorted(map(len, shares)) == [3, 6]
+    assert [len(share) for share in shares] == [12, 12]  # four of eight sources each, with two arms each
 
 
 def test_a_control_without_its_source_says_which_run_is_missing(tmp_path) -> None:
