@@ -94,8 +94,12 @@ def older(folder: Path) -> None:
 @pytest.mark.parametrize("make", [nothing, killed, earlier, older])
 def test_an_empty_folder_and_an_earlier_workspace_are_taken(tmp_path, make) -> None:
     make(tmp_path)
+    before = files_of(tmp_path)
     workspace.take(tmp_path, "demo", "")
+    taken = files_of(tmp_path)
+    assert taken.items() >= before.items() and (tmp_path / ".app-repro-demo").is_file()
     workspace.take(tmp_path, "demo", "")
+    assert files_of(tmp_path) == taken
 
 
 def test_what_the_package_lacks_is_dropped_from_its_folders_too_and_empty_folders_with_it(
