@@ -23,6 +23,11 @@ DataSets = Callable[..., DataSet]
 EditedPackage = Callable[[dict[str, str], str], str]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes get no part in a test's name: parallel workers must collect equal names, and archives hold the time."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def tiny_data() -> DataSets:
     """Makes a data set of `count` random images; label i belongs to image i, so that batches tell what they hold."""
