@@ -63,8 +63,8 @@ audit: $(TOOLS)/.installed ## the lock file against known vulnerabilities (asks 
 	$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
 
 lock: ## all lock files anew (needs uv)
-	$(UV_COMPILE) --extra slurm --upgrade -o requirements.lock
-	$(UV_COMPILE) --extra test --extra ray --extra slurm -c requirements.lock --no-emit-package torch $$(sed -n 's/^\(nvidia[^=]*\|cuda[^=]*\|triton\)==.*/--no-emit-package \1/p' requirements.lock) -o requirements-cpu.lock
+	$(UV_COMPILE) --extra onnx --extra slurm --upgrade -o requirements.lock
+	$(UV_COMPILE) --extra test --extra ray --extra onnx --extra slurm -c requirements.lock --no-emit-package torch $$(sed -n 's/^\(nvidia[^=]*\|cuda[^=]*\|triton\)==.*/--no-emit-package \1/p' requirements.lock) -o requirements-cpu.lock
 	printf 'cyclonedx-bom\npip-audit\n' | uv pip compile - $(UV_FLAGS) --upgrade -o .ci/tools.lock
 
 image: ## the container image, labelled with where it comes from
