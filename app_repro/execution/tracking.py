@@ -15,7 +15,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError
 from app_repro.execution.outcome import Display, deaf_to_ctrl_c
 from app_repro.execution.wandb_mirror import serve
-from app_repro.records import runs
+from app_repro.records import finished
 
 START_SECONDS = 45.0
 """How long the mirror may take to reach its server before it is given up."""
@@ -161,7 +161,7 @@ def sync(names: Sequence[str], store: Path, say: Callable[[str], None]) -> None:
     The mode is that of WANDB_MODE, online if it is not set. Raises DataError for a name without a record,
     IntegrityError for a damaged one, TrackingError if a run could not be uploaded.
     """
-    paths = _records(names, store)
+    paths = [finished.named(name, store).path for name in names]
     mode = os.environ.get("WANDB_MODE", "online")
     if mode == "online" and not has_key():
         how = "set WANDB_API_KEY, run wandb login, or write files: WANDB_MODE=offline"
@@ -180,15 +180,3 @@ def sync(names: Sequence[str], store: Path, say: Callable[[str], None]) -> None:
             say(f"{name}: {text}")
     finally:
         wandb.end()
-
-
-def _records(names: Sequence[str], store: Path) -> list[Path]:
-    """The records of the runs that are named as in runs.find, or by a path."""
-    laid_out = runs.read(runs.known([])).runs  # these have names
-    ids = {run.content["run_id"] for run in laid_out}
-    known = [*laid_out, *(run for run in runs.read([store / "runs"]).runs if run.content["run_id"] not in ids)]
-    paths = []
-    for name in names:
-        given = next((path for path in (Path(name), Path(name) / "record.json") if path.is_file()), None)
-        paths.append((runs.read_run(given) if given else runs.find(known, name)).path)
-    return paths

@@ -9,6 +9,7 @@ code.py        the digest of the code that can change a number
 provenance.py  where and with what a run was trained
 record.py      a record made from results, and read with its checks
 runs.py        the records of folders, each run once; a run found by its name
+finished.py    a finished run by its name, and where its weights lie
 frame.py       records as a pandas DataFrame, a row per run and megabatch
 store.py       one folder per run: lock, states, results, record; data/runs laid out from it
 sources.py     control arms in the store: the run on whose mask one is trained, and whether it has another by now

@@ -37,7 +37,7 @@ DOORS: dict[str, set[str]] = {
     "pruning": {"select", "masks", "criteria"},
     "records": {
         *("content", "metrics", "settings", "record", "runs", "frame", "store", "merge", "publish", "provenance"),
-        *("formulas", "sources"),
+        *("formulas", "sources", "finished"),
     },
     "claims": {
         *("statement", "claims_file", "variance", "matching", "judgement", "contrasts", "controls", "ablations"),
@@ -80,7 +80,7 @@ MOST_FILES = {
     "config": 8,
     "pruning": 3,
     "data": 14,
-    "records": 14,
+    "records": 15,
     "claims": 23,
     "training": 17,
     "execution": 16,
