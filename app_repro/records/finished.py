@@ -6,6 +6,7 @@ from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError
 from app_repro.core.paths import RUNS
 from app_repro.records import runs
+from app_repro.records.record import diverged_where
 from app_repro.records.runs import RunRecord
 
 WEIGHTS, MASKS = "model.safetensors", "masks.safetensors"
@@ -45,23 +46,23 @@ def named(name: str, store: Path) -> RunRecord:
 
 
 def folder(run: RunRecord, store: Path) -> Path:
-    """The folder of the store with the run's record, weights and masks, as the record has them.
+    """The folder with the run's record, weights and masks as the record has them: beside the record, or in `store`.
 
-    Raises DataError for a run that diverged, or whose weights are not in the store (of `kind` "diverged", "no
-    weights"), IntegrityError where they are not those of the record (of `kind` "weights").
+    Raises DataError for a run that diverged, or whose weights are in neither (of `kind` "diverged", "no weights"),
+    IntegrityError where they are not those of the record (of `kind` "weights").
     """
     run_id, content = run.content["run_id"], run.content
     if not run.is_finished:
-        raise DataError(f"run {run_id} diverged; name one that finished", key=run_id, kind="diverged")
+        where = diverged_where(content)
+        raise DataError(f"run {run_id} diverged ({where}); name one that finished", key=run_id, kind="diverged")
     place = store / "runs" / run_id
-    for name in (WEIGHTS, MASKS):
-        path = place / name
-        if not path.is_file():
-            how = "train it here with `app-repro run`, or name its store: --store"
-            raise DataError(f"run {run_id}: its weights are not here ({path}); {how}", key=run_id, kind="no weights")
-        if files.file_digest(path) != content["files"].get(name):
-            how = "remove its folder and run it again"
-            raise IntegrityError(
-                f"{path}: damaged, or another run's: not as its record says; {how}", key=str(path), kind="weights"
-            )
+    if run.path.name == "record.json" and (run.path.parent / WEIGHTS).is_file():
+        place = run.path.parent
+    if not (place / WEIGHTS).is_file():
+        how = "name its store with --store, or train it again: its model card says how (app-repro report --card)"
+        raise DataError(f"run {run_id}: its weights are not in {place}; {how}", key=run_id, kind="no weights")
+    for path in (place / WEIGHTS, place / MASKS):
+        if not path.is_file() or files.file_digest(path) != content["files"].get(path.name):
+            what = "missing, or not the file that the record names; remove its folder, and run it again"
+            raise IntegrityError(f"{path}: {what}", key=str(path), kind="weights")
     return place

@@ -31,6 +31,7 @@ def test_a_run_is_found_by_id_by_what_that_begins_with_by_its_name_and_by_a_path
         run = finished.named(name, store)
         assert run.content["run_id"] == run_id
         assert finished.folder(run, store) == store / "runs" / run_id
+    assert finished.folder(finished.named(f"store/runs/{run_id}", Path("empty")), Path("empty")).name == run_id
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,7 @@ def test_a_run_is_found_by_id_by_what_that_begins_with_by_its_name_and_by_a_path
         (lambda folder: (folder / "model.safetensors").unlink(), DataError, "no weights"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"other"), IntegrityError, "weights"),
         (lambda folder: (folder / "masks.safetensors").write_bytes(b"other"), IntegrityError, "weights"),
+        (lambda folder: (folder / "masks.safetensors").unlink(), IntegrityError, "weights"),
         (lambda folder: (folder / "record.json").unlink(), DataError, "unfinished"),
         (lambda folder: (folder / "record.json").write_text("{"), IntegrityError, "checksum"),
     ],
