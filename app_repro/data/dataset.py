@@ -141,6 +141,20 @@ def load(folder: Path) -> DataSet:
     )
 
 
+def of_run(spec: RunSpec, raw: Path, store: Path) -> DataSet:
+    """The data set that a run of `spec` was trained on, by its digest, as it is prepared in `raw`, else in the store.
+
+    Raises DataError of `kind` "other" if another one is, and as `load` if none is.
+    """
+    for folder in (raw / data_folder(spec), store / "datasets" / stored_folder(spec)):
+        if (folder / "meta.json").is_file() and (found := load(folder)).digest == spec.data_digest:
+            return found
+    what = f"not the images that run {spec.run_id} was trained on ({spec.data_digest[:12]})"
+    other = load(raw / data_folder(spec))
+    how = "fetch those: app-repro fetch --from, or name their folder with --raw"
+    raise DataError(f"{raw / data_folder(spec)}: {what} but {other.digest[:12]}; {how}", key="--raw", kind="other")
+
+
 def check(folder: Path) -> None:
     """Read every byte of the data set prepared in `folder`. Raises IntegrityError naming the first damaged file."""
     for name, expected in _meta(folder)["arrays"].items():

@@ -1,5 +1,6 @@
 """Image files, decoded block by block."""
 
+import contextlib
 import os
 import re
 import warnings
@@ -8,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from app_repro.core.errors import DataError, one_line
 from app_repro.data.folders import Layout
@@ -51,30 +52,60 @@ def decode(path: Path, size: int | None = None) -> np.ndarray:
     size: 32 resizes the shorter side to 32 and crops the centre, 224 resizes to 256 and crops 224 (bilinear, with
     anti-aliasing). Raises DataError: no image, truncated, over 8 bits per channel, animated, over 67 million pixels.
     """
+    with _opened(path, _FORMATS) as image:
+        rgb = image.convert("RGB")
+        return np.asarray(_cropped(rgb, size) if size else rgb)
+
+
+def fitting(path: Path, height: int, width: int, channels: int, *, resize: bool = False) -> np.ndarray:
+    """One image as (height, width, channels) uint8 as a network takes it, in any format that Pillow reads but EPS,
+    which is a program: as `decode` converts it, or to grey levels for 1 channel, but turned as its EXIF data says.
+
+    resize: an image of another size is resized as `decode` does it for square ones, else so that it covers height and
+    width, and its centre cropped. Raises DataError as `decode`, and of `kind` "size" for another size without it.
+    """
+    Image.init()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata, transparent palettes; what is too large is refused below
+        with _opened(path, [name for name in Image.OPEN if name != "EPS"]) as image:
+            upright = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
+            if upright.size != (width, height):
+                if not resize:
+                    what = f"{upright.width}x{upright.height} pixels, the network takes {width}x{height}"
+                    raise DataError(f"{what}; --resize resizes and crops it", kind="size")
+                cover = ImageOps.fit(upright, (width, height), Image.Resampling.BILINEAR)
+                upright = _cropped(upright, width) if width == height else cover
+            return np.asarray(upright).reshape(height, width, channels)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, formats: Sequence[str]) -> Iterator[Image.Image]:
+    """An image file, looked at before it is decoded; what is wrong with it inside the block is a DataError."""
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(path, formats=formats) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS} are not admitted")
-            if _DEEP.search(str(image.tile)):
+            if _DEEP.search(str(image.tile)) or image.mode[0] in "IF":
                 raise DataError("more than 8 bits per channel; convert it to 8")
             if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
                 raise DataError("animated; keep one frame of it")
-            rgb = image.convert("RGB")
-            return np.asarray(_cropped(rgb, size) if size else rgb)
+            yield image
     except DataError as error:
-        raise DataError(f"{path.name}: {error}") from None
+        raise DataError(f"{path.name}: {error}", key=str(path), kind=error.kind) from None
     except Exception as error:  # decoders raise anything on damaged files
-        why = _not_read(path) if isinstance(error, Image.UnidentifiedImageError) else one_line(error)
-        raise DataError(f"{path.name}: cannot be used ({why}); replace or remove it") from error
+        said = getattr(error, "strerror", None) or one_line(error)
+        why = _not_read(path, formats) if isinstance(error, Image.UnidentifiedImageError) else said
+        raise DataError(f"{path.name}: cannot be used ({why}); replace or remove it", key=str(path)) from error
 
 
-def _not_read(path: Path) -> str:
+def _not_read(path: Path, formats: Sequence[str]) -> str:
     """Why a file is no image that is read."""
     with path.open("rb") as file:
         head = file.read(30)
     if head.startswith(b"version https://git-lfs"):
         return "a pointer of Git LFS, get the image with `git lfs pull`"
-    return f"not an image in {', '.join(_FORMATS)}" + ("" if head else ", but empty")
+    known = f" in {', '.join(formats)}" if formats is _FORMATS else ""
+    return f"not an image{known}" + ("" if head else ", but empty")
 
 
 def _decode_all(root: Path, paths: Sequence[Path], size: int | None) -> list[np.ndarray]:
