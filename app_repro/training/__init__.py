@@ -10,6 +10,8 @@
 - host_batches.py: the same, of images that stay on the host.
 - engines.py: how a step is launched: eager, or as a CUDA graph.
 - optimizer.py: SGD and its learning rate.
+- energies.py: energy and noise of the gradients at pruned and at kept weights.
+- flows.py: what reaches pruned weights: nothing, or gradients to dense weights beside the network.
 - steps.py: one training step, one evaluation step.
 - fit.py: one megabatch's epochs; the best one is restored.
 - controls.py: what a control arm takes of its source: mask, weights, epochs.

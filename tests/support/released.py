@@ -29,6 +29,8 @@ NAMES = {"mag": "magnitude"}
 """Theirs -> ours, where they differ."""
 needs_golden = pytest.mark.skipif(GOLDEN is None, reason="the figures measured on the released code are not here")
 MASKS = json.loads((GOLDEN / "masks.json").read_text()) if GOLDEN else {}
+PATTERNS = json.loads((HERE / "golden" / "patterns.json").read_text())
+"""Of N:M sparsity ("S1") and of coupled channels ("S4"); each block says how it was obtained."""
 DENSITIES = list(csv.DictReader((GOLDEN / "released-density.csv").open())) if GOLDEN else []
 
 

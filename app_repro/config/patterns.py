@@ -1,0 +1,59 @@
+"""N:M patterns: of each M weights in a row N are kept; which pattern is in force at which megabatch."""
+
+from typing import Literal, NamedTuple
+
+Schedule = Literal["stepwise", "geometric"]
+
+FRAMES = 4
+"""Patterns of the geometric schedule: groups of 8 M, 4 M, 2 M and M weights."""
+
+
+class Pattern(NamedTuple):
+    """N of each M weights are kept."""
+
+    n: int
+    m: int
+
+    @property
+    def density(self) -> float:
+        """Fraction of the weights that is kept."""
+        return self.n / self.m
+
+    def __str__(self) -> str:
+        return f"{self.n}:{self.m}"
+
+
+def is_power_of_two(ratio: float) -> bool:
+    """Whether `ratio` is 1, 2, 4, ..."""
+    return ratio >= 1 and ratio == int(ratio) and int(ratio).bit_count() == 1
+
+
+def rungs(n: int, m: int, schedule: Schedule) -> tuple[Pattern, ...]:
+    """The patterns on the way to n:m, the last one n:m itself.
+
+    stepwise: denser patterns of the same M, as in (M-1):M, M/2:M, M/4:M, ..., N:M; m / n is a power of two. geometric:
+    the same density in longer groups, 8N:8M, 4N:4M, 2N:2M, N:M. Both are the schedules "SdGf" of the code of
+    "Progressive Gradient Flow for Robust N:M Sparsity" (Bambhaniya et al. 2024), which ends too dense where m / n is
+    no power of two.
+    """
+    if schedule == "geometric":
+        return tuple(Pattern(n << i, m << i) for i in range(FRAMES - 1, -1, -1))
+    assert is_power_of_two(m / n), f"{n}:{m} cannot be reached by halving"
+    halved = [m >> i for i in range(1, m.bit_length()) if m >> i >= n]
+    return tuple(Pattern(kept, m) for kept in dict.fromkeys([m - 1, *halved]))
+
+
+def pattern(k: int, megabatches: int, n: int, m: int, schedule: Schedule | None) -> Pattern:
+    """The pattern in force at megabatch k (1-based): each rung for an equal share of the stream; n:m without schedule.
+
+    The last megabatch always has n:m. With fewer megabatches than rungs the first rungs are left out.
+    """
+    if schedule is None:
+        return Pattern(n, m)
+    every = rungs(n, m, schedule)
+    return every[-(-k * len(every) // megabatches) - 1]
+
+
+def at_density(density: float, m: int) -> Pattern:
+    """The pattern of groups of m whose density is nearest to `density`, with one weight per group at least."""
+    return Pattern(max(1, round(m * density)), m)

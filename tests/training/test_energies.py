@@ -1,0 +1,23 @@
+"""Energy and noise of gradients, by hand."""
+
+import pytest
+import torch
+from released import PATTERNS
+from torch import nn, tensor
+
+from app_repro.training.energies import GradientSums
+
+
+def test_golden_energies_of_gradients() -> None:
+    golden = PATTERNS["S1"]["gradient_energy"]
+    weight = nn.Parameter(torch.ones(1, 4, 1, 1, dtype=torch.float64))
+    sums = GradientSums({"w": weight, "stem": nn.Parameter(torch.ones(1, 3, 1, 1))}, 4)
+    for gradient in ([9.0] * 4, golden["g1"], golden["g2"]):
+        if gradient == golden["g1"]:
+            sums.start()  # what was added before is forgotten
+        weight.grad = tensor(gradient, dtype=torch.float64).view_as(weight)
+        sums.add({"w": weight})
+    pruned = {"w": tensor(golden["mask"]).view_as(weight) == 0}
+    found = sums.energies(pruned, 2)
+    assert found == {key: pytest.approx(value) for key, value in golden.items() if "_" in key}
+    assert sums.energies({"w": torch.zeros_like(pruned["w"])}, 2)["energy_pruned"] is None
