@@ -3,5 +3,9 @@
 - masks_only.py: the masks of each protocol as they are without training, as rows and as a table;
 - draws.py: random numbers drawn for each image on its own;
 - filters.py: blurs, zooms, bilinear sampling, plasma and HSV for batches of images;
-- corruptions.py: images under 17 corruptions at five severities.
+- corruptions.py: images under 17 corruptions at five severities;
+- trained.py: finished runs and the weights that they left in the store;
+- geometry.py: forward passes, and where images lie before the last linear layer;
+- robustness.py: accuracy and geometry on clean and corrupted images, a block of images for all networks;
+- command.py: the command `analyse`.
 """

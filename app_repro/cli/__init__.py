@@ -4,6 +4,7 @@ options      options that several commands share
 ends         how a command ends: exit codes, and what is said on standard error
 pipeline     the application; fetch, split, report, demo, preset, runs
 runs         run, plan, merge
+analyses     analyse
 claims       verify, publish, power, reported, audit
 machine      doctor, bench, wandb sync
 readme       the generated parts of README.md and docs (`make readme`)

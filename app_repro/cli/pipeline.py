@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from app_repro.cli import analyses as cli_analyses
 from app_repro.cli import claims as cli_claims
 from app_repro.cli import ends, machine
 from app_repro.cli import runs as cli_runs
@@ -41,6 +42,7 @@ app = typer.Typer(
     "4 partial, inconclusive or not run, 5 nothing to judge.",
 )
 app.add_typer(cli_runs.app)
+app.add_typer(cli_analyses.app)
 app.add_typer(cli_claims.app)
 app.add_typer(machine.app)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -33,12 +33,19 @@ class Params:
     axes: tuple[str, ...]
     """Keys with more than one value, in the order of the file."""
     tracking: str = "off"
+    analyses: tuple[str, ...] = ()
+    """Kinds of analyses that the pipeline makes of finished runs."""
 
 
 def _is_device(value: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", value):
         raise ValueError(f"known: auto, cpu, cuda, cuda:N{nearest(value, ('auto', 'cpu', 'cuda'))}")
     return value
+
+
+_Analysis = Literal["robustness"]
+ANALYSES: tuple[str, ...] = get_args(_Analysis)
+"""What can be measured on the weights of finished runs."""
 
 
 class _FileOnly(BaseModel):
@@ -51,12 +58,14 @@ class _FileOnly(BaseModel):
     workers: Annotated[int, Field(ge=1, le=1024)] | None
     variants: list[dict[str, Any]] | None
     tracking: Literal["off", "offline", "online"] = "off"
+    analyses: list[_Analysis] | None = None
 
 
 _NOT_IN_FILE = {"data_digest", "augmentation"}
 _ASSUMED = {"budget_cap": 2.0}
 """Values of later settings that a params file lacks, where it is not null."""
-_SINGLE = ("device", "workers", "variants", "tracking")
+_SINGLE = ("device", "workers", "variants", "tracking", "analyses")
+_OPTIONAL = ("tracking", "analyses")
 
 
 def known_keys() -> list[str]:
@@ -65,8 +74,8 @@ def known_keys() -> list[str]:
 
 
 def optional_keys() -> tuple[str, ...]:
-    """Those of known_keys that params.yaml may lack: tracking is off then, a later setting of a run is null."""
-    return (*RunSpec.later(), "tracking")
+    """Those of known_keys that params.yaml may lack: tracking is off then, the others are null."""
+    return (*RunSpec.later(), *_OPTIONAL)
 
 
 def load(path: Path) -> Params:
@@ -101,8 +110,10 @@ def parse(raw: Mapping[str, Any], where: str = "params") -> Params:
     if any(spec.control for spec in specs.values()):
         axes.add("control")  # their sources stand beside them
     ordered = tuple(key for key in raw if key in axes)
-    tracking = settings.get("tracking", ["off"])[0]
-    return Params(tuple(specs.values()), settings["device"][0], settings["workers"][0], ordered, tracking)
+    (device,), (workers,), (tracking,), (analyses,) = (
+        settings.get(key, [_FileOnly.model_fields[key].default]) for key in ("device", "workers", *_OPTIONAL)
+    )
+    return Params(tuple(specs.values()), device, workers, ordered, tracking, tuple(analyses or ()))
 
 
 def _resolve(combined: dict[str, Any], where: str) -> RunSpec:

@@ -15,6 +15,8 @@ RAW, SPLITS = Path("data/raw"), Path("data/splits")
 """Decoded data sets, and the index files of their streams."""
 RUNS, REPORT = Path("data/runs"), Path("data/report")
 """The finished runs of the grid, and what is made of them."""
+ANALYSES = Path("data/analyses")
+"""What was measured on the weights of the grid's finished runs."""
 PUBLISHED = Path("data/published")
 """Records measured by this project."""
 BENCHES = PUBLISHED / "bench"

@@ -14,5 +14,6 @@ frame.py       records as a pandas DataFrame, a row per run and megabatch
 store.py       one folder per run: lock, states, results, record; data/runs laid out from it
 sources.py     control arms in the store: the run on whose mask one is trained, and whether it has another by now
 merge.py       runs taken from one store into another, checked against their seals
+analyses.py    what is measured on finished runs' weights: sealed files, read and laid out
 publish.py     small checked copies of records for version control
 """

@@ -57,6 +57,11 @@ def code_digest(spec: RunSpec | None = None, folder: Path | None = None) -> str:
     return digest(canonical([control, tags.mask, tags.weights, tags.budget]).encode())[:16]
 
 
+def digest_of(names: Sequence[str]) -> str:
+    """The same over the statements of the files `names` of this package."""
+    return _code_digest(names, PACKAGE)
+
+
 @functools.cache  # asked for every run; a process keeps the code that it began with
 def _own_code_digests() -> tuple[str, str]:
     return _code_digests(PACKAGE)

@@ -15,7 +15,7 @@ from app_repro.config.protocols import PRUNING_ONLY
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, IntegrityError, nearest_and_known, one_line
 from app_repro.core.files import canonical, digest
-from app_repro.core.paths import PUBLISHED, RUNS
+from app_repro.core.paths import ANALYSES, PUBLISHED, RUNS
 from app_repro.records import metrics, record, settings
 from app_repro.records.content import Record
 
@@ -187,13 +187,14 @@ def read_any(folders: Sequence[Path]) -> Records:
 
 def record_files(root: Path) -> Iterator[Path]:
     """Files below `root` that may be records: record.json of a run's folder, which may be a link, and any other JSON
-    file where there is none beside it; nothing hidden. Folders that cannot be read are among them, to be named.
+    file where there is none beside it; nothing hidden, no analyses. Folders that cannot be read are among them, to be
+    named.
     """
     if root.is_file():
         yield root
     unreadable: list[Path] = []
     for folder, folders, names in os.walk(root, onerror=lambda error: unreadable.append(Path(error.filename))):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and name != ANALYSES.name]
         links = [path for name in folders if (path := Path(folder, name)).is_symlink()]
         yield from (path / "record.json" for path in links if (path / "record.json").is_file())
         records = ["record.json"] if "record.json" in names else names

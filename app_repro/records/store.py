@@ -3,28 +3,24 @@ megabatches, and its record once it has ended.
 """
 
 import contextlib
-import fcntl
 import math
-import os
 import re
 import shutil
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from app_repro.config.spec import RunSpec
-from app_repro.core import files
-from app_repro.core.errors import DivergedError, IntegrityError, PlaceError, Stopped
+from app_repro.core import files, locks
+from app_repro.core.errors import DivergedError, IntegrityError, PlaceError
 from app_repro.records import record
 from app_repro.records.content import Record
 
 STATES_KEPT = 2
 MAX_STATE_BYTES = 8 << 30
 """Larger files are not read as states: the largest network's state takes 1.5 GB."""
-LOOK_EVERY_SECONDS = 0.2
 LABEL, LABEL_DATA = 200, 100
 """Most characters of a label, and of the data set in it: with what is added, file systems take 255."""
 _STATE = re.compile(r"state-(\d{9})-([0-9a-f]{16})\.safetensors")
@@ -124,25 +120,13 @@ class RunFolder:
         What an owner that was killed left half written is removed. Raises Stopped if `should_stop` says so while it
         waits, DiskFullError where there is no room for the folder.
         """
-        with files.disk_full_as_error(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / "lock").open("w")
-        with file:
-            while not _taken(file):
-                if should_stop():
-                    raise Stopped(f"{self.path.name}: stopped while another process was training it")
-                time.sleep(LOOK_EVERY_SECONDS)
-            for scrap in self.path.glob(".*.partial"):  # all that is written here is written under this lock
-                scrap.unlink(missing_ok=True)
+        stopped = f"{self.path.name}: stopped while another process was training it"
+        with locks.held(self.path / "lock", stopped, should_stop):
             yield
 
     def is_locked(self) -> bool:
         """Whether some process is training this run now; also in a store that may only be read."""
-        path = self.path / "lock"
-        if not path.exists():
-            return False
-        with path.open("r+" if os.access(path, os.W_OK) else "r") as file:
-            return not _taken(file)
+        return locks.is_held(self.path / "lock")
 
     def state(self, code: str) -> str:
         """Where the run stands: finished, diverged, outdated (by other code than `code`), running, unfinished, to do.
@@ -167,15 +151,6 @@ class RunFolder:
         """Newest first."""
         states = [path for path in files.listing(self.path) if _STATE.fullmatch(path.name)]
         return sorted(states, key=_number, reverse=True)
-
-
-def _taken(file: IO[str]) -> bool:
-    """Whether the lock of an open file could be taken at once."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _number(state: Path) -> str:

@@ -39,7 +39,7 @@ def test_deps_are_the_rooms_that_the_command_may_import(stage: str) -> None:
 
 
 def test_stages_flow_one_way() -> None:
-    assert list(STAGES) == ["look", "fetch", "split", "run", "report", "verify"]
+    assert list(STAGES) == ["look", "fetch", "split", "run", "analyse", "report", "verify"]
     made: set[str] = set()
     for stage in STAGES.values():
         data = {dep for dep in stage["deps"] if dep in ("data/sources.json", "data/raw", "data/splits", "data/runs")}

@@ -1,0 +1,119 @@
+"""Finished runs and the weights that they left in the store: what analyses are made of."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app_repro.config.spec import RunSpec
+from app_repro.core import files
+from app_repro.core.errors import ParamsError
+from app_repro.records import runs as records
+from app_repro.records.runs import RunRecord
+
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network that a finished run had after one of its megabatches."""
+
+    run: RunRecord
+    folder: Path
+    """Of the run in the store."""
+    megabatch: int
+    """1-based."""
+    digest: str
+    """sha256 of the file of its weights."""
+
+    @property
+    def run_id(self) -> str:
+        """Its run's id."""
+        return self.run.content["run_id"]
+
+    @property
+    def spec(self) -> RunSpec:
+        """Its run's settings."""
+        return RunSpec.model_validate(self.run.spec)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is the network after the last megabatch."""
+        return self.megabatch == self.run.spec["sb"]
+
+    @property
+    def name(self) -> str:
+        """Name of its run's folder, with the megabatch unless it is the last."""
+        return records.name_of(self.run) + ("" if self.is_final else f"-k{self.megabatch:03d}")
+
+    @property
+    def path(self) -> Path:
+        """Of its weights."""
+        return self.folder / weights_name(self.megabatch, self.run.spec["sb"])
+
+
+def weights_name(megabatch: int, last: int) -> str:
+    """Name of the file of the weights after a megabatch; after the last it is that of the run's own weights."""
+    return WEIGHTS if megabatch == last else f"model-{megabatch:03d}.safetensors"
+
+
+def find(
+    laid_out: Path, store: Path, only: Sequence[str] = (), megabatches: str | None = None
+) -> tuple[list[Trained], list[str]]:
+    """The networks of the finished runs in `laid_out` whose weights are in the store, and what is missing, a line each.
+
+    only: names or ids of runs; all if empty. megabatches: "1,4,8", see `places`; None: after the last.
+    Raises DataError where no run is there, or none of that name, IntegrityError where all records are damaged,
+    ParamsError for megabatches that cannot be meant.
+    """
+    found = records.read_any([laid_out])
+    asked = [records.find(found.runs, name) for name in only] or found.runs
+    wanted = places(megabatches) if megabatches is not None else None
+    there: list[Trained] = []
+    missing, of_other = list(found.damaged), []
+    for run in asked:
+        if not run.is_finished:
+            continue
+        folder = store / "runs" / run.content["run_id"]
+        for k in wanted or [run.spec["sb"]]:
+            if k > run.spec["sb"]:
+                of_other.append(f"{records.name_of(run)} (T = {run.spec['sb']})")
+            elif digest := _digest(run, folder, k):
+                there.append(Trained(run, folder, k, digest))
+            else:
+                missing.append(f"{records.name_of(run)}" + (f" after megabatch {k}" if k < run.spec["sb"] else ""))
+    if of_other and not there:
+        what = f"--megabatches {megabatches}: beyond the last of {', '.join(of_other[:3])}"
+        raise ParamsError(what, key="--megabatches", kind="beyond")
+    return there, missing
+
+
+def _digest(run: RunRecord, folder: Path, k: int) -> str | None:
+    """sha256 of the weights of a run after megabatch k; None where they are missing or not those of its record."""
+    path = folder / weights_name(k, run.spec["sb"])
+    if not path.is_file():
+        return None
+    digest = files.file_digest(path)
+    named = run.content["files"].get(path.name, digest)
+    return digest if digest == named else None
+
+
+def places(text: str) -> list[int]:
+    """Megabatches, or other numbers from 1 on, of "1,4,8", each once and in order. Raises ParamsError."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[1-9][0-9]{0,5}", part) for part in parts):
+        what = f"--megabatches {text[:40]!r}: not numbers of megabatches; 1,4,8 are three of them"
+        raise ParamsError(what, key="--megabatches", kind="form")
+    return sorted(set(map(int, parts)))
+
+
+def in_one_line(missing: Sequence[str], most: int = 6) -> str:
+    """What is missing, as a line for people."""
+    few = ", ".join(missing[:most]) + (f" and {len(missing) - most} more" if len(missing) > most else "")
+    return f"left out, no intact weights in the store: {few}; run them again"
+
+
+def by_data(networks: Sequence[Trained]) -> Iterator[tuple[str, list[Trained]]]:
+    """The networks of each data set, by its digest, in the order of the first one of each."""
+    for digest in dict.fromkeys(one.run.spec["data_digest"] for one in networks):
+        yield digest, [one for one in networks if one.run.spec["data_digest"] == digest]

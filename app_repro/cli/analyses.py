@@ -1,0 +1,44 @@
+"""The command that measures finished networks: analyse."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app_repro.cli.options import ParamsFile, RawFolder, StoreFolder
+from app_repro.core.errors import RunError
+from app_repro.core.paths import ANALYSES, PARAMS, RAW, RUNS, store_at
+
+app = typer.Typer()
+
+
+@app.command()
+def analyse(
+    kinds: Annotated[
+        list[str] | None, typer.Argument(metavar="[KIND]...", help="robustness; those of the params file if none.")
+    ] = None,
+    params: ParamsFile = PARAMS,
+    runs: Annotated[Path, typer.Option(help="Finished runs, as run lays them out.")] = RUNS,
+    raw: RawFolder = RAW,
+    out: Annotated[Path, typer.Option(help="Where the analyses are laid out.")] = ANALYSES,
+    store: StoreFolder = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="This run; by id, folder or what either begins with; again for more.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="as the params file says, else auto")
+    ] = None,
+    images: Annotated[int, typer.Option(min=2, help="Test images at most, the same for every run.")] = 1000,
+    megabatches: Annotated[
+        str | None,
+        typer.Option(help="After these megabatches: 1,4,8, of runs that kept their weights.", show_default="the last"),
+    ] = None,
+) -> None:
+    """Measure the weights of finished runs without training: what the store lacks, laid out for the report."""
+    from app_repro.analysis import command
+
+    where = command.Where(runs, raw, store_at(store), only or [], megabatches, device)
+    missing = command.run(kinds or [], params, where, out, typer.echo, images=images)
+    if missing:
+        typer.echo(f"app-repro: {missing}", err=True)
+        raise typer.Exit(RunError.exit_code)
