@@ -26,7 +26,8 @@ from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Split
 from app_repro.pruning import masks
 from app_repro.pruning.masks import Mask
-from app_repro.training import preflight
+from app_repro.records import formulas
+from app_repro.training import flops, preflight
 from app_repro.training.determinism import configure, keep_freed, set_precision
 from app_repro.training.device import devices
 from app_repro.training.host_batches import batches_of
@@ -126,6 +127,7 @@ def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any
     set_precision(spec.precision)
     start, rows, sizes = time.perf_counter(), [], {}
     data = dataset.load(raw / dataset.data_folder(spec))
+    network: Any = flops.describe(spec.arch, len(data.classes), *data.train_images.shape[2:])
     for at in masks_only(spec, data, splits.cut(spec, raw), torch.device(device), images):
         kept, sizes = masks.kept(at.mask), {name: layer.numel() for name, layer in at.mask.items()}
         rows.append(
@@ -133,6 +135,7 @@ def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any
                 "megabatch": at.megabatch,
                 "density_nominal": nominal_density(spec.method, at.megabatch, spec.sb, spec.tau),
                 "density_effective": masks.density(at.mask),
+                "macs_share": formulas.flops(network, list(kept.values())) / formulas.flops(network),
                 "density_layers": {name: kept[name] / sizes[name] for name in kept},
                 "kept": list(kept.values()),
                 "emptied_layers": [name for name, count in kept.items() if count == 0],
@@ -156,16 +159,17 @@ def to_text(audited: Audit) -> str:
 
 
 def _densities(walks: Sequence[dict[str, Any]]) -> str:
-    """The nominal density, and of each protocol the effective one, that of the sparsest layer, and the empty layers."""
+    """The nominal density, and of each protocol the effective one, MACs, the sparsest layer's, and the empty layers."""
     head = ["megabatch", "nominal"]
     for walked in walks:
-        head += [f"effective, {walked['protocol']}", "sparsest layer", "emptied"]
+        head += [f"effective, {walked['protocol']}", "share of MACs", "sparsest layer", "emptied"]
     body = []
     for rows in zip(*(walked["megabatches"] for walked in walks), strict=True):
         line = [str(rows[0]["megabatch"]), f"{rows[0]['density_nominal']:.4f}"]
         for row in rows:
             lowest = min(row["density_layers"].values())
-            line += [f"{row['density_effective']:.4f}", f"{lowest:.4f}", str(len(row["emptied_layers"]))]
+            line += [f"{row[key]:.4f}" for key in ("density_effective", "macs_share")]
+            line += [f"{lowest:.4f}", str(len(row["emptied_layers"]))]
         body.append(line)
     return tabulate(body, head, tablefmt="github", disable_numparse=True, colalign=["right"] * len(head))
 

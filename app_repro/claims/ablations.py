@@ -17,8 +17,8 @@ from app_repro.records.runs import Records, RunRecord
 SHOWN = ("dataset", "arch", "criterion", "scope", "replay", "precision")
 """Settings that a row begins with, where they are not what they are by default."""
 
-EFFECTS = dict(sorted(scales("effects").items(), key=lambda item: not item[0].startswith("density")))
-"""Metrics whose change is shown, and how; densities first, which turning a switch changes most directly."""
+EFFECTS = dict(sorted(scales("effects").items(), key=lambda item: not item[0].startswith(("density", "macs"))))
+"""Metrics whose change is shown, and how; densities and MACs first, which turning a switch changes most directly."""
 
 ALL = "all of them"
 """Stands in the place of a switch where the whole bundle is turned into the other one."""

@@ -49,6 +49,12 @@ class Megabatch(TypedDict):
     """Training minus validation accuracy, both of the last epoch."""
     gap_test: float
     """Accuracy on training images as they are minus test accuracy, of the weights that are kept."""
+    parameters: NotRequired[int]
+    """Of the network that is left; of runs that remove channels alone, like the next two."""
+    widths: NotRequired[dict[str, int]]
+    """Channels that each convolution makes, by the name of its weight."""
+    macs: NotRequired[int]
+    """Multiply-adds of one image's forward pass."""
     history: NotRequired[dict[str, list[float]]]
     """Curves per epoch; in megabatch-NNN.json only."""
     timing: Timing

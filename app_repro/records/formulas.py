@@ -42,6 +42,23 @@ def flops(network: Network, kept: Sequence[int] | None = None) -> int:
     return network["other_flops"] + sum(round(item["flops"] * n / item["weights"]) for item, n in pairs)
 
 
+def flops_at_density(item: Megabatch, network: Network) -> int:
+    """FLOPs of one image's forward pass under the mask of a megabatch: those counted of the network that was left where
+    channels were removed, else those of each prunable layer scaled by its density.
+    """
+    return 2 * item["macs"] if "macs" in item else flops(network, item["kept"])
+
+
+def macs(done: Sequence[Megabatch], network: Network) -> int:
+    """Multiply-adds of one image's forward pass under the last mask, half of its FLOPs."""
+    return flops_at_density(done[-1], network) // 2
+
+
+def macs_share(done: Sequence[Megabatch], network: Network) -> float:
+    """The same as a fraction of the unpruned network's."""
+    return flops_at_density(done[-1], network) / flops(network)
+
+
 def train_flops(done: Sequence[Megabatch], network: Network) -> int:
     """FLOPs of all training, unpruned."""
     # a training pass costs three forward ones: forward, gradients of the inputs, gradients of the weights
@@ -50,7 +67,7 @@ def train_flops(done: Sequence[Megabatch], network: Network) -> int:
 
 def train_flops_at_density(done: Sequence[Megabatch], network: Network) -> int:
     """FLOPs of all training, where those of a prunable layer are scaled by its density."""
-    return sum(3 * item["trained_samples"] * flops(network, item["kept"]) for item in done)
+    return sum(3 * item["trained_samples"] * flops_at_density(item, network) for item in done)
 
 
 def layer_densities(megabatch: Megabatch, network: Network) -> dict[str, float]:

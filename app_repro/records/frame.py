@@ -45,7 +45,7 @@ def columns() -> dict[str, str]:
         | {"official": "boolean"}
         | {name: _dtype(field.annotation) for name, field in RunSpec.model_fields.items()}
         | dict.fromkeys(("megabatch", *_SIZES), "Int64")
-        | {name: _NUMBERS[metric.kind] for name, metric in every if metric.of_megabatch}
+        | {name: _NUMBERS[metric.kind] for name, metric in every if metric.is_of_megabatches}
         | {RUN + name: _NUMBERS[metrics.METRICS[name].kind] for name in _of_runs()}
     )
 
@@ -66,7 +66,7 @@ def _dtype(annotation: Any) -> str:
 def _of_runs() -> list[str]:
     """Metrics of whole runs that are one number."""
     every = metrics.METRICS.items()
-    return [name for name, metric in every if (metric.of_run or metric.of_record) and metric.kind in _NUMBERS]
+    return [name for name, metric in every if metric.is_of_runs and metric.kind in _NUMBERS]
 
 
 def _rows(run: RunRecord) -> list[dict[str, Any]]:
@@ -82,11 +82,11 @@ def _rows(run: RunRecord) -> list[dict[str, Any]]:
         **{name: _plain(value) for name, value in run.spec.items()},
         **({RUN + name: run.measured(name) for name in _of_runs()} if run.is_finished else {}),
     }
-    results = content["megabatches"]
+    results, network = content["megabatches"], content["network"]
     return [
         known
         | {"megabatch": k, **{name: item.get(name) for name in _SIZES}}
-        | {name: one.after(results[:k]) for name, one in metrics.METRICS.items() if one.of_megabatch}
+        | {name: one.after(results[:k], network) for name, one in metrics.METRICS.items() if one.is_of_megabatches}
         for k, item in enumerate(results, 1)
     ]
 

@@ -32,6 +32,8 @@ class Metric:
     """The value at a megabatch, from the results so far: the last one is that megabatch's."""
     of_record: Callable[[Record], float | None] | None = None
     """From the whole record; not stored in its summary. None where it was not measured."""
+    derived: Callable[[Sequence[Megabatch], Network], Any] | None = None
+    """From the results so far and the network's sizes, at any megabatch; not stored, so old records have it, too."""
     places: tuple[Place, ...] = ("main", "card", "megabatches", "wandb")
     """Where it is shown, if its value is known there: per megabatch or per run."""
     scales: Mapping[Place, Scale] = field(default_factory=dict)
@@ -53,9 +55,27 @@ class Metric:
         """Its name in a sentence."""
         return self.words or self.scale.heading
 
-    def after(self, done: Sequence[Any]) -> Any:
-        """The value at the last of the megabatches `done`, a run's first ones; None where it is not known."""
-        return self.of_megabatch(done) if self.of_megabatch else None
+    def after(self, done: Sequence[Any], network: Network | None = None) -> Any:
+        """The value at the last of the megabatches `done`, a run's first ones; None where it is not known.
+
+        `network`: the sizes of its network, without which what is derived of them is not known.
+        """
+        if self.derived is None:
+            return self.of_megabatch(done) if self.of_megabatch else None
+        try:
+            return self.derived(done, network) if network is not None else None
+        except KeyError:  # an older record, which lacks what it is made of
+            return None
+
+    @property
+    def is_of_runs(self) -> bool:
+        """Whether a whole run has it."""
+        return bool(self.of_run or self.of_record or self.derived)
+
+    @property
+    def is_of_megabatches(self) -> bool:
+        """Whether a single megabatch has it."""
+        return bool(self.of_megabatch or self.derived)
 
     def at(self, place: Place) -> Scale:
         """How `place` shows it."""

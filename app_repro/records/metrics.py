@@ -19,6 +19,7 @@ def _result(name: str) -> dict[str, Any]:
 
 
 _POINTS = {"points": 100.0, "fraction": 1.0}
+_SIZES: tuple[Place, ...] = ("overview", "main", "card", "megabatches", "effects")
 
 _ALL: tuple[Metric, ...] = (
     Metric(
@@ -92,9 +93,10 @@ _ALL: tuple[Metric, ...] = (
         name="density_effective",
         scale=Scale("effective density", 1, 4),
         **_last("density_effective"),
-        places=("overview", "main", "card", "megabatches", "effects", "plots", "wandb"),
+        places=(*_SIZES, "plots", "wandb"),
         claim_units=_POINTS,
     ),
+    Metric(name="macs_share", scale=Scale("share of MACs", 1, 4), derived=formulas.macs_share, places=_SIZES),
     Metric(
         name="train_samples", scale=Scale("images seen"), kind="count", **_result("train_samples"), places=("wandb",)
     ),
@@ -104,6 +106,7 @@ _ALL: tuple[Metric, ...] = (
         kind="count",
         of_run=formulas.parameters_kept,
     ),
+    Metric(name="macs", scale=Scale("MACs, M", 1e-6, 2), kind="count", derived=formulas.macs, places=("main", "card")),
     Metric(
         name="inference_flops",
         scale=Scale("inference, MFLOPs", 1e-6, 2),
@@ -114,7 +117,7 @@ _ALL: tuple[Metric, ...] = (
         name="inference_flops_at_density",
         scale=Scale("inference at layer density, MFLOPs", 1e-6, 2),
         kind="count",
-        of_run=lambda done, network: formulas.flops(network, done[-1]["kept"]),
+        of_run=lambda done, network: formulas.flops_at_density(done[-1], network),
     ),
     Metric(name="train_flops", scale=Scale("training, TFLOPs", 1e-12, 3), kind="count", of_run=formulas.train_flops),
     Metric(
@@ -194,12 +197,12 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 
 def of_runs(place: Place) -> dict[str, Metric]:
     """Metrics of whole runs that `place` shows."""
-    return {name: one for name, one in METRICS.items() if place in one.places and (one.of_run or one.of_record)}
+    return {name: one for name, one in METRICS.items() if place in one.places and one.is_of_runs}
 
 
 def of_megabatches(place: Place) -> dict[str, Metric]:
     """Metrics of single megabatches that `place` shows."""
-    return {name: one for name, one in METRICS.items() if place in one.places and one.of_megabatch}
+    return {name: one for name, one in METRICS.items() if place in one.places and one.is_of_megabatches}
 
 
 def scales(place: Place) -> dict[str, Scale]:
@@ -235,6 +238,8 @@ def value(name: str, content: Any) -> Any:
     metric = METRICS[name]
     if metric.of_record:
         return metric.of_record(content)
+    if metric.derived:
+        return metric.after(content["megabatches"], content["network"])
     if name in content["summary"] or metric.of_run is None:
         return content["summary"].get(name)
     try:

@@ -129,6 +129,7 @@ def by_hand(*pairs: tuple[float, float]) -> dict:
     """A walk of two layers of 10 weights, densities of both at each megabatch."""
     rows = [
         {"megabatch": k, "density_nominal": 0.8, "density_effective": (a + b) / 2, "density_layers": {"a": a, "b": b}}
+        | {"macs_share": (3 * a + b) / 4}
         | {"emptied_layers": [name for name, value in (("a", a), ("b", b)) if value == 0]}
         for k, (a, b) in enumerate(pairs, 1)
     ]
@@ -144,7 +145,7 @@ def cells(line: str) -> list[str]:
 def test_the_table_shows_densities_the_sparsest_layer_and_what_is_empty() -> None:
     lines = masks_only.to_text(by_hand((0.8, 0.8), (0.5, 0.0))).splitlines()
     assert lines[0] == "masks without training: dataset=digits arch=resnet8s sb=2"
-    assert cells(lines[5]) == ["2", "0.8000", "0.2500", "0.0000", "1"]
+    assert cells(lines[5]) == ["2", "0.8000", "0.2500", "0.3750", "0.0000", "1"]
     assert cells(lines[-1]) == ["b", "10", "0.8000", "empty"]
 
 
@@ -187,6 +188,7 @@ def test_the_command_walks_both_protocols_in_processes_of_their_own(tmp_path) ->
     assert [walked["protocol"] for walked in found["walks"]] == ["paper", "released, candidates=kept"]
     for walked in found["walks"]:
         assert [row["density_effective"] for row in walked["megabatches"]] == pytest.approx([0.8, 0.8**4.5], abs=1e-4)
+        assert all(row["density_effective"] < row["macs_share"] < 1 for row in walked["megabatches"])
     kinds = ["csv", "json", "md", "pdf", "png", "svg"]
     assert sorted(path.name for path in (folder / "out").iterdir()) == [f"audit.{kind}" for kind in kinds]
     refused = app_repro(folder, "audit", "--protocol", "paper", "relased")
@@ -194,7 +196,7 @@ def test_the_command_walks_both_protocols_in_processes_of_their_own(tmp_path) ->
     refused = app_repro(folder, "audit", "-S", "tua=3")
     assert refused.returncode == 2 and "'tua'; did you mean 'tau'?" in refused.stderr
     text = app_repro(folder, "audit", "--differences", "--store", "store").stdout
-    assert text.count("not run") == 5 * 14
+    assert text.count("not run") == 6 * 14
 
 
 def children(pid: int) -> set[str]:

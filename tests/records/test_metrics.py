@@ -25,21 +25,38 @@ def test_parameters_and_flops_count_the_layers_by_their_density() -> None:
     assert summary["emptied_layers"] == []
 
 
+def test_multiply_adds_are_half_of_the_flops_at_density_and_stored_nowhere() -> None:
+    assert METRICS["macs"].after(RESULTS, NETWORK) == (50 + 500 + 200) // 2
+    assert METRICS["macs_share"].after(RESULTS[:1], NETWORK) == 1 and METRICS["macs_share"].after(RESULTS) is None
+    assert METRICS["macs_share"].after(RESULTS, NETWORK) == 750 / 1450
+    assert not {"macs", "macs_share"} & metrics.summary(RESULTS, NETWORK).keys()
+
+
+def test_what_was_counted_where_channels_were_removed_goes_before_what_densities_say() -> None:
+    results = [RESULTS[0], RESULTS[1] | {"macs": 300}]
+    summary = metrics.summary(results, NETWORK)
+    assert METRICS["macs"].after(results, NETWORK) == 300
+    assert summary["inference_flops_at_density"] == 600
+    assert summary["train_flops_at_density"] == 3 * (10 * 1450 + 20 * 600)
+
+
 def test_an_emptied_layer_is_flagged() -> None:
     assert metrics.summary([megabatch(1, 1, [5, 0])], NETWORK)["emptied_layers"] == ["b.weight"]
 
 
 def test_every_metric_can_be_computed_and_has_one_name() -> None:
     assert all(name == metric.name for name, metric in METRICS.items())
-    computed = [bool(one.of_run or one.of_megabatch or one.of_record) for one in METRICS.values()]
+    computed = [one.is_of_runs or one.is_of_megabatches for one in METRICS.values()]
     assert [name for name, known in zip(METRICS, computed, strict=True) if not known] == ["layer_density"]
 
 
 def test_a_record_from_before_a_metric_has_it_from_its_megabatches() -> None:
     content = synthetic.make(synthetic.grid("headline")[0], accuracy=0.75)
     del content["summary"]["test_accuracy"], content["summary"]["parameters_kept"]
+    assert metrics.value("macs_share", content) == 1
     del content["megabatches"][-1]["kept"]
     assert metrics.value("test_accuracy", content) == 0.75
+    assert metrics.value("macs_share", content) is None
     assert metrics.value("parameters_kept", content) is None
 
 

@@ -18,7 +18,7 @@ from app_repro.report.tables.table import NOTHING, Cell, Column, Table
 
 MEASURED = {
     name: metrics.METRICS[name].scale
-    for name in ("test_accuracy", "cer", "generalisation_gap", "gap_test", "density_effective")
+    for name in ("test_accuracy", "cer", "generalisation_gap", "gap_test", "density_effective", "macs_share")
 }
 """Metrics of each arm, and how they are shown."""
 

@@ -28,6 +28,11 @@ TERMS = (
         "two per multiply-add of convolutions and linear layers, one image for inference, the whole run for training "
         "(three forward passes per sample); at layer density: each layer's times the share of its weights that is kept",
     ),
+    (
+        "MACs",
+        "multiply-adds of one image's forward pass under the last mask, half of its FLOPs at layer density; share of "
+        "MACs: of the unpruned network's, which a density does not fix, as it depends on the layers that keep weights",
+    ),
     ("samples/s", "training samples over wall time, pruning and evaluation included"),
     ("bold", "by a Holm-corrected one-sided 95 % bound of each difference paired by seed"),
 )

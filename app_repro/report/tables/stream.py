@@ -29,7 +29,8 @@ def per_megabatch(groups: Sequence[Group]) -> Table:
             ids = tuple(run.content["run_id"] for run in runs)
             sizes = (table.label(k), table.number(_stream(runs[0])[k - 1].get("train_samples"), COUNT))
             cells = (
-                table.mean([metric.after(_stream(run)[:k]) for run in runs], scale, ids) for metric, scale in scales
+                table.mean([metric.after(_stream(run)[:k], run.content["network"]) for run in runs], scale, ids)
+                for metric, scale in scales
             )
             rows.append((*head, *sizes, *cells))
     columns = (
