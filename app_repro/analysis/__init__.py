@@ -4,6 +4,8 @@
 - draws.py: random numbers drawn for each image on its own;
 - filters.py: blurs, zooms, bilinear sampling, plasma and HSV for batches of images;
 - corruptions.py: images under 17 corruptions at five severities;
+- releases.py: which official files of corrupted images there are, with their md5;
+- official.py: those files checked and memory-mapped, where a user has them;
 - trained.py: finished runs and the weights that they left in the store;
 - geometry.py: forward passes, and where images lie before the last linear layer;
 - robustness.py: accuracy and geometry on clean and corrupted images, a block of images for all networks;
