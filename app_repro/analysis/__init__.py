@@ -9,5 +9,7 @@
 - trained.py: finished runs and the weights that they left in the store;
 - geometry.py: forward passes, and where images lie before the last linear layer;
 - robustness.py: accuracy and geometry on clean and corrupted images, a block of images for all networks;
-- command.py: the command `analyse`.
+- command.py: the command `analyse`;
+- classify.py: images classified with an exported file, without torch, or with a run;
+- export.py: a run's network as an ONNX file, checked against torch and timed.
 """

@@ -18,6 +18,7 @@ from app_repro.core.errors import AppReproError, DiskFullError, one_line
 INTERRUPTED, CLOSED, DEFECT = 130, 141, 70
 """Exit codes: Ctrl-C; nobody reads what is printed (128 + SIGPIPE, as other programs end); a defect of the package."""
 
+_EXTRAS = {"ray": "ray", "submitit": "slurm", "onnx": "onnx", "onnxscript": "onnx", "onnxruntime": "onnx"}
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REMEDIES = {
     errno.EACCES: "; name a place that is yours, or change its owner",
@@ -97,8 +98,15 @@ def _end(error: BaseException) -> tuple[int, str]:
         case UnicodeEncodeError() if sys.getfilesystemencoding() != "utf-8":
             return AppReproError.exit_code, f"{error.object!a}: not ASCII, as this locale wants; set LC_ALL=C.UTF-8"
         case ModuleNotFoundError() if not (error.name or "app_repro").startswith("app_repro"):
-            return AppReproError.exit_code, f"{error.name} is not installed; `make setup` installs what is needed"
+            return AppReproError.exit_code, _missing(error.name or "")
     return DEFECT, _defect(error)
+
+
+def _missing(package: str) -> str:
+    """How to get a package that is not there: by the extra that brings it, if one does."""
+    extra = _EXTRAS.get(package.split(".")[0])
+    one = f", `pip install '.[{extra}]'` it alone" if extra else ""
+    return f"{package} is not installed; `make setup` installs what is needed{one}"
 
 
 def _visible(text: str) -> str:

@@ -12,7 +12,7 @@ import typer
 
 from app_repro.cli import analyses as cli_analyses
 from app_repro.cli import claims as cli_claims
-from app_repro.cli import ends, machine
+from app_repro.cli import ends, machine, networks
 from app_repro.cli import runs as cli_runs
 from app_repro.cli.options import (
     AsJson,
@@ -44,6 +44,7 @@ app = typer.Typer(
 app.add_typer(cli_runs.app)
 app.add_typer(cli_analyses.app)
 app.add_typer(cli_claims.app)
+app.add_typer(networks.app)
 app.add_typer(machine.app)
 
 

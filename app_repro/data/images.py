@@ -16,6 +16,7 @@ from app_repro.data.folders import Layout
 
 MAX_PIXELS = 1 << 26  # of one image; a larger one is a bomb or a mistake
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # none that runs a program (EPS) or hides its depth (PPM)
+_PROGRAMS = ("EPS",)
 _DEEP = re.compile(
     r"\b(?!BGR)[A-Z]+;(16|32|64)"
 )  # Pillow's raw modes of 16 bits per channel and more (BGR;16 is 5-6-5)
@@ -67,7 +68,7 @@ def fitting(path: Path, height: int, width: int, channels: int, *, resize: bool 
     Image.init()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata, transparent palettes; what is too large is refused below
-        with _opened(path, [name for name in Image.OPEN if name != "EPS"]) as image:
+        with _opened(path, tuple(name for name in Image.OPEN if name not in _PROGRAMS)) as image:
             upright = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
             if upright.size != (width, height):
                 if not resize:
@@ -78,8 +79,16 @@ def fitting(path: Path, height: int, width: int, channels: int, *, resize: bool 
             return np.asarray(upright).reshape(height, width, channels)
 
 
+def is_called_image(name: str) -> bool:
+    """Whether a file's name ends as those of images that `fitting` reads."""
+    return (
+        not name.startswith(".")
+        and Image.registered_extensions().get(Path(name).suffix.lower(), "EPS") not in _PROGRAMS
+    )
+
+
 @contextlib.contextmanager
-def _opened(path: Path, formats: Sequence[str]) -> Iterator[Image.Image]:
+def _opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     """An image file, looked at before it is decoded; what is wrong with it inside the block is a DataError."""
     try:
         with Image.open(path, formats=formats) as image:

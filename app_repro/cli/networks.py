@@ -1,0 +1,55 @@
+"""Commands about the network that a finished run left: export, predict."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app_repro.cli.options import AsJson, RawFolder, StoreFolder
+from app_repro.core.errors import DataError
+from app_repro.core.paths import RAW, store_at
+
+app = typer.Typer()
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="A finished run: its id, name, folder, or what the first two begin with.")],
+    onnx: Annotated[Path, typer.Option(help="The file to write.")],
+    repeats: Annotated[int, typer.Option(min=0, help="Times that each batch is timed; 0: not at all.")] = 30,
+    raw: RawFolder = RAW,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a finished run's network as ONNX: pixels in, logits out, checked against torch, its speed measured."""
+    from app_repro.analysis import export as networks
+    from app_repro.records import finished
+
+    root = store_at(store)
+    told = networks.export(finished.named(run, root), raw, root, onnx, repeats)
+    typer.echo(json.dumps(told, indent=1) if as_json else networks.to_text(told))
+
+
+@app.command()
+def predict(
+    network: Annotated[str, typer.Argument(metavar="FILE_OR_RUN", help="What export wrote, or a finished run.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files, or folders of them.")],
+    top: Annotated[int, typer.Option(min=1, help="Classes to name per image.")] = 1,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Resize and crop images of another size than the network takes.")
+    ] = False,
+    raw: RawFolder = RAW,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Classify images with an exported file or with a run: per image the class and its probability."""
+    from app_repro.analysis import classify
+
+    paths = classify.image_files(images)
+    answers = classify.classify(classify.open_named(network, raw, store_at(store)), paths, top, resize)
+    typer.echo(classify.to_json(answers) if as_json else classify.to_text(answers))
+    refused = [item.error for item in answers if item.error]
+    for line in refused:
+        typer.echo(f"app-repro: left out: {line}", err=True)
+    raise typer.Exit(DataError.exit_code if refused else 0)
