@@ -153,11 +153,15 @@ def _answer(path: Path, probabilities: np.ndarray, classes: Sequence[str], top: 
 def to_text(answers: Sequence[Answer]) -> str:
     """A line per image that was classified: its name, then classes with their probabilities in percent."""
     rows = [
-        [one_line(item.image), *(text for name, share in item.top for text in (one_line(name), f"{100 * share:.2f} %"))]
+        [_shown(item.image), *(text for name, share in item.top for text in (_shown(name), f"{100 * share:.2f} %"))]
         for item in answers
         if not item.error
     ]
     return tabulate(rows, tablefmt="plain", disable_numparse=True)
+
+
+def _shown(name: str) -> str:
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def to_json(answers: Sequence[Answer]) -> str:

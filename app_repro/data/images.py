@@ -113,8 +113,8 @@ def _not_read(path: Path, formats: Sequence[str]) -> str:
         head = file.read(30)
     if head.startswith(b"version https://git-lfs"):
         return "a pointer of Git LFS, get the image with `git lfs pull`"
-    known = f" in {', '.join(formats)}" if formats is _FORMATS else ""
-    return f"not an image{known}" + ("" if head else ", but empty")
+    known = f"in {', '.join(formats)}" if formats is _FORMATS else "that is read here"
+    return f"not an image {known}" + ("" if head else ", but empty")
 
 
 def _decode_all(root: Path, paths: Sequence[Path], size: int | None) -> list[np.ndarray]:
