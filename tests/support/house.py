@@ -84,7 +84,7 @@ MOST_FILES = {
     "claims": 23,
     "training": 19,
     "execution": 16,
-    "analysis": 10,
+    "analysis": 12,
     "report": 36,
     "machine": 11,
     "cli": 9,
