@@ -62,7 +62,7 @@ class _Part:
         readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         try:
             shape, in_fortran_order, dtype = readers[np.lib.format.read_magic(file)](file)
-        except (ValueError, KeyError, EOFError) as error:
+        except Exception as error:  # numpy parses the header as Python and raises anything on a damaged one
             what = f"{self.name}: empty or no .npy file ({one_line(error)})"
             raise DataError(f"{what}; get it again", key=Path(self.name).name, kind="no array") from None
         return shape, dtype, not in_fortran_order
