@@ -10,6 +10,9 @@
 - geometry.py: forward passes, and where images lie before the last linear layer;
 - robustness.py: accuracy and geometry on clean and corrupted images, a block of images for all networks;
 - command.py: the command `analyse`;
+- calibration.py: training images, noise and test images that a finished network is shown;
+- reconstruction.py: BatchNorm measured anew and weights fitted after channels were removed;
+- shrink_options.py: what `shrink` is asked for, checked;
 - classify.py: images classified with an exported file, without torch, or with a run;
 - export.py: a run's network as an ONNX file, checked against torch and timed.
 """
