@@ -9,13 +9,15 @@ from app_repro.claims.matching import index
 from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
 from app_repro.core import files
-from app_repro.records import runs, settings, sources
+from app_repro.core.paths import ANALYSES
+from app_repro.records import analyses, runs, settings, sources
+from app_repro.records.analyses import Analysis
 from app_repro.records.record import remark
 from app_repro.records.runs import Records, RunRecord
 from app_repro.report.figures import curves, printing
 from app_repro.report.figures import write as figures
 from app_repro.report.page import write as page
-from app_repro.report.tables import baselines, contrasts, controls, dvc_plots, formats, main, stream
+from app_repro.report.tables import baselines, contrasts, controls, dvc_plots, formats, main, shrunk, stream
 from app_repro.report.tables.table import Table
 
 
@@ -31,9 +33,11 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str,
     reported = claims_file.load(claims) if claims else ()
     contents = [run.content for run in records.runs]
     histories, damaged = curves.read(places)
+    measured = analyses.read([*places, ANALYSES])
+    damaged = [*damaged, *measured.damaged]
     with printing.printer(len(contents)) as printed:
         drawn = figures.save(contents, out / "figures", histories, printed)
-        text, tables = write_tables(records, reported, out)
+        text, tables = write_tables(records, reported, out, measured.found)
         if claims:
             verdicts = verify.verify(records, reported)
         else:
@@ -43,13 +47,15 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str,
     return shown, [*records.damaged, *damaged]
 
 
-def write_tables(records: Records, claims: Sequence[Claim], out: Path) -> tuple[str, list[Table]]:
+def write_tables(
+    records: Records, claims: Sequence[Claim], out: Path, measured: Sequence[Analysis] = ()
+) -> tuple[str, list[Table]]:
     """Write the tables, metrics.json and the CSV files that `dvc plots` draws into `out`.
 
     Returns the overview with what a reader must know of the records, as text, and the tables.
     """
     groups = settings.group(records.plain)
-    tables = all_tables(records.runs, claims)
+    tables = all_tables(records.runs, claims, measured)
     overview = main.to_overview(tables[0], groups)
     files.write_text(out / "tables" / "overview.md", overview + "\n")
     for table in tables:
@@ -59,11 +65,14 @@ def write_tables(records: Records, claims: Sequence[Claim], out: Path) -> tuple[
     return "\n\n".join([overview, *_remarks(records.runs), *records.notes]), tables
 
 
-def all_tables(records: Sequence[RunRecord], claims: Sequence[Claim] = ()) -> list[Table]:
+def all_tables(
+    records: Sequence[RunRecord], claims: Sequence[Claim] = (), measured: Sequence[Analysis] = ()
+) -> list[Table]:
     """The tables in reading order: main, per-megabatch, per-layer, differences, contrasts, controls,
-    control-differences.
+    control-differences, shrunk.
 
-    `records`: each run once, diverged ones too; `claims`: the reported numbers. The first four are of plain runs.
+    `records`: each run once, diverged ones too; `claims`: the reported numbers; `measured`: analyses of the runs. The
+    first four are of plain runs.
     """
     plain = [run for run in records if run.is_plain]
     groups, pool = settings.group(plain), Pool(plain)
@@ -74,6 +83,7 @@ def all_tables(records: Sequence[RunRecord], claims: Sequence[Claim] = ()) -> li
         baselines.differences(groups, claims, index(plain), pool),
         contrasts.contrasts(sources.fresh(records)),
         *controls.tables(records),
+        shrunk.shrunk(sources.fresh(records), measured),
     ]
 
 

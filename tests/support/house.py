@@ -84,8 +84,8 @@ MOST_FILES = {
     "claims": 23,
     "training": 19,
     "execution": 16,
-    "analysis": 12,
-    "report": 36,
+    "analysis": 15,
+    "report": 37,
     "machine": 11,
     "cli": 9,
 }

@@ -123,7 +123,7 @@ def test_a_mean_of_criteria_is_taken_seed_by_seed() -> None:
 
 def test_all_other_tables_leave_control_arms_out() -> None:
     runs = records("controls", method="app", control=[None, "ticket"])
-    about_controls = ("contrasts", "controls", "control-differences")
+    about_controls = ("contrasts", "controls", "control-differences", "shrunk")
     of_all, of_plain = (
         [table for table in all_tables(some) if table.name not in about_controls]
         for some in (runs, [run for run in runs if run.is_plain])

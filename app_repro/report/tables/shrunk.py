@@ -1,0 +1,117 @@
+"""The table of shrunk networks: channels removed after training, and what adjusting without fine-tuning brings back."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from app_repro.records import metrics, settings
+from app_repro.records.analyses import Analysis
+from app_repro.records.metric import Scale
+from app_repro.records.runs import RunRecord
+from app_repro.records.settings import Group
+from app_repro.report.tables import grouping, table
+from app_repro.report.tables.table import Cell, Column, Table
+
+KIND = "shrunk"
+WEIGHTS = "model.safetensors"
+
+ADJUSTED = {
+    "before": "before",
+    "nothing": "removed only",
+    "statistics": "BatchNorm",
+    "weights": "weights",
+    "both": "weights, BatchNorm",
+}
+"""What was done to a network -> its words, in the order of the rows."""
+
+SCALES = {
+    "density": metrics.METRICS["density_effective"].scale,
+    "parameters": Scale("parameters, thousands", 1e-3, 1),
+    "macs": metrics.METRICS["macs"].scale,
+    "macs_share": metrics.METRICS["macs_share"].scale,
+    "test_accuracy": metrics.METRICS["test_accuracy"].scale,
+    "change": Scale("change, points", 100, 2),
+    "test_errors": Scale("test errors", 1, 1),
+    "seconds": Scale("seconds", 1, 1),
+}
+"""Numbers of a row, and how they are shown."""
+
+NOTE = "Mean ± sd over seeds (n). No weight was trained after the removal."
+NONE = "No run has been shrunk here: `app-repro shrink RUN --reconstruct` does it."
+TERMS = (
+    ("density", "weights of the channels that stay, as a share of the dense network's"),
+    ("removed only", "the network without these channels, all else as it was trained"),
+    ("BatchNorm", "its statistics measured anew on so many training images"),
+    ("weights", "what read the removed channels is fitted by least squares to what it computed before"),
+    ("noise", "images drawn with the mean and deviation of the data; no image was read, BatchNorm stays as it was"),
+    ("change", "of the accuracy, against the same network before"),
+)
+
+Key = tuple[str, float, int, int, str]
+"""Criterion and scope, density asked (negative: rows begin at the highest), images, place in ADJUSTED, source."""
+
+
+def shrunk(records: Sequence[RunRecord], analyses: Sequence[Analysis]) -> Table:
+    """A row per setting of runs, way to choose channels, density, number of images and adjustment.
+
+    records: each run once; analyses: of any kind. Left out are analyses of runs that are not among the records, or of
+    other weights than the record names.
+    """
+    by_id = {run.content["run_id"]: run for run in records if run.is_finished}
+    ours = [one for one in analyses if one.kind == KIND and set(one.runs) <= by_id.keys()]
+    found = _by_run([one for one in ours if _is_of(one, by_id[one.runs[0]])])
+    stale = {one.runs[0] for one in ours} - found.keys()
+    groups = settings.group([by_id[run_id] for run_id in found])
+    keys = settings.varying([one.settings for one in groups])
+    rows = [(*grouping.labels(one.settings, keys), *cells) for one in groups for cells in _rows(one, found)]
+    columns = (
+        *grouping.columns(keys),
+        Column("chosen_by", "chosen by", setting="row"),
+        Column("density_asked", "density asked", True),
+        Column("adjusted", "adjusted"),
+        Column("images", "images", True),
+        Column("source", "of"),
+        *(Column(name, scale.heading, True) for name, scale in SCALES.items()),
+    )
+    missing = [] if rows else [NONE]
+    if stale:
+        missing.append(f"Trained again since they were shrunk, not shown: {table.listed(sorted(stale))}.")
+    common = grouping.common([one.settings for one in groups], keys)
+    title = "Channels removed after training, without fine-tuning"
+    return Table("shrunk", title, NOTE, columns, tuple(rows), TERMS if rows else (), tuple(missing), common)
+
+
+def _is_of(one: Analysis, run: RunRecord) -> bool:
+    return bool(one.content["weights"].get(one.runs[0]) == run.content["files"].get(WEIGHTS))
+
+
+def _by_run(analyses: Sequence[Analysis]) -> dict[str, dict[Key, Mapping[str, Any]]]:
+    """Run id -> its rows; of rows that two analyses have the first one's, as their numbers are the same."""
+    found: dict[str, dict[Key, Mapping[str, Any]]] = {}
+    for one in analyses:
+        rows = found.setdefault(one.runs[0], {})
+        how, source = f"{one.settings['criterion']}, {one.settings['scope']}", one.settings["source"]
+        rows.setdefault((how, -1.0, 0, 0, ""), one.results["unpruned"])
+        for row in one.results["rows"]:
+            place = list(ADJUSTED).index(row["adjusted"])
+            key = (how, -row["density_asked"], row["images"], place, source if row["images"] else "")
+            rows.setdefault(key, row)
+    return found
+
+
+def _rows(group: Group, found: Mapping[str, Mapping[Key, Mapping[str, Any]]]) -> Iterator[tuple[Cell, ...]]:
+    """The rows of a setting, over its runs."""
+    for key in sorted({key for run_id in group.ids for key in found[run_id]}):
+        how, asked, images, place, source = key
+        ids = tuple(run_id for run_id in group.ids if key in found[run_id])
+        rows = [found[run_id][key] for run_id in ids]
+        yield (
+            table.label(how),
+            table.label(None if place == 0 else -asked),
+            table.label(list(ADJUSTED.values())[place]),
+            table.label(images or None),
+            table.label(source),
+            *(
+                table.mean([row.get(name) for row in rows], scale, ids, signed=name == "change")
+                for name, scale in SCALES.items()
+            ),
+        )
