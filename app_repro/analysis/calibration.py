@@ -63,7 +63,7 @@ class Calibration:
         if self.images is not None and self.indices is not None:
             return clean(self.images, self.indices[first:last])[0]
         drawn = torch.stack([self.noise(place) for place in range(first, last)])
-        return drawn.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return drawn.to(self.device, memory_format=torch.channels_last)
 
     def noise(self, place: int) -> Tensor:
         """Image number `place` of the noise (C, H, W), drawn on the CPU, so that it is equal on every device."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from app_repro.records import metrics, settings
 from app_repro.records.analyses import Analysis
-from app_repro.records.metric import Scale
+from app_repro.records.metrics import Scale
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
 from app_repro.report.tables import grouping, table
