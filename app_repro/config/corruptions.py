@@ -48,6 +48,12 @@ CORRUPTIONS: dict[str, CorruptionTags] = {
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
+REGENERATED = "regenerated with Hendrycks' CIFAR constants"
+"""What images are called that were corrupted here, beside those of official files."""
+
+MADE_FOR = 32
+"""Pixels a side of the images that the constants are made for."""
+
 
 def chosen(words: Iterable[str], official: bool = False, channels: int = 3) -> list[str]:
     """The corruptions that `words` name, in the order of CORRUPTIONS.
@@ -91,3 +97,14 @@ def unavailable(name: str, official: bool, channels: int) -> str:
     if tags.colour and channels == 1:
         return "not defined for images of one channel; leave it out"
     return ""
+
+
+def remarks(height: int, width: int, channels: int) -> list[str]:
+    """What is to be said of corruptions made for images of such a size: nothing of 32 pixels a side and 3 channels."""
+    said = []
+    if (height, width) != (MADE_FOR, MADE_FOR):
+        said.append(f"constants in pixels are made for {MADE_FOR}x{MADE_FOR}, and images have {width}x{height}")
+    if channels == 1:
+        without = [name for name, tags in CORRUPTIONS.items() if tags.colour]
+        said.append(f"one channel: {', '.join(without)} left out")
+    return said

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app_repro.config.corruptions import CORRUPTIONS, check, chosen
+from app_repro.config.corruptions import CORRUPTIONS, check, chosen, remarks
 from app_repro.core.errors import ParamsError
 
 
@@ -29,3 +29,9 @@ def test_what_cannot_be_had_is_named(name: str, severity: int, channels: int, ke
         check(name, [1, severity], channels=channels)
     assert (error.value.key, error.value.kind) == (key, kind)
     assert "gaussian_noise" in str(error.value) or key != "gausian-noise"
+
+
+def test_images_for_which_the_constants_are_not_made_are_remarked_on() -> None:
+    assert remarks(32, 32, 3) == []
+    assert [word in " ".join(remarks(8, 8, 1)) for word in ("8x8", "saturate")] == [True, True]
+    assert len(remarks(32, 32, 1)) == len(remarks(64, 32, 3)) == 1
