@@ -14,9 +14,12 @@ import numpy as np
 import torch
 
 from app_repro.analysis import trained
+from app_repro.analysis.corruptions import block
 from app_repro.analysis.geometry import Passes, correlations, summary
 from app_repro.analysis.trained import Trained
-from app_repro.core.errors import DataError, RunError
+from app_repro.config import corruptions
+from app_repro.config.corruptions import CORRUPTIONS, SEVERITIES
+from app_repro.core.errors import RunError
 from app_repro.core.seeds import seed_for
 from app_repro.data import dataset
 from app_repro.data.dataset import DataSet
@@ -28,7 +31,7 @@ from app_repro.training.device import describe_device
 from app_repro.training.images import Images
 
 KIND = "robustness"
-CODE = ("analysis/geometry.py", "analysis/robustness.py")
+CODE = tuple(f"analysis/{name}.py" for name in ("draws", "filters", "corruptions", "geometry", "robustness"))
 CLEAN = "clean"
 Tell = Callable[[str], None]
 
@@ -39,13 +42,18 @@ class Asked:
 
     images: int = 1000
     """Test images at most, the same for every network of a data set."""
-    severities: tuple[int, ...] = (1, 2, 3, 4, 5)
-    corruptions: tuple[str, ...] = ()
+    corruptions: Sequence[str] = ("all",)
+    """Names, "common" or "all", as in config/corruptions.py."""
+    severities: Sequence[int] = SEVERITIES
+
+    def __post_init__(self) -> None:
+        for severity in self.severities:
+            corruptions.check(next(iter(CORRUPTIONS)), [severity])
 
     @property
-    def middle(self) -> int | None:
+    def middle(self) -> int:
         """The severity at which corruptions are compared with each other: 3, else the middle one."""
-        return 3 if 3 in self.severities or not self.severities else self.severities[len(self.severities) // 2]
+        return 3 if 3 in self.severities else self.severities[len(self.severities) // 2]
 
 
 @dataclass(frozen=True)
@@ -55,13 +63,15 @@ class Pictures:
     data: DataSet
     indices: np.ndarray
     """Places in the data set's test part, in order: drawn once for a data set and a number of images."""
+    corruptions: tuple[str, ...]
 
     @classmethod
-    def of(cls, data: DataSet, most: int) -> "Pictures":
-        """At most so many, whatever the test images of a run are: all of them are unseen."""
+    def of(cls, data: DataSet, asked: Asked) -> "Pictures":
+        """At most so many as asked for, whatever the test images of a run are: all of them are unseen."""
         count = len(data.test_labels)
-        drawn = np.random.default_rng(seed_for(0, "analysis", "images")).permutation(count)[:most]
-        return cls(data, np.sort(drawn))
+        drawn = np.random.default_rng(seed_for(0, "analysis", "images")).permutation(count)[: asked.images]
+        names = corruptions.chosen(asked.corruptions, channels=data.test_images.shape[-1])
+        return cls(data, np.sort(drawn), tuple(names))
 
     @property
     def labels(self) -> np.ndarray:
@@ -71,9 +81,7 @@ class Pictures:
     def block(self, corruption: str, severity: int) -> np.ndarray:
         """The images (N, H, W, C) uint8, corrupted unless `corruption` is CLEAN."""
         clean = np.asarray(self.data.test_images[self.indices])
-        if corruption != CLEAN:
-            raise NotImplementedError
-        return clean
+        return clean if corruption == CLEAN else block(corruption, severity, clean, self.indices)
 
 
 class Work:
@@ -107,27 +115,27 @@ class Work:
         self.conditions[corruption] = {str(severity): told for severity, told in by_severity.items()}
         self.file.keep(self.conditions)
 
-    def finish(self, about: Mapping[str, Any]) -> Analysis:
-        """Write the analysis."""
+    def finish(self, names: Sequence[str], about: Mapping[str, Any]) -> Analysis:
+        """Write the analysis of these corruptions."""
         rows = [
             {"corruption": corruption, "severity": int(severity)}
             | {key: value for key, value in told.items() if key != "margins"}
-            for corruption in (CLEAN, *self.asked.corruptions)
+            for corruption in (CLEAN, *names)
             for severity, told in self.conditions[corruption].items()
         ]
-        results = {"conditions": rows, "redundancy": self._redundancy()}
+        results = {"conditions": rows, "redundancy": self._redundancy(names)}
         return self.file.finish(results, about)
 
-    def _redundancy(self) -> dict[str, Any] | None:
+    def _redundancy(self, names: Sequence[str]) -> dict[str, Any] | None:
         """Correlations over images of margins, and of their changes from clean, between corruptions at one severity."""
         severity = self.asked.middle
-        if severity is None or len(self.asked.corruptions) < 2:
+        if len(names) < 2:
             return None
         clean = np.array(self.conditions[CLEAN]["0"]["margins"])
-        margins = [np.array(self.conditions[name][str(severity)]["margins"]) for name in self.asked.corruptions]
+        margins = [np.array(self.conditions[name][str(severity)]["margins"]) for name in names]
         return {
             "severity": severity,
-            "corruptions": list(self.asked.corruptions),
+            "corruptions": list(names),
             "change": correlations([one - clean for one in margins]),
             "margin": correlations(margins),
         }
@@ -142,21 +150,13 @@ def analyse(
     """
     done: dict[str, Analysis] = {}
     with analyses.lock(store, KIND):
-        for digest, of_data in trained.by_data(networks):
-            pictures = Pictures.of(_data(of_data[0], raw, digest), asked.images)
+        for of_data in trained.by_data(networks):
+            pictures = Pictures.of(dataset.of_run(of_data[0].spec, raw, store), asked)
             works = [Work(one, _file(one, asked, pictures, store), asked) for one in of_data]
             done |= {work.network.name: found for work in works if (found := work.file.finished())}
             if todo := [work for work in works if work.network.name not in done]:
                 done |= _measured(todo, pictures, asked, device, tell)
     return {one.name: done[one.name] for one in networks}
-
-
-def _data(network: Trained, raw: Path, digest: str) -> DataSet:
-    data = dataset.load(raw / dataset.data_folder(network.spec))
-    if data.digest != digest:
-        what = f"{raw / dataset.data_folder(network.spec)}: not the images that {network.name} was trained on"
-        raise DataError(f"{what}; fetch them again, or name another folder with --raw", key=network.name, kind="data")
-    return data
 
 
 def _file(network: Trained, asked: Asked, pictures: Pictures, store: Path) -> AnalysisFile:
@@ -165,7 +165,7 @@ def _file(network: Trained, asked: Asked, pictures: Pictures, store: Path) -> An
         "dataset": network.run.spec["dataset"],
         "data_digest": pictures.data.digest,
         "images": len(pictures.indices),
-        "corruptions": list(asked.corruptions),
+        "corruptions": list(pictures.corruptions),
         "severities": list(asked.severities),
         "megabatch": network.megabatch,
     }
@@ -180,7 +180,7 @@ def _measured(works: Sequence[Work], pictures: Pictures, asked: Asked, device: s
     about = provenance.collect({key: value for key, value in describe_device(device).items() if key != "peak_bytes"})
     for work in works:
         work.open(pictures, images)
-    names = (CLEAN, *asked.corruptions)
+    names = (CLEAN, *pictures.corruptions)
     with ThreadPoolExecutor(_threads(device), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for place, corruption in enumerate(names):
             lacking = [work for work in works if work.lacks(corruption)]
@@ -195,7 +195,7 @@ def _measured(works: Sequence[Work], pictures: Pictures, asked: Asked, device: s
                     by_severity[severity] = told
             for work, by_severity in zip(lacking, found, strict=True):
                 work.keep(corruption, by_severity)
-    return {work.network.name: work.finish(about) for work in works}
+    return {work.network.name: work.finish(names[1:], about) for work in works}
 
 
 def _threads(device: str) -> int:

@@ -9,9 +9,8 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
 from app_repro.records import runs as records
+from app_repro.records.finished import WEIGHTS
 from app_repro.records.runs import RunRecord
-
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Trained:
 
     run: RunRecord
     folder: Path
-    """Of the run in the store."""
+    """With the run's weights: of its record, or in the store."""
     megabatch: int
     """1-based."""
     digest: str
@@ -62,19 +61,20 @@ def find(
 ) -> tuple[list[Trained], list[str]]:
     """The networks of the finished runs in `laid_out` whose weights are in the store, and what is missing, a line each.
 
-    only: names or ids of runs; all if empty. megabatches: "1,4,8", see `places`; None: after the last.
+    only: names or ids of runs; all if empty. megabatches: "1,4,8", see `numbers`; None: after the last.
     Raises DataError where no run is there, or none of that name, IntegrityError where all records are damaged,
     ParamsError for megabatches that cannot be meant.
     """
     found = records.read_any([laid_out])
     asked = [records.find(found.runs, name) for name in only] or found.runs
-    wanted = places(megabatches) if megabatches is not None else None
+    wanted = numbers(megabatches) if megabatches is not None else None
     there: list[Trained] = []
     missing, of_other = list(found.damaged), []
     for run in asked:
         if not run.is_finished:
             continue
-        folder = store / "runs" / run.content["run_id"]
+        beside = run.path.parent / WEIGHTS
+        folder = beside.parent if beside.is_file() else store / "runs" / run.content["run_id"]
         for k in wanted or [run.spec["sb"]]:
             if k > run.spec["sb"]:
                 of_other.append(f"{records.name_of(run)} (T = {run.spec['sb']})")
@@ -98,12 +98,12 @@ def _digest(run: RunRecord, folder: Path, k: int) -> str | None:
     return digest if digest == named else None
 
 
-def places(text: str) -> list[int]:
-    """Megabatches, or other numbers from 1 on, of "1,4,8", each once and in order. Raises ParamsError."""
+def numbers(text: str, option: str = "--megabatches", example: str = "1,4,8") -> list[int]:
+    """The numbers of "1,4,8", 1 or more, each once and in order. Raises ParamsError, which names the option."""
     parts = [part.strip() for part in text.split(",")]
     if not all(re.fullmatch(r"[1-9][0-9]{0,5}", part) for part in parts):
-        what = f"--megabatches {text[:40]!r}: not numbers of megabatches; 1,4,8 are three of them"
-        raise ParamsError(what, key="--megabatches", kind="form")
+        what = f"{option} {text[:40]!r}: whole numbers from 1 on are wanted, as {option} {example}"
+        raise ParamsError(what, key=option, kind="form")
     return sorted(set(map(int, parts)))
 
 
@@ -113,7 +113,7 @@ def in_one_line(missing: Sequence[str], most: int = 6) -> str:
     return f"left out, no intact weights in the store: {few}; run them again"
 
 
-def by_data(networks: Sequence[Trained]) -> Iterator[tuple[str, list[Trained]]]:
-    """The networks of each data set, by its digest, in the order of the first one of each."""
+def by_data(networks: Sequence[Trained]) -> Iterator[list[Trained]]:
+    """The networks of each data set, in the order of the first one of each."""
     for digest in dict.fromkeys(one.run.spec["data_digest"] for one in networks):
-        yield digest, [one for one in networks if one.run.spec["data_digest"] == digest]
+        yield [one for one in networks if one.run.spec["data_digest"] == digest]

@@ -29,6 +29,11 @@ def analyse(
         str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="as the params file says, else auto")
     ] = None,
     images: Annotated[int, typer.Option(min=2, help="Test images at most, the same for every run.")] = 1000,
+    corruptions: Annotated[
+        list[str] | None,
+        typer.Option(help="all, common (the benchmark's 15), or names; again for more.", show_default="all"),
+    ] = None,
+    severities: Annotated[str, typer.Option(help="1 to 5.")] = "1,2,3,4,5",
     megabatches: Annotated[
         str | None,
         typer.Option(help="After these megabatches: 1,4,8, of runs that kept their weights.", show_default="the last"),
@@ -38,7 +43,8 @@ def analyse(
     from app_repro.analysis import command
 
     where = command.Where(runs, raw, store_at(store), only or [], megabatches, device)
-    missing = command.run(kinds or [], params, where, out, typer.echo, images=images)
+    asked = {"images": images, "corruptions": corruptions or ["all"], "severities": severities}
+    missing = command.run(kinds or [], params, where, out, typer.echo, **asked)
     if missing:
         typer.echo(f"app-repro: {missing}", err=True)
         raise typer.Exit(RunError.exit_code)
