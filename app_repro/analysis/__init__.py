@@ -8,6 +8,7 @@
 - official.py: those files checked and memory-mapped, where a user has them;
 - trained.py: finished runs and the weights that they left in the store;
 - geometry.py: forward passes, and where images lie before the last linear layer;
+- pictures.py: the images that networks of a data set are shown, clean and corrupted;
 - robustness.py: accuracy and geometry on clean and corrupted images, a block of images for all networks;
 - command.py: the command `analyse`;
 - calibration.py: training images, noise and test images that a finished network is shown;

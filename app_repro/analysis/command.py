@@ -30,7 +30,7 @@ class Where:
 
 def run(kinds: Sequence[str], params_file: Path, where: Where, out: Path, tell: Tell, **asked: Any) -> str:
     """Make each kind of analysis (none named: those of the params file) and lay them out in `out`; what was left out,
-    in one line, or an empty text. `asked`: what robustness.Asked is made of.
+    in one line, or an empty text. `asked`: what pictures.Asked is made of.
 
     Raises ParamsError, DataError, IntegrityError, RunError, DiskFullError; conditions that were finished are kept.
     """
@@ -51,14 +51,16 @@ def run(kinds: Sequence[str], params_file: Path, where: Where, out: Path, tell: 
 
 def _robustness(where: Where, device: str, out: Path, tell: Tell, asked: dict[str, Any]) -> str:
     from app_repro.analysis import robustness, trained
+    from app_repro.analysis.pictures import Asked
     from app_repro.training.device import devices
 
     severities = trained.numbers(asked.pop("severities"), "--severities", "1,3,5")
     words = [word for part in asked.pop("corruptions") for word in part.split(",")]
-    wanted = robustness.Asked(corruptions=words, severities=severities, **asked)
+    wanted = Asked(corruptions=words, severities=severities, **asked)
     networks, missing = trained.find(where.runs, where.store, where.only, where.megabatches)
     (place,) = devices(device, 1)
     found = robustness.analyse(networks, wanted, where.raw, where.store, place, tell)
-    analyses.lay_out(found, robustness.KIND, out, others=bool(where.only))
+    if found:
+        analyses.lay_out(found, robustness.KIND, out, others=bool(where.only))
     tell(f"{out / robustness.KIND}: {len(found)} analyses")
     return trained.in_one_line(missing) if missing else ""

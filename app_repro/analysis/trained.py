@@ -61,29 +61,29 @@ def find(
 ) -> tuple[list[Trained], list[str]]:
     """The networks of the finished runs in `laid_out` whose weights are in the store, and what is missing, a line each.
 
-    only: names or ids of runs; all if empty. megabatches: "1,4,8", see `numbers`; None: after the last.
+    only: names or ids of runs; all if empty. megabatches: "1,4,8", after which weights are wanted beside the last.
     Raises DataError where no run is there, or none of that name, IntegrityError where all records are damaged,
     ParamsError for megabatches that cannot be meant.
     """
     found = records.read_any([laid_out])
     asked = [records.find(found.runs, name) for name in only] or found.runs
-    wanted = numbers(megabatches) if megabatches is not None else None
+    wanted = numbers(megabatches) if megabatches is not None else []
     there: list[Trained] = []
-    missing, of_other = list(found.damaged), []
+    missing = list(found.damaged)
     for run in asked:
         if not run.is_finished:
             continue
         beside = run.path.parent / WEIGHTS
         folder = beside.parent if beside.is_file() else store / "runs" / run.content["run_id"]
-        for k in wanted or [run.spec["sb"]]:
-            if k > run.spec["sb"]:
-                of_other.append(f"{records.name_of(run)} (T = {run.spec['sb']})")
-            elif digest := _digest(run, folder, k):
-                there.append(Trained(run, folder, k, digest))
-            else:
-                missing.append(f"{records.name_of(run)}" + (f" after megabatch {k}" if k < run.spec["sb"] else ""))
-    if of_other and not there:
-        what = f"--megabatches {megabatches}: beyond the last of {', '.join(of_other[:3])}"
+        last = run.spec["sb"]
+        digests = {k: _digest(run, folder, k) for k in sorted({*wanted, last}) if k <= last}
+        there += [Trained(run, folder, k, digest) for k, digest in digests.items() if digest]
+        if lacking := [k for k, digest in digests.items() if not digest]:
+            after = f" (after {', '.join(map(str, lacking))} of {last} megabatches)" if lacking != [last] else ""
+            missing.append(records.name_of(run) + after)
+    lasts = {run.spec["sb"] for run in asked}
+    if wanted and min(wanted) > max(lasts):
+        what = f"--megabatches {megabatches}: these runs have {' or '.join(map(str, sorted(lasts)))} megabatches"
         raise ParamsError(what, key="--megabatches", kind="beyond")
     return there, missing
 
@@ -110,7 +110,7 @@ def numbers(text: str, option: str = "--megabatches", example: str = "1,4,8") ->
 def in_one_line(missing: Sequence[str], most: int = 6) -> str:
     """What is missing, as a line for people."""
     few = ", ".join(missing[:most]) + (f" and {len(missing) - most} more" if len(missing) > most else "")
-    return f"left out, no intact weights in the store: {few}; run them again"
+    return f"left out, no intact weights in the store: {few}; run them again (keep_weights: all keeps all)"
 
 
 def by_data(networks: Sequence[Trained]) -> Iterator[list[Trained]]:

@@ -33,17 +33,20 @@ def analyse(
         list[str] | None,
         typer.Option(help="all, common (the benchmark's 15), or names; again for more.", show_default="all"),
     ] = None,
+    source: Annotated[
+        str, typer.Option(help="generated (here), or official files: cifar10c:PATH, cifar100c:PATH, a folder or tar.")
+    ] = "generated",
     severities: Annotated[str, typer.Option(help="1 to 5.")] = "1,2,3,4,5",
     megabatches: Annotated[
         str | None,
-        typer.Option(help="After these megabatches: 1,4,8, of runs that kept their weights.", show_default="the last"),
+        typer.Option(help="After these, too: 1,4,8, of runs that kept their weights.", show_default="the last alone"),
     ] = None,
 ) -> None:
     """Measure the weights of finished runs without training: what the store lacks, laid out for the report."""
     from app_repro.analysis import command
 
     where = command.Where(runs, raw, store_at(store), only or [], megabatches, device)
-    asked = {"images": images, "corruptions": corruptions or ["all"], "severities": severities}
+    asked = {"images": images, "corruptions": corruptions or ["all"], "severities": severities, "source": source}
     missing = command.run(kinds or [], params, where, out, typer.echo, **asked)
     if missing:
         typer.echo(f"app-repro: {missing}", err=True)

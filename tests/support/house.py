@@ -84,7 +84,7 @@ MOST_FILES = {
     "claims": 23,
     "training": 19,
     "execution": 16,
-    "analysis": 15,
+    "analysis": 16,
     "report": 37,
     "machine": 11,
     "cli": 9,

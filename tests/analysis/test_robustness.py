@@ -1,0 +1,118 @@
+"""The analysis of networks on clean and corrupted images: its numbers, blocks made once, resumed after any stop."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from workbench import prepared, run_grid
+
+from app_repro.analysis import pictures, robustness, trained
+from app_repro.analysis.pictures import Asked
+from app_repro.core.errors import DiskFullError
+from app_repro.records.analyses import AnalysisFile
+from app_repro.records.store import Paths, Store, lay_out
+
+ASKED = Asked(images=300, corruptions=["contrast", "gaussian_noise", "pixelate"], severities=[1, 3])
+
+
+class Silent:
+    def __getattr__(self, name: str) -> Any:
+        return lambda *given: None
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Paths]:
+    """A dense and a pruned run, all test images: laid out, with their weights in the store."""
+    folder = tmp_path_factory.mktemp("robustness")
+    specs, places = prepared(folder, method=["dense", "app"], sb=2, test_limit=None)
+    run_grid(specs, places, ["cpu"], Silent())
+    store = Store(places.store)
+    lay_out({f"{spec.method}-s1": store.folder(spec) for spec in specs}, folder / "runs")
+    return folder / "runs", places
+
+
+def analyse(runs: tuple[Path, Paths], store: Path, asked: Asked = ASKED) -> dict[str, Any]:
+    networks, missing = trained.find(runs[0], runs[1].store)
+    assert not missing
+    return robustness.analyse(networks, asked, runs[1].raw, store, "cpu", lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def whole(runs, tmp_path_factory) -> dict[str, Any]:
+    return analyse(runs, tmp_path_factory.mktemp("whole"))
+
+
+def test_clean_errors_are_the_runs_own_and_every_condition_is_there(runs, whole) -> None:
+    for name, found in whole.items():
+        record = json.loads((runs[0] / name / "record.json").read_text())
+        conditions = {(row["corruption"], row["severity"]): row for row in found.results["conditions"]}
+        assert conditions["clean", 0]["errors"] == record["megabatches"][-1]["test_errors"]
+        wanted = {("clean", 0), *((name, severity) for name in ASKED.corruptions for severity in (1, 3))}
+        assert set(conditions) == wanted and all(row["images"] == 300 for row in conditions.values())
+        assert found.results["redundancy"]["severity"] == 3
+        change = found.results["redundancy"]["change"]
+        assert [change[at][at] for at in range(3)] == [1, 1, 1] and change[0][1] == change[1][0] != 1
+        assert found.content["weights"] == {record["run_id"]: record["files"]["model.safetensors"]}
+
+
+def test_a_block_is_made_once_for_all_networks_and_not_again_for_what_is_known(runs, tmp_path, monkeypatch) -> None:
+    made: list[tuple[str, int]] = []
+    block = pictures.block
+    monkeypatch.setattr(pictures, "block", lambda *given: made.append(given[:2]) or block(*given))
+    analyse(runs, tmp_path)
+    assert len(made) == len(set(made)) == 6
+    analyse(runs, tmp_path)
+    assert len(made) == 6
+
+
+def test_five_stops_in_the_middle_leave_the_same_file(runs, whole, tmp_path, monkeypatch) -> None:
+    keep, stops = AnalysisFile.keep, iter([True, False, True, True, False, False, True, True])
+
+    def stopped(self: AnalysisFile, conditions: dict) -> None:
+        if next(stops, False):
+            raise KeyboardInterrupt
+        keep(self, conditions)
+
+    monkeypatch.setattr(AnalysisFile, "keep", stopped)
+    for _ in range(5):
+        with pytest.raises(KeyboardInterrupt):
+            analyse(runs, tmp_path)
+    found = analyse(runs, tmp_path)
+    assert {name: one.path.read_bytes() for name, one in found.items()} == {
+        name: one.path.read_bytes() for name, one in whole.items()
+    }
+
+
+def test_a_full_disk_loses_no_finished_condition(runs, tmp_path, monkeypatch) -> None:
+    keep, calls = AnalysisFile.keep, []
+
+    def full(self: AnalysisFile, conditions: dict) -> None:
+        calls.append(self)
+        if len(calls) > 4:
+            raise DiskFullError("disk full")
+        keep(self, conditions)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AnalysisFile, "keep", full)
+        with pytest.raises(DiskFullError):
+            analyse(runs, tmp_path)
+    assert [list(one.conditions()) for one in calls[:2]] == [["clean", "gaussian_noise"]] * 2
+
+
+def test_missing_and_damaged_weights_are_named_and_the_others_measured(runs, tmp_path) -> None:
+    store = tmp_path / "store"
+    networks, _ = trained.find(runs[0], runs[1].store)
+    kept, other = networks
+    for network in networks:
+        folder = store / "runs" / network.run_id
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(network.path.read_bytes())
+    (store / "runs" / other.run_id / "model.safetensors").write_bytes(b"other")
+    there, missing = trained.find(runs[0], store)
+    assert [one.name for one in there] == [kept.name] and missing == [other.name]
+    assert trained.find(runs[0], store, only=[kept.name]) == (there, [])
+    there, missing = trained.find(runs[0], runs[1].store, megabatches="1,2")
+    assert len(there) == 2 and missing == [f"{one.name} (after 1 of 2 megabatches)" for one in networks]
+    assert torch.get_num_threads() == 1
