@@ -26,13 +26,14 @@ from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Split
 from app_repro.pruning import masks
 from app_repro.pruning.masks import Mask
+from app_repro.pruning.removal import compact
 from app_repro.records import formulas
 from app_repro.training import flops, preflight
 from app_repro.training.determinism import configure, keep_freed, set_precision
 from app_repro.training.device import devices
 from app_repro.training.host_batches import batches_of
 from app_repro.training.images import Images
-from app_repro.training.protocol import network_of, next_mask, phase_of
+from app_repro.training.protocol import channels_of, network_of, next_mask, phase_of
 
 IMAGES = 1000
 """Images scored per megabatch, at most: T = 8 then takes a minute, and T = 100 minutes, on two cores."""
@@ -63,13 +64,17 @@ def masks_only(spec: RunSpec, data: DataSet, split: Split, device: torch.device,
     """
     images, net = Images.load(data, "train", device), network_of(spec, data, device)
     mask, batches = masks.full(masks.prunable(net)), batches_of(images, len(images.labels))
+    channels = channels_of(spec, net)
     for k in range(1, spec.sb + 1):
         current = phase_of(spec, split, images, k)
         current = replace(current, score=current.score[:score_limit])
-        new = next_mask(spec, net, mask, current, batches)
+        new = next_mask(spec, net, mask, current, batches, channels=channels)
         if new is not None:
+            if channels:
+                compact(net, channels, channels.alive(mask), channels.alive(new))
+            else:
+                masks.zero_pruned(masks.prunable(net), new)
             mask = new
-            masks.zero_pruned(masks.prunable(net), mask)
         yield MaskAt(k, mask, 0 if new is None else len(current.score))
 
 

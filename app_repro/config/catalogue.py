@@ -49,6 +49,13 @@ class EngineTags:
 
 
 @dataclass(frozen=True)
+class GranularityTags:
+    """What a granularity removes as one."""
+
+    description: str
+
+
+@dataclass(frozen=True)
 class ControlTags:
     """What a control arm keeps of the run that it is a control of, its source (Liu et al. 2019, arXiv:1810.05270)."""
 
@@ -97,6 +104,12 @@ NETWORKS: dict[str, NetworkTags] = {
     "resnet44s": NetworkTags("ResNet-44 for small images, 16 to 64 channels", "small resnet", 44),
     "resnet56s": NetworkTags("ResNet-56 for small images, 16 to 64 channels", "small resnet", 56),
 }
+
+GRANULARITIES: dict[str, GranularityTags] = {
+    "weight": GranularityTags("single weights, set to zero"),
+    "channel": GranularityTags("channels with all that makes and reads them, removed (Fang et al. 2023)"),
+}
+"""What is pruned as one. "weight" is None in a run's settings, as it was before there were others."""
 
 CONTROLS: dict[str, ControlTags] = {
     "ticket": ControlTags(

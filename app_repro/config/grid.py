@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from app_repro.config import catalogue, reading
 from app_repro.config.methods import nominal_density, prunes
-from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY, SWITCHES
+from app_repro.config.protocols import OF_PRUNING, PROTOCOLS, PRUNING_ONLY, SWITCHES
 from app_repro.config.reading import reasons, shortened
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest, nearest_and_known
@@ -122,7 +122,7 @@ def _resolve(combined: dict[str, Any], where: str) -> RunSpec:
     fields = {key: value for key, value in combined.items() if key not in _SINGLE}
     fields |= {key: switches[key] if fields[key] is None else fields[key] for key in SWITCHES}
     if prunes(fields["method"], fields["sb"]):
-        if missing := [key for key in PRUNING_ONLY if fields[key] is None]:
+        if missing := [key for key in OF_PRUNING if fields[key] is None]:
             raise _error(where, missing[0], f"null is not allowed for method {fields['method']!r}: it prunes")
         densities = [nominal_density(fields["method"], k, fields["sb"], fields["tau"]) for k in (1, fields["sb"])]
         if densities[1] > densities[0]:
@@ -147,6 +147,11 @@ def _resolve_later(fields: dict[str, Any], where: str) -> None:
     if fields["control"] and not prunes(fields["method"], fields["sb"]):
         what = f"{fields['control']!r} trains on the mask of a run that prunes, and {fields['method']!r} never does; "
         raise _error(where, "control", f"{what}leave out one of the two, or give each its own grid in variants")
+    if fields["granularity"] == "channel":
+        fields["candidates"] = None  # a channel that was removed cannot compete again
+        if fields["control"] and catalogue.CONTROLS[fields["control"]].mask != "the source's":
+            what = f"{fields['control']!r} keeps single weights elsewhere, and granularity 'channel' whole channels; "
+            raise _error(where, "control", f"{what}leave out one of the two, or give each its own grid in variants")
     if fields["control"] is None or catalogue.CONTROLS[fields["control"]].budget == "epochs":
         fields["budget_cap"] = None
     if fields["sgd_seed"] is None:

@@ -48,6 +48,7 @@ SHORT: dict[str, Any] = {
     "budget_cap": 2.0,
     "sgd_seed": None,
     "branch": None,
+    "granularity": "weight",
 }
 """The committed params.yaml without device, workers and tracking."""
 

@@ -35,7 +35,10 @@ MEANING = {
 }
 """What each switch decides, in a sentence."""
 
-PRUNING_ONLY = ("tau", "criterion", "scope", "score_fraction", "scored_weights", "candidates", "score_sample")
+OF_PRUNING = ("tau", "criterion", "scope", "score_fraction", "scored_weights", "candidates", "score_sample")
+"""Settings of every run that prunes single weights."""
+
+PRUNING_ONLY = (*OF_PRUNING, "granularity")
 """Settings that cannot change a run that never prunes: null in its spec, so that equal runs have equal ids."""
 
 

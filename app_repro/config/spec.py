@@ -32,6 +32,10 @@ def _is_dataset(value: str) -> str:
     return _one_of(value, sets.known())
 
 
+def _granularity(value: str) -> str | None:
+    return None if _one_of(value, catalogue.GRANULARITIES) == "weight" else value
+
+
 def _is_rising(value: tuple[int, ...]) -> tuple[int, ...]:
     if any(a >= b for a, b in itertools.pairwise(value)):
         raise ValueError("epochs must rise")
@@ -110,6 +114,8 @@ class RunSpec(BaseModel):
     """Seed of the shuffles and the augmentation of training images from megabatch `branch` on; null: `seed`."""
     branch: Positive | None = None
     """Megabatch from which sgd_seed counts; null where there is none."""
+    granularity: Annotated[str, AfterValidator(_granularity)] | None = None
+    """What is pruned as one; null: single weights ("weight" is turned into it)."""
 
     @classmethod
     @functools.cache  # asked for each run

@@ -2,6 +2,9 @@
 
 - masks.py: the weights that can be pruned, and masks of them: density, nesting, zeroing, packing.
 - criteria.py: weights and a scoring sample -> scores, one function per criterion.
-- select.py: scores -> a mask at a density, checked.
+- select.py: scores -> a mask of single weights at a density, checked.
 - nm.py: scores -> a mask of N of each M weights.
+- channels.py: which channels can only be removed together.
+- removal.py: removes channels from a network, and proves that nothing else changed.
+- shrinking.py: scores -> a mask of whole channels at a density, checked.
 """

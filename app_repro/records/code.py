@@ -18,6 +18,9 @@ LEARNING_CODE = (
     "pruning/masks.py",
     "pruning/criteria.py",
     "pruning/select.py",
+    "pruning/channels.py",
+    "pruning/removal.py",
+    "pruning/shrinking.py",
     "training/determinism.py",
     "training/networks.py",
     "training/flops.py",
@@ -31,6 +34,8 @@ LEARNING_CODE = (
     "training/fit.py",
     "training/protocol.py",
     "training/checkpoint.py",
+    "training/widths.py",
+    "training/results.py",
     "training/run.py",
 )
 """Files of the package, relative to it, whose code can change a number of a run."""

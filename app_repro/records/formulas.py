@@ -29,6 +29,8 @@ def are(done: Sequence[Megabatch], network: Network) -> list[float]:
 
 def parameters_kept(done: Sequence[Megabatch], network: Network) -> int:
     """Parameters left after the last pruning; those that are never pruned count whole."""
+    if (counted := done[-1].get("parameters")) is not None:
+        return counted
     weights = sum(layer["weights"] for layer in network["layers"].values())
     return network["parameters"] - weights + sum(done[-1]["kept"])
 

@@ -16,7 +16,9 @@
 - fit.py: one megabatch's epochs; the best one is restored.
 - controls.py: what a control arm takes of its source: mask, weights, epochs.
 - protocol.py: a run's network, phases and masks, from its settings.
+- widths.py: the channels of a run that removes channels, and the size of its network.
 - checkpoint.py: an unfinished run as bytes; a finished one's network.
+- results.py: what is said of a megabatch and of an epoch that ended.
 - run.py: the loop of one run: prune, train, test, save, resume.
 - preflight.py: batches that BatchNorm cannot normalise, found before training.
 """

@@ -1,25 +1,26 @@
 """A run's files: the state of an unfinished one as safetensors, the weights and the mask of a finished one."""
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from app_repro.config.spec import RunSpec
-from app_repro.core.errors import IntegrityError
-from app_repro.data.dataset import DataSet
-from app_repro.pruning.masks import Mask, pack, prunable, unpack
+from app_repro.core.errors import IntegrityError, ParamsError
+from app_repro.core.files import digest, read_sealed
+from app_repro.pruning.channels import Channels
+from app_repro.pruning.masks import Mask, full, pack, prunable, unpack
+from app_repro.pruning.removal import compact
+from app_repro.training import networks
 from app_repro.training.fit import Progress
-from app_repro.training.networks import load
 from app_repro.training.optimizer import momentum_of
-from app_repro.training.protocol import network_of
 
 _PARTS = ("net", "momentum", "best", "mask")
 
@@ -88,20 +89,26 @@ def position_of(content: bytes) -> dict[str, Any]:
     return json.loads(_header(content)["position"])
 
 
-def restore(content: bytes, net: nn.Module, sgd: torch.optim.SGD) -> tuple[Mask, Progress]:
-    """Load a state into `net` and `sgd` in place; return its mask and progress."""
+def mask_of(content: bytes, like: Mask) -> Mask:
+    """The mask of a state. like: a mask of the same network, for shapes and device."""
+    tensors = load_tensors(content)
+    return unpack({name: tensors[f"mask/{name}"] for name in like}, like)
+
+
+def restore(content: bytes, net: nn.Module, sgd: torch.optim.SGD) -> Progress:
+    """Load a state into `net` and `sgd` in place; return its progress. Their shapes are those under its mask."""
     parts: dict[str, dict[str, Tensor]] = {part: {} for part in _PARTS}
     for name, tensor in load_tensors(content).items():
         part, _, key = name.partition("/")
         parts[part][key] = tensor
-    load(net, parts["net"])
+    networks.load(net, parts["net"])
     momentum = momentum_of(net, sgd)
     for name, tensor in parts["momentum"].items():
         momentum[name].copy_(tensor)
     progress = Progress(**json.loads(_header(content)["progress"]))
     device = next(net.parameters()).device
     progress.best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
-    return unpack(parts["mask"], prunable(net)), progress
+    return progress
 
 
 def encode_weights(net: nn.Module) -> bytes:
@@ -109,22 +116,48 @@ def encode_weights(net: nn.Module) -> bytes:
     return save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()})
 
 
-def load_network(spec: RunSpec, data: DataSet, path: Path, device: torch.device | None = None) -> nn.Module:
-    """The network that a run of `spec` on `data` left in `path` (its model.safetensors), in evaluation mode.
+def of_run(folder: Path, device: torch.device | None = None) -> nn.Module:
+    """The network that a finished run left in its `folder`, in evaluation mode, for normalised images (B, C, H, W).
 
-    It computes the run's own logits, bit for bit on the device of the run. Raises IntegrityError if the file is damaged
-    or holds another network's weights.
+    It computes the run's own logits, bit for bit on the device of the run. Channels that the run removed are not in it.
+    Raises IntegrityError if a file is missing, damaged or another run's.
     """
-    net = network_of(spec, data, device or torch.device("cpu"))
+    content = read_sealed(folder / "record.json")
+    spec = RunSpec.model_validate(content["spec"])
+    weights, packed = (_left(folder, name, content["files"]) for name in ("model.safetensors", "masks.safetensors"))
+    shapes = {name: tensor.shape for name, tensor in weights.items()}
+    for net in _candidates(spec, weights):
+        if spec.granularity == "channel":
+            channels, dense = Channels.of(net), full(prunable(net))
+            compact(net, channels, channels.alive(dense), channels.alive(unpack(packed, dense)))
+        if shapes == {name: tensor.shape for name, tensor in net.state_dict().items()}:
+            networks.load(net, weights)
+            return net.to(device or torch.device("cpu"), memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    what = f"{folder / 'model.safetensors'}: not the weights of {spec.arch} under its mask; run it again"
+    raise IntegrityError(what, key=str(folder))
+
+
+def _left(folder: Path, name: str, digests: Mapping[str, str]) -> dict[str, Tensor]:
+    """Tensors of a file beside a record, checked against it."""
     try:
-        tensors = load_tensors(path.read_bytes())
-        shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    except SafetensorError as error:
-        raise IntegrityError(f"{path}: damaged ({error}); run it again") from error
-    if shapes != {name: tensor.shape for name, tensor in net.state_dict().items()}:
-        raise IntegrityError(f"{path}: not the weights of {spec.arch} on {data.name}; run it again")
-    load(net, tensors)
-    return net.eval()
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise IntegrityError(f"{folder / name}: {error.strerror}; run it again", key=str(folder / name)) from None
+    if digest(content) != digests.get(name):
+        raise IntegrityError(f"{folder / name}: damaged, or another run's; run it again", key=str(folder / name))
+    return load_tensors(content)
+
+
+def _candidates(spec: RunSpec, weights: Mapping[str, Tensor]) -> Iterator[nn.Module]:
+    """The networks at full widths that could have these weights: the size of the images decides the first layers."""
+    builder_takes = networks.ARCHITECTURES[spec.arch][1]
+    with torch.device("meta"):
+        named = networks.build(spec.arch, 2, builder_takes)
+    last = [name for name, module in named.named_modules() if isinstance(module, nn.Linear)][-1]
+    classes, channels = len(weights[f"{last}.weight"]), weights[next(iter(prunable(named)))].shape[1]
+    for size in (builder_takes, networks.IMAGENET_SIZE):
+        with contextlib.suppress(ParamsError):  # for images of three channels only
+            yield networks.build(spec.arch, classes, size, channels)
 
 
 def encode_mask(mask: Mask) -> bytes:

@@ -114,7 +114,8 @@ def _permuted(layer: Tensor, seed: int) -> Tensor:
 
 @torch.no_grad()
 def _redraw(spec: RunSpec, data: DataSet, net: nn.Module, mask: Mask) -> None:
-    """Draw the weights of `net` anew, those of each layer scaled by density ** -0.5.
+    """Draw the weights of `net` anew, those of each layer scaled by density ** -0.5; where channels are removed by the
+    share of the rows that stay, instead.
 
     So kaiming_normal's variance counts the weights that are kept, as in the public code of Liu et al.
     """
@@ -122,8 +123,10 @@ def _redraw(spec: RunSpec, data: DataSet, net: nn.Module, mask: Mask) -> None:
     seed = seed_for(spec.seed, "control", "weights")
     drawn = networks.build(spec.arch, len(data.classes), height, channels, seed)
     for name, weight in masks.prunable(drawn).items():
-        if kept := int(mask[name].sum()):
-            weight.mul_((kept / weight.numel()) ** -0.5)
+        # what is left of the fan out: weights of a layer of single weights, rows of one of whole channels
+        kept = mask[name].flatten(1).any(1) if spec.granularity == "channel" else mask[name]
+        if count := int(kept.sum()):
+            weight.mul_((count / kept.numel()) ** -0.5)
     networks.load(net, drawn.state_dict())
 
 

@@ -1,5 +1,6 @@
 """FLOPs per image, parameters and weights per layer of a network, counted from shapes without computing anything."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -44,6 +45,17 @@ def cost(arch: str, classes: int, image_size: int, channels: int = 3) -> Cost:
             module.register_forward_hook(partial(count, name))
         net.eval()(torch.empty(1, channels, image_size, image_size))
     return Cost({name: layers[name] for name in prunable(net)}, other)
+
+
+def macs(net: nn.Module, dense: Cost, full: Mapping[str, int]) -> int:
+    """Multiply-adds of one image's forward pass through `net`, from which channels may have been removed.
+
+    dense: of the network at its full widths. full: number of weights of each of its prunable layers, by weight name.
+    """
+    convolutions = sum(
+        dense.layers[name] // (2 * full[name]) * weight.numel() for name, weight in prunable(net).items()
+    )
+    return convolutions + sum(module.weight.numel() for module in net.modules() if isinstance(module, nn.Linear))
 
 
 def describe(arch: str, classes: int, image_size: int, channels: int = 3) -> dict[str, Any]:

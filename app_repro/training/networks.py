@@ -74,14 +74,15 @@ class Block(nn.Module):
         self.conv2 = _conv3x3(outputs, outputs)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.stride = stride
-        self.padding = (outputs - inputs) // 2
+        self.padding = ((outputs - inputs) // 2,) * 2
+        """Channels of zeros before and behind those of the shortcut."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H / stride, W / stride)"""
         y = F.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        if self.padding or self.stride > 1:
-            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.padding, self.padding))
+        if any(self.padding) or self.stride > 1:
+            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, *self.padding))
         return F.relu(y + x)
 
 
@@ -148,8 +149,13 @@ def build(arch: str, classes: int, image_size: int, channels: int = 3, seed: int
 
 @torch.no_grad()
 def load(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy parameters and buffers by name into `net` in place, so that addresses stay. KeyError if one is missing."""
+    """Copy parameters and buffers by name into `net` in place, so that addresses stay.
+
+    Raises KeyError if one is missing, ValueError if one has another shape, which copying would spread over the tensor.
+    """
     for name, tensor in net.state_dict().items():
+        if tensors[name].shape != tensor.shape:
+            raise ValueError(f"{name}: shape {tuple(tensors[name].shape)}, the network has {tuple(tensor.shape)}")
         tensor.copy_(tensors[name])
 
 

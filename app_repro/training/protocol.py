@@ -1,6 +1,7 @@
 """What a run's settings mean: its network, its images at megabatch k, and its mask at megabatch k."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,9 +11,11 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.seeds import seed_for
 from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Split, phase
+from app_repro.pruning.channels import Channels
 from app_repro.pruning.criteria import SCORE_BATCH, Batch
 from app_repro.pruning.masks import Mask
 from app_repro.pruning.select import prune
+from app_repro.pruning.shrinking import prune_channels
 from app_repro.training import networks
 from app_repro.training.batches import Batches
 from app_repro.training.images import Images
@@ -24,6 +27,14 @@ def network_of(spec: RunSpec, data: DataSet, device: torch.device) -> nn.Module:
     _, height, _, channels = data.train_images.shape
     net = networks.build(spec.arch, len(data.classes), height, channels, spec.seed)
     return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def channels_of(spec: RunSpec, net: nn.Module) -> Channels | None:
+    """The coupled channels of a run that removes channels, None for another. net: at its full widths.
+
+    Raises ChannelError.
+    """
+    return Channels.of(net) if spec.granularity == "channel" else None
 
 
 def phase_of(spec: RunSpec, split: Split, images: Images, k: int) -> Phase:
@@ -63,31 +74,32 @@ def next_mask(
     current: Phase,
     batches: Batches,
     check_stop: Callable[[], None] = lambda: None,
+    channels: Channels | None = None,
 ) -> Mask | None:
     """The mask for the megabatch of `current`, or None if the run's method does not prune before it; a control arm,
     whose mask was another run's, never prunes.
 
     net, mask: as the megabatch before left them. batches: of the phase's images. `check_stop` is called before each
-    batch that is scored and may raise. Raises what `prune` raises.
+    batch that is scored and may raise. channels: of a run that removes channels; its mask is of whole channels.
+    Raises what `prune` and `prune_channels` raise.
     """
     asked = METHODS[spec.method].schedule(current.megabatch, spec.sb, spec.tau or 0.0)
     if asked is None or spec.control:
         return None
-    assert spec.criterion is not None and spec.scope is not None and spec.candidates is not None
+    assert spec.criterion is not None and spec.scope is not None
 
     def sample() -> Iterator[Batch]:
         for batch in batches.each(current.score_order(), SCORE_BATCH):
             check_stop()
             yield batch
 
-    return prune(
-        net,
-        mask,
-        asked,
-        sample,
-        criterion=spec.criterion,
-        scope=spec.scope,
-        candidates=spec.candidates,
-        fresh=spec.scored_weights == "fresh" and current.megabatch > 1,
-        seed=seed_for(spec.seed, "prune", current.megabatch),
-    )
+    scoring: dict[str, Any] = {
+        "criterion": spec.criterion,
+        "scope": spec.scope,
+        "fresh": spec.scored_weights == "fresh" and current.megabatch > 1,
+        "seed": seed_for(spec.seed, "prune", current.megabatch),
+    }
+    if channels:
+        return prune_channels(net, channels, mask, asked, sample, **scoring)
+    assert spec.candidates is not None
+    return prune(net, mask, asked, sample, candidates=spec.candidates, **scoring)

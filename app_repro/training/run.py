@@ -8,14 +8,14 @@ from typing import Any, NoReturn
 
 import torch
 
-from app_repro.config.methods import nominal_density
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DivergedError, Stopped
 from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Split
 from app_repro.pruning import masks
+from app_repro.pruning.masks import Mask
 from app_repro.pruning.select import ScoreError
-from app_repro.training import checkpoint, controls
+from app_repro.training import checkpoint, controls, results
 from app_repro.training.checkpoint import RunFiles
 from app_repro.training.determinism import set_precision
 from app_repro.training.fit import Progress, calling, fit
@@ -25,10 +25,10 @@ from app_repro.training.optimizer import OptimSettings
 from app_repro.training.phases import EpochOrder, Phase
 from app_repro.training.protocol import network_of, next_mask, phase_of
 from app_repro.training.steps import Counts, Launches, Steps
+from app_repro.training.widths import CHECKED, Widths
 
 SAVE_EVERY_SECONDS = 30.0
 """How long after the start of one save of the state the next one is made."""
-HISTORY = ("train_loss", "train_accuracy", "val_accuracy", "lr")
 
 
 class Run:
@@ -63,8 +63,9 @@ class Run:
             self.train_batches = batches_of(train, len(train.labels))
             self.test_batches = batches_of(test, len(split.test))
             self.steps = Steps(self.net, self.start.settings if self.start else OptimSettings.of(spec))
-            self.mask = self.start.mask if self.start else masks.full(masks.prunable(self.net))
-            self.steps.set_mask(self.mask)
+            self.mask = masks.full(masks.prunable(self.net))
+            self.widths = Widths.of(spec, data, self.net)
+            self._set_mask(self.start.mask if self.start else self.mask)
         self.progress, self.results = Progress(), list[dict[str, Any]]()
         self.scored = {"seconds": 0.0, "samples": 0}
         self.identity = {"run_id": spec.run_id, "code": code} | ({"mask": source.mask_digest} if source else {})
@@ -113,7 +114,9 @@ class Run:
             if self.progress.epoch == 0 and self.progress.step == 0:  # else the resumed state was saved after pruning
                 self._prune()
             yield from fit(self.steps, self.train_batches, self.current, self.progress, self._on_step)
-            if not masks.holds(self.steps.weights, self.mask):
+            if not (
+                self.widths.hold(self.net, self.mask) if self.widths else masks.holds(self.steps.weights, self.mask)
+            ):
                 what = f"a pruned weight is not 0 after megabatch {self.megabatch}"
                 raise AppReproError(f"{what}: a defect, please report")
             yield from calling(self._on_step, self.steps.evaluate(self.test_batches, self.test_order))
@@ -135,14 +138,25 @@ class Run:
         """Prune if the method prunes before this megabatch."""
         start = time.perf_counter()
         try:
-            mask = next_mask(self.spec, self.net, self.mask, self.current, self.train_batches, self._check_stop)
+            given = (self.spec, self.net, self.mask, self.current, self.train_batches, self._check_stop)
+            mask = next_mask(*given, self.widths.channels if self.widths else None)
         except ScoreError as error:
             raise DivergedError(self.megabatch, 0) from error
         self.scored = {"seconds": 0.0, "samples": 0}
         if mask is not None:
-            self.mask = mask
-            self.steps.set_mask(mask)
+            self._set_mask(mask)
             self.scored = {"seconds": time.perf_counter() - start, "samples": len(self.current.score)}
+
+    def _set_mask(self, mask: Mask) -> None:
+        """Train under `mask` from now on: what it prunes is set to 0, or, where channels are removed, is no more."""
+        if self.widths:
+            of = self.train_batches.images.labels
+            few = EpochOrder(torch.arange(min(CHECKED, len(of)), device=of.device))
+            images, _ = next(self.train_batches.each(few, CHECKED))
+            self.steps = self.widths.narrowed(self.steps, self.mask, mask, images)
+        else:
+            self.steps.set_mask(mask)
+        self.mask = mask
 
     def _check_stop(self) -> None:
         """Raise Stopped during scoring if asked to stop; the saved state is from before it, so scoring is repeated."""
@@ -157,7 +171,8 @@ class Run:
                 self.progress.loss_sum, self.progress.correct = self.steps.trained.read()
             self._save()
         if epoch_ended:
-            self.report(self._event())
+            epochs, before = self.steps.settings.epochs, self._trained_before()
+            self.report(results.of_epoch(self.spec, self.current, self.progress, epochs, before))
         if stopping:
             self._stopped()
 
@@ -166,58 +181,16 @@ class Run:
         epoch = min(self.progress.epoch + 1, self.steps.settings.epochs)
         raise Stopped(f"{self.spec.run_id}: stopped in megabatch {self.megabatch}, epoch {epoch}")
 
-    def _event(self) -> dict[str, Any]:
-        progress = self.progress
-        return {
-            "run_id": self.spec.run_id,
-            "megabatch": self.megabatch,
-            "epoch": progress.epoch,
-            "epochs": self.steps.settings.epochs,
-            "train_loss": progress.train_loss[-1],
-            "val_accuracy": progress.val_accuracy[-1],
-            "samples": self._trained(),
-            "samples_per_second": len(self.current.train) / max(progress.epoch_seconds[-1], 1e-9),
-        }
-
-    def _trained(self) -> int:
-        """Samples trained on in all finished epochs so far, repeats included."""
-        before = sum(result["trained_samples"] for result in self.results)
-        return before + self.progress.epoch * len(self.current.train)
+    def _trained_before(self) -> int:
+        """Samples trained on in earlier megabatches, repeats included."""
+        return sum(result["trained_samples"] for result in self.results)
 
     def _result(self, tested: Counts, clean: Counts) -> dict[str, Any]:
-        """A megabatch as in the record. tested, clean: counts of its best epoch on test and clean training images."""
-        k, spec, progress, current = self.megabatch, self.spec, self.progress, self.current
+        """The megabatch that has ended, as in the record."""
         wall = self._wall_seconds()
-        trained = len(current.train) * self.steps.settings.epochs
-        return {
-            "run_id": spec.run_id,
-            "megabatch": k,
-            "density_nominal": nominal_density(spec.method, spec.sb if self.start else k, spec.sb, spec.tau),
-            "density_effective": masks.density(self.mask),
-            "kept": list(masks.kept(self.mask).values()),
-            "train_samples": len(current.train),
-            "val_samples": len(current.validation),
-            "trained_samples": trained,
-            "score_samples": self.scored["samples"],
-            "best_epoch": progress.best_epoch + 1,
-            "test_errors": tested.errors,
-            "test_samples": tested.samples,
-            "test_loss": tested.loss_sum / tested.samples,
-            "train_accuracy": progress.train_accuracy[-1],
-            "train_accuracy_clean": clean.accuracy,
-            "val_accuracy": progress.val_accuracy[progress.best_epoch],
-            "val_accuracy_last": progress.val_accuracy[-1],
-            # as the released code defines it: both of the last epoch, the first accumulated during training
-            "generalisation_gap": progress.train_accuracy[-1] - progress.val_accuracy[-1],
-            "gap_test": clean.accuracy - tested.accuracy,
-            "history": {name: getattr(progress, name) for name in HISTORY},
-            "timing": {
-                "wall_seconds": wall,
-                "score_seconds": self.scored["seconds"],
-                "epoch_seconds": progress.epoch_seconds,
-                "samples_per_second": trained / max(sum(progress.epoch_seconds), 1e-9),
-            },
-        }
+        given = (self.spec, self.current, self.progress, self.mask, tested, clean)
+        found = results.of_megabatch(*given, scored=self.scored, wall_seconds=wall)
+        return found | (self.widths.described(self.net, self.mask) if self.widths else {})
 
     def _wall_seconds(self) -> float:
         """Seconds spent on this megabatch, including earlier processes."""
@@ -239,12 +212,12 @@ class Run:
         """Load the newest state of this run and code whose earlier results all exist; without one, start anew."""
         for content in self.files.load_states():
             position = checkpoint.position_of(content)
-            results = self.files.megabatches(position["finished"])
-            if results is None or any(position.get(key) != value for key, value in self.identity.items()):
+            done = self.files.megabatches(position["finished"])
+            if done is None or any(position.get(key) != value for key, value in self.identity.items()):
                 continue
-            self.mask, self.progress = checkpoint.restore(content, self.net, self.steps.sgd)
-            self.steps.set_mask(self.mask)
-            self.results, self.scored = results, position["scored"]
+            self._set_mask(checkpoint.mask_of(content, self.mask))
+            self.progress = checkpoint.restore(content, self.net, self.steps.sgd)
+            self.results, self.scored = done, position["scored"]
             self.wall_before = position["wall_seconds"]
             return
         self.files.restart()

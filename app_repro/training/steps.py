@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from app_repro.pruning.channels import Channels
 from app_repro.pruning.masks import Mask, clear_pruned, prunable, zero_pruned
+from app_repro.pruning.removal import check, compact, cut, silenced
 from app_repro.training.batches import Batches
 from app_repro.training.engines import ENGINES
 from app_repro.training.optimizer import OptimSettings, momentum_of, optimizer_for, set_learning_rate
@@ -74,8 +76,9 @@ class Steps:
         self.device = device = next(net.parameters()).device
         self.sgd = optimizer_for(net, settings)
         self.momentum = momentum_of(net, self.sgd)
-        # the mask's complement, which masked_fill_ needs; changed in place, because a captured step keeps its address
-        self.pruned: Mask = {name: torch.zeros_like(w, dtype=torch.bool) for name, w in self.weights.items()}
+        # the mask's complement, which masked_fill_ needs; changed in place, because a captured step keeps its address;
+        # made by the first mask: a network without the weights that are pruned has none
+        self.pruned: Mask = {}
         self.trained, self.evaluated = Tally(device), Tally(device)
         sums = [part for tally in (self.trained, self.evaluated) for part in (tally.loss, tally.correct)]
         self.changed = [*net.state_dict().values(), *self.momentum.values(), *sums]
@@ -85,9 +88,25 @@ class Steps:
     def set_mask(self, mask: Mask) -> None:
         """Train under `mask` from now on; sets the weights that it prunes, and their momentum, to 0."""
         for name, layer in mask.items():
-            self.pruned[name].copy_(~layer)
+            self.pruned.setdefault(name, torch.empty_like(self.weights[name], dtype=torch.bool)).copy_(~layer)
         for tensors in (self.weights, self.momentum):
             zero_pruned(tensors, mask)
+
+    def without(self, channels: Channels, before: Tensor, after: Tensor, images: Tensor) -> "Steps":
+        """Steps of the same network, from which the classes of channels that live in `before` and not in `after` are
+        removed; with the momentum of what stays. Its tensors are new ones: these steps are of no more use.
+
+        images: (B, C, H, W), normalised, for which the logits must not change. Raises RunError if they do.
+        """
+        silent = silenced(self.net, channels, before, after)
+        stays = compact(self.net, channels, before, after)
+        check(silent, self.net, images)
+        if self.settings.engine == "compiled":
+            torch.compiler.reset()  # it compiles a network for a few sets of shapes only, then no more
+        smaller = Steps(self.net, self.settings)
+        for name, buffer in smaller.momentum.items():
+            buffer.copy_(cut(self.momentum[name], stays.get(name, ())))
+        return smaller
 
     def train(self, batches: Batches, order: EpochOrder, start: int, rate: float) -> Launches:
         """The training steps of an epoch from step `start` (0-based) on, at learning rate `rate`; adds to `trained`."""

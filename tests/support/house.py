@@ -34,7 +34,7 @@ DOORS: dict[str, set[str]] = {
     "core": {"errors", "files", "paths", "checkout", "seeds", "locks"},
     "config": {"protocols", "methods", "catalogue", "corruptions", "taxonomy", "spec", "reading", "grid", "presets"},
     "data": {"dataset", "fetching", "splits", "megabatches", "images"},
-    "pruning": {"select", "masks", "criteria", "nm"},
+    "pruning": {"select", "masks", "criteria", "nm", "channels", "removal", "shrinking"},
     "records": {
         *("content", "metrics", "settings", "record", "runs", "frame", "store", "merge", "publish", "provenance"),
         *("formulas", "sources", "finished", "analyses"),
@@ -78,7 +78,7 @@ TORCH = {"pruning", "training", "analysis"}
 MOST_FILES = {
     "core": 6,
     "config": 10,
-    "pruning": 4,
+    "pruning": 8,
     "data": 14,
     "records": 16,
     "claims": 23,
