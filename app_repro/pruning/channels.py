@@ -1,38 +1,18 @@
-"""Coupled channels: which channels of a network can only be removed together, found by following them through it.
+"""Coupled channels: the groups of channels of a network that can only be removed together, and masks of them.
 
-A channel that a convolution makes goes on through BatchNorm, activations and additions to the layers that read it;
-tensors that are added have the same channels. A class is the set of all uses of one such channel, a group the classes
-with the same layers. Source: Fang et al. 2023 (DepGraph), by another algorithm: a traced graph is followed, which is
-exact for the shortcuts of He et al. 2016 (option A), where channels of zeros are padded.
+A class is the set of all uses of one channel, a group the classes with the same layers. Source: Fang et al. 2023
+(DepGraph), by another algorithm (coupling.py).
 """
 
-import operator
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, fx, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor, nn
 
-from app_repro.core.errors import RunError
-from app_repro.pruning.masks import Mask, prunable
-
-Axis = Literal["out", "in", "norm"]
-Use = tuple[str, Axis]
-"""A module's name, and which of its axes: rows of a weight, its columns, or the channels that BatchNorm normalises."""
-Ids = list[int] | None
-"""The channels of a tensor; None for the images that come in."""
-
-_ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
-_NO_TENSOR = (getattr, "size", "dim")
-"""What is asked of a tensor without making another one."""
-
-
-class ChannelError(RunError):
-    """A network whose channels cannot be followed; names the operator."""
+from app_repro.pruning.coupling import Axis, Use, follow
+from app_repro.pruning.masks import Mask
 
 
 @dataclass(frozen=True)
@@ -76,10 +56,32 @@ class Channels:
     def of(cls, net: nn.Module) -> "Channels":
         """The channels of `net`, which is not changed; it may be on the meta device, and has its full widths.
 
-        Raises ChannelError for an operator that joins channels in a way that is not known, and for a network that fx
-        cannot trace.
+        Raises ChannelError for a network whose channels cannot be followed.
         """
-        return _Follower(net).result()
+        found = follow(net)
+        makers: dict[int, tuple[str, int]] = {}
+        for module in found.shapes:
+            for channel, one in enumerate(found.uses[module, "out"]):
+                if one not in found.fixed:
+                    makers.setdefault(one, (module, channel))
+        layers: dict[int, list[Use]] = defaultdict(list)
+        for use, ids in found.uses.items():
+            for one in ids:
+                layers[one].append(use)
+        alike: dict[tuple[Use, ...], list[int]] = defaultdict(list)
+        for one in makers:  # in order of depth and channel
+            alike[tuple(sorted(layers[one]))].append(one)
+        numbers = {one: number for number, one in enumerate(one for ids in alike.values() for one in ids)}
+
+        def classes(ids: list[int]) -> Tensor:
+            return torch.tensor([numbers.get(one, len(numbers)) for one in ids], dtype=torch.int64)
+
+        groups, start = [], 0
+        for uses, ids in alike.items():
+            groups.append(Group(len(ids), start, frozenset(uses), makers[ids[0]][0]))
+            start += len(ids)
+        paddings = tuple(Padding(owner, classes(left), classes(right)) for owner, left, right in found.paddings)
+        return cls(tuple(groups), {use: classes(ids) for use, ids in found.uses.items()}, paddings, found.shapes)
 
     @property
     def count(self) -> int:
@@ -117,147 +119,6 @@ class Channels:
             result[f"{module}.weight"] = kept.expand(shape).contiguous()
         return result
 
-    def widths(self, alive: Tensor) -> dict[str, int]:
-        """Channels that each convolution makes, by the name of its weight."""
-        return {f"{module}.weight": int(self.lives(module, "out", alive).sum()) for module in self.shapes}
-
-
-class _Follower:
-    """Follows channels through a traced network: each has a number, and numbers of channels that are one are united."""
-
-    def __init__(self, net: nn.Module) -> None:
-        self.modules = dict(net.named_modules())
-        self.convolutions = {name.removesuffix(".weight"): weight.shape for name, weight in prunable(net).items()}
-        self.parents: list[int] = []
-        self.fixed: list[int] = []
-        self.uses: dict[Use, list[int]] = {}
-        self.paddings: list[tuple[str, list[int], list[int]]] = []
-        self.values: dict[fx.Node, Ids] = {}
-        try:
-            graph = fx.Tracer().trace(net)
-        except Exception as error:  # tracing runs the network's own code
-            raise ChannelError(f"{type(net).__name__}: torch.fx cannot trace it ({error})") from error
-        for node in graph.nodes:
-            self._follow(node)
-
-    def _follow(self, node: fx.Node) -> None:
-        """Find the channels of what a node computes; one without an entry in `values` gives no tensor of channels."""
-        inputs = [other for other in node.all_input_nodes if other in self.values]
-        if node.op == "placeholder":
-            self.values[node] = None
-        elif node.op == "output":
-            for other in inputs:
-                self.fixed += self.values[other] or []
-        elif node.op == "get_attr":
-            raise self._unknown(node, "reads a tensor of the network itself")
-        elif node.target in _NO_TENSOR or not inputs:
-            pass
-        elif len(inputs) == 1:
-            self.values[node] = self._of_one(node, self.values[inputs[0]])
-        elif len(inputs) == 2 and node.target in _ADDITIONS:
-            self.values[node] = self._add(node, *(self.values[other] for other in inputs))
-        else:
-            raise self._unknown(node, "joins tensors")
-
-    def _of_one(self, node: fx.Node, ids: Ids) -> Ids:
-        if node.target is F.pad:
-            return self._pad(node, ids)
-        if node.op != "call_module":
-            return ids
-        module = self.modules[str(node.target)]
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            if getattr(module, "groups", 1) != 1:
-                raise self._unknown(node, "is a convolution in groups")
-            rows, columns = module.weight.shape[:2]
-            self._use(node, "in", self._new(columns, fixed=True) if ids is None else ids, columns)
-            return self._use(node, "out", self._new(rows), rows)
-        if isinstance(module, _BatchNorm):
-            width = module.num_features
-            return self._use(node, "norm", self._new(width, fixed=True) if ids is None else ids, width)
-        if next(module.parameters(), None) is not None:
-            raise self._unknown(node, "has weights of its own")
-        return ids
-
-    def _use(self, node: fx.Node, axis: Axis, ids: list[int], width: int) -> list[int]:
-        if len(ids) != width:
-            raise self._unknown(node, f"takes {width} channels where {len(ids)} come in; pool maps to one pixel before")
-        before = self.uses.setdefault((str(node.target), axis), ids)
-        for one, other in zip(before, ids, strict=True):  # a module that is called twice has its channels once
-            self._unite(one, other)
-        return ids
-
-    def _pad(self, node: fx.Node, ids: Ids) -> Ids:
-        given = dict(zip(("input", "pad", "mode", "value"), node.args, strict=False)) | node.kwargs
-        left, right = [*given["pad"], 0, 0, 0, 0, 0, 0][4:6]  # type: ignore[misc]
-        if not left and not right:
-            return ids
-        owner = next(reversed(node.meta.get("nn_module_stack") or {"": None}))
-        if getattr(self.modules[owner], "padding", None) != (left, right):
-            raise self._unknown(node, "pads channels by numbers that are no attribute `padding` (left, right)")
-        if ids is None or given.get("mode", "constant") != "constant" or given.get("value"):
-            raise self._unknown(node, "pads channels with something else than zeros")
-        before, behind = self._new(left), self._new(right)
-        self.paddings.append((owner, before, behind))
-        return [*before, *ids, *behind]
-
-    def _add(self, node: fx.Node, one: Ids, other: Ids) -> Ids:
-        if one is None or other is None or len(one) != len(other):
-            raise self._unknown(node, "adds tensors of different channels")
-        for a, b in zip(one, other, strict=True):
-            self._unite(a, b)
-        return one
-
-    def _new(self, count: int, *, fixed: bool = False) -> list[int]:
-        ids = list(range(len(self.parents), len(self.parents) + count))
-        self.parents += ids
-        self.fixed += ids if fixed else []
-        return ids
-
-    def _root(self, one: int) -> int:
-        while self.parents[one] != one:
-            self.parents[one] = self.parents[self.parents[one]]
-            one = self.parents[one]
-        return one
-
-    def _unite(self, one: int, other: int) -> None:
-        self.parents[self._root(one)] = self._root(other)
-
-    def _unknown(self, node: fx.Node, what: str) -> ChannelError:
-        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
-        kind = f" ({type(self.modules[str(node.target)]).__name__})" if node.op == "call_module" else ""
-        return ChannelError(f"channels cannot be followed through {name}{kind}, which {what}", key=str(name))
-
-    def result(self) -> Channels:
-        """Classes in groups, each class with all its uses."""
-        for module, shape in self.convolutions.items():  # one that is never called keeps all its channels
-            for axis, width in (("out", shape[0]), ("in", shape[1])):
-                if (module, axis) not in self.uses:
-                    self.uses[module, axis] = self._new(width, fixed=True)  # type: ignore[index]
-        makers: dict[int, tuple[str, int]] = {}
-        for module in self.convolutions:
-            for channel, one in enumerate(self.uses[module, "out"]):
-                makers.setdefault(self._root(one), (module, channel))
-        for one in self.fixed:
-            makers.pop(self._root(one), None)
-        layers: dict[int, list[Use]] = defaultdict(list)
-        for use, ids in self.uses.items():
-            for one in ids:
-                layers[self._root(one)].append(use)
-        alike: dict[tuple[Use, ...], list[int]] = defaultdict(list)
-        for root in makers:  # in order of depth and channel
-            alike[tuple(sorted(layers[root]))].append(root)
-        numbers = {root: number for number, root in enumerate(root for roots in alike.values() for root in roots)}
-
-        def classes(ids: list[int]) -> Tensor:
-            return torch.tensor([numbers.get(self._root(one), len(numbers)) for one in ids], dtype=torch.int64)
-
-        groups, start = [], 0
-        for uses, roots in alike.items():
-            groups.append(Group(len(roots), start, frozenset(uses), makers[roots[0]][0]))
-            start += len(roots)
-        return Channels(
-            tuple(groups),
-            {use: classes(ids) for use, ids in self.uses.items()},
-            tuple(Padding(owner, classes(left), classes(right)) for owner, left, right in self.paddings),
-            self.convolutions,
-        )
+    def widths(self, alive: Tensor) -> list[int]:
+        """Channels that each convolution makes, in order of depth."""
+        return [int(self.lives(module, "out", alive).sum()) for module in self.shapes]

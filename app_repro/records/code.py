@@ -18,6 +18,7 @@ LEARNING_CODE = (
     "pruning/masks.py",
     "pruning/criteria.py",
     "pruning/select.py",
+    "pruning/coupling.py",
     "pruning/channels.py",
     "pruning/removal.py",
     "pruning/shrinking.py",

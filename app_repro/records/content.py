@@ -51,8 +51,8 @@ class Megabatch(TypedDict):
     """Accuracy on training images as they are minus test accuracy, of the weights that are kept."""
     parameters: NotRequired[int]
     """Of the network that is left; of runs that remove channels alone, like the next two."""
-    widths: NotRequired[dict[str, int]]
-    """Channels that each convolution makes, by the name of its weight."""
+    widths: NotRequired[list[int]]
+    """Channels that each convolution makes, in the order of `Network.layers`."""
     macs: NotRequired[int]
     """Multiply-adds of one image's forward pass."""
     history: NotRequired[dict[str, list[float]]]

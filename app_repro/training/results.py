@@ -29,7 +29,6 @@ def of_megabatch(
     tested, clean: counts of its best epoch on test images and on clean training images. scored: seconds and samples of
     the pruning before it. wall_seconds: spent on it, including earlier processes.
     """
-    trained = len(current.train) * len(progress.lr)
     asked_at = spec.sb if spec.control else current.megabatch  # a control arm has its source's last mask from the start
     return {
         "run_id": spec.run_id,
@@ -39,8 +38,21 @@ def of_megabatch(
         "kept": list(masks.kept(mask).values()),
         "train_samples": len(current.train),
         "val_samples": len(current.validation),
-        "trained_samples": trained,
+        "trained_samples": len(current.train) * len(progress.lr),
         "score_samples": scored["samples"],
+        **_measured(progress, tested, clean),
+        "history": {name: getattr(progress, name) for name in HISTORY},
+        "timing": {
+            "wall_seconds": wall_seconds,
+            "score_seconds": scored["seconds"],
+            "epoch_seconds": progress.epoch_seconds,
+            "samples_per_second": len(current.train) * len(progress.lr) / max(sum(progress.epoch_seconds), 1e-9),
+        },
+    }
+
+
+def _measured(progress: Progress, tested: Counts, clean: Counts) -> dict[str, Any]:
+    return {
         "best_epoch": progress.best_epoch + 1,
         "test_errors": tested.errors,
         "test_samples": tested.samples,
@@ -52,13 +64,6 @@ def of_megabatch(
         # as the released code defines it: both of the last epoch, the first accumulated during training
         "generalisation_gap": progress.train_accuracy[-1] - progress.val_accuracy[-1],
         "gap_test": clean.accuracy - tested.accuracy,
-        "history": {name: getattr(progress, name) for name in HISTORY},
-        "timing": {
-            "wall_seconds": wall_seconds,
-            "score_seconds": scored["seconds"],
-            "epoch_seconds": progress.epoch_seconds,
-            "samples_per_second": trained / max(sum(progress.epoch_seconds), 1e-9),
-        },
     }
 
 

@@ -65,6 +65,7 @@ OTHER = {
     "budget_cap": 1.5,
     "sgd_seed": 7,
     "branch": 3,
+    "granularity": "channel",
 }
 """Another value than in `spec_of()` for every field there is."""
 
@@ -109,7 +110,7 @@ def test_the_run_ids_of_published_records_are_those_of_their_settings() -> None:
         assert RunSpec.model_validate(content["spec"]).run_id == content["run_id"]
 
 
-LATER = {"control": "ticket", "budget_cap": 1.5, "sgd_seed": 7, "branch": 3}
+LATER = {"control": "ticket", "budget_cap": 1.5, "sgd_seed": 7, "branch": 3, "granularity": "channel"}
 
 
 def test_a_later_setting_changes_no_id_and_no_stored_spec_while_it_is_none() -> None:
@@ -128,6 +129,7 @@ def test_a_later_setting_changes_no_id_and_no_stored_spec_while_it_is_none() -> 
         ({"control": "ticket"}, "24a94f245ce7"),
         ({"control": "scratch-b"}, "72ec4e14a9c9"),
         ({"control": "scratch-b", "budget_cap": None}, "11360e75ff2c"),
+        ({"granularity": "channel"}, "9b25cfb70d01"),
         ({"sgd_seed": 1}, "bff630ed2041"),
         ({"sgd_seed": 1, "branch": 2}, "d6e38d7b9767"),
         ({"method": "late"}, "26553bc8d09a"),
@@ -164,6 +166,10 @@ def test_a_later_setting_may_be_missing_from_params_and_vary_all_the_same() -> N
         ({"control": "scratch-b", "budget_cap": None}, {"control": "scratch-b"}),
         ({"sgd_seed": 1}, {"sgd_seed": 1, "branch": 8}),
         ({"sgd_seed": 1, "branch": 2}, {"sgd_seed": 1, "branch": 2}),
+        ({"granularity": "weight"}, {}),
+        ({"granularity": "channel"}, {"granularity": "channel"}),
+        ({"granularity": "channel", "control": "ticket"}, {"granularity": "channel", "control": "ticket"}),
+        ({"granularity": "channel", "method": "dense"}, {}),
     ],
 )
 def test_later_settings_that_do_not_apply_are_null(changes: dict, kept: dict) -> None:
@@ -179,12 +185,15 @@ def test_later_settings_that_do_not_apply_are_null(changes: dict, kept: dict) ->
         ({"control": [None, "ticket"], "method": ["app", "dense"]}, "control"),
         ({"control": "scratch-b", "budget_cap": 0.99}, "budget_cap"),
         ({"control": "scratch-b", "budget_cap": float("nan")}, "budget_cap"),
+        ({"granularity": "filter"}, "granularity"),
+        ({"granularity": "channel", "control": "shuffle"}, "control"),
+        ({"granularity": "channel", "criterion": None}, "criterion"),
         ({"sgd_seed": 0}, "sgd_seed"),
         ({"sgd_seed": 1, "branch": 9}, "branch"),
         ({"sgd_seed": 1, "branch": 0}, "branch"),
     ],
 )
-def test_a_control_that_cannot_be_is_refused_in_one_line_that_names_the_setting(changes: dict, key: str) -> None:
+def test_what_cannot_be_is_refused_in_one_line_that_names_the_setting(changes: dict, key: str) -> None:
     with pytest.raises(ParamsError) as raised:
         spec_of(**changes)
     assert raised.value.key == key and "\n" not in str(raised.value)

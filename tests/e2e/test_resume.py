@@ -86,8 +86,8 @@ MUTANTS = {
 """,
     ),
     "masks": (
-        """return unpack(parts["mask"], prunable(net)), progress""",
-        """return {name: torch.ones_like(w, dtype=torch.bool) for name, w in prunable(net).items()}, progress""",
+        """return unpack({name: tensors[f"mask/{name}"] for name in like}, like)""",
+        """return full(like)""",
     ),
     "momentum": ("momentum[name].copy_(tensor)", "pass"),
     "learning rate's position": (

@@ -82,7 +82,7 @@ MOST_FILES = {
     "data": 14,
     "records": 16,
     "claims": 23,
-    "training": 19,
+    "training": 21,
     "execution": 16,
     "analysis": 16,
     "report": 37,

@@ -1,21 +1,28 @@
 """A state goes out as bytes and comes back bit for bit."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load
-from tiny import CPU, dataset, spec_of
+from tiny import CPU
 from torch import nn
+from workbench import prepared
 
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import IntegrityError
-from app_repro.data.megabatches import split
+from app_repro.data import splits
+from app_repro.data.dataset import load as load_data
+from app_repro.execution import worker
 from app_repro.pruning import masks
-from app_repro.records.store import RunFolder
+from app_repro.records import record
+from app_repro.records.store import Store
 from app_repro.training import checkpoint, networks
 from app_repro.training.fit import Progress
 from app_repro.training.images import Images
 from app_repro.training.optimizer import OptimSettings, momentum_of, optimizer_for
-from app_repro.training.run import Run
 
 RECIPE = OptimSettings(5, 4, 0.1, 0.9, 1e-4, (2,), 0.1, True, "fp32")
 POSITION = {"run_id": "0123456789ab", "finished": 3, "scored": {"seconds": 0.1 + 0.2, "samples": 7}}
@@ -54,7 +61,8 @@ def bits(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[torch.dtype, torch
 def test_weights_statistics_momentum_progress_and_mask_come_back_bit_for_bit(saved) -> None:
     net, sgd, mask, progress, content = saved
     other, other_sgd = built(seed=3)
-    other_mask, other_progress = checkpoint.restore(content, other, other_sgd)
+    other_progress = checkpoint.restore(content, other, other_sgd)
+    other_mask = checkpoint.mask_of(content, masks.full(masks.prunable(other)))
     assert bits(other.state_dict()) == bits(net.state_dict())
     assert bits(momentum_of(other, other_sgd)) == bits(momentum_of(net, sgd))
     assert bits(other_progress.best) == bits(progress.best)
@@ -73,8 +81,7 @@ def test_the_position_is_read_from_the_header_alone(saved) -> None:
 def test_a_state_without_a_best_epoch_comes_back_so(progress: Progress) -> None:
     net, sgd = built(seed=1)
     content = checkpoint.encode(checkpoint.take(net, sgd, masks.full(masks.prunable(net)), progress, {}))
-    mask, back = checkpoint.restore(content, *built(seed=2))
-    assert back == progress and masks.density(mask) == 1
+    assert checkpoint.restore(content, *built(seed=2)) == progress
 
 
 def test_weights_and_masks_of_a_finished_run_are_plain_safetensors(saved) -> None:
@@ -95,24 +102,52 @@ def test_a_state_is_what_it_was_when_it_was_taken(saved) -> None:
     assert bits(load(checkpoint.encode(checkpoint.take(net, sgd, mask, Progress(), {})))) != at_once
 
 
-def test_a_finished_run_s_network_is_read_back_with_its_logits(tmp_path) -> None:
-    """Trained for two megabatches, so that BatchNorm's statistics differ from those of a new network."""
-    spec, data = spec_of(sb=2, epochs=1, milestones=[], criterion="magnitude"), dataset(80)
-    cut = split(80, 80, 2, order="file", val_fraction=0.1, split_seed=0)
-    run = Run(spec, data, cut, CPU, RunFolder(tmp_path))
-    run.go()
-    path = tmp_path / "model.safetensors"
-    path.write_bytes(checkpoint.encode_weights(run.net))
-    net = checkpoint.load_network(spec, data, path)
-    images, _ = Images.load(data, "test", CPU).clean(torch.arange(80))
+@pytest.fixture(scope="module", params=["weight", "channel"])
+def finished(request, tmp_path_factory) -> tuple[RunSpec, torch.Tensor, torch.Tensor, Path]:
+    """A run trained for three megabatches, so that BatchNorm's statistics differ from those of a new network: its spec,
+    the test images and labels, its folder.
+    """
+    (spec,), places = prepared(tmp_path_factory.mktemp("run"), method="app", granularity=request.param)
+    assert worker.attempt(spec, places, "cpu", lambda event: None) == ("finished", "")
+    images, labels = Images.load(load_data(places.raw / "digits"), "test", CPU).clean(
+        torch.from_numpy(splits.load(spec, places.splits).test)
+    )
+    return spec, images, labels, Store(places.store).folder(spec).path
+
+
+def test_a_finished_run_s_network_is_read_back_with_its_results(finished) -> None:
+    spec, images, labels, folder = finished
+    net, content = checkpoint.of_run(folder), record.read(folder / "record.json")
     with torch.no_grad():
-        assert not net.training and torch.equal(net(images), run.net.eval()(images))
-    assert masks.holds(masks.prunable(net), run.mask)
+        wrong = net(images).argmax(1) != labels
+    assert not net.training and int(wrong.sum()) == content["megabatches"][-1]["test_errors"]
+    kept = sum(content["megabatches"][-1]["kept"])
+    weights = sum(int((weight != 0).sum()) for weight in masks.prunable(net).values())
+    size = sum(weight.numel() for weight in masks.prunable(net).values())
+    assert kept == weights and (size == kept if spec.granularity else size > kept)
 
 
-@pytest.mark.parametrize("content", [b"", b"damaged", checkpoint.encode_mask({"fc": torch.ones(2, 2).bool()})])
-def test_what_is_not_the_network_s_weights_is_refused_by_the_name_of_the_file(tmp_path, content) -> None:
-    path = tmp_path / "model.safetensors"
-    path.write_bytes(content)
-    with pytest.raises(IntegrityError, match=r"model\.safetensors: .*run it again"):
-        checkpoint.load_network(spec_of(), dataset(20), path)
+def test_a_network_of_removed_channels_is_as_small_as_the_record_says(finished) -> None:
+    spec, _, _, folder = finished
+    net, last = checkpoint.of_run(folder), record.read(folder / "record.json")["megabatches"][-1]
+    widths = [weight.shape[0] for weight in masks.prunable(net).values()]
+    if spec.granularity is None:
+        assert not {"widths", "parameters", "macs"} & last.keys()
+        return
+    assert last["widths"] == widths and last["parameters"] == sum(p.numel() for p in net.parameters())
+    counted = []
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(lambda m, _, out: counted.append(m.weight.numel() * out[0, 0].numel()))
+    net(torch.zeros(1, 1, 8, 8))
+    assert last["macs"] == sum(counted)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "masks.safetensors"])
+@pytest.mark.parametrize("content", [None, b"", b"damaged"])
+def test_a_file_that_is_not_the_run_s_is_refused_by_its_name(finished, tmp_path, name, content) -> None:
+    folder = shutil.copytree(finished[3], tmp_path / "run")
+    (folder / name).write_bytes(content) if content is not None else (folder / name).unlink()
+    with pytest.raises(IntegrityError, match="run it again") as caught:
+        checkpoint.of_run(folder)
+    assert caught.value.key == str(folder / name)

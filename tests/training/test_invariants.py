@@ -181,6 +181,7 @@ OTHER = {
     "budget_cap": st.floats(1, 1000) | st.none(),
     "sgd_seed": st.integers(1, 2**63 - 1) | st.none(),
     "branch": st.integers(1, 10**9) | st.none(),
+    "granularity": st.sampled_from(["channel", None]),
 }
 """Any value of any field."""
 SPECS = st.fixed_dictionaries(OTHER)
