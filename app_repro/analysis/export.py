@@ -67,7 +67,7 @@ class Network:
         """Raises what finished.folder, dataset.of_run and checkpoint.of_run raise."""
         folder, spec = finished.folder(run, store), RunSpec.model_validate(run.content["spec"])
         data = dataset.of_run(spec, raw, store)
-        net = checkpoint.load_network(spec, data, folder / finished.WEIGHTS)
+        net = checkpoint.of_run(folder)
         return cls(run, data, net, Images.load(data, "test", torch.device("cpu")))
 
     @property
