@@ -1,5 +1,6 @@
 """A finished run as one ONNX file: pixels in, logits out, checked against torch, its speed measured."""
 
+import importlib
 import json
 import logging
 import time
@@ -7,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ from app_repro.training import checkpoint
 from app_repro.training.device import describe_device
 from app_repro.training.images import Images
 
+NEEDED = ("onnx", "onnxscript", "onnxruntime")
+"""Packages of the extra onnx; torch's exporter uses the first two."""
 OPSET = 20
 CHECKED = 64
 """Test images on which the file has to say what torch says."""
@@ -106,9 +110,8 @@ def export(run: RunRecord, raw: Path, store: Path, target: Path, repeats: int = 
     and versions. Raises ParamsError for a target that cannot be a file, RunError for a network that ONNX has no words
     for or that says something else there, and as Network.load. Then nothing is written, and a file before it is left.
     """
-    import onnxruntime
-    import onnxscript  # noqa: F401 - which torch's exporter needs
-
+    for package in NEEDED:
+        importlib.import_module(package)
     _check_target(target)
     network = Network.load(run, raw, store)
     content = _converted(network)
@@ -118,7 +121,7 @@ def export(run: RunRecord, raw: Path, store: Path, target: Path, repeats: int = 
     told |= {"run": runs.name_of(run)} | network.facts
     told |= {"checked_images": min(CHECKED, len(network.data.test_images)), "largest_difference": largest}
     if repeats:
-        runtime = {"runtime": f"onnxruntime {onnxruntime.__version__}", "threads": 1}
+        runtime = {"runtime": f"onnxruntime {metadata.version('onnxruntime')}", "threads": 1}
         timed = _timed(of_content(content, str(target), threads=1), network.data.test_images, repeats)
         told["latency"] = {"device": describe_device("cpu")["name"]} | runtime | {"batches": timed}
     return told

@@ -81,17 +81,16 @@ def fitting(path: Path, height: int, width: int, channels: int, *, resize: bool 
 
 def is_called_image(name: str) -> bool:
     """Whether a file's name ends as those of images that `fitting` reads."""
-    return (
-        not name.startswith(".")
-        and Image.registered_extensions().get(Path(name).suffix.lower(), "EPS") not in _PROGRAMS
-    )
+    form = Image.registered_extensions().get(Path(name).suffix.lower())
+    return form in Image.OPEN and form not in _PROGRAMS and not name.startswith(".")
 
 
 @contextlib.contextmanager
 def _opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     """An image file, looked at before it is decoded; what is wrong with it inside the block is a DataError."""
     try:
-        with Image.open(path, formats=formats) as image:
+        # not by its path: Pillow would map a plain TIFF into memory, and mistakes the size of one that is to be turned
+        with path.open("rb") as file, Image.open(file, formats=formats) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS} are not admitted")
             if _DEEP.search(str(image.tile)) or image.mode[0] in "IF":

@@ -1,11 +1,10 @@
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
-from workbench import settings
+from workbench import ended, settings
 
 from app_repro.cli import pipeline
 from app_repro.config import reading
@@ -23,6 +22,8 @@ COMMANDS = [
     "methods",
     "plan",
     "runs",
+    "export",
+    "predict",
     "doctor",
     "wandb",
 ]
@@ -55,14 +56,6 @@ def test_every_command_explains_itself(name) -> None:
 def test_a_default_that_the_code_works_out_is_shown(words, default) -> None:
     text = CliRunner().invoke(pipeline.app, [words, "--help"], env={"COLUMNS": "250"}).output
     assert f"[default: ({default})]" in text
-
-
-def ended(monkeypatch, *words: str) -> int | str | None:
-    """The exit code of `app-repro` with these words."""
-    monkeypatch.setattr(sys, "argv", ["app-repro", *words])
-    with pytest.raises(SystemExit) as caught:
-        pipeline.main()
-    return caught.value.code
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS, "wandb sync"])

@@ -6,12 +6,13 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from small_sets import class_folders, fetch, nothing_left, save
 
 from app_repro.core.errors import DataError
-from app_repro.data.images import decode
+from app_repro.data.images import decode, fitting, is_called_image
 
 
 @pytest.fixture
@@ -102,3 +103,57 @@ def test_resizing_cuts_the_centre(tmp_path: Path) -> None:
     assert decode(tmp_path / "a.png", 32).mean() > 250 and decode(tmp_path / "a.png", 32).shape == (32, 32, 3)
     with pytest.raises(DataError, match="too elongated"):
         decode(save(tmp_path / "b.png", size=(6500, 100)), 32)
+
+
+RISING = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
+"""Three rows of four grey levels."""
+
+
+def rising(mode: str) -> Image.Image:
+    image = Image.fromarray(RISING).convert(mode)
+    if mode.endswith("A"):
+        image.putalpha(7)
+    return image
+
+
+def turned() -> bytes:
+    """As a camera writes an image that is held upright: on its side, and a note that says so."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn it by 90 degrees clockwise
+    return encoded(Image.fromarray(np.rot90(RISING).copy()), "TIFF", exif=exif)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(lambda mode=mode: encoded(rising(mode), "PNG") for mode in ("L", "LA", "RGB", "RGBA", "P")),
+        lambda: encoded(rising("CMYK"), "TIFF"),
+        lambda: encoded(rising("L"), "PPM"),
+        lambda: encoded(rising("RGB"), "TGA"),
+        turned,
+    ],
+)
+def test_a_network_takes_grey_colour_and_turned_images(tmp_path: Path, content) -> None:
+    (tmp_path / "image").write_bytes(content())
+    for channels in (1, 3):
+        pixels = fitting(tmp_path / "image", 3, 4, channels)
+        assert pixels.dtype == np.uint8 and np.array_equal(pixels, np.repeat(RISING[:, :, None], channels, 2))
+
+
+def test_another_size_is_refused_or_resized_as_data_sets_are(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    Image.effect_noise((50, 40), 60).save(path)
+    with pytest.raises(DataError, match=r"^image\.png: 50x40 .* 32x32") as caught:
+        fitting(path, 32, 32, 3)
+    assert (caught.value.key, caught.value.kind) == (str(path), "size")
+    assert np.array_equal(fitting(path, 32, 32, 3, resize=True), decode(path, 32))
+    assert fitting(path, 20, 40, 1, resize=True).shape == (20, 40, 1)
+    for name in ("deep", "program"):
+        path.write_bytes(BAD_IMAGES["16 bit pgm" if name == "deep" else name][0]())
+        with pytest.raises(DataError, match="8 bits" if name == "deep" else "not an image"):
+            fitting(path, 4, 4, 3)
+
+
+def test_images_are_told_by_their_names() -> None:
+    names = ("a.JPG", "a.png", "a.tga", "a.eps", "a.pdf", "a.txt", ".a.png", "png")
+    assert [name for name in names if is_called_image(name)] == ["a.JPG", "a.png", "a.tga"]

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from app_repro.cli import pipeline
 from app_repro.config import presets, reading
 from app_repro.config.grid import parse
 from app_repro.config.spec import RunSpec
 from app_repro.data import dataset, splits
-from app_repro.execution import grid, local
+from app_repro.execution import grid, local, worker
 from app_repro.execution.outcome import Executor, Outcome
-from app_repro.records.store import Paths, Store
+from app_repro.records.store import Paths, Store, lay_out
 
 TINY: dict[str, Any] = {
     "device": "cpu",
@@ -56,6 +59,23 @@ def complete(specs: Sequence[RunSpec], places: Paths, train: Executor, display: 
     if todo:
         grid.in_waves(train, todo, places, display, outcome)
     return outcome
+
+
+def trained(folder: Path, **changes: Any) -> tuple[list[RunSpec], Paths]:
+    """`prepared`, and the grid's runs trained in this process, laid out in folder/data/runs by their methods."""
+    specs, places = prepared(folder, **changes)
+    for spec in specs:
+        assert worker.attempt(spec, places, "cpu", lambda event: None) == ("finished", "")
+    lay_out({spec.method: Store(places.store).folder(spec) for spec in specs}, folder / "data/runs")
+    return specs, places
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:
+    """The exit code of `app-repro` with these words, in this process."""
+    monkeypatch.setattr(sys, "argv", ["app-repro", *words])
+    with pytest.raises(SystemExit) as caught:
+        pipeline.main()
+    return caught.value.code
 
 
 def workspace(folder: Path, **changes: Any) -> Path:

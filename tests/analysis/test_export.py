@@ -1,0 +1,143 @@
+"""A finished run as an ONNX file: checked, repeatable, and refused in one line."""
+
+import errno
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from workbench import ended, trained
+
+from app_repro.analysis import export
+from app_repro.config.spec import RunSpec
+from app_repro.core import files
+from app_repro.core.errors import RunError
+from app_repro.core.paths import PACKAGE
+from app_repro.data import dataset
+from app_repro.records import finished
+from app_repro.records.store import Paths
+from app_repro.training import checkpoint
+from app_repro.training.images import Images
+
+WHERE = ("--raw", "raw", "--store", "store")
+Made = tuple[dict[str, RunSpec], Paths]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Tiny runs of digits, one of each kind of network."""
+    specs, places = trained(tmp_path_factory.mktemp("made"), method=["dense", "app"])
+    return {spec.method: spec for spec in specs}, places
+
+
+@pytest.fixture
+def home(made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder with the runs, from which commands are given."""
+    shutil.copytree(made[1].raw.parent, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("method", ["dense", "app"])
+def test_the_file_says_what_the_run_s_network_says_and_what_it_is(made, home, monkeypatch, capfd, method) -> None:
+    spec, places = made[0][method], made[1]
+    assert ended(monkeypatch, "export", method, "--onnx", "new/net.onnx", "--repeats", "2", "--json", *WHERE) == 0
+    shown, warned = capfd.readouterr()
+    told, content = json.loads(shown), Path("new/net.onnx").read_bytes()
+    assert warned == "" and (told["bytes"], told["sha256"]) == (len(content), files.digest(content))
+    assert [row["images"] for row in told["latency"]["batches"]] == [1, 64] and told["checked_images"] == 64
+    model = onnx.load_from_string(content)
+    assert [item.version for item in model.opset_import] == [20]
+    kept = json.loads((places.store / "runs" / spec.run_id / "record.json").read_text())["summary"]["density_effective"]
+    facts = {item.key: item.value for item in model.metadata_props}
+    assert (facts["run_id"], facts["dataset"], json.loads(facts["image_size"])) == (spec.run_id, "digits", [8, 8, 1])
+    assert (float(facts["density"]), json.loads(facts["classes"])) == (kept, [str(digit) for digit in range(10)])
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    data = dataset.load(places.raw / "digits")
+    net = checkpoint.load_network(spec, data, places.store / "runs" / spec.run_id / finished.WEIGHTS)
+    for count in (1, 3):
+        expected = net(Images.load(data, "test", torch.device("cpu")).clean(torch.arange(count))[0]).detach().numpy()
+        (found,) = session.run(None, {"images": np.asarray(data.test_images[:count])})
+        assert np.abs(found - expected).max() < 1e-4 and found.shape == (count, 10)
+
+
+def test_the_bytes_repeat_and_tell_nothing_of_this_machine(home, monkeypatch, capsys) -> None:
+    for name in ("a.onnx", "b.onnx"):
+        assert ended(monkeypatch, "export", "app", "--onnx", name, "--repeats", "0", *WHERE) == 0
+    content = Path("a.onnx").read_bytes()
+    assert content == Path("b.onnx").read_bytes()
+    assert not [word for word in (str(PACKAGE.parent), str(home), ".py", "aten") if word.encode() in content]
+    assert "as large and as slow" in capsys.readouterr().out
+
+
+def test_own_images_are_named_by_their_folder_alone(made) -> None:
+    network = export.Network.load(finished.named(made[0]["dense"].run_id, made[1].store), made[1].raw, made[1].store)
+    object.__setattr__(network.data, "name", "folder:/home/somebody/cats")
+    assert network.facts["dataset"] == "folder:cats"
+
+
+def test_a_file_that_says_something_else_is_not_written_and_the_one_before_is_left(home, monkeypatch, capsys) -> None:
+    Path("net.onnx").write_text("before")
+    real = export._OfPixels.forward
+    monkeypatch.setattr(export._OfPixels, "forward", lambda self, images: real(self, images) + 0.001)
+    assert ended(monkeypatch, "export", "app", "--onnx", "net.onnx", *WHERE) == RunError.exit_code
+    assert is_one_line(capsys.readouterr(), "1.0e-03") and Path("net.onnx").read_text() == "before"
+    assert not list(home.glob(".net*"))
+
+
+def is_one_line(streams: Any, *named: str) -> bool:
+    out, line = streams
+    return (
+        out == "" and line.count("\n") == 1 and line.startswith("app-repro: ") and all(name in line for name in named)
+    )
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "named"),
+    [
+        ("none --onnx net.onnx", 2, "'none'"),
+        ("app --onnx .", 2, "--onnx"),
+        ("app --onnx raw/digits/meta.json/net.onnx", 2, "meta.json"),
+        ("app", 2, "--onnx"),
+        ("app --onnx net.onnx --store elsewhere", 2, "--store"),
+        ("app --onnx net.onnx --raw elsewhere --store bare", 2, "app-repro fetch"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(home, monkeypatch, capsys, words, code, named) -> None:
+    shutil.copytree("store/runs", "bare/runs")
+    given = words.split()
+    places = [word for pair in (WHERE[:2], WHERE[2:]) if pair[0] not in given for word in pair]
+    assert ended(monkeypatch, "export", *given, *places) == code
+    assert is_one_line(capsys.readouterr(), named) and not Path("net.onnx").exists()
+
+
+def test_other_images_than_the_run_s_are_refused(home, monkeypatch, capsys) -> None:
+    meta = files.read_sealed(Path("raw/digits/meta.json"))
+    files.write_sealed(Path("raw/digits/meta.json"), meta | {"digest": "0" * 64})
+    assert ended(monkeypatch, "export", "app", "--onnx", "net.onnx", *WHERE) == 2
+    assert is_one_line(capsys.readouterr(), "raw/digits", "--raw")
+    assert ended(monkeypatch, "export", "app", "--onnx", "net.onnx", "--raw", "none", "--store", "store") == 2
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+def test_a_missing_extra_is_named(home, monkeypatch, capsys, package) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    assert ended(monkeypatch, "export", "app", "--onnx", "net.onnx", *WHERE) == 2
+    assert is_one_line(capsys.readouterr(), package, "'.[onnx]'")
+
+
+def test_a_full_disk_leaves_the_file_that_was_there(home, monkeypatch, capsys) -> None:
+    Path("net.onnx").write_text("before")
+    monkeypatch.setattr("os.fsync", full)
+    assert ended(monkeypatch, "export", "app", "--onnx", "net.onnx", "--repeats", "0", *WHERE) == 3
+    assert is_one_line(capsys.readouterr(), "net.onnx", "free") and Path("net.onnx").read_text() == "before"
