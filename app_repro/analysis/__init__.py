@@ -14,6 +14,8 @@
 - calibration.py: training images, noise and test images that a finished network is shown;
 - reconstruction.py: BatchNorm measured anew and weights fitted after channels were removed;
 - shrink_options.py: what `shrink` is asked for, checked;
+- shrunk.py: one network at several densities, adjusted and tested, a row each;
+- shrink.py: the command `shrink`;
 - classify.py: images classified with an exported file, without torch, or with a run;
 - export.py: a run's network as an ONNX file, checked against torch and timed.
 """

@@ -8,7 +8,11 @@ from typing import Any
 from app_repro.config import grid
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
-from app_repro.records import analyses
+from app_repro.records import analyses, runs
+from app_repro.records.analyses import Analysis
+
+SHRUNK = "shrunk"
+"""Kind of the analyses that the command `shrink` makes."""
 
 Tell = Callable[[str], Any]
 
@@ -45,8 +49,21 @@ def run(kinds: Sequence[str], params_file: Path, where: Where, out: Path, tell: 
             out.mkdir(parents=True, exist_ok=True)
         for kind in grid.ANALYSES:
             analyses.lay_out({}, kind, out)
+        analyses.lay_out(_shrunk(where), SHRUNK, out)
     device = where.device or (params.device if params else "auto")
     return _robustness(where, device, out, tell, asked) if "robustness" in wanted else ""
+
+
+def shrunk_name(one: Analysis) -> str:
+    """Name under which an analysis of the kind SHRUNK is laid out."""
+    return f"{one.runs[0]}-{one.path.stem}"
+
+
+def _shrunk(where: Where) -> dict[str, Analysis]:
+    """What `shrink` has left in the store about the runs that are laid out, by name; DVC empties the folder before."""
+    stored = analyses.stored(where.store, SHRUNK)
+    ids = {run.content["run_id"] for run in runs.read([where.runs]).runs} if stored else set()
+    return {shrunk_name(one): one for one in stored if ids.issuperset(one.runs)}
 
 
 def _robustness(where: Where, device: str, out: Path, tell: Tell, asked: dict[str, Any]) -> str:

@@ -23,6 +23,8 @@ BATCH = 64
 """Images shown to a network at once, at most."""
 UNFOLDED = 1 << 24
 """Numbers of an unfolded input that are held at once, about: 64 MB."""
+BLOCK = 256
+"""Columns of H that are multiplied at once, below the diagonal alone: H is symmetric."""
 HELD = 2 << 30
 """Bytes of products H that are held at once; the images are shown again for the layers whose products do not fit."""
 
@@ -116,7 +118,8 @@ def columns(layer: nn.Module) -> int:
 def _products(
     net: nn.Module, names: Sequence[str], shown: Shown, counts: Sequence[int]
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """For each of the ascending `counts`: H of the layers `names` over so many images, (columns, columns) float64."""
+    """For each of the ascending `counts`: H of the layers `names` over so many images, (columns, columns) float64, of
+    which what lies above the diagonal is not filled."""
     device = next(net.parameters()).device
     modules = dict(net.named_modules())
     sizes = {name: columns(modules[name]) for name in names}
@@ -147,7 +150,9 @@ def _add(net: nn.Module, sums: Mapping[str, Tensor], images: Tensor) -> None:
 
 def _add_of(total: Tensor, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
     for part in _unfolded(layer, inputs[0]):
-        total += (part @ part.T).double()
+        for first in range(0, len(part), BLOCK):
+            last = first + BLOCK
+            total[first:, first:last] += (part[first:] @ part[first:last].T).double()
 
 
 def _unfolded(layer: nn.Module, x: Tensor) -> Iterator[Tensor]:
@@ -171,16 +176,18 @@ def _weights(layer: nn.Module, product: Tensor, outputs: Tensor, inputs: Tensor)
 
 
 def least_squares(weight: Tensor, product: Tensor, kept: Tensor) -> Tensor:
-    """W' (O, S) of the columns `kept` (S,) for W (O, F) and H (F, F), all float64, with the ridge of this file.
+    """W' (O, S) of the columns `kept` (S,) for W (O, F) and H (F, F), all float64, with the ridge of this file. Of H
+    what lies on and below the diagonal is read.
 
     Where nothing was ever put in (H is 0) the columns stay as they are.
     """
     ridge = RIDGE * product.diagonal().mean()
     if not bool(ridge > 0):
         return weight[:, kept]
-    within = product[kept][:, kept]  # a copy
+    whole = product.tril() + product.tril(-1).T
+    within = whole[kept][:, kept]  # a copy
     within.diagonal().add_(ridge)
-    return torch.linalg.solve(within, product[kept] @ weight.T).T
+    return torch.linalg.solve(within, whole[kept] @ weight.T).T
 
 
 @torch.no_grad()

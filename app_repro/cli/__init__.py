@@ -6,7 +6,7 @@ pipeline     the application; fetch, split, report, demo, preset, runs
 runs         run, plan, merge
 analyses     analyse
 claims       verify, publish, power, reported, audit
-networks     export, predict
+networks     export, predict, shrink
 machine      doctor, bench, wandb sync
 readme       the generated parts of README.md and docs (`make readme`)
 """

@@ -1,4 +1,4 @@
-"""Commands about the network that a finished run left: export, predict."""
+"""Commands about the network that a finished run left: export, predict, shrink."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from app_repro.cli.options import AsJson, RawFolder, StoreFolder
 from app_repro.core.errors import DataError
-from app_repro.core.paths import RAW, store_at
+from app_repro.core.paths import ANALYSES, RAW, store_at
 
 app = typer.Typer()
 
@@ -53,3 +53,35 @@ def predict(
     for line in refused:
         typer.echo(f"app-repro: left out: {line}", err=True)
     raise typer.Exit(DataError.exit_code if refused else 0)
+
+
+@app.command()
+def shrink(
+    run: Annotated[str, typer.Argument(help="A finished run: its id, name, folder, or what the first two begin with.")],
+    density: Annotated[
+        str | None, typer.Option(help="Shares of the weights that stay: 0.5,0.2.", show_default="0.3664")
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option(help="How many images to adjust on; 0: none.", show_default="0,64,256,1024")
+    ] = None,
+    source: Annotated[str, typer.Option(help="train: training images; noise: like them, and none is read.")] = "train",
+    reconstruct: Annotated[bool, typer.Option("--reconstruct", help="Fit weights by least squares, too.")] = False,
+    criterion: Annotated[
+        str | None, typer.Option(help="How channels are chosen.", show_default="the run's, else magnitude")
+    ] = None,
+    scope: Annotated[str, typer.Option(help="local: the same share of each group of channels; global.")] = "local",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Where the analysis is laid out for the report.")] = ANALYSES,
+    raw: RawFolder = RAW,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove channels of a finished run's network without training, adjust what is left, and test it: a row each."""
+    from app_repro.analysis import shrink as networks
+
+    asked = {"density": density, "images": images, "source": source, "reconstruct": reconstruct}
+    asked |= {"criterion": criterion, "scope": scope}
+    done = networks.shrink(
+        run, raw, store_at(store), out, device=device, tell=lambda line: typer.echo(line, err=True), **asked
+    )
+    typer.echo(json.dumps(done.content, indent=1) if as_json else networks.to_text(done))

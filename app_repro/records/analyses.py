@@ -119,6 +119,16 @@ def lock(store: Path, kind: str, should_stop: Callable[[], bool] = lambda: False
     return locks.held(store / FOLDER / kind / "lock", f"{kind}: stopped while another process was at it", should_stop)
 
 
+def stored(store: Path, kind: str) -> list[Analysis]:
+    """The finished analyses of a kind in a store, by their keys; damaged ones are passed over."""
+    found = []
+    for path in files.listing(store / FOLDER / kind):
+        if path.suffix == ".json" and not path.name.endswith(".partial.json"):
+            with contextlib.suppress(OSError, IntegrityError):
+                found.append(Analysis(path, files.read_sealed(path)))
+    return found
+
+
 def lay_out(found: Mapping[str, Analysis], kind: str, target: Path, *, others: bool = False) -> None:
     """Make `target`/`kind` hold exactly these analyses, by name (those there already stay, too, if `others`).
 

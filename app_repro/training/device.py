@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import resource
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,12 @@ _OUT_OF_MEMORY = (
 def devices(asked: str, workers: int | None) -> list[str]:
     """The device of each worker; `workers` None: one worker per GPU, or per core on a CPU.
 
-    asked: auto, cpu, cuda or cuda:<index>. Raises ParamsError for a GPU that does not exist.
+    asked: auto, cpu, cuda or cuda:<index>. Raises ParamsError for another word, and a GPU that does not exist.
     """
     import torch
+
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", asked):
+        raise ParamsError(f"device: {asked!r}: not one of auto, cpu, cuda, cuda:<index>", key="device", kind="unknown")
 
     if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
         return ["cpu"] * (workers or len(os.sched_getaffinity(0)))

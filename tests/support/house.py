@@ -59,7 +59,7 @@ DOORS: dict[str, set[str]] = {
         *("host_batches", "engines", "steps"),
     },
     "execution": {"grid", "plan", "plan_text", "claim_costs", "cost", "tracking"},
-    "analysis": {"masks_only", "command", "classify", "export"},
+    "analysis": {"masks_only", "command", "classify", "export", "shrink"},
     "report": {
         *("write", "modelcard", "page/write", "tables/main", "tables/contrasts", "tables/runs"),
         *("figures/write", "figures/audit"),
@@ -84,7 +84,7 @@ MOST_FILES = {
     "claims": 23,
     "training": 21,
     "execution": 16,
-    "analysis": 16,
+    "analysis": 18,
     "report": 37,
     "machine": 11,
     "cli": 9,

@@ -14,14 +14,8 @@ from app_repro.report.tables.table import Cell, Column, Table
 KIND = "shrunk"
 WEIGHTS = "model.safetensors"
 
-ADJUSTED = {
-    "before": "before",
-    "nothing": "removed only",
-    "statistics": "BatchNorm",
-    "weights": "weights",
-    "both": "weights, BatchNorm",
-}
-"""What was done to a network -> its words, in the order of the rows."""
+ADJUSTED = ("before", "removed only", "BatchNorm", "weights", "weights, BatchNorm")
+"""What was done to a network, in the order of the rows; the first: nothing was removed."""
 
 SCALES = {
     "density": metrics.METRICS["density_effective"].scale,
@@ -92,7 +86,7 @@ def _by_run(analyses: Sequence[Analysis]) -> dict[str, dict[Key, Mapping[str, An
         how, source = f"{one.settings['criterion']}, {one.settings['scope']}", one.settings["source"]
         rows.setdefault((how, -1.0, 0, 0, ""), one.results["unpruned"])
         for row in one.results["rows"]:
-            place = list(ADJUSTED).index(row["adjusted"])
+            place = ADJUSTED.index(row["adjusted"])
             key = (how, -row["density_asked"], row["images"], place, source if row["images"] else "")
             rows.setdefault(key, row)
     return found
@@ -107,7 +101,7 @@ def _rows(group: Group, found: Mapping[str, Mapping[Key, Mapping[str, Any]]]) ->
         yield (
             table.label(how),
             table.label(None if place == 0 else -asked),
-            table.label(list(ADJUSTED.values())[place]),
+            table.label(ADJUSTED[place]),
             table.label(images or None),
             table.label(source),
             *(

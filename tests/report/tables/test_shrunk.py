@@ -26,14 +26,14 @@ def row(adjusted: str, images: int, accuracy: float, asked: float | None = 0.4) 
 
 def analysis(record: dict[str, Any], accuracy: float, weights: str = DIGEST, **settings: Any) -> Analysis:
     """A run of 90 % shrunk: to nothing but `accuracy`, and 10 points more with BatchNorm's statistics of 64 images."""
-    rows = [row("statistics", 64, accuracy + 0.1), row("nothing", 0, accuracy)]
+    rows = [row("BatchNorm", 64, accuracy + 0.1), row("removed only", 0, accuracy)]
     rows = [one | {"change": one["test_accuracy"] - 0.9} for one in rows]
     content = {
         "kind": KIND,
         "settings": {"criterion": "magnitude", "scope": "local", "source": "train"} | settings,
         "runs": [record["run_id"]],
         "weights": {record["run_id"]: weights},
-        "results": {"unpruned": row("nothing", 0, 0.9, None), "rows": rows},
+        "results": {"unpruned": row("removed only", 0, 0.9, None), "rows": rows},
     }
     return Analysis(Path("data/analyses/a.json"), content)
 
