@@ -96,7 +96,8 @@ def test_other_indices_and_severities_draw_other_numbers() -> None:
 @pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3), (28, 30, 3), (4, 4, 1), (1, 1, 3), (64, 64, 3)])
 def test_images_of_any_size_keep_their_shape(shape: tuple[int, int, int]) -> None:
     for name in names.chosen(["all"], channels=shape[-1]):
-        made = block(name, 5, pictures(2, *shape), np.arange(2))
+        with np.errstate(divide="raise", invalid="raise"):
+            made = block(name, 5, pictures(2, *shape), np.arange(2))
         assert made.shape == (2, *shape) and made.dtype == np.uint8, name
 
 
