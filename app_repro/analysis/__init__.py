@@ -9,6 +9,8 @@
 - trained.py: finished runs and the weights that they left in the store;
 - geometry.py: forward passes, and where images lie before the last linear layer;
 - pictures.py: the images that networks of a data set are shown, clean and corrupted;
+- lost_and_won.py: the images that a run classifies otherwise than the dense run beside it;
+- samples.py: images drawn: under each corruption, and those lost and won;
 - robustness.py: accuracy and geometry on clean and corrupted images, a block of images for all networks;
 - command.py: the command `analyse`;
 - calibration.py: training images, noise and test images that a finished network is shown;

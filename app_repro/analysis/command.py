@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app_repro.config import grid
 from app_repro.core import files
@@ -13,6 +13,9 @@ from app_repro.records.analyses import Analysis
 
 SHRUNK = "shrunk"
 """Kind of the analyses that the command `shrink` makes."""
+
+if TYPE_CHECKING:
+    from app_repro.analysis.robustness import Shown
 
 Tell = Callable[[str], Any]
 
@@ -30,6 +33,8 @@ class Where:
     """"1,4,8"; None: after the last."""
     device: str | None = None
     """auto, cpu, cuda or cuda:N; None: as the params file says."""
+    samples: Path | None = None
+    """Folder for pictures of test images; None: none are drawn."""
 
 
 def run(kinds: Sequence[str], params_file: Path, where: Where, out: Path, tell: Tell, **asked: Any) -> str:
@@ -41,7 +46,8 @@ def run(kinds: Sequence[str], params_file: Path, where: Where, out: Path, tell: 
     for kind in kinds:
         if kind not in grid.ANALYSES:
             raise ParamsError(f"no analysis {kind!r}{nearest_and_known(kind, grid.ANALYSES)}", key=kind, kind="unknown")
-    files.check_writable(out)
+    for folder in (out, *([where.samples] if where.samples else [])):
+        files.check_writable(folder)
     params = grid.load(params_file) if params_file.exists() or not kinds else None
     wanted = list(dict.fromkeys(kinds or (params.analyses if params else ())))
     if not kinds:  # the pipeline, whose folder holds what the params file names and no more
@@ -76,8 +82,47 @@ def _robustness(where: Where, device: str, out: Path, tell: Tell, asked: dict[st
     wanted = Asked(corruptions=words, severities=severities, **asked)
     networks, missing = trained.find(where.runs, where.store, where.only, where.megabatches)
     (place,) = devices(device, 1)
-    found = robustness.analyse(networks, wanted, where.raw, where.store, place, tell)
+    shown = robustness.shown_to(networks, wanted, where.raw, where.store, tell)
+    if where.samples:
+        _contact_sheets(shown, severities, where.samples, tell)
+    found = robustness.analyse(shown, wanted, where.store, place, tell)
     if found:
         analyses.lay_out(found, robustness.KIND, out, others=bool(where.only))
     tell(f"{out / robustness.KIND}: {len(found)} analyses")
+    if where.samples and where.only:
+        _lost_and_won(shown, where, where.samples, place, tell)
     return trained.in_one_line(missing) if missing else ""
+
+
+def _contact_sheets(shown: "Shown", severities: Sequence[int], folder: Path, tell: Tell) -> None:
+    """A picture of the corruptions of each data set."""
+    from app_repro.analysis import samples
+    from app_repro.data import dataset
+
+    for networks, pictures in shown:
+        path = folder / f"corruptions-{dataset.data_folder(networks[0].spec)}.png"
+        samples.write(path, samples.contact_sheet(pictures, severities))
+        tell(f"{path}: {len(pictures.names)} corruptions of {pictures.data.name}")
+
+
+def _lost_and_won(shown: "Shown", where: Where, folder: Path, device: str, tell: Tell) -> None:
+    """A picture and a table of the images that each network lost and won, where the dense run beside it is there."""
+    from app_repro.analysis import samples, trained
+    from app_repro.analysis.lost_and_won import compare, dense_beside
+    from app_repro.records import runs
+
+    known = runs.read([where.runs]).runs
+    for run, pictures in [(one, pictures) for networks, pictures in shown for one in networks if one.is_final]:
+        if run.run.spec["method"] == "dense":
+            continue
+        beside = dense_beside(run.run, known)
+        dense, _ = trained.find(where.runs, where.store, [beside.content["run_id"]]) if beside else ([], [])
+        if not dense:
+            tell(f"{run.name}: no dense run of the same setting and seed with its weights to set beside it")
+            continue
+        compared = compare(run, dense[0], pictures, device)
+        path = folder / f"{run.name}-lost-and-won.png"
+        samples.write(path, samples.lost_and_won(compared))
+        compared.save(path.with_suffix(".csv"))
+        counts = f"{len(compared.lost)} images lost and {len(compared.won)} won of {len(pictures.indices)}"
+        tell(f"{path}: {counts} beside {compared.dense}")

@@ -69,6 +69,7 @@ def speckle_noise(images: Array, severity: int, draws: Draws) -> Array:
 
 
 def gaussian_blur(images: Array, severity: int, draws: Draws) -> Array:
+    """Blurred by a Gaussian, edges repeated."""
     return _levels(filters.gaussian(images / 255, (0.4, 0.6, 0.7, 0.8, 1.0)[severity - 1]))
 
 
@@ -97,6 +98,7 @@ def glass_blur(images: Array, severity: int, draws: Draws) -> Array:
 
 
 def motion_blur(images: Array, severity: int, draws: Draws) -> Array:
+    """Blurred along a line within 45 degrees of the horizontal."""
     radius, sigma = ((6, 1.0), (6, 1.5), (6, 2.0), (8, 2.0), (9, 2.5))[severity - 1]
     return filters.dragged(images, radius, sigma, draws.uniform(-45, 45, ()))
 
@@ -199,6 +201,8 @@ def _moved_back(before: Array, after: Array, x: Array, y: Array) -> tuple[Array,
 
 
 def jpeg_compression(images: Array, severity: int, draws: Draws) -> Array:
+    """Compressed by Pillow as JPEG and read again."""
+
     def compressed(image: Image.Image) -> Image.Image:
         file = io.BytesIO()
         image.save(file, "JPEG", quality=(80, 65, 58, 50, 40)[severity - 1])

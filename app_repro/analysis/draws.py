@@ -31,15 +31,19 @@ class DrawsByImage:
         return np.stack([draw(generator) for generator in self._of])
 
     def normal(self, mean: float, sd: float, shape: tuple[int, ...]) -> Array:
+        """Normal numbers."""
         return self._each(lambda generator: generator.normal(mean, sd, shape))
 
     def uniform(self, low: float, high: float, shape: tuple[int, ...]) -> Array:
+        """Uniform numbers of [low, high)."""
         return self._each(lambda generator: generator.uniform(low, high, shape))
 
     def random(self, shape: tuple[int, ...]) -> Array:
+        """Uniform numbers of [0, 1)."""
         return self._each(lambda generator: generator.random(shape))
 
     def integers(self, low: int, high: int, shape: tuple[int, ...]) -> Array:
+        """Whole numbers of [low, high)."""
         return self._each(lambda generator: generator.integers(low, high, shape))
 
     def poisson(self, mean: Array) -> Array:

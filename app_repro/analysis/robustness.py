@@ -88,25 +88,24 @@ class Work:
         }
 
 
-def analyse(
-    networks: Sequence[Trained], asked: Asked, raw: Path, store: Path, device: str, tell: Tell
-) -> dict[str, Analysis]:
-    """The analysis of each network, by name: measured under one lock where the store lacks it.
+Shown = list[tuple[list[Trained], Pictures]]
+"""The networks of each data set, with what they are shown."""
 
-    Raises DataError for a data set that is not there or is another one; what has been measured before is kept.
+
+def analyse(shown: Shown, asked: Asked, store: Path, device: str, tell: Tell) -> dict[str, Analysis]:
+    """The analysis of each network, by name: measured under one lock where the store lacks it. What has been measured
+    before is kept whatever ends it.
     """
     done: dict[str, Analysis] = {}
     with analyses.lock(store, KIND):
-        for of_data in _shown(networks, asked, raw, store, tell):
+        for of_data in shown:
             done |= _of_data(*of_data, asked, store, device, tell)
-    return {one.name: done[one.name] for one in networks if one.name in done}
+    return done
 
 
-def _shown(
-    networks: Sequence[Trained], asked: Asked, raw: Path, store: Path, tell: Tell
-) -> list[tuple[list[Trained], Pictures]]:
+def shown_to(networks: Sequence[Trained], asked: Asked, raw: Path, store: Path, tell: Tell) -> Shown:
     """The networks of each data set with what they are shown. Of a mixed grid those that official files do not fit are
-    passed over, with a line.
+    passed over, with a line. Raises DataError for a data set that is not there or is another one.
     """
     shown, refused = [], list[ParamsError]()
     for of_data in trained.by_data(networks):

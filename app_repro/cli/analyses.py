@@ -41,11 +41,18 @@ def analyse(
         str | None,
         typer.Option(help="After these, too: 1,4,8, of runs that kept their weights.", show_default="the last alone"),
     ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for pictures: the corruptions, and what each --only run lost and won beside dense.",
+            show_default="none",
+        ),
+    ] = None,
 ) -> None:
     """Measure the weights of finished runs without training: what the store lacks, laid out for the report."""
     from app_repro.analysis import command
 
-    where = command.Where(runs, raw, store_at(store), only or [], megabatches, device)
+    where = command.Where(runs, raw, store_at(store), only or [], megabatches, device, samples)
     asked = {"images": images, "corruptions": corruptions or ["all"], "severities": severities, "source": source}
     missing = command.run(kinds or [], params, where, out, typer.echo, **asked)
     if missing:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from workbench import prepared, run_grid
 
-from app_repro.analysis import pictures, robustness, trained
+from app_repro.analysis import command, pictures, robustness, trained
 from app_repro.analysis.pictures import Asked
 from app_repro.core.errors import DiskFullError
 from app_repro.records.analyses import AnalysisFile
@@ -36,7 +36,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Paths]:
 def analyse(runs: tuple[Path, Paths], store: Path, asked: Asked = ASKED) -> dict[str, Any]:
     networks, missing = trained.find(runs[0], runs[1].store)
     assert not missing
-    return robustness.analyse(networks, asked, runs[1].raw, store, "cpu", lambda line: None)
+    shown = robustness.shown_to(networks, asked, runs[1].raw, store, print)
+    return robustness.analyse(shown, asked, store, "cpu", print)
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +117,19 @@ def test_missing_and_damaged_weights_are_named_and_the_others_measured(runs, tmp
     there, missing = trained.find(runs[0], runs[1].store, megabatches="1,2")
     assert len(there) == 2 and missing == [f"{one.name} (after 1 of 2 megabatches)" for one in networks]
     assert torch.get_num_threads() == 1
+
+
+def test_pictures_show_the_corruptions_and_what_a_run_lost_and_won_beside_dense(runs, tmp_path) -> None:
+    folder, told = tmp_path / "pictures", list[str]()
+    where = command.Where(runs[0], runs[1].raw, runs[1].store, ["app", "dense"], device="cpu", samples=folder)
+    params = tmp_path / "params.yaml"
+    asked = {"corruptions": ["fog,snow"], "severities": "1,5", "images": 300}
+    assert command.run(["robustness"], params, where, tmp_path / "out", told.append, **asked) == ""
+    names = ["app-s1-lost-and-won.csv", "app-s1-lost-and-won.png", "corruptions-digits.png"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    lines = (folder / names[0]).read_text().splitlines()[1:]
+    lost, won = (sum(line.startswith(outcome) for line in lines) for outcome in ("lost", "won"))
+    records = {path.parent.name: json.loads(path.read_text()) for path in runs[0].glob("*/record.json")}
+    of = {name: record["megabatches"][-1]["test_errors"] for name, record in records.items()}
+    assert lost - won == of["app-s1"] - of["dense-s1"] and lost + won > 0
+    assert any("2 corruptions" in line for line in told)

@@ -84,7 +84,7 @@ MOST_FILES = {
     "claims": 23,
     "training": 21,
     "execution": 16,
-    "analysis": 18,
+    "analysis": 20,
     "report": 37,
     "machine": 11,
     "cli": 9,
