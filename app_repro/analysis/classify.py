@@ -78,7 +78,7 @@ def of_content(content: bytes, name: str, threads: int | None = None) -> Classif
     facts, takes, gives = session.get_modelmeta().custom_metadata_map, session.get_inputs()[0], session.get_outputs()[0]
     try:
         (height, width, channels), classes = takes.shape[1:], tuple(map(str, json.loads(facts["classes"])))
-        if "run_id" not in facts or takes.type != "tensor(uint8)" or gives.shape[1:] != [len(classes)]:
+        if takes.type != "tensor(uint8)" or gives.shape[1:] != [len(classes)]:
             raise ValueError
     except (KeyError, ValueError, TypeError):
         what = "an ONNX file, but not one that `app-repro export` wrote: it does not say which classes it tells apart"

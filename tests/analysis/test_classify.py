@@ -91,6 +91,13 @@ def foreign(path: Path) -> None:
     onnx.save(model, path)
 
 
+def of_floats(path: Path) -> None:
+    """One that says the same of itself, and takes other images."""
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    onnx.save(model, path)
+
+
 @pytest.mark.parametrize(
     ("name", "spoil", "kind"),
     [
@@ -98,6 +105,7 @@ def foreign(path: Path) -> None:
         ("empty.onnx", lambda path: path.write_bytes(b""), "no onnx"),
         ("cut.onnx", lambda path: path.write_bytes(path.read_bytes()[:-5000]), "no onnx"),
         ("foreign.onnx", foreign, "foreign"),
+        ("floats.onnx", of_floats, "foreign"),
         ("none.onnx", lambda path: path.unlink(), "unknown"),
     ],
 )

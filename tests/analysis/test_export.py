@@ -21,10 +21,11 @@ from app_repro.core.errors import RunError
 from app_repro.core.paths import PACKAGE
 from app_repro.data import dataset
 from app_repro.records import finished
-from app_repro.records.store import Paths
+from app_repro.records.store import Paths, Store, lay_out
 from app_repro.training import checkpoint
 from app_repro.training.images import Images
 
+KINDS = ("dense", "unstructured", "channel")
 WHERE = ("--raw", "raw", "--store", "store")
 Made = tuple[dict[str, RunSpec], Paths]
 
@@ -32,8 +33,12 @@ Made = tuple[dict[str, RunSpec], Paths]
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Tiny runs of digits, one of each kind of network."""
-    specs, places = trained(tmp_path_factory.mktemp("made"), method=["dense", "app"])
-    return {spec.method: spec for spec in specs}, places
+    folder = tmp_path_factory.mktemp("made")
+    specs, places = trained(folder, method=["dense", "app"])
+    specs += trained(folder, method="app", granularity="channel", scope="local")[0]
+    runs = dict(zip(KINDS, specs, strict=True))
+    lay_out({name: Store(places.store).folder(spec) for name, spec in runs.items()}, folder / "data/runs")
+    return runs, places
 
 
 @pytest.fixture
@@ -44,10 +49,11 @@ def home(made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("method", ["dense", "app"])
-def test_the_file_says_what_the_run_s_network_says_and_what_it_is(made, home, monkeypatch, capfd, method) -> None:
-    spec, places = made[0][method], made[1]
-    assert ended(monkeypatch, "export", method, "--onnx", "new/net.onnx", "--repeats", "2", "--json", *WHERE) == 0
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_file_says_what_the_run_s_network_says_and_what_it_is(made, home, monkeypatch, capfd, kind) -> None:
+    spec, places = made[0][kind], made[1]
+    assert ended(monkeypatch, "export", kind, "--onnx", "new/net.onnx", "--repeats", "2", "--json", *WHERE) == 0
     shown, warned = capfd.readouterr()
     told, content = json.loads(shown), Path("new/net.onnx").read_bytes()
     assert warned == "" and (told["bytes"], told["sha256"]) == (len(content), files.digest(content))
@@ -60,7 +66,7 @@ def test_the_file_says_what_the_run_s_network_says_and_what_it_is(made, home, mo
     assert (float(facts["density"]), json.loads(facts["classes"])) == (kept, [str(digit) for digit in range(10)])
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     data = dataset.load(places.raw / "digits")
-    net = checkpoint.load_network(spec, data, places.store / "runs" / spec.run_id / finished.WEIGHTS)
+    net = checkpoint.of_run(places.store / "runs" / spec.run_id)
     for count in (1, 3):
         expected = net(Images.load(data, "test", torch.device("cpu")).clean(torch.arange(count))[0]).detach().numpy()
         (found,) = session.run(None, {"images": np.asarray(data.test_images[:count])})
@@ -68,12 +74,15 @@ def test_the_file_says_what_the_run_s_network_says_and_what_it_is(made, home, mo
 
 
 def test_the_bytes_repeat_and_tell_nothing_of_this_machine(home, monkeypatch, capsys) -> None:
-    for name in ("a.onnx", "b.onnx"):
-        assert ended(monkeypatch, "export", "app", "--onnx", name, "--repeats", "0", *WHERE) == 0
-    content = Path("a.onnx").read_bytes()
+    said = {}
+    for name, kind in (("a", "unstructured"), ("b", "unstructured"), ("dense", "dense"), ("small", "channel")):
+        assert ended(monkeypatch, "export", kind, "--onnx", f"{name}.onnx", "--repeats", "0", *WHERE) == 0
+        said[kind] = "as large and as slow" in capsys.readouterr().out
+    assert said == {"dense": False, "unstructured": True, "channel": False}
+    content, dense, small = (Path(f"{name}.onnx").read_bytes() for name in ("a", "dense", "small"))
     assert content == Path("b.onnx").read_bytes()
+    assert abs(len(content) - len(dense)) < 100 and len(small) < 0.5 * len(dense)
     assert not [word for word in (str(PACKAGE.parent), str(home), ".py", "aten") if word.encode() in content]
-    assert "as large and as slow" in capsys.readouterr().out
 
 
 def test_own_images_are_named_by_their_folder_alone(made) -> None:
@@ -86,7 +95,7 @@ def test_a_file_that_says_something_else_is_not_written_and_the_one_before_is_le
     Path("net.onnx").write_text("before")
     real = export._OfPixels.forward
     monkeypatch.setattr(export._OfPixels, "forward", lambda self, images: real(self, images) + 0.001)
-    assert ended(monkeypatch, "export", "app", "--onnx", "net.onnx", *WHERE) == RunError.exit_code
+    assert ended(monkeypatch, "export", "unstructured", "--onnx", "net.onnx", *WHERE) == RunError.exit_code
     assert is_one_line(capsys.readouterr(), "1.0e-03") and Path("net.onnx").read_text() == "before"
     assert not list(home.glob(".net*"))
 
@@ -106,11 +115,11 @@ def full(*_: object) -> None:
     ("words", "code", "named"),
     [
         ("none --onnx net.onnx", 2, "'none'"),
-        ("app --onnx .", 2, "--onnx"),
-        ("app --onnx raw/digits/meta.json/net.onnx", 2, "meta.json"),
-        ("app", 2, "--onnx"),
-        ("app --onnx net.onnx --store elsewhere", 2, "--store"),
-        ("app --onnx net.onnx --raw elsewhere --store bare", 2, "app-repro fetch"),
+        ("unstructured --onnx .", 2, "--onnx"),
+        ("unstructured --onnx raw/digits/meta.json/net.onnx", 2, "meta.json"),
+        ("unstructured", 2, "--onnx"),
+        ("unstructured --onnx net.onnx --store elsewhere", 2, "--store"),
+        ("unstructured --onnx net.onnx --raw elsewhere --store bare", 2, "app-repro fetch"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(home, monkeypatch, capsys, words, code, named) -> None:
@@ -124,20 +133,20 @@ def test_what_cannot_be_exported_is_one_line(home, monkeypatch, capsys, words, c
 def test_other_images_than_the_run_s_are_refused(home, monkeypatch, capsys) -> None:
     meta = files.read_sealed(Path("raw/digits/meta.json"))
     files.write_sealed(Path("raw/digits/meta.json"), meta | {"digest": "0" * 64})
-    assert ended(monkeypatch, "export", "app", "--onnx", "net.onnx", *WHERE) == 2
+    assert ended(monkeypatch, "export", "unstructured", "--onnx", "net.onnx", *WHERE) == 2
     assert is_one_line(capsys.readouterr(), "raw/digits", "--raw")
-    assert ended(monkeypatch, "export", "app", "--onnx", "net.onnx", "--raw", "none", "--store", "store") == 2
+    assert ended(monkeypatch, "export", "unstructured", "--onnx", "net.onnx", "--raw", "none", "--store", "store") == 2
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
 def test_a_missing_extra_is_named(home, monkeypatch, capsys, package) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    assert ended(monkeypatch, "export", "app", "--onnx", "net.onnx", *WHERE) == 2
+    assert ended(monkeypatch, "export", "unstructured", "--onnx", "net.onnx", *WHERE) == 2
     assert is_one_line(capsys.readouterr(), package, "'.[onnx]'")
 
 
 def test_a_full_disk_leaves_the_file_that_was_there(home, monkeypatch, capsys) -> None:
     Path("net.onnx").write_text("before")
     monkeypatch.setattr("os.fsync", full)
-    assert ended(monkeypatch, "export", "app", "--onnx", "net.onnx", "--repeats", "0", *WHERE) == 3
+    assert ended(monkeypatch, "export", "unstructured", "--onnx", "net.onnx", "--repeats", "0", *WHERE) == 3
     assert is_one_line(capsys.readouterr(), "net.onnx", "free") and Path("net.onnx").read_text() == "before"

@@ -116,11 +116,11 @@ def rising(mode: str) -> Image.Image:
     return image
 
 
-def turned() -> bytes:
+def turned(form: str) -> bytes:
     """As a camera writes an image that is held upright: on its side, and a note that says so."""
     exif = Image.Exif()
     exif[0x0112] = 6  # turn it by 90 degrees clockwise
-    return encoded(Image.fromarray(np.rot90(RISING).copy()), "TIFF", exif=exif)
+    return encoded(Image.fromarray(np.rot90(RISING).copy()), form, exif=exif)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,8 @@ def turned() -> bytes:
         lambda: encoded(rising("CMYK"), "TIFF"),
         lambda: encoded(rising("L"), "PPM"),
         lambda: encoded(rising("RGB"), "TGA"),
-        turned,
+        lambda: turned("PNG"),
+        lambda: turned("TIFF"),
     ],
 )
 def test_a_network_takes_grey_colour_and_turned_images(tmp_path: Path, content) -> None:
@@ -142,15 +143,21 @@ def test_a_network_takes_grey_colour_and_turned_images(tmp_path: Path, content) 
 
 def test_another_size_is_refused_or_resized_as_data_sets_are(tmp_path: Path) -> None:
     path = tmp_path / "image.png"
-    Image.effect_noise((50, 40), 60).save(path)
-    with pytest.raises(DataError, match=r"^image\.png: 50x40 .* 32x32") as caught:
+    Image.effect_noise((300, 260), 60).save(path)
+    with pytest.raises(DataError, match=r"^image\.png: 300x260 .* 32x32") as caught:
         fitting(path, 32, 32, 3)
     assert (caught.value.key, caught.value.kind) == (str(path), "size")
-    assert np.array_equal(fitting(path, 32, 32, 3, resize=True), decode(path, 32))
+    for size in (32, 224):
+        assert np.array_equal(fitting(path, size, size, 3, resize=True), decode(path, size))
     assert fitting(path, 20, 40, 1, resize=True).shape == (20, 40, 1)
-    for name in ("deep", "program"):
-        path.write_bytes(BAD_IMAGES["16 bit pgm" if name == "deep" else name][0]())
-        with pytest.raises(DataError, match="8 bits" if name == "deep" else "not an image"):
+    deep = b"P2 4 4 1000 " + b"999 " * 16
+    for content, why in (
+        (deep, "8 bits"),
+        (BAD_IMAGES["16 bit pgm"][0](), "8 bits"),
+        (BAD_IMAGES["program"][0](), "an image"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=why):
             fitting(path, 4, 4, 3)
 
 
