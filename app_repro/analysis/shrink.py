@@ -22,6 +22,11 @@ CODE = (
 )
 """Files whose code can change a number of this analysis; by what code the run was trained its weights tell."""
 
+NOTE = (
+    "density: weights of the channels that stay, single zeros included, over all of the dense network; "
+    "change: points of test accuracy, against the network before"
+)
+
 
 def shrink(
     name: str,
@@ -72,7 +77,7 @@ def to_text(done: Analysis) -> str:
     head = ["density", "adjusted", "images", "parameters", "MACs", "of dense", "accuracy", "errors", "change", "s"]
     body = [_shown(done.results["unpruned"], "before"), *(_shown(row, row["adjusted"]) for row in done.results["rows"])]
     table = tabulate(body, head, tablefmt="github", disable_numparse=True, colalign=["right", "left"] + ["right"] * 8)
-    return f"{run_id}: {how}\n\n{table}\n\nchange: points of test accuracy, against the network before"
+    return f"{run_id}: {how}\n\n{table}\n\n{NOTE}"
 
 
 def _shown(row: Row, what: str) -> list[str]:

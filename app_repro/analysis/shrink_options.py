@@ -10,8 +10,8 @@ from app_repro.config.methods import KEPT_PER_STEP
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
 
-DENSITY = KEPT_PER_STEP**4.5
-"""Density after the paper's exponent, tau = 4.5."""
+DENSITY = round(KEPT_PER_STEP**4.5, 4)
+"""Density after the paper's exponent, tau = 4.5: 0.3664."""
 IMAGES = (0, 64, 256, 1024)
 """Numbers of images if none are named; those that the training part has."""
 SCOPES = ("local", "global")

@@ -18,7 +18,7 @@ ADJUSTED = ("before", "removed only", "BatchNorm", "weights", "weights, BatchNor
 """What was done to a network, in the order of the rows; the first: nothing was removed."""
 
 SCALES = {
-    "density": metrics.METRICS["density_effective"].scale,
+    "density": Scale("density reached", 1, 4),
     "parameters": Scale("parameters, thousands", 1e-3, 1),
     "macs": metrics.METRICS["macs"].scale,
     "macs_share": metrics.METRICS["macs_share"].scale,
@@ -30,9 +30,9 @@ SCALES = {
 """Numbers of a row, and how they are shown."""
 
 NOTE = "Mean ± sd over seeds (n). No weight was trained after the removal."
-NONE = "No run has been shrunk here: `app-repro shrink RUN --reconstruct` does it."
+NONE = "No run has been shrunk here: `app-repro shrink RUN --reconstruct` does it (docs/shrink.md)."
 TERMS = (
-    ("density", "weights of the channels that stay, as a share of the dense network's"),
+    ("density reached", "weights of the channels that stay, single zeros included, over all of the dense network"),
     ("removed only", "the network without these channels, all else as it was trained"),
     ("BatchNorm", "its statistics measured anew on so many training images"),
     ("weights", "what read the removed channels is fitted by least squares to what it computed before"),
@@ -63,7 +63,7 @@ def shrunk(records: Sequence[RunRecord], analyses: Sequence[Analysis]) -> Table:
         Column("density_asked", "density asked", True),
         Column("adjusted", "adjusted"),
         Column("images", "images", True),
-        Column("source", "of"),
+        Column("source", "drawn from"),
         *(Column(name, scale.heading, True) for name, scale in SCALES.items()),
     )
     missing = [] if rows else [NONE]
