@@ -56,6 +56,19 @@ def test_a_control_that_was_killed_five_times_ends_with_the_bits_of_one_that_was
 
 
 @pytest.mark.promise
+def test_a_run_that_removes_channels_ends_after_five_kills_with_the_bits_of_one_that_was_not_killed(patient) -> None:
+    draw, changed = drawing("channels"), {"granularity": "channel", "scope": "local"}
+    patient.set(("app", "released"), **changed)
+    assert patient.do()["codes"] == [0]
+    whole = left(patient.folder)
+    patient.set(("app", "released"), **changed)
+    for _ in range(5):
+        ended = patient.do(save_every=0.0, in_write=draw.randint(1, SAVES // 6), synced=draw.random() < 0.5)
+        assert ended["killed"] and not list((patient.folder / ".store/runs").glob("*/record.json"))
+    assert patient.do()["codes"] == [0] and patient.differs(whole) is None
+
+
+@pytest.mark.promise
 def test_a_state_of_other_code_or_of_another_run_is_not_taken_up(patient) -> None:
     draw, trials = drawing("strange states"), times(2, 20) // 2
     assert [trial(patient, draw) for _ in range(trials) for trial in (change_code, mix_up)] == [None] * 2 * trials

@@ -56,11 +56,11 @@ def silence(steps: Steps, channels: Channels, alive: torch.Tensor) -> None:
                 steps.momentum[f"{name}.{leaf}"][dead] = 0
 
 
-@pytest.mark.parametrize("arch", ["resnet8s", "resnet20s", "vgg16_bn"])
+@pytest.mark.parametrize("arch", ["resnet8s", "resnet20s", "own"])
 def test_training_a_network_without_channels_is_training_one_in_which_they_are_masked(arch: str) -> None:
     """Over eight prunings, with momentum, all parameters and statistics agree in float64."""
     generator = torch.Generator().manual_seed(1)
-    dense = networks.build(arch, 10, 16, 3).double()
+    dense = (Own() if arch == "own" else networks.build(arch, 10, 16, 3)).double()
     settings = OptimSettings(1, 8, 0.01, 0.9, 1e-4, (), 0.1, True, "fp32")
     channels, small = Channels.of(dense), Steps(copy.deepcopy(dense), settings)
     masked, alive = Steps(dense, settings), torch.ones(channels.count, dtype=torch.bool)
@@ -72,10 +72,10 @@ def test_training_a_network_without_channels_is_training_one_in_which_they_are_m
         small = small.without(channels, before, alive, IMAGES.float())
         for _ in range(2):
             images = torch.randn(8, 3, 16, 16, generator=generator, dtype=torch.float64)
-            labels = torch.randint(0, 10, (8,), generator=generator)
+            labels = torch.randint(0, 4, (8,), generator=generator)
             trained(masked, images, labels)
             trained(small, images, labels)
-    assert sum(w.numel() for w in small.weights.values()) < 0.37 * masks.size(channels.mask(alive))
+    assert sum(w.numel() for w in small.weights.values()) < 0.4 * masks.size(channels.mask(alive))
     for name, tensor in small.net.state_dict().items():
         module, whole = name.rpartition(".")[0], dense.state_dict()[name]
         for dimension, axis in ((0, "out"), (0, "norm"), (1, "in")):

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from channelled import share
 from tiny import SETTINGS, images_of, steps_for
 
 from app_repro.core.errors import ParamsError
+from app_repro.pruning.channels import Channels
 from app_repro.training import engines, networks
 from app_repro.training.batches import Batches
 from app_repro.training.host_batches import batches_of
@@ -83,8 +85,9 @@ def on_device(images: Images, device: torch.device) -> Images:
     return Images(*(value.to(device) if isinstance(value, torch.Tensor) else value for value in vars(images).values()))
 
 
-def two_hundred_steps(engine: str) -> list[torch.Tensor]:
-    """25 epochs of 31 images in batches of 4, two learning rates, three masks, three evaluations after each epoch.
+def two_hundred_steps(engine: str, granularity: str) -> list[torch.Tensor]:
+    """25 epochs of 31 images in batches of 4, two learning rates, three masks or removals of channels, evaluations
+    after each epoch.
 
     The second one is of fewer images than the order laid out before it: a warm-up must not look beyond its own.
     """
@@ -93,10 +96,14 @@ def two_hundred_steps(engine: str) -> list[torch.Tensor]:
     with torch.cuda.stream(torch.cuda.Stream()):
         net = networks.build("resnet8s", 10, 8, 1, 1).to(device, memory_format=torch.channels_last)
         steps = Steps(net, replace(SETTINGS, engine=engine))
+        channels, alive = Channels.of(net), torch.ones(Channels.of(net).count, dtype=torch.bool)
         found = []
         for epoch in range(25):
             generator = torch.Generator().manual_seed(epoch)
-            if epoch % 9 == 0:
+            if epoch % 9 == 0 and granularity == "channel":
+                before, alive = alive, alive & share(channels, 0.8, epoch)
+                steps = steps.without(channels, before, alive, torch.ones(2, 1, 8, 8, device=device))
+            elif epoch % 9 == 0:
                 kept = 0.9 - epoch / 50
                 shares = {name: torch.rand(w.shape, generator=generator) for name, w in steps.weights.items()}
                 steps.set_mask({name: (draw < kept).to(device) for name, draw in shares.items()})
@@ -117,9 +124,10 @@ def two_hundred_steps(engine: str) -> list[torch.Tensor]:
 
 
 @needs_cuda
-def test_a_captured_step_has_the_bits_of_an_eager_one() -> None:
+@pytest.mark.parametrize("granularity", ["weight", "channel"])
+def test_a_captured_step_has_the_bits_of_an_eager_one(granularity: str) -> None:
     torch.use_deterministic_algorithms(True)
-    eager, graph = two_hundred_steps("eager"), two_hundred_steps("graph")
+    eager, graph = (two_hundred_steps(engine, granularity) for engine in ("eager", "graph"))
     assert all(torch.equal(a, b) for a, b in zip(eager, graph, strict=True))
 
 

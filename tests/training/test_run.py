@@ -1,5 +1,6 @@
 import functools
 import gc
+import itertools
 import random
 from typing import Any
 
@@ -145,11 +146,19 @@ def test_the_gap_is_training_minus_validation_accuracy_at_the_last_epoch(finishe
 
 
 @pytest.mark.parametrize(
-    ("method", "protocol"), [("dense", "paper"), ("osp", "paper"), ("app", "paper"), ("app", "released")]
+    ("method", "protocol", "granularity"),
+    [
+        ("dense", "paper", None),
+        ("osp", "paper", None),
+        ("app", "paper", None),
+        ("app", "released", None),
+        ("app", "paper", "channel"),
+        ("app", "released", "channel"),
+    ],
 )
-def test_a_run_stopped_at_any_step_resumes_bit_for_bit(bench, tmp_path, method, protocol) -> None:
+def test_a_run_stopped_at_any_step_resumes_bit_for_bit(bench, tmp_path, method, protocol, granularity) -> None:
     """Of training, scoring or evaluating: for APP look 12 is at the second scoring, the last but one at a test."""
-    spec, asked = of(bench, method, protocol), []
+    spec, asked = of(bench, method, protocol).model_copy(update={"granularity": granularity}), []
     whole = a_run(bench, spec, Store(tmp_path / "whole").folder(spec), should_stop=lambda: bool(asked.append(1)))
     whole.go()
     scored = {"dense": 0, "osp": 1, "app": 3}[method]
@@ -177,6 +186,74 @@ def test_a_missing_result_of_an_earlier_megabatch_starts_the_run_anew(bench, tmp
     with pytest.raises(Stopped):
         run.go()
     assert (run.megabatch, run.progress.epoch, run.progress.step) == (1, 0, 1) and not run.results
+
+
+def channels_of(bench, method: str, protocol: str = "paper", **changes: Any) -> Any:
+    return of(bench, method, protocol).model_copy(update={"granularity": "channel", "candidates": None} | changes)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "released"])
+def test_app_removes_channels_down_to_its_schedule(bench, tmp_path, protocol) -> None:
+    spec = channels_of(bench, "app", protocol)
+    run = a_run(bench, spec, Store(tmp_path).folder(spec))
+    results = run.go()
+    asked = [item["density_nominal"] for item in results]
+    assert asked == pytest.approx([0.8, 0.8**2.75, 0.8**4.5])
+    assert all(0 <= want - item["density_effective"] < 0.04 for want, item in zip(asked, results, strict=True))
+    assert [sum(item["kept"]) for item in results][-1] == sum(w.numel() for w in masks.prunable(run.net).values())
+    assert all(
+        a >= b
+        for item, after in itertools.pairwise(results)
+        for a, b in zip(item["widths"], after["widths"], strict=True)
+    )
+    sizes = [(item["parameters"], item["macs"]) for item in results]
+    assert sizes == sorted(set(sizes), reverse=True) and sizes[-1][0] == sum(p.numel() for p in run.net.parameters())
+
+
+def test_channels_that_were_all_kept_train_as_single_weights_do(bench, tmp_path) -> None:
+    """Before anything is removed, the steps are the same ones."""
+    plain = of(bench, "dense")
+    whole = channels_of(bench, "dense")
+    runs = [a_run(bench, spec, Store(tmp_path / name).folder(spec)) for name, spec in (("a", plain), ("b", whole))]
+    results = [[record.numbers(item) for item in run.go()] for run in runs]
+    for item, other in zip(*results, strict=True):
+        assert {**other, "run_id": ""} == {**item, "run_id": ""} | {
+            k: other[k] for k in ("parameters", "widths", "macs")
+        }
+    assert same(*(run.net.state_dict() for run in runs))
+
+
+@pytest.mark.parametrize(("arm", "same_weights"), [("ticket", True), ("scratch-e", False)])
+def test_a_control_of_a_run_that_removes_channels_begins_with_the_channels_that_it_left(
+    bench, tmp_path, arm, same_weights
+) -> None:
+    spec = channels_of(bench, "osp")
+    source = a_run(bench, spec, Store(tmp_path / "source").folder(spec))
+    expected = outcome(source) if source.go() else None
+    control = spec.model_copy(update={"control": arm})
+    given = controls.Source(spec.run_id, "c", checkpoint.encode_mask(source.mask))
+    run = a_run(bench, control, Store(tmp_path / arm).folder(control), source=given)
+    assert [w.shape for w in run.steps.weights.values()] == [w.shape for w in source.steps.weights.values()]
+    run.go()
+    # the ticket of a run that was pruned once, at the start, is that run
+    assert expected is not None and same(outcome(run)[1], expected[1]) is same_weights
+    if same_weights:
+        own = ("run_id", "score_samples")
+        assert [{k: v for k, v in item.items() if k not in own} for item in outcome(run)[0]] == [
+            {k: v for k, v in item.items() if k not in own} for item in expected[0]
+        ]
+
+
+def test_weights_drawn_anew_for_fewer_channels_have_the_variance_of_their_fan_out(bench, tmp_path) -> None:
+    spec = channels_of(bench, "osp", tau=6.0)
+    source = a_run(bench, spec, Store(tmp_path).folder(spec))
+    source.go()
+    control = spec.model_copy(update={"control": "scratch-e"})
+    given = controls.Source(spec.run_id, "c", checkpoint.encode_mask(source.mask))
+    drawn = a_run(bench, control, Store(tmp_path / "arm").folder(control), source=given).steps.weights
+    for weight in drawn.values():
+        if weight.numel() > 2000:
+            assert float(weight.std()) == pytest.approx((2 / (9 * weight.shape[0])) ** 0.5, rel=0.08)
 
 
 def test_a_pruned_weight_that_is_not_zero_is_an_error(bench, tmp_path, monkeypatch) -> None:
