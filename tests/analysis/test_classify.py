@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from house import ROOT
 from PIL import Image
 from workbench import ended, trained
 
@@ -133,6 +136,16 @@ def test_a_command_line_that_cannot_be_meant_is_one_line(home, monkeypatch, caps
     assert ended(monkeypatch, "predict", *words.split()) == 2
     out, said = capsys.readouterr()
     assert (out, said.count("\n")) == ("", 1) and named in said
+
+
+def test_the_page_s_lines_classify_an_image(home, monkeypatch, capsys) -> None:
+    (lines,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/networks.md").read_text(), re.M | re.S)
+    Path("photo.png").write_bytes(Path("pictures/03.png").read_bytes())
+    Path("lines.py").write_text(lines)
+    assert ended(monkeypatch, "predict", "net.onnx", "photo.png") == 0
+    label = capsys.readouterr().out.split()[1]
+    runpy.run_path("lines.py")
+    assert capsys.readouterr().out.split() == [label]
 
 
 def test_a_missing_extra_is_named(home, monkeypatch, capsys) -> None:

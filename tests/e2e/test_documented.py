@@ -24,7 +24,8 @@ from app_repro.config import grid, reading
 FENCE = re.compile(r"^(?:<!-- not run: (?P<why>[^\n]+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 COMMENT = re.compile(r"\s{2,}# .*$", re.M)
 CHECKED_ELSEWHERE = {
-    "python": ("extending.md", "records.md"),  # house/test_extending.py, records/test_frame.py
+    # house/test_extending.py, records/test_frame.py, analysis/test_classify.py
+    "python": ("extending.md", "records.md", "networks.md"),
     "text": ("extending.md",),  # what its code prints
     "yaml": ("cluster.md",),  # execution/test_grid.py
 }

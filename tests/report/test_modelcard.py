@@ -1,12 +1,14 @@
 """A model card says what a run is, and how to make it again."""
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import synthetic
+import workbench
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from synthetic import spec
 
@@ -14,6 +16,7 @@ from app_repro.config import grid
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
+from app_repro.records import runs
 from app_repro.records.runs import RunRecord
 from app_repro.report import modelcard
 
@@ -76,6 +79,7 @@ def test_a_run_of_other_data_says_that_the_official_ones_give_another_id() -> No
 def test_a_diverged_run_has_a_card_too() -> None:
     mine = run(spec("app"), diverged=True)
     card = modelcard.card(mine, [mine])
+    assert "How to load" not in card
     assert "**This run diverged** (megabatch 3, epoch 2)" in card and "None: the run did not end" in card
     assert not re.search(r"\bNone\b(?!:)", card) and "{{" not in card.replace("{{APP}", "")
 
@@ -87,13 +91,29 @@ def test_a_record_with_little_provenance_has_a_card() -> None:
 
 
 def test_it_is_written_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
-    runs = tmp_path / "runs"
-    files.write_sealed(runs / "mine/record.json", synthetic.make(spec("app")))
-    text = modelcard.show([runs], "mine", tmp_path / "card.md")[0]
-    modelcard.show([runs], "mine", tmp_path / "cards")
+    folder = tmp_path / "runs"
+    files.write_sealed(folder / "mine/record.json", synthetic.make(spec("app")))
+    text = modelcard.show([folder], "mine", tmp_path / "card.md")[0]
+    modelcard.show([folder], "mine", tmp_path / "cards")
     assert (tmp_path / "card.md").read_text() == (tmp_path / "cards/mine.md").read_text() == text
     with pytest.raises(ParamsError, match="name a file or a folder to write to"):
-        modelcard.show([runs], "mine", tmp_path / "card.md" / "below.md")
+        modelcard.show([folder], "mine", tmp_path / "card.md" / "below.md")
+
+
+@pytest.mark.parametrize("granularity", ["weight", "channel"])
+def test_its_lines_load_the_network_of_the_run(tmp_path, monkeypatch, capsys, granularity: str) -> None:
+    changes = {"method": "app", "granularity": granularity, "test_limit": None}
+    (mine,), places = workbench.trained(tmp_path, **changes)
+    (tmp_path / ".store").symlink_to(places.store)
+    (tmp_path / "data/raw").symlink_to(places.raw)
+    monkeypatch.chdir(tmp_path)
+    card, _ = modelcard.show([tmp_path / "data/runs"], mine.run_id, None)
+    (lines,) = re.findall(r"^```python\n(.*?)^```$", section(card, "How to load its network"), re.M | re.S)
+    Path("lines.py").write_text(lines)
+    capsys.readouterr()
+    runpy.run_path("lines.py")
+    accuracy = runs.read_run(Path("data/runs/app/record.json")).value("test_accuracy")
+    assert capsys.readouterr().out == f"tensor({accuracy:.4f})\n"
 
 
 def test_a_control_arm_says_that_it_is_one_and_of_which_run() -> None:
