@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app_repro.config import grid
+from app_repro.config import corruptions, grid
 from app_repro.core import files
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.records import analyses, runs
@@ -78,11 +78,14 @@ def _robustness(where: Where, device: str, out: Path, tell: Tell, asked: dict[st
     from app_repro.training.device import devices
 
     severities = trained.numbers(asked.pop("severities"), "--severities", "1,3,5")
-    words = [word for part in asked.pop("corruptions") for word in part.split(",")]
+    words = [word.strip() for part in asked.pop("corruptions") for word in part.split(",")]
     wanted = Asked(corruptions=words, severities=severities, **asked)
     networks, missing = trained.find(where.runs, where.store, where.only, where.megabatches)
     (place,) = devices(device, 1)
     shown = robustness.shown_to(networks, wanted, where.raw, where.store, tell)
+    for _, pictures in shown:
+        if remarks := corruptions.remarks(*pictures.data.test_images.shape[1:]):
+            tell(f"{pictures.data.name}: {'; '.join(remarks)}")
     if where.samples:
         _contact_sheets(shown, severities, where.samples, tell)
     found = robustness.analyse(shown, wanted, where.store, place, tell)

@@ -143,8 +143,9 @@ def find(source: str, data: DataSet) -> Official | None:
     if release is None:
         return None
     if data.name != release.dataset:
-        what = f"test images of {release.dataset} and cannot be shown to networks of {data.name}"
-        raise ParamsError(f"{release.title}: {what}; leave those out with --only", key=data.name, kind="other data set")
+        what = f"test images of {release.dataset}, not for networks of {data.name}"
+        how = f"name runs of {release.dataset} with --only, or leave --source out"
+        raise ParamsError(f"{release.title}: {what}; {how}", key=data.name, kind="other data set")
     if sorted(map(letters, data.classes)) != sorted(map(letters, release.classes)):
         foreign = [name for name in data.classes if letters(name) not in map(letters, release.classes)]
         what = f"its labels do not fit {data.name} as it was fetched, whose classes are called {', '.join(foreign[:3])}"

@@ -1,8 +1,6 @@
 """Official files of corrupted images: shown as they are, whole or refused, never taken for another release."""
 
-import dataclasses
 import hashlib
-import io
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,40 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from official_files import LABELS, official_files, raw
 
 from app_repro.analysis import official, releases
 from app_repro.core.errors import AppReproError, DataError, IntegrityError, ParamsError
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-LABELS = [3, 1, 9, 0]
 
 
 def data(name: str = "cifar10", classes: list[str] = NAMES) -> Any:
     return SimpleNamespace(name=name, classes=tuple(classes))
 
 
-def raw(array: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The files of a release of four images: fog, snow and labels, and fog of another release."""
-    folder = tmp_path / "CIFAR-10-C"
-    folder.mkdir()
-    draw = np.random.default_rng(5).integers
-    content = {name: raw(draw(0, 256, (20, 32, 32, 3), dtype=np.uint8)) for name in ("fog", "snow", "other")}
-    content["labels"] = raw(np.tile(np.array(LABELS, np.uint8), 5))
-    md5 = {name: hashlib.md5(file).hexdigest() for name, file in content.items()}
-    for key in releases.RELEASES:
-        known = dict.fromkeys(releases.RELEASES[key].md5, "") | (md5 if key == "cifar10c" else {"fog": md5["other"]})
-        monkeypatch.setitem(releases.RELEASES, key, dataclasses.replace(releases.RELEASES[key], images=4, md5=known))
-    for name in ("fog", "snow", "labels"):
-        (folder / f"{name}.npy").write_bytes(content[name])
-    (tmp_path / "other").write_bytes(content["other"])
-    return folder
+    return official_files(tmp_path, monkeypatch)
 
 
 def tar(folder: Path, mode: str = "w") -> Path:

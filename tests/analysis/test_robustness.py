@@ -123,7 +123,7 @@ def test_pictures_show_the_corruptions_and_what_a_run_lost_and_won_beside_dense(
     folder, told = tmp_path / "pictures", list[str]()
     where = command.Where(runs[0], runs[1].raw, runs[1].store, ["app", "dense"], device="cpu", samples=folder)
     params = tmp_path / "params.yaml"
-    asked = {"corruptions": ["fog,snow"], "severities": "1,5", "images": 300}
+    asked = {"corruptions": ["fog, snow"], "severities": "1, 5", "images": 300}
     assert command.run(["robustness"], params, where, tmp_path / "out", told.append, **asked) == ""
     names = ["app-s1-lost-and-won.csv", "app-s1-lost-and-won.png", "corruptions-digits.png"]
     assert sorted(path.name for path in folder.iterdir()) == names
@@ -132,4 +132,4 @@ def test_pictures_show_the_corruptions_and_what_a_run_lost_and_won_beside_dense(
     records = {path.parent.name: json.loads(path.read_text()) for path in runs[0].glob("*/record.json")}
     of = {name: record["megabatches"][-1]["test_errors"] for name, record in records.items()}
     assert lost - won == of["app-s1"] - of["dense-s1"] and lost + won > 0
-    assert any("2 corruptions" in line for line in told)
+    assert any("8x8" in line for line in told) and any("2 corruptions" in line for line in told)
