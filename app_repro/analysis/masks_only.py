@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from app_repro.config import grid, presets, reading
-from app_repro.config.methods import nominal_density
+from app_repro.config import grid, nm, presets, reading
+from app_repro.config.patterns import nominal_density
 from app_repro.config.protocols import PROTOCOLS, protocol_title
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
@@ -72,7 +72,7 @@ def masks_only(spec: RunSpec, data: DataSet, split: Split, device: torch.device,
         if new is not None:
             if channels:
                 compact(net, channels, channels.alive(mask), channels.alive(new))
-            else:
+            elif not nm.is_live(spec.flow):  # under a flow to dense weights these stay, untrained
                 masks.zero_pruned(masks.prunable(net), new)
             mask = new
         yield MaskAt(k, mask, 0 if new is None else len(current.score))
@@ -138,7 +138,7 @@ def _walked(spec: RunSpec, raw: Path, device: str, images: int) -> dict[str, Any
         rows.append(
             {
                 "megabatch": at.megabatch,
-                "density_nominal": nominal_density(spec.method, at.megabatch, spec.sb, spec.tau),
+                "density_nominal": nominal_density(spec, at.megabatch),
                 "density_effective": masks.density(at.mask),
                 "macs_share": formulas.flops(network, list(kept.values())) / formulas.flops(network),
                 "density_layers": {name: kept[name] / sizes[name] for name in kept},

@@ -4,6 +4,7 @@ protocols.py    the paper's and the released protocol, switch by switch
 methods.py      when to prune and how far: dense, osp, app, with their titles, colours and tags
 patterns.py     N:M patterns, and which is in force at which megabatch
 catalogue.py    names of criteria, networks, control arms and engines with their tags, without torch
+nm.py           which settings of N:M sparsity apply, their defaults
 corruptions.py  names of the corruptions of images with their tags, and the choice of some of them
 taxonomy.py     the tags of a run, from its settings
 spec.py         RunSpec: every setting that can change a number of a run, and the run id

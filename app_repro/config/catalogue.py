@@ -53,6 +53,17 @@ class GranularityTags:
     """What a granularity removes as one."""
 
     description: str
+    kept: str
+    """What its masks are made of."""
+
+
+@dataclass(frozen=True)
+class FlowTags:
+    """What reaches the weights that an N:M mask prunes."""
+
+    description: str
+    rate: float | None = None
+    """How fast beta falls per megabatch, unless the settings say otherwise; None: there is no beta."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +117,24 @@ NETWORKS: dict[str, NetworkTags] = {
 }
 
 GRANULARITIES: dict[str, GranularityTags] = {
-    "weight": GranularityTags("single weights, set to zero"),
-    "channel": GranularityTags("channels with all that makes and reads them, removed (Fang et al. 2023)"),
+    "weight": GranularityTags("single weights, set to zero", "single weights"),
+    "nm": GranularityTags(
+        "N of each M weights along the input channels, the others set to zero", "N of each M weights"
+    ),
+    "channel": GranularityTags(
+        "channels with all that makes and reads them, removed (Fang et al. 2023)", "whole channels"
+    ),
 }
 """What is pruned as one. "weight" is None in a run's settings, as it was before there were others."""
+
+FLOWS: dict[str, FlowTags] = {
+    "none": FlowTags("nothing: pruned weights stay 0, as in APP"),
+    "ste": FlowTags("all of the gradient: straight-through estimator (Bengio et al. 2013)"),
+    "srste": FlowTags("the same, and a pull of lambda w towards 0: SR-STE (Zhou et al. 2021)"),
+    "mdgf_linear": FlowTags("beta of weight and gradient, beta falling linearly (Bambhaniya et al. 2024)", rate=2.0),
+    "mdgf_exp": FlowTags("beta of weight and gradient, beta falling exponentially (Bambhaniya et al. 2024)", rate=10.0),
+}
+"""What reaches pruned weights within a megabatch of N:M sparsity."""
 
 CONTROLS: dict[str, ControlTags] = {
     "ticket": ControlTags(

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from app_repro.config import catalogue, reading
+from app_repro.config import catalogue, nm, reading
 from app_repro.config.methods import nominal_density, prunes
 from app_repro.config.protocols import OF_PRUNING, PROTOCOLS, PRUNING_ONLY, SWITCHES
 from app_repro.config.reading import reasons, shortened
@@ -121,14 +121,7 @@ def _resolve(combined: dict[str, Any], where: str) -> RunSpec:
     switches = PROTOCOLS[combined.pop("protocol")]
     fields = {key: value for key, value in combined.items() if key not in _SINGLE}
     fields |= {key: switches[key] if fields[key] is None else fields[key] for key in SWITCHES}
-    if prunes(fields["method"], fields["sb"]):
-        if missing := [key for key in OF_PRUNING if fields[key] is None]:
-            raise _error(where, missing[0], f"null is not allowed for method {fields['method']!r}: it prunes")
-        densities = [nominal_density(fields["method"], k, fields["sb"], fields["tau"]) for k in (1, fields["sb"])]
-        if densities[1] > densities[0]:
-            raise _error(where, "tau", f"{fields['tau']} lets {fields['method']!r} ask for more weights in the end")
-    else:
-        fields |= dict.fromkeys(PRUNING_ONLY)
+    fields |= _of_pruning(fields, where)
     if not (sizes := SETS.get(fields["dataset"], FOLDER).sizes):
         fields |= {"image_size": None, "few_shot": None}
     elif fields["image_size"] is None:
@@ -142,6 +135,21 @@ def _resolve(combined: dict[str, Any], where: str) -> RunSpec:
     return RunSpec.model_validate(fields)
 
 
+def _of_pruning(fields: dict[str, Any], where: str) -> dict[str, Any]:
+    """The settings of pruning, None where one does not apply. Raises ParamsError for one that is missing or at odds."""
+    if not prunes(fields["method"], fields["sb"]):
+        return dict.fromkeys(PRUNING_ONLY)
+    found = {key: fields[key] for key in PRUNING_ONLY} | nm.resolve(fields, functools.partial(_error, where))
+    found |= dict.fromkeys(nm.not_needed(fields | found))
+    if missing := [key for key in OF_PRUNING if found[key] is None and key not in nm.not_needed(fields | found)]:
+        raise _error(where, missing[0], f"null is not allowed for method {fields['method']!r}: it prunes")
+    if found["tau"] is not None:
+        densities = [nominal_density(fields["method"], k, fields["sb"], found["tau"]) for k in (1, fields["sb"])]
+        if densities[1] > densities[0]:
+            raise _error(where, "tau", f"{fields['tau']} lets {fields['method']!r} ask for more weights in the end")
+    return found
+
+
 def _resolve_later(fields: dict[str, Any], where: str) -> None:
     """The same for the settings that were added later."""
     if fields["control"] and not prunes(fields["method"], fields["sb"]):
@@ -149,9 +157,11 @@ def _resolve_later(fields: dict[str, Any], where: str) -> None:
         raise _error(where, "control", f"{what}leave out one of the two, or give each its own grid in variants")
     if fields["granularity"] == "channel":
         fields["candidates"] = None  # a channel that was removed cannot compete again
-        if fields["control"] and catalogue.CONTROLS[fields["control"]].mask != "the source's":
-            what = f"{fields['control']!r} keeps single weights elsewhere, and granularity 'channel' whole channels; "
-            raise _error(where, "control", f"{what}leave out one of the two, or give each its own grid in variants")
+    granularity = fields["granularity"]
+    if granularity and fields["control"] and catalogue.CONTROLS[fields["control"]].mask != "the source's":
+        whole = catalogue.GRANULARITIES[granularity].kept
+        what = f"{fields['control']!r} keeps single weights elsewhere, and granularity {granularity!r} {whole}; "
+        raise _error(where, "control", f"{what}leave out one of the two, or give each its own grid in variants")
     if fields["control"] is None or catalogue.CONTROLS[fields["control"]].budget == "epochs":
         fields["budget_cap"] = None
     if fields["sgd_seed"] is None:

@@ -1,6 +1,12 @@
 """N:M patterns: of each M weights in a row N are kept; which pattern is in force at which megabatch."""
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from app_repro.config import methods
+from app_repro.config.methods import METHODS
+
+if TYPE_CHECKING:
+    from app_repro.config.spec import RunSpec
 
 Schedule = Literal["stepwise", "geometric"]
 
@@ -57,3 +63,28 @@ def pattern(k: int, megabatches: int, n: int, m: int, schedule: Schedule | None)
 def at_density(density: float, m: int) -> Pattern:
     """The pattern of groups of m whose density is nearest to `density`, with one weight per group at least."""
     return Pattern(max(1, round(m * density)), m)
+
+
+def asked(spec: "RunSpec", k: int) -> Pattern | None:
+    """The pattern that a run of granularity nm is pruned to before megabatch k (1-based); None if it is not pruned."""
+    density = METHODS[spec.method].schedule(k, spec.sb, spec.tau or 0.0)
+    if density is None:
+        return None
+    assert spec.nm_m is not None
+    if spec.nm_n is None:
+        return at_density(density, spec.nm_m)
+    return pattern(k, spec.sb, spec.nm_n, spec.nm_m, spec.nm_schedule)
+
+
+def in_force(spec: "RunSpec", k: int) -> Pattern:
+    """The last pattern that a run of granularity nm was pruned to up to megabatch k; M of M before any."""
+    assert spec.nm_m is not None
+    found = (asked(spec, j) for j in range(k, 0, -1))
+    return next((one for one in found if one), Pattern(spec.nm_m, spec.nm_m))
+
+
+def nominal_density(spec: "RunSpec", k: int) -> float:
+    """The last density that a run of any granularity has asked for up to megabatch k (1-based); 1.0 if none."""
+    if spec.granularity == "nm":
+        return in_force(spec, k).density
+    return methods.nominal_density(spec.method, k, spec.sb, spec.tau)

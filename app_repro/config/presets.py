@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from app_repro.config.catalogue import CONTROLS
-from app_repro.config.protocols import PROTOCOLS
+from app_repro.config.protocols import OF_GROUPS, PROTOCOLS
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
 
@@ -49,6 +49,7 @@ SHORT: dict[str, Any] = {
     "sgd_seed": None,
     "branch": None,
     "granularity": "weight",
+    **dict.fromkeys(OF_GROUPS),
 }
 """The committed params.yaml without device, workers and tracking."""
 

@@ -38,7 +38,10 @@ MEANING = {
 OF_PRUNING = ("tau", "criterion", "scope", "score_fraction", "scored_weights", "candidates", "score_sample")
 """Settings of every run that prunes single weights."""
 
-PRUNING_ONLY = (*OF_PRUNING, "granularity")
+OF_GROUPS = ("nm_m", "nm_n", "nm_schedule", "flow", "flow_rate", "flow_gradient", "srste_lambda")
+"""Settings of runs that keep N of each M weights alone."""
+
+PRUNING_ONLY = (*OF_PRUNING, "granularity", *OF_GROUPS)
 """Settings that cannot change a run that never prunes: null in its spec, so that equal runs have equal ids."""
 
 

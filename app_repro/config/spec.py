@@ -4,12 +4,14 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app_repro.config import catalogue
 from app_repro.config.methods import METHODS
+from app_repro.config.nm import as_read
 from app_repro.config.protocols import SWITCHES, nearest_protocol
 from app_repro.core.errors import nearest
 from app_repro.core.files import canonical
@@ -34,6 +36,12 @@ def _is_dataset(value: str) -> str:
 
 def _granularity(value: str) -> str | None:
     return None if _one_of(value, catalogue.GRANULARITIES) == "weight" else value
+
+
+def _between(least: int, most: int, value: int) -> int:
+    if not least <= value <= most:
+        raise ValueError(f"{least} to {most} is wanted{as_read(value)}")
+    return value
 
 
 def _is_rising(value: tuple[int, ...]) -> tuple[int, ...]:
@@ -116,6 +124,20 @@ class RunSpec(BaseModel):
     """Megabatch from which sgd_seed counts; null where there is none."""
     granularity: Annotated[str, AfterValidator(_granularity)] | None = None
     """What is pruned as one; null: single weights ("weight" is turned into it)."""
+    nm_m: Annotated[int, AfterValidator(partial(_between, 2, 128))] | None = None
+    """Length of the groups of granularity nm, the 4 of 2:4."""
+    nm_n: Annotated[int, AfterValidator(partial(_between, 1, 127))] | None = None
+    """Weights that each group keeps in the end, the 2 of 2:4; null: as many as tau's density says."""
+    nm_schedule: Literal["stepwise", "geometric"] | None = None
+    """The patterns on the way to N:M with method app: fewer of M, or as many of longer groups (patterns.rungs)."""
+    flow: Annotated[str, AfterValidator(lambda value: _one_of(value, catalogue.FLOWS))] | None = None
+    """What reaches pruned weights within a megabatch of granularity nm (catalogue.FLOWS)."""
+    flow_rate: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
+    """How fast beta of the mdgf flows falls, per megabatch."""
+    flow_gradient: Literal["damped", "straight"] | None = None
+    """Whether the mdgf flows scale the gradients of pruned weights by beta too, or let them pass."""
+    srste_lambda: Rate | None = None
+    """Pull of flow srste on pruned weights towards 0."""
 
     @classmethod
     @functools.cache  # asked for each run

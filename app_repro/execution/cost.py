@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app_repro.config.catalogue import CONTROLS
-from app_repro.config.methods import nominal_density
+from app_repro.config.patterns import nominal_density
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError
 from app_repro.data import dataset
@@ -126,7 +126,7 @@ def epochs(spec: RunSpec) -> int:
     """
     if certainty(spec) == "known":
         return spec.epochs
-    return int(spec.epochs * (spec.budget_cap or 1 / nominal_density(spec.method, spec.sb, spec.sb, spec.tau)))
+    return int(spec.epochs * (spec.budget_cap or 1 / nominal_density(spec, spec.sb)))
 
 
 def certainty(spec: RunSpec) -> Certainty:

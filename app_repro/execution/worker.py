@@ -226,6 +226,7 @@ def _leave(
         provenance=provenance.collect(device),
         diverged=diverged,
         control=run.start and run.start.described,
+        exempt_layers=run.groups.exempt(run.net) if run.groups else None,
     )
     folder.write_record(content)
     return content

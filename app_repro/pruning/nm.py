@@ -5,13 +5,16 @@ over filters or kernel positions. In channels_last they are consecutive in memor
 dimension of the matrix product that a convolution is, as sparse tensor cores want them.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from app_repro.pruning.masks import Mask
-from app_repro.pruning.select import PruningError
+from app_repro.core.seeds import seed_for
+from app_repro.pruning.criteria import Sample
+from app_repro.pruning.masks import Mask, full, intersect, prunable
+from app_repro.pruning.select import PruningError, candidate_scores, fresh_weights, load
 
 COUNTED = 8
 """Longest groups whose ranks are counted by comparing each two members; longer ones are sorted, which is faster."""
@@ -69,6 +72,36 @@ def select(scores: Mapping[str, Tensor], n: int, m: int, final_m: int) -> Mask:
         name: highest(layer, n, m) if takes_part(layer, final_m) else torch.ones_like(layer, dtype=torch.bool)
         for name, layer in scores.items()
     }
+
+
+def prune_groups(
+    net: nn.Module,
+    mask: Mask,
+    n: int,
+    m: int,
+    final_m: int,
+    sample: Sample,
+    *,
+    criterion: str,
+    candidates: str = "kept",
+    fresh: bool = False,
+    seed: int = 0,
+) -> Mask:
+    """A new mask of n of each m weights, nested in `mask`; `net` is not changed. Arguments as `select.prune` has them.
+
+    candidates "all": the mask is chosen among all weights and then intersected with `mask`, so a group may keep fewer.
+
+    Raises PruningError if a group keeps another number, ScoreError if the score of a candidate is not finite.
+    """
+    scored = copy.deepcopy(net).train()  # a copy: scoring changes BatchNorm's statistics and gradients
+    own = {name: weight.detach().clone() for name, weight in prunable(scored).items()}
+    weights = fresh_weights(net, seed_for(seed, "fresh")) if fresh else own
+    competing = mask if candidates == "kept" else full(weights)
+    load(scored, weights, mask)
+    scores = candidate_scores(scored, weights, competing, sample, criterion, seed_for(seed, "criterion", 1))
+    result = intersect(select(scores, n, m, final_m), mask)
+    check(result, n, m, final_m, at_most=candidates == "all")
+    return result
 
 
 def check(mask: Mask, n: int, m: int, final_m: int, *, at_most: bool = False) -> None:

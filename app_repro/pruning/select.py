@@ -80,17 +80,27 @@ def prune(
     weights = fresh_weights(net, seed_for(seed, "fresh")) if fresh else own
     current = mask if candidates == "kept" else full(weights)
     for step, target in enumerate(targets(density(current), asked, chosen.steps), 1):
-        _load(scored, weights, intersect(current, mask))
-        scores = chosen.score(scored, weights, sample, seed_for(seed, "criterion", step))
-        unusable = [(current[name] & ~layer.isfinite()).any() for name, layer in scores.items()]
-        if bool(torch.stack(unusable).any()):  # one read from the device for all layers
-            raise ScoreError(f"a score of {criterion} is not finite: the network has diverged, lower lr")
-        scores = {name: layer.masked_fill(~current[name], -math.inf) for name, layer in scores.items()}
+        load(scored, weights, intersect(current, mask))
+        scores = candidate_scores(scored, weights, current, sample, criterion, seed_for(seed, "criterion", step))
         current = intersect(select(scores, target, scope), current)
     result = intersect(current, mask)
     if candidates == "kept":
         _check(result, mask, asked, scope)
     return result
+
+
+def candidate_scores(
+    net: nn.Module, weights: Weights, candidates: Mask, sample: Sample, criterion: str, seed: int
+) -> Scores:
+    """Scores of `weights`, -infinity for those that are no candidates; `net` computes with those that count.
+
+    Raises ScoreError if the score of a candidate is not finite.
+    """
+    scores = CRITERIA[criterion].score(net, weights, sample, seed)
+    unusable = [(candidates[name] & ~layer.isfinite()).any() for name, layer in scores.items()]
+    if bool(torch.stack(unusable).any()):  # one read from the device for all layers
+        raise ScoreError(f"a score of {criterion} is not finite: the network has diverged, lower lr")
+    return {name: layer.masked_fill(~candidates[name], -math.inf) for name, layer in scores.items()}
 
 
 def targets(begin: float, asked: float, steps: int) -> list[float]:
@@ -103,7 +113,8 @@ def targets(begin: float, asked: float, steps: int) -> list[float]:
 
 
 @torch.no_grad()
-def _load(net: nn.Module, weights: Weights, mask: Mask) -> None:
+def load(net: nn.Module, weights: Weights, mask: Mask) -> None:
+    """Copy into `net` what `mask` keeps of `weights`, and 0 for the rest."""
     for name, weight in prunable(net).items():
         weight.copy_(weights[name]).masked_fill_(~mask[name], 0.0)
 

@@ -57,6 +57,9 @@ class Megabatch(TypedDict):
     """Multiply-adds of one image's forward pass."""
     history: NotRequired[dict[str, list[float]]]
     """Curves per epoch; in megabatch-NNN.json only."""
+    flow: NotRequired[dict[str, list[float | None]]]
+    """Of runs of N of each M weights, per epoch: mean beta of its steps, and energy, noise and signal-to-noise ratio of
+    the gradients at pruned and at kept weights (training/energies.py); in megabatch-NNN.json only."""
     timing: Timing
 
 
@@ -162,3 +165,5 @@ class Record(TypedDict):
     provenance: Provenance
     control: NotRequired[Control]
     """Of control arms alone."""
+    exempt_layers: NotRequired[list[str]]
+    """Layers that stay dense, as their input channels are no multiple of M; of runs of N of each M weights alone."""

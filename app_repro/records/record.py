@@ -16,6 +16,8 @@ from app_repro.records.code import code_digest
 from app_repro.records.content import Record
 
 SCHEMA = 1
+BESIDE = ("history", "flow")
+"""What a megabatch has per epoch, in megabatch-NNN.json alone."""
 
 
 def make(
@@ -28,16 +30,17 @@ def make(
     provenance: Any,
     diverged: Any = None,
     control: Any = None,
+    exempt_layers: list[str] | None = None,
 ) -> Record:
     """The record of one run, plain values only; what it holds: records/content.py.
 
     `megabatches`: results per megabatch in order, as training leaves them (Megabatch); `network`: as
     flops.describe gives it (Network); `data_source`: Source; `files`: sha256 of each file left beside it;
     `provenance`: provenance.collect; `diverged`: where, of a run that did (Where); `control`: of a control
-    arm, what it took of its source (Control).
+    arm, what it took of its source (Control); `exempt_layers`: of a run of N of each M weights, the layers without.
     """
     name, switches_changed = spec.protocol
-    kept: Any = [{key: value for key, value in item.items() if key != "history"} for item in megabatches]
+    kept: Any = [{key: value for key, value in item.items() if key not in BESIDE} for item in megabatches]
     derived: Any = metrics.summary(megabatches, network) if megabatches and not diverged else None
     content: Record = {
         "schema": SCHEMA,
@@ -55,6 +58,8 @@ def make(
         "files": files,
         "provenance": provenance,
     }
+    if exempt_layers is not None:
+        content["exempt_layers"] = exempt_layers
     return {**content, "control": control} if control else content
 
 

@@ -16,6 +16,7 @@
 - fit.py: one megabatch's epochs; the best one is restored.
 - controls.py: what a control arm takes of its source: mask, weights, epochs.
 - protocol.py: a run's network, phases and masks, from its settings.
+- groups.py: the pattern of a run that keeps N of each M weights, and who takes no part.
 - widths.py: the channels of a run that removes channels, and the size of its network.
 - checkpoint.py: an unfinished run as bytes; a finished one's network.
 - results.py: what is said of a megabatch and of an epoch that ended.

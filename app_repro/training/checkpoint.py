@@ -20,9 +20,10 @@ from app_repro.pruning.masks import Mask, full, pack, prunable, unpack
 from app_repro.pruning.removal import compact
 from app_repro.training import networks
 from app_repro.training.fit import Progress
+from app_repro.training.flows import Flow
 from app_repro.training.optimizer import momentum_of
 
-_PARTS = ("net", "momentum", "best", "mask")
+_PARTS = ("net", "momentum", "best", "mask", "dense", "best_dense", "sums", "squares")
 
 
 class RunFiles(Protocol):
@@ -49,8 +50,15 @@ class State:
     """Recorded after the copies; None on the CPU, where copies are complete at once."""
 
 
-def take(net: nn.Module, sgd: torch.optim.SGD, mask: Mask, progress: Progress, position: Mapping[str, Any]) -> State:
-    """A snapshot between two steps: network, momentum, best epoch, mask and progress.
+def take(
+    net: nn.Module,
+    sgd: torch.optim.SGD,
+    mask: Mask,
+    progress: Progress,
+    position: Mapping[str, Any],
+    flow: Flow | None = None,
+) -> State:
+    """A snapshot between two steps: network, momentum, best epoch, mask, progress, and what a flow holds.
 
     position: JSON values that say which run this is and where it stands; `position_of` returns them.
     """
@@ -59,14 +67,18 @@ def take(net: nn.Module, sgd: torch.optim.SGD, mask: Mask, progress: Progress, p
         "momentum": momentum_of(net, sgd),
         "best": progress.best,
         "mask": mask,
+        "best_dense": progress.best_dense,
+        **(flow.parts if flow else {}),
     }
     # masks and best weights are replaced, never changed: they need no copy
     tensors = {
-        f"{part}/{name}": tensor.detach().clone() if part in ("net", "momentum") else tensor
+        f"{part}/{name}": tensor if part in ("best", "best_dense", "mask") else tensor.detach().clone()
         for part, content in parts.items()
         for name, tensor in content.items()
     }
-    plain = {item.name: getattr(progress, item.name) for item in fields(progress) if item.name != "best"}
+    plain = {
+        item.name: getattr(progress, item.name) for item in fields(progress) if item.name not in ("best", "best_dense")
+    }
     header = {"progress": json.dumps(plain), "position": json.dumps(dict(position))}
     ready = None
     if next(net.parameters()).device.type == "cuda":
@@ -95,19 +107,23 @@ def mask_of(content: bytes, like: Mask) -> Mask:
     return unpack({name: tensors[f"mask/{name}"] for name in like}, like)
 
 
-def restore(content: bytes, net: nn.Module, sgd: torch.optim.SGD) -> Progress:
-    """Load a state into `net` and `sgd` in place; return its progress. Their shapes are those under its mask."""
+def restore(content: bytes, net: nn.Module, sgd: torch.optim.SGD, flow: Flow | None = None) -> Progress:
+    """Load a state into `net`, `sgd` and `flow` in place; return its progress. Shapes are those under its mask, and a
+    flow to dense weights has the pattern in force already."""
     parts: dict[str, dict[str, Tensor]] = {part: {} for part in _PARTS}
     for name, tensor in load_tensors(content).items():
         part, _, key = name.partition("/")
         parts[part][key] = tensor
     networks.load(net, parts["net"])
-    momentum = momentum_of(net, sgd)
-    for name, tensor in parts["momentum"].items():
-        momentum[name].copy_(tensor)
+    for part, own in {"momentum": momentum_of(net, sgd), **(flow.parts if flow else {})}.items():
+        for name, tensor in own.items():
+            tensor.copy_(parts[part][name])
+    if flow:
+        flow.load(parts["dense"])
     progress = Progress(**json.loads(_header(content)["progress"]))
     device = next(net.parameters()).device
     progress.best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
+    progress.best_dense = {name: tensor.to(device) for name, tensor in parts["best_dense"].items()}
     return progress
 
 

@@ -24,6 +24,11 @@ class GradientSums:
         self.squares = {name: torch.zeros_like(weight.detach()) for name, weight in taking_part.items()}
 
     @property
+    def parts(self) -> dict[str, dict[str, Tensor]]:
+        """All that `add` changes, by layer."""
+        return {"sums": self.sums, "squares": self.squares}
+
+    @property
     def tensors(self) -> list[Tensor]:
         """All that `add` changes."""
         return [*self.sums.values(), *self.squares.values()]

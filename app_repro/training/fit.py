@@ -31,11 +31,15 @@ class Progress:
     best_epoch: int = -1
     best: dict[str, Tensor] = field(default_factory=dict)
     """Parameters and buffers after the best epoch so far."""
+    best_dense: dict[str, Tensor] = field(default_factory=dict)
+    """Of a flow to dense weights, these after the best epoch."""
     train_loss: list[float] = field(default_factory=list)
     train_accuracy: list[float] = field(default_factory=list)
     val_accuracy: list[float] = field(default_factory=list)
     lr: list[float] = field(default_factory=list)
     epoch_seconds: list[float] = field(default_factory=list)
+    flow: dict[str, list[float | None]] = field(default_factory=dict)
+    """Of granularity nm: mean beta of each epoch's steps, and energies of the gradients (GradientSums.energies)."""
 
 
 OnStep = Callable[[bool], None]
@@ -55,7 +59,8 @@ def fit(
         start = time.perf_counter()
         steps.trained.start(progress.loss_sum, progress.correct)
         rate = steps.settings.learning_rate(phase.megabatch, progress.epoch)
-        for launched in steps.train(batches, phase.training_order(progress.epoch), progress.step, rate):
+        order = phase.training_order(progress.epoch)
+        for launched in steps.train(batches, order, progress.step, rate, progress.epoch):
             if launched:
                 progress.step += 1
                 on_step(False)
@@ -67,6 +72,7 @@ def fit(
         _end_epoch(steps, phase, progress, steps.counts(), time.perf_counter() - start)
         on_step(True)
     load(steps.net, progress.best)
+    steps.flow.load(progress.best_dense)
 
 
 def calling(on_step: OnStep, launches: Launches) -> Launches:
@@ -85,11 +91,23 @@ def _end_epoch(steps: Steps, phase: Phase, progress: Progress, validation: Count
     progress.val_accuracy.append(validation.accuracy)
     progress.lr.append(steps.settings.learning_rate(phase.megabatch, progress.epoch))
     progress.epoch_seconds.append(seconds)
+    for name, value in _of_flow(steps, count, progress.epoch).items():
+        progress.flow.setdefault(name, []).append(value)
     correct = validation.samples - validation.errors
     if correct > progress.best_correct:
         progress.best_correct, progress.best_epoch = correct, progress.epoch
         # a new dict of copies, never changed afterwards: a state on its way to the disk may hold the one before
         progress.best = {name: tensor.detach().clone() for name, tensor in steps.net.state_dict().items()}
+        progress.best_dense = {name: tensor.clone() for name, tensor in steps.flow.dense.items()}
     progress.epoch += 1
     progress.step = 0
     progress.loss_sum, progress.correct = 0.0, 0
+
+
+def _of_flow(steps: Steps, images: int, epoch: int) -> dict[str, float | None]:
+    """What `Progress.flow` holds of the epoch that has ended; nothing where no gradients were summed."""
+    if not steps.flow.sums:
+        return {}
+    count = steps.steps_of_epoch(images)
+    betas = [steps.flow.beta_after(steps.share(images, epoch, step)) for step in range(count)]
+    return {"beta": math.fsum(betas) / count, **steps.flow.sums.energies(steps.flow.pruned, count)}

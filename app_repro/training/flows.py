@@ -7,11 +7,12 @@ straight-through estimator. Everything here works on tensors at fixed addresses 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from app_repro.config.spec import RunSpec
 from app_repro.pruning import nm
 from app_repro.pruning.masks import Mask, clear_pruned, zero_pruned
 from app_repro.training.energies import GradientSums, Weights
@@ -32,6 +33,16 @@ class FlowSettings:
     decay: float = 0.0
     """srste: lambda, which draws pruned weights to 0."""
 
+    @classmethod
+    def of(cls, spec: RunSpec) -> "FlowSettings | None":
+        """Those of a run of granularity nm, None for another. Of a control arm, whose mask is fixed, nothing flows."""
+        if spec.granularity != "nm":
+            return None
+        assert spec.nm_m is not None and spec.flow is not None
+        kind: Any = "none" if spec.control else spec.flow
+        is_damped = spec.flow_gradient == "damped"
+        return cls(kind, spec.nm_m, spec.flow_rate or 0.0, is_damped, spec.srste_lambda or 0.0)
+
     @property
     def is_soft(self) -> bool:
         """Whether pruned weights take part in the forward pass, scaled by beta."""
@@ -47,22 +58,40 @@ class FlowSettings:
 class Flow(Protocol):
     """What a training step does to the weights and gradients of a pruned network, beside SGD.
 
-    pruned: the complement of the mask in force, changed in place. changed: tensors that a step changes, beside the
-    network's and the optimiser's. key: what decides which kernels a step launches.
+    pruned: the complement of the mask in force, changed in place. dense: the weights that gradients flow to, of layers
+    that take part; none where nothing flows. beta: what pruned weights are scaled by after a share of the steps.
+    changed: tensors that a step changes, beside the network's and the optimiser's. parts: those that a state holds, by
+    part and layer. key: what decides which kernels a
+    step launches, beside its batch.
     """
 
     pruned: Mask
-    sums: GradientSums | None
+    dense: dict[str, Tensor]
 
+    @property
+    def sums(self) -> GradientSums | None: ...
     @property
     def changed(self) -> list[Tensor]: ...
     @property
+    def parts(self) -> dict[str, dict[str, Tensor]]: ...
+    @property
     def key(self) -> tuple[int, ...]: ...
     def set_mask(self, mask: Mask) -> None: ...
+    def load(self, dense: Mapping[str, Tensor]) -> None: ...
+    def beta_after(self, share: float) -> float: ...
     def set_share(self, share: float) -> None: ...
     def before_forward(self) -> None: ...
     def before_step(self) -> None: ...
     def after_step(self) -> None: ...
+
+
+def flow_of(settings: FlowSettings | None, weights: Weights, momentum: Mapping[str, Tensor]) -> Flow:
+    """The flow of a run; settings: None for a run that is not of granularity nm, whose gradients nobody asks for."""
+    if settings is None:
+        return Blocked(weights, momentum)
+    if settings.kind == "none":
+        return Blocked(weights, momentum, GradientSums(weights, settings.m))
+    return Live(weights, settings)
 
 
 class Blocked:
@@ -70,13 +99,20 @@ class Blocked:
 
     def __init__(self, weights: Weights, momentum: Mapping[str, Tensor], sums: GradientSums | None = None) -> None:
         self.weights, self.momentum, self.sums = weights, momentum, sums
-        # the mask's complement, which masked_fill_ needs; changed in place, because a captured step keeps its address
-        self.pruned: Mask = {name: torch.zeros_like(w, dtype=torch.bool) for name, w in weights.items()}
+        # the mask's complement, which masked_fill_ needs; changed in place, because a captured step keeps its address;
+        # made by the first mask: a network without the weights that are pruned has none
+        self.pruned: Mask = {}
+        self.dense: dict[str, Tensor] = {}
 
     @property
     def changed(self) -> list[Tensor]:
         """The sums of gradients, if they are taken."""
         return self.sums.tensors if self.sums else []
+
+    @property
+    def parts(self) -> dict[str, dict[str, Tensor]]:
+        """The same by layer."""
+        return self.sums.parts if self.sums else {}
 
     @property
     def key(self) -> tuple[int, ...]:
@@ -86,9 +122,16 @@ class Blocked:
     def set_mask(self, mask: Mask) -> None:
         """Train under `mask` from now on; sets the weights that it prunes, and their momentum, to 0."""
         for name, layer in mask.items():
-            self.pruned[name].copy_(~layer)
+            self.pruned.setdefault(name, torch.empty_like(self.weights[name], dtype=torch.bool)).copy_(~layer)
         for tensors in (self.weights, self.momentum):
             zero_pruned(tensors, mask)
+
+    def load(self, dense: Mapping[str, Tensor]) -> None:
+        """Nothing: there are no dense weights."""
+
+    def beta_after(self, share: float) -> float:
+        """0: pruned weights take no part."""
+        return 0.0
 
     def set_share(self, share: float) -> None:
         """Nothing depends on where in its megabatch a step stands."""
@@ -129,6 +172,11 @@ class Live:
         return [*self.dense.values(), *(self.pruned[name] for name in self.dense), *self.sums.tensors]
 
     @property
+    def parts(self) -> dict[str, dict[str, Tensor]]:
+        """Dense weights and sums by layer; the mask follows from them."""
+        return {"dense": self.dense, **self.sums.parts}
+
+    @property
     def key(self) -> tuple[int, ...]:
         """The pattern, which the mask of each step is made of."""
         return self.pattern
@@ -152,9 +200,13 @@ class Live:
     def set_mask(self, mask: Mask) -> None:
         """Nothing: the mask follows the dense weights."""
 
+    def beta_after(self, share: float) -> float:
+        """What pruned weights are scaled by after `share` (0 to 1) of the megabatch's steps."""
+        return self.settings.beta(share)
+
     def set_share(self, share: float) -> None:
         """Set beta to its value after `share` of the megabatch's steps, for the steps that are launched next."""
-        self.beta.fill_(self.settings.beta(share))
+        self.beta.fill_(self.beta_after(share))
 
     @torch.no_grad()
     def before_forward(self) -> None:

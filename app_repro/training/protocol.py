@@ -6,14 +6,17 @@ from typing import Any
 import torch
 from torch import nn
 
+from app_repro.config import nm as nm_settings
+from app_repro.config import patterns
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
 from app_repro.core.seeds import seed_for
 from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Split, phase
+from app_repro.pruning import nm
 from app_repro.pruning.channels import Channels
-from app_repro.pruning.criteria import SCORE_BATCH, Batch
-from app_repro.pruning.masks import Mask
+from app_repro.pruning.criteria import SCORE_BATCH, Batch, Sample
+from app_repro.pruning.masks import Mask, prunable
 from app_repro.pruning.select import prune
 from app_repro.pruning.shrinking import prune_channels
 from app_repro.training import networks
@@ -79,14 +82,14 @@ def next_mask(
     """The mask for the megabatch of `current`, or None if the run's method does not prune before it; a control arm,
     whose mask was another run's, never prunes.
 
-    net, mask: as the megabatch before left them. batches: of the phase's images. `check_stop` is called before each
+    net, mask: as the megabatch before left them; under a flow of gradients to dense weights, which nothing is scored
+    for, net has these. batches: of the phase's images. `check_stop` is called before each
     batch that is scored and may raise. channels: of a run that removes channels; its mask is of whole channels.
     Raises what `prune` and `prune_channels` raise.
     """
     asked = METHODS[spec.method].schedule(current.megabatch, spec.sb, spec.tau or 0.0)
     if asked is None or spec.control:
         return None
-    assert spec.criterion is not None and spec.scope is not None
 
     def sample() -> Iterator[Batch]:
         for batch in batches.each(current.score_order(), SCORE_BATCH):
@@ -95,11 +98,28 @@ def next_mask(
 
     scoring: dict[str, Any] = {
         "criterion": spec.criterion,
-        "scope": spec.scope,
         "fresh": spec.scored_weights == "fresh" and current.megabatch > 1,
         "seed": seed_for(spec.seed, "prune", current.megabatch),
     }
+    if spec.granularity == "nm":
+        return _next_groups(spec, net, mask, current.megabatch, sample, scoring)
+    scoring["scope"] = spec.scope
     if channels:
         return prune_channels(net, channels, mask, asked, sample, **scoring)
     assert spec.candidates is not None
     return prune(net, mask, asked, sample, candidates=spec.candidates, **scoring)
+
+
+def _next_groups(
+    spec: RunSpec, net: nn.Module, mask: Mask, k: int, sample: Sample, scoring: dict[str, Any]
+) -> Mask | None:
+    """The mask of N of each M weights; None where the pattern, and so a mask that is nested in the last one, stays."""
+    pattern = patterns.in_force(spec, k)
+    assert spec.nm_m is not None
+    if nm_settings.is_live(spec.flow):  # the weights of `net` are the dense ones
+        weights = {name: weight.detach().abs() for name, weight in prunable(net).items()}
+        return nm.select(weights, *pattern, spec.nm_m)
+    if spec.candidates == "kept" and k > 1 and pattern == patterns.in_force(spec, k - 1):
+        return None
+    assert spec.candidates is not None
+    return nm.prune_groups(net, mask, *pattern, spec.nm_m, sample, candidates=spec.candidates, **scoring)

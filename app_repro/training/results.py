@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app_repro.config.methods import nominal_density
+from app_repro.config.patterns import nominal_density
 from app_repro.config.spec import RunSpec
 from app_repro.pruning import masks
 from app_repro.pruning.masks import Mask
@@ -33,7 +33,7 @@ def of_megabatch(
     return {
         "run_id": spec.run_id,
         "megabatch": current.megabatch,
-        "density_nominal": nominal_density(spec.method, asked_at, spec.sb, spec.tau),
+        "density_nominal": nominal_density(spec, asked_at),
         "density_effective": masks.density(mask),
         "kept": list(masks.kept(mask).values()),
         "train_samples": len(current.train),
@@ -41,6 +41,7 @@ def of_megabatch(
         "trained_samples": len(current.train) * len(progress.lr),
         "score_samples": scored["samples"],
         **_measured(progress, tested, clean),
+        **({"flow": progress.flow} if progress.flow else {}),
         "history": {name: getattr(progress, name) for name in HISTORY},
         "timing": {
             "wall_seconds": wall_seconds,

@@ -19,6 +19,8 @@ from app_repro.training import checkpoint, controls, results
 from app_repro.training.checkpoint import RunFiles
 from app_repro.training.determinism import set_precision
 from app_repro.training.fit import Progress, calling, fit
+from app_repro.training.flows import FlowSettings, Live
+from app_repro.training.groups import Groups
 from app_repro.training.host_batches import batches_of
 from app_repro.training.images import Images
 from app_repro.training.optimizer import OptimSettings
@@ -62,8 +64,10 @@ class Run:
             self.start = controls.begin(spec, data, self.net, source) if source else None
             self.train_batches = batches_of(train, len(train.labels))
             self.test_batches = batches_of(test, len(split.test))
-            self.steps = Steps(self.net, self.start.settings if self.start else OptimSettings.of(spec))
-            self.mask = masks.full(masks.prunable(self.net))
+            settings = self.start.settings if self.start else OptimSettings.of(spec)
+            self.steps = Steps(self.net, settings, FlowSettings.of(spec))
+            self.given_mask = masks.full(masks.prunable(self.net))
+            self.groups = Groups.of(spec)
             self.widths = Widths.of(spec, data, self.net)
             self._set_mask(self.start.mask if self.start else self.mask)
         self.progress, self.results = Progress(), list[dict[str, Any]]()
@@ -80,6 +84,11 @@ class Run:
     def megabatch(self) -> int:
         """The current megabatch, 1-based; T + 1 when all are finished."""
         return len(self.results) + 1
+
+    @property
+    def mask(self) -> Mask:
+        """The mask in force; under a flow to dense weights it follows these at each step."""
+        return self.steps.flow.mask if isinstance(self.steps.flow, Live) else self.given_mask
 
     def go(self) -> list[dict[str, Any]]:
         """Finish the run from its newest state, and return the results of all megabatches (see `_result`).
@@ -114,17 +123,21 @@ class Run:
             if self.progress.epoch == 0 and self.progress.step == 0:  # else the resumed state was saved after pruning
                 self._prune()
             yield from fit(self.steps, self.train_batches, self.current, self.progress, self._on_step)
-            if not (
-                self.widths.hold(self.net, self.mask) if self.widths else masks.holds(self.steps.weights, self.mask)
-            ):
-                what = f"a pruned weight is not 0 after megabatch {self.megabatch}"
-                raise AppReproError(f"{what}: a defect, please report")
+            self._check()
             yield from calling(self._on_step, self.steps.evaluate(self.test_batches, self.test_order))
             tested = self.steps.counts()
             clean = self.steps.evaluate(self.train_batches, EpochOrder(self.current.train))
             yield from calling(self._on_step, clean)
             self._finish_megabatch(self._result(tested, self.steps.counts()))
         self.writing.result()
+
+    def _check(self) -> None:
+        """Raise AppReproError unless the network is as its mask says, and the mask as the run's granularity has it."""
+        if not (self.widths.hold(self.net, self.mask) if self.widths else masks.holds(self.steps.weights, self.mask)):
+            what = f"a pruned weight is not 0 after megabatch {self.megabatch}"
+            raise AppReproError(f"{what}: a defect, please report")
+        if self.groups:
+            self.groups.check(self.mask, self.megabatch)
 
     def _finish_megabatch(self, result: dict[str, Any]) -> None:
         # before the state: one that counts a megabatch without a result is not resumed from
@@ -137,12 +150,14 @@ class Run:
     def _prune(self) -> None:
         """Prune if the method prunes before this megabatch."""
         start = time.perf_counter()
+        self.scored = {"seconds": 0.0, "samples": 0}
+        if self.groups and self.groups.set_pattern(self.steps.flow, self.megabatch):
+            return
         try:
             given = (self.spec, self.net, self.mask, self.current, self.train_batches, self._check_stop)
             mask = next_mask(*given, self.widths.channels if self.widths else None)
         except ScoreError as error:
             raise DivergedError(self.megabatch, 0) from error
-        self.scored = {"seconds": 0.0, "samples": 0}
         if mask is not None:
             self._set_mask(mask)
             self.scored = {"seconds": time.perf_counter() - start, "samples": len(self.current.score)}
@@ -156,7 +171,7 @@ class Run:
             self.steps = self.widths.narrowed(self.steps, self.mask, mask, images)
         else:
             self.steps.set_mask(mask)
-        self.mask = mask
+        self.given_mask = mask
 
     def _check_stop(self) -> None:
         """Raise Stopped during scoring if asked to stop; the saved state is from before it, so scoring is repeated."""
@@ -204,7 +219,8 @@ class Run:
             "wall_seconds": self._wall_seconds(),
         }
         self.writing.result()
-        state = checkpoint.take(self.net, self.steps.sgd, self.mask, self.progress, position)
+        held = (self.net, self.steps.sgd)
+        state = checkpoint.take(*held, self.mask, self.progress, position, self.steps.flow)
         self.writing = self.writer.submit(lambda: self.files.save_state(checkpoint.encode(state)))
         self.saved_at = time.monotonic()
 
@@ -216,8 +232,10 @@ class Run:
             if done is None or any(position.get(key) != value for key, value in self.identity.items()):
                 continue
             self._set_mask(checkpoint.mask_of(content, self.mask))
-            self.progress = checkpoint.restore(content, self.net, self.steps.sgd)
             self.results, self.scored = done, position["scored"]
+            if self.groups:
+                self.groups.set_pattern(self.steps.flow, self.megabatch)
+            self.progress = checkpoint.restore(content, self.net, self.steps.sgd, self.steps.flow)
             self.wall_before = position["wall_seconds"]
             return
         self.files.restart()

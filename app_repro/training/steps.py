@@ -1,5 +1,6 @@
 """One training step and one evaluation step of a network, written so that a CUDA graph can capture them."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from app_repro.pruning.channels import Channels
-from app_repro.pruning.masks import Mask, clear_pruned, prunable, zero_pruned
+from app_repro.pruning.masks import Mask, prunable
 from app_repro.pruning.removal import check, compact, cut, silenced
 from app_repro.training.batches import Batches
 from app_repro.training.engines import ENGINES
+from app_repro.training.flows import FlowSettings, flow_of
 from app_repro.training.optimizer import OptimSettings, momentum_of, optimizer_for, set_learning_rate
 from app_repro.training.phases import EpochOrder
 
@@ -70,27 +72,22 @@ class Steps:
     value of them on the host, as a captured step must. Only `counts` and `Tally.read` wait for the device.
     """
 
-    def __init__(self, net: nn.Module, settings: OptimSettings) -> None:
+    def __init__(self, net: nn.Module, settings: OptimSettings, flow: FlowSettings | None = None) -> None:
         self.net, self.settings = net, settings
         self.weights = prunable(net)
         self.device = device = next(net.parameters()).device
         self.sgd = optimizer_for(net, settings)
         self.momentum = momentum_of(net, self.sgd)
-        # the mask's complement, which masked_fill_ needs; changed in place, because a captured step keeps its address;
-        # made by the first mask: a network without the weights that are pruned has none
-        self.pruned: Mask = {}
+        self.flow = flow_of(flow, self.weights, self.momentum)
         self.trained, self.evaluated = Tally(device), Tally(device)
         sums = [part for tally in (self.trained, self.evaluated) for part in (tally.loss, tally.correct)]
-        self.changed = [*net.state_dict().values(), *self.momentum.values(), *sums]
+        self.changed = [*net.state_dict().values(), *self.momentum.values(), *self.flow.changed, *sums]
         self.engine = ENGINES[settings.engine](device)
         self.compiled = torch.compile(net, dynamic=False) if settings.engine == "compiled" else net
 
     def set_mask(self, mask: Mask) -> None:
         """Train under `mask` from now on; sets the weights that it prunes, and their momentum, to 0."""
-        for name, layer in mask.items():
-            self.pruned.setdefault(name, torch.empty_like(self.weights[name], dtype=torch.bool)).copy_(~layer)
-        for tensors in (self.weights, self.momentum):
-            zero_pruned(tensors, mask)
+        self.flow.set_mask(mask)
 
     def without(self, channels: Channels, before: Tensor, after: Tensor, images: Tensor) -> "Steps":
         """Steps of the same network, from which the classes of channels that live in `before` and not in `after` are
@@ -108,15 +105,30 @@ class Steps:
             buffer.copy_(cut(self.momentum[name], stays.get(name, ())))
         return smaller
 
-    def train(self, batches: Batches, order: EpochOrder, start: int, rate: float) -> Launches:
-        """The training steps of an epoch from step `start` (0-based) on, at learning rate `rate`; adds to `trained`."""
+    def train(self, batches: Batches, order: EpochOrder, start: int, rate: float, epoch: int = 0) -> Launches:
+        """The training steps of an epoch from step `start` (0-based) on, at learning rate `rate`; adds to `trained`.
+
+        epoch: which of the megabatch it is (0-based).
+        """
         set_learning_rate(self.sgd, rate)
         self.net.train()
+        if start == 0 and self.flow.sums:
+            self.flow.sums.start()
         size = self.settings.batch_size
-        for count in batches.sizes(order, size, start * size):
+        for step, count in enumerate(batches.sizes(order, size, start * size), start):
             yield from self._wait_for_capacity()
+            self.flow.set_share(self.share(len(order.indices), epoch, step))
             self.engine.launch(*self._piece(self._train, batches, count))
             yield True
+
+    def share(self, images: int, epoch: int, step: int) -> float:
+        """Share of a megabatch's steps, of so many images each epoch, that lie before this one (both 0-based)."""
+        of_epoch = self.steps_of_epoch(images)
+        return (epoch * of_epoch + step) / (self.settings.epochs * of_epoch)
+
+    def steps_of_epoch(self, images: int) -> int:
+        """Training steps that so many images make."""
+        return math.ceil(images / self.settings.batch_size)
 
     def evaluate(self, batches: Batches, order: EpochOrder) -> Launches:
         """Run the network in evaluation mode over `order`; `counts` then returns the result."""
@@ -139,20 +151,21 @@ class Steps:
     ) -> tuple[Any, Any, list[Tensor]]:
         """The arguments of Engine.launch: a key, the work, and the tensors that it changes."""
         # one graph per key, so the key holds all that decides which kernels a step launches and on which tensors
-        key = (step.__name__, batches, count, batches.is_clean)
+        key = (step.__name__, batches, count, batches.is_clean, *self.flow.key)
         return key, partial(step, batches, count), [*self.changed, batches.position]
 
     def _train(self, batches: Batches, count: int) -> None:
         images, labels = batches.next(count)
+        self.flow.before_forward()
         logits = self._forward(images, self.settings.batch_size)
         loss = F.cross_entropy(logits.float(), labels)
         # gradients become None, not 0, so backward writes them instead of adding to them; inside a graph they come from
         # its memory pool, at the same addresses in each replay
         self.sgd.zero_grad()
         loss.backward()
-        # gradients of pruned weights are cleared before the step: weight and momentum are 0, so both stay exactly 0
-        clear_pruned(self.weights, self.pruned)
+        self.flow.before_step()
         self.sgd.step()
+        self.flow.after_step()
         self.trained.add(loss.detach().double() * count, logits, labels)
 
     @torch.no_grad()

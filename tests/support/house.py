@@ -32,7 +32,19 @@ PLAIN = "data/sets"
 
 DOORS: dict[str, set[str]] = {
     "core": {"errors", "files", "paths", "checkout", "seeds", "locks"},
-    "config": {"protocols", "methods", "catalogue", "corruptions", "taxonomy", "spec", "reading", "grid", "presets"},
+    "config": {
+        "protocols",
+        "methods",
+        "patterns",
+        "nm",
+        "catalogue",
+        "corruptions",
+        "taxonomy",
+        "spec",
+        "reading",
+        "grid",
+        "presets",
+    },
     "data": {"dataset", "fetching", "splits", "megabatches", "images"},
     "pruning": {"select", "masks", "criteria", "nm", "channels", "removal", "shrinking"},
     "records": {
@@ -77,12 +89,12 @@ TORCH = {"pruning", "training", "analysis"}
 
 MOST_FILES = {
     "core": 6,
-    "config": 10,
+    "config": 11,
     "pruning": 8,
     "data": 14,
     "records": 16,
     "claims": 23,
-    "training": 21,
+    "training": 22,
     "execution": 16,
     "analysis": 20,
     "report": 37,
