@@ -12,6 +12,7 @@ TOPICS = {
     "data/test_pickles": "payloads in every file that is read",
     "pruning/test_golden": "masks measured on the released code",
     "training/test_invariants": "what holds over all settings",
+    "training/test_combinations": "settings that go together, and those that do not",
     "training/test_replay": "the four replay policies",
     "training/test_switches": "each switch of a protocol",
     "report/test_all_tables": "the tables of the same records, side by side",
