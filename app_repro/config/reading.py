@@ -153,8 +153,6 @@ def _reason(item: "ErrorDetails") -> str:
 
 def _as_number(value: Any, whole: bool) -> str:
     """`; write 8` for a value that means a number and is written otherwise: '8', 8.0, .5e3."""
-    if isinstance(value, str) and (pattern := re.fullmatch(r"([0-9]{1,3}):([0-9]{1,3})", value)):
-        return f"; for {value} write nm_n: {pattern[1]} and nm_m: {pattern[2]}"
     try:
         number = float(value) if isinstance(value, (str, float)) else math.nan
     except ValueError:

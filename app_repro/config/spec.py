@@ -3,11 +3,12 @@
 import functools
 import hashlib
 import itertools
+import re
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from app_repro.config import catalogue
 from app_repro.config.methods import METHODS
@@ -38,8 +39,17 @@ def _granularity(value: str) -> str | None:
     return None if _one_of(value, catalogue.GRANULARITIES) == "weight" else value
 
 
-def _between(least: int, most: int, value: int) -> int:
-    if not least <= value <= most:
+def _is_no_pattern(value: Any) -> Any:
+    if isinstance(value, str) and (found := re.fullmatch(r"([0-9]{1,3}):([0-9]{1,3})", value)):
+        raise ValueError(f"it is text; a whole number is wanted; write nm_n: {found[1]} and nm_m: {found[2]}")
+    return value
+
+
+_no_pattern = BeforeValidator(_is_no_pattern)
+
+
+def _between(least: int, most: int, value: int | None) -> int | None:
+    if value is not None and not least <= value <= most:
         raise ValueError(f"{least} to {most} is wanted{as_read(value)}")
     return value
 
@@ -124,9 +134,9 @@ class RunSpec(BaseModel):
     """Megabatch from which sgd_seed counts; null where there is none."""
     granularity: Annotated[str, AfterValidator(_granularity)] | None = None
     """What is pruned as one; null: single weights ("weight" is turned into it)."""
-    nm_m: Annotated[int, AfterValidator(partial(_between, 2, 128))] | None = None
+    nm_m: Annotated[int | None, _no_pattern, AfterValidator(partial(_between, 2, 128))] = None
     """Length of the groups of granularity nm, the 4 of 2:4."""
-    nm_n: Annotated[int, AfterValidator(partial(_between, 1, 127))] | None = None
+    nm_n: Annotated[int | None, _no_pattern, AfterValidator(partial(_between, 1, 127))] = None
     """Weights that each group keeps in the end, the 2 of 2:4; null: as many as tau's density says."""
     nm_schedule: Literal["stepwise", "geometric"] | None = None
     """The patterns on the way to N:M with method app: fewer of M, or as many of longer groups (patterns.rungs)."""

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from app_repro.config import grid, presets
 from app_repro.config.catalogue import CONTROLS
-from app_repro.config.protocols import PROTOCOLS, PRUNING_ONLY, SWITCHES
+from app_repro.config.protocols import OF_GROUPS, PROTOCOLS, PRUNING_ONLY, SWITCHES
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
@@ -66,6 +66,13 @@ OTHER = {
     "sgd_seed": 7,
     "branch": 3,
     "granularity": "channel",
+    "nm_m": 8,
+    "nm_n": 2,
+    "nm_schedule": "geometric",
+    "flow": "srste",
+    "flow_rate": 3.0,
+    "flow_gradient": "straight",
+    "srste_lambda": 0.01,
 }
 """Another value than in `spec_of()` for every field there is."""
 
@@ -110,7 +117,7 @@ def test_the_run_ids_of_published_records_are_those_of_their_settings() -> None:
         assert RunSpec.model_validate(content["spec"]).run_id == content["run_id"]
 
 
-LATER = {"control": "ticket", "budget_cap": 1.5, "sgd_seed": 7, "branch": 3, "granularity": "channel"}
+LATER = {name: OTHER[name] for name in ("control", "budget_cap", "sgd_seed", "branch", "granularity", *OF_GROUPS)}
 
 
 def test_a_later_setting_changes_no_id_and_no_stored_spec_while_it_is_none() -> None:

@@ -65,7 +65,9 @@ def test_a_refusal_names_two_settings_that_do_not_go_together(combinations) -> N
             assert chosen["criterion"] is None
 
 
-def test_every_other_combination_trains_two_megabatches_with_its_invariant_held(combinations, tmp_path, monkeypatch) -> None:
+def test_every_other_combination_trains_two_megabatches_with_its_invariant_held(
+    combinations, tmp_path, monkeypatch
+) -> None:
     specs, _ = combinations
     monkeypatch.setitem(criteria.CRITERIA, "synflow", replace(criteria.CRITERIA["synflow"], steps=3))  # of 100: minutes
     data, parts = dataset(20), split(20, 20, 2, order="permuted", val_fraction=0.2, split_seed=0)

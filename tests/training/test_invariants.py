@@ -181,7 +181,14 @@ OTHER = {
     "budget_cap": st.floats(1, 1000) | st.none(),
     "sgd_seed": st.integers(1, 2**63 - 1) | st.none(),
     "branch": st.integers(1, 10**9) | st.none(),
-    "granularity": st.sampled_from(["channel", None]),
+    "granularity": st.sampled_from(["channel", "nm", None]),
+    "nm_m": st.integers(2, 128) | st.none(),
+    "nm_n": st.integers(1, 127) | st.none(),
+    "nm_schedule": st.sampled_from(["stepwise", "geometric", None]),
+    "flow": st.sampled_from(["none", "ste", "srste", "mdgf_linear", "mdgf_exp", None]),
+    "flow_rate": RATE | st.none(),
+    "flow_gradient": st.sampled_from(["damped", "straight", None]),
+    "srste_lambda": st.floats(0, 1000) | st.none(),
 }
 """Any value of any field."""
 SPECS = st.fixed_dictionaries(OTHER)
