@@ -31,8 +31,6 @@ class Progress:
     best_epoch: int = -1
     best: dict[str, Tensor] = field(default_factory=dict)
     """Parameters and buffers after the best epoch so far."""
-    best_dense: dict[str, Tensor] = field(default_factory=dict)
-    """Of a flow to dense weights, these after the best epoch."""
     train_loss: list[float] = field(default_factory=list)
     train_accuracy: list[float] = field(default_factory=list)
     val_accuracy: list[float] = field(default_factory=list)
@@ -40,6 +38,8 @@ class Progress:
     epoch_seconds: list[float] = field(default_factory=list)
     flow: dict[str, list[float | None]] = field(default_factory=dict)
     """Of granularity nm: mean beta of each epoch's steps, and energies of the gradients (GradientSums.energies)."""
+    best_dense: dict[str, Tensor] = field(default_factory=dict)
+    """Of a flow to dense weights, these after the best epoch."""
 
 
 OnStep = Callable[[bool], None]

@@ -13,7 +13,7 @@ from app_repro.data import dataset, splits
 from app_repro.pruning import masks
 from app_repro.records import record
 from app_repro.records.store import Store
-from app_repro.training import checkpoint, controls, networks, steps
+from app_repro.training import checkpoint, controls, flows, networks
 from app_repro.training.run import Run
 
 PRUNABLE = 73_872
@@ -258,6 +258,6 @@ def test_weights_drawn_anew_for_fewer_channels_have_the_variance_of_their_fan_ou
 
 def test_a_pruned_weight_that_is_not_zero_is_an_error(bench, tmp_path, monkeypatch) -> None:
     spec = of(bench, "osp")
-    monkeypatch.setattr(steps, "zero_pruned", lambda tensors, mask: None)
+    monkeypatch.setattr(flows, "zero_pruned", lambda tensors, mask: None)
     with pytest.raises(AppReproError, match="megabatch 1"):
         a_run(bench, spec, Store(tmp_path).folder(spec)).go()
