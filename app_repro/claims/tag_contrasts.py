@@ -119,8 +119,8 @@ QUESTIONS = (
 )
 
 UNTESTABLE = {
-    "unstructured / n:m / channel": "every method here prunes single weights",
-    "moving / fixed mask": "no weight that a mask has left out comes back here",
+    "unstructured / n:m / channel": "no preset trains them in one grid",
+    "moving / fixed mask": "the table nm compares flows, under which weights come back; no preset asks it alone",
     "static / dynamic at inference": "every mask here is the same for all images",
     "original / transferred mask": "every mask here is found on the data that it is used on",
     "learned / scored mask": "no mask here is trained",

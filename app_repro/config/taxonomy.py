@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from app_repro.config import nm
 from app_repro.config.catalogue import CONTROLS, CRITERIA, ENGINES, NETWORKS
 from app_repro.config.methods import METHODS, MethodTags, prunes
 from app_repro.config.protocols import PROTOCOLS
@@ -64,6 +65,7 @@ def tags(settings: Mapping[str, Any]) -> dict[str, str]:
     """
     if not prunes(settings["method"], settings["sb"]):
         return dict.fromkeys(MEANING, "none") | {"when": "never", "budget": "epochs"} | _ALIKE
+    settings = {**settings, **_as_scored(settings)}
     found = _of_method(settings)
     scored = "random, initial" if found.weights_scored == "initial" else _SCORED[settings["scored_weights"]]
     shrinking = f"shrinking, {'ANDed' if settings['candidates'] == 'all' else 'nested'}"
@@ -85,6 +87,7 @@ def tags(settings: Mapping[str, Any]) -> dict[str, str]:
         "rounds": str(chosen.steps),
         "derivative": str(chosen.derivative),
         **_ALIKE,
+        **_of_groups(settings),
         **_of_control(settings.get("control")),
     }
 
@@ -92,6 +95,24 @@ def tags(settings: Mapping[str, Any]) -> dict[str, str]:
 def _of_method(settings: Mapping[str, Any]) -> MethodTags:
     """The method's tags; on a stream of one megabatch whatever prunes does so once, before training, as osp does."""
     return METHODS["osp" if settings["sb"] == 1 else settings["method"]].tags
+
+
+def _as_scored(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands for the settings of scoring under a flow to dense weights, whose mask is made of |w| at each step."""
+    is_moving = nm.is_live(settings.get("flow"))
+    return {"criterion": "magnitude", "scored_weights": "trained", "candidates": "all"} if is_moving else {}
+
+
+def _of_groups(settings: Mapping[str, Any]) -> dict[str, str]:
+    """What a run that keeps N of each M weights has of its own."""
+    if settings.get("granularity") != "nm":
+        return {}
+    moving = {"weights_scored": "trained", "mask": "moving: weights come back"}
+    return {
+        "granularity": "N:M",
+        "allocation": "each group of M alone",
+        **(moving if nm.is_live(settings["flow"]) else {}),
+    }
 
 
 def _of_control(name: str | None) -> dict[str, str]:

@@ -21,5 +21,5 @@
 - checkpoint.py: an unfinished run as bytes; a finished one's network.
 - results.py: what is said of a megabatch and of an epoch that ended.
 - run.py: the loop of one run: prune, train, test, save, resume.
-- preflight.py: batches that BatchNorm cannot normalise, found before training.
+- preflight.py: what a run would fail of, found before training.
 """

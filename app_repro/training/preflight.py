@@ -1,4 +1,5 @@
-"""Finds batches that BatchNorm cannot normalise before training: of one image, in a network that ends in 1x1 maps."""
+"""Finds before training what would only fail in its middle, or never: a batch of one image, in a network that ends in
+1x1 maps, which BatchNorm cannot normalise; groups of weights that no layer can be cut into."""
 
 import functools
 from collections.abc import Iterable, Iterator
@@ -9,20 +10,24 @@ import torch
 from torch import Tensor, nn
 
 from app_repro.config.methods import METHODS
+from app_repro.config.nm import as_read
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.data import dataset
 from app_repro.data.megabatches import Split, phase
 from app_repro.data.splits import cut, data_folder, stream_name
+from app_repro.pruning import nm
 from app_repro.pruning.criteria import CRITERIA
-from app_repro.training.networks import build
+from app_repro.pruning.masks import prunable
+from app_repro.training.networks import IMAGENET_SIZE, build
 
 _SEEN_BY = ("replay", "seed", "val_fraction", "buffer_size", "score_sample", "score_fraction")
 """Settings that choose the images of a megabatch."""
 
 
 def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> None:
-    """Raise ParamsError for the first run with such a batch, which torch would only refuse in the middle of the run.
+    """Raise ParamsError for the first run with such a batch, which torch would only refuse in the middle of the run, or
+    of whose layers none has groups of N of M.
 
     specs: with their data digests. raw: folder of prepared data sets. scored: if not None, masks are computed without
     training, with at most so many images of each scoring sample (audit's option --images).
@@ -30,6 +35,9 @@ def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> Non
     streams: dict[str, Split] = {}
     shapes: dict[str, tuple[int, int, int]] = {}
     for spec in specs:
+        if spec.nm_m is not None and not takes_part(spec.arch, spec.nm_m):
+            what = f"no layer of {spec.arch} has a multiple of {spec.nm_m} input channels, so nothing would be pruned"
+            raise ParamsError(f"nm_m: {what}{as_read(spec.nm_m)}", key="nm_m", kind="no layer")
         if (folder := data_folder(spec)) not in shapes:
             images = dataset.load(raw / folder)
             _, size, _, channels = images.train_images.shape
@@ -60,6 +68,14 @@ def _single(spec: RunSpec, stream: Split, most: int | None) -> Iterator[tuple[in
         count = len(seen.score) if most is None else min(len(seen.score), most)
         if scores and at_once and count % at_once == 1:
             yield k, "scored", "score_fraction" if count == len(seen.score) else "--images", count
+
+
+@functools.cache
+def takes_part(arch: str, m: int) -> bool:
+    """Whether a layer of `arch` can be cut into groups of m weights."""
+    with torch.device("meta"):
+        weights = prunable(build(arch, 2, IMAGENET_SIZE))
+    return len(nm.exempt(weights, m)) < len(weights)
 
 
 @functools.cache

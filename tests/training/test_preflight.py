@@ -73,3 +73,11 @@ def test_no_run_of_a_grid_is_begun_where_one_has_such_a_batch(tmp_path) -> None:
     with pytest.raises(ParamsError, match=r"^batch_size: 17 "):
         grid.run(tmp_path / "params.yaml", places, tmp_path / "runs", anyway=True)
     assert Store(places.store).folders() == [] and not (tmp_path / "runs").exists()
+
+
+def test_groups_that_no_layer_can_be_cut_into_are_refused(tmp_path) -> None:
+    given = {"arch": "resnet8s", "granularity": "nm", "nm_n": 62}
+    specs, places = prepared(tmp_path, **ONE_PIXEL | {"train_limit": 40} | given, nm_m=124)
+    with pytest.raises(ParamsError) as caught:
+        preflight.check(specs, places.raw)
+    assert caught.value.key == "nm_m" and "2:4" in str(caught.value) and "\n" not in str(caught.value)
