@@ -46,14 +46,20 @@ def trained(steps: Steps, images: torch.Tensor, labels: torch.Tensor) -> None:
 
 
 def silence(steps: Steps, channels: Channels, alive: torch.Tensor) -> None:
-    """Make dead channels of a network of full widths 0 beside its mask: BatchNorm, biases, and their momentum."""
+    """Make dead channels of a network of full widths 0 beside its mask: in BatchNorm, biases, the linear layers that
+    read them, and in their momentum. So they stay 0 in training.
+    """
     modules = dict(steps.net.named_modules())
     for name, axis in channels.classes:
         dead = ~channels.lives(name, axis, alive)
-        for leaf in ("weight", "bias") if axis != "in" and bool(dead.any()) else ():
-            if getattr(modules[name], leaf) is not None:
-                getattr(modules[name], leaf).data[dead] = 0
-                steps.momentum[f"{name}.{leaf}"][dead] = 0
+        at = (slice(None), dead) if axis == "in" else dead
+        leaves = ("weight", "bias") if axis != "in" else ("weight",) if isinstance(modules[name], nn.Linear) else ()
+        for tensor in (steps.momentum.get(f"{name}.{leaf}") for leaf in leaves if bool(dead.any())):
+            if tensor is not None:
+                tensor[at] = 0
+        for parameter in (getattr(modules[name], leaf) for leaf in leaves if bool(dead.any())):
+            if parameter is not None:
+                parameter.data[at] = 0
 
 
 @pytest.mark.parametrize("arch", ["resnet8s", "resnet20s", "own"])
