@@ -14,6 +14,7 @@ power.py        how many seeds a hard verdict needs, and what they cost
 contrasts.py    differences between groups of runs, and which is ahead, by the same rules
 controls.py     control arms beside their sources, and the differences that say what a mask is worth
 ablations.py    what each protocol switch does to APP, from runs that differ in it alone
+robustness.py   runs under corrupted images by their analyses, and differences between them
 tag_contrasts.py  contrasts of the taxonomy: the runs that test each, and the command for those that none tests
 exports.py      the authors' runs as plain values, from wandb or a file that a dashboard exported
 reported.py     these runs as rows for the claims file, and which of them count

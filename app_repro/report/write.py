@@ -17,7 +17,7 @@ from app_repro.records.runs import Records, RunRecord
 from app_repro.report.figures import curves, printing
 from app_repro.report.figures import write as figures
 from app_repro.report.page import write as page
-from app_repro.report.tables import baselines, contrasts, controls, dvc_plots, formats, main, shrunk, stream
+from app_repro.report.tables import baselines, contrasts, controls, dvc_plots, formats, main, robustness, shrunk, stream
 from app_repro.report.tables.table import Table
 
 
@@ -36,7 +36,7 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str,
     measured = analyses.read([*places, ANALYSES])
     damaged = [*damaged, *measured.damaged]
     with printing.printer(len(contents)) as printed:
-        drawn = figures.save(contents, out / "figures", histories, printed)
+        drawn = figures.save(contents, out / "figures", histories, printed, measured.found)
         text, tables = write_tables(records, reported, out, measured.found)
         if claims:
             verdicts = verify.verify(records, reported)
@@ -69,7 +69,7 @@ def all_tables(
     records: Sequence[RunRecord], claims: Sequence[Claim] = (), measured: Sequence[Analysis] = ()
 ) -> list[Table]:
     """The tables in reading order: main, per-megabatch, per-layer, differences, contrasts, controls,
-    control-differences, shrunk.
+    control-differences, shrunk, robustness, robustness-differences, robustness-corruptions, geometry.
 
     `records`: each run once, diverged ones too; `claims`: the reported numbers; `measured`: analyses of the runs. The
     first four are of plain runs.
@@ -84,6 +84,7 @@ def all_tables(
         contrasts.contrasts(sources.fresh(records)),
         *controls.tables(records),
         shrunk.shrunk(sources.fresh(records), measured),
+        *robustness.tables(records, measured),
     ]
 
 

@@ -16,6 +16,11 @@ layers      density by layer
 curves      training within a megabatch
 pareto      accuracy against density and FLOPs
 controls    control arms beside their source
+corrupted   lines of runs with the networks that analyses measured, for the next four
+corruptions what each corruption costs
+angle_length  classes at the last linear layer
+margins     the margin against severity; robustness over the stream
+redundancy  which corruptions move the same images
 registry    which figures there are
 printing    charts on a sheet as SVG, PDF and PNG
 audit       the figure of masks without training

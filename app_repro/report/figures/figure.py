@@ -53,8 +53,9 @@ class Figure:
     """What it shows, in a sentence or two."""
     absent: str
     """What to say where there is nothing to draw: what it needs, and the command that trains it."""
-    rows: "Callable[[Sequence[Record], Histories], pd.DataFrame]"
-    """The rows of records, as in the CSV beside the figure. Its column `setting` parts them into what is shown at once;
+    rows: "Callable[[Sequence[Record], Any], pd.DataFrame]"
+    """The rows of records and Histories (or analyses, see `of_analyses`), as in the CSV beside the figure. Its column
+    `setting` parts them into what is shown at once;
     a column `protocol`, where there is one, says which protocol a row is about."""
     views: "Callable[[pd.DataFrame, pd.DataFrame], list[View]]"
     """Rows of one setting, and all rows -> the charts that stand side by side."""
@@ -62,6 +63,10 @@ class Figure:
     """Rows of one setting -> its main numbers in words, for those who do not see the picture."""
     remarks: Callable[[Sequence[Record]], str] = remarks
     """What a reader must know of the records: what is missing, what is left out."""
+    printed: int = 12
+    """Settings on the printed sheet, at most; the page shows more."""
+    of_analyses: bool = False
+    """Whether `rows` is given analyses of the records (records/analyses.py) in place of histories."""
     of_controls: bool = False
     """Whether it is given control arms, and siblings with another order of images, too; others get plain runs."""
 

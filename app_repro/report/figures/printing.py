@@ -14,8 +14,6 @@ from app_repro.report.figures.ends import broken
 from app_repro.report.figures.figure import Spec, View
 
 KINDS = ("svg", "pdf", "png")
-MOST = 12
-"""Settings on one sheet. The page shows all."""
 WIDTH = 250
 """Pixels that a chart is wide."""
 ACROSS = 3
@@ -44,9 +42,9 @@ CONFIG: Spec = {
 """How charts look on white paper."""
 
 
-def sheet(settings: Mapping[str, Sequence[View]]) -> Spec:
-    """One specification with the charts of the first MOST settings, each under its name."""
-    kept = list(settings)[:MOST]
+def sheet(settings: Mapping[str, Sequence[View]], most: int = 12) -> Spec:
+    """One specification with the charts of the first `most` settings, each under its name."""
+    kept = list(settings)[:most]
     columns = max(1, ACROSS // max(len(settings[name]) for name in kept))
     spec: Spec = {"$schema": SCHEMA, "columns": columns, "concat": [_block(name, settings[name]) for name in kept]}
     spec |= APART | {"config": CONFIG, "padding": 10}

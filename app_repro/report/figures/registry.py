@@ -2,15 +2,19 @@
 
 from app_repro.report.figures import (
     accuracy,
+    angle_length,
     anytime,
     controls,
+    corruptions,
     curves,
     density,
     framework,
     gap_length,
     gap_long,
     layers,
+    margins,
     pareto,
+    redundancy,
 )
 from app_repro.report.figures.figure import Figure
 
@@ -25,5 +29,10 @@ FIGURES: dict[str, Figure] = {
     "curves": curves.FIGURE,
     "pareto": pareto.FIGURE,
     "controls": controls.FIGURE,
+    "corruptions": corruptions.FIGURE,
+    "angle-length": angle_length.FIGURE,
+    "margins": margins.FIGURE,
+    "robust-stream": margins.STREAM,
+    "redundancy": redundancy.FIGURE,
 }
 """Name of a figure, and of its files without ending -> the figure."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.core import files
+from app_repro.records.analyses import Analysis
 from app_repro.report.figures import printing
 from app_repro.report.figures.figure import Figure, Histories, Spec, View
 from app_repro.report.figures.lines import Record, is_plain, listing, sentence
@@ -75,13 +76,15 @@ class Drawn:
         return sentence(self.words(first), f"{len(more)} more settings are shown." if more else "")
 
 
-def draw(name: str, records: Sequence[Record], histories: Histories | None = None) -> Drawn:
+def draw(
+    name: str, records: Sequence[Record], histories: Histories | None = None, measured: Sequence[Analysis] = ()
+) -> Drawn:
     """A figure of those of `records` that it is about; without rows there is nothing to draw. `histories`: as
-    curves.read finds them.
+    curves.read finds them; `measured`: analyses, of any run and kind.
     """
     figure = FIGURES[name]
     records = [content for content in records if figure.of_controls or is_plain(content)]
-    rows = figure.rows(records, histories or {})
+    rows = figure.rows(records, measured if figure.of_analyses else histories or {})
     settings: dict[str, Any] = (
         {} if rows.empty else {str(name): own for name, own in rows.groupby("setting", sort=False)}
     )
@@ -127,6 +130,7 @@ def save(
     target: Path,
     histories: Histories | None = None,
     printed: Callable[[Spec, str, Path], object] = printing.save,
+    measured: Sequence[Analysis] = (),
 ) -> list[Drawn]:
     """Draw every figure of `records`; print it into `target`, with its rows as CSV and index.md that names them all.
 
@@ -135,7 +139,7 @@ def save(
     """
     drawn, lines = [], ["# Figures", ""]
     for name, figure in FIGURES.items():
-        one = draw(name, records, histories)
+        one = draw(name, records, histories, measured)
         drawn.append(one)
         lines += [f"## {figure.title}", "", *_index(one), ""]
         if not one.views:
@@ -143,7 +147,7 @@ def save(
                 (target / f"{name}.{kind}").unlink(missing_ok=True)
             continue
         files.write_text(target / f"{name}.csv", one.rows.to_csv(index=False))
-        printed(printing.sheet(one.views), name, target)
+        printed(printing.sheet(one.views, figure.printed), name, target)
     files.write_text(target / INDEX, "\n".join(lines))
     return drawn
 
@@ -157,4 +161,4 @@ def _index(drawn: Drawn) -> list[str]:
 
 def save_svg(drawn: Drawn, target: Path) -> None:
     """Print a figure into `target` as SVG alone; it must have rows."""
-    printing.save(printing.sheet(drawn.views), drawn.name, target, ["svg"])
+    printing.save(printing.sheet(drawn.views, drawn.figure.printed), drawn.name, target, ["svg"])

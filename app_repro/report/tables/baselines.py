@@ -48,7 +48,7 @@ def differences(groups: Sequence[Group], claims: Sequence[Claim], runs: Index, p
     rows = [
         row
         for group in groups
-        for other in _baselines(group, groups)
+        for other in baselines_of(group, groups)
         for row in _rows(group, other, keys, reported, pool)
     ]
     for claim, spec, remark in absent:
@@ -71,7 +71,7 @@ def differences(groups: Sequence[Group], claims: Sequence[Claim], runs: Index, p
     return Table("differences", title, NOTE, columns, tuple(rows), TERMS, missing, common)
 
 
-def _baselines(group: Group, groups: Sequence[Group]) -> Iterator[Group]:
+def baselines_of(group: Group, groups: Sequence[Group]) -> Iterator[Group]:
     """Baselines of `group`: dense groups that differ in pruning alone, osp groups that differ in the method."""
     if not group.runs or group.settings["method"] == "dense":
         return

@@ -95,7 +95,7 @@ _IN_WORDS = {
     "protocol": "{} protocol",
     "epochs": "{} epochs",
     "against": "against {}",
-    **dict.fromkeys(("contrast", "sides"), "{}"),
+    **dict.fromkeys(("contrast", "sides", "shown_images", "corruption"), "{}"),
 }
 """Settings that are not named as `heading = value`."""
 

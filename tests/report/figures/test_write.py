@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
+import analysed
 import pandas as pd
 import pictured
 import pytest
@@ -28,7 +29,7 @@ SHOWN_IN = {"gap-long": "long", "gap-length": "lengths", "controls": "controls"}
 
 def drawn(situation: str, name: str) -> write.Drawn:
     records = SITUATIONS[situation]
-    return write.draw(name, records, pictured.histories(records))
+    return write.draw(name, records, pictured.histories(records), analysed.analyses(records))
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
@@ -65,7 +66,7 @@ def test_what_is_printed_repeats_bit_by_bit_and_its_rows_lie_beside_it(name, tmp
     situation = SHOWN_IN.get(name, "short")
     figure = drawn(situation, name)
     for folder in ("one", "two"):
-        printing.save(printing.sheet(figure.views), name, tmp_path / folder)
+        printing.save(printing.sheet(figure.views, figure.figure.printed), name, tmp_path / folder)
     for kind in ("svg", "png"):
         one, two = ((tmp_path / folder / f"{name}.{kind}").read_bytes() for folder in ("one", "two"))
         assert one == two and len(one) > 200, kind
