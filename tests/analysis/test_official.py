@@ -75,6 +75,7 @@ def damaged(path: Path, how: str) -> None:
     path.write_bytes(changes[how]())
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize("in_tar", [False, True], ids=["folder", "tar"])
 @pytest.mark.parametrize(
     ("how", "error", "kind"),

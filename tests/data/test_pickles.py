@@ -9,7 +9,8 @@ import pickle
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pretend
@@ -17,8 +18,11 @@ import pytest
 from small_sets import official, prepare
 from workbench import prepared
 
+from app_repro.analysis.official import find
+from app_repro.analysis.releases import RELEASES
 from app_repro.core.errors import AppReproError
 from app_repro.data import dataset, splits
+from app_repro.data.dataset import DataSet
 from app_repro.execution import worker
 from app_repro.records import merge
 from app_repro.records.store import Store
@@ -109,6 +113,14 @@ def weights(name: str) -> Callable[[Path, Any], None]:
     return read
 
 
+def corrupted_images(folder: Path, payload: Any) -> None:
+    (folder / "fog.npy").write_bytes(array_file(payload))
+    images = SimpleNamespace(name="cifar10", classes=RELEASES["cifar10c"].classes)
+    found = find(f"cifar10c:{folder}", cast(DataSet, images))
+    assert found is not None
+    found.images("fog", 1)
+
+
 PLACES: dict[str, Callable[[Path, Any], None]] = {
     "CIFAR-10 batch": cifar("cifar10"),
     "CIFAR-100 batch": cifar("cifar100"),
@@ -119,6 +131,7 @@ PLACES: dict[str, Callable[[Path, Any], None]] = {
     "state": a_state,
     "weights": weights("model.safetensors"),
     "masks": weights("masks.safetensors"),
+    "official files": corrupted_images,
 }
 
 
