@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import synthetic
 from workbench import settings
 
 from app_repro.analysis import command
@@ -36,3 +37,13 @@ def test_an_unknown_kind_is_refused_with_the_nearest(tmp_path) -> None:
     with pytest.raises(ParamsError, match="'robustness'") as caught:
         command.run(["Robust"], tmp_path / "params.yaml", where, tmp_path / "out", print)
     assert (caught.value.key, caught.value.kind) == ("Robust", "unknown")
+
+
+def test_what_shrink_left_about_the_runs_of_the_grid_is_laid_out_again(tmp_path) -> None:
+    here, other = synthetic.make(synthetic.spec(seed=1)), synthetic.make(synthetic.spec(seed=2))
+    synthetic.write(tmp_path / "runs", here)
+    kept, out = tmp_path / "store", tmp_path / "analyses"
+    for record in (here, other):
+        AnalysisFile(kept, "shrunk", {}, {record["run_id"]: "0"}, "c").finish({}, {})
+    command.run([], params(tmp_path), Where(tmp_path / "runs", tmp_path, kept), out, print)
+    assert [one.runs for one in analyses.read([out]).of("shrunk")] == [[here["run_id"]]]

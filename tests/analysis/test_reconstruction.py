@@ -47,7 +47,9 @@ def test_least_squares_are_those_of_numpy() -> None:
     left = torch.cat([inputs[kept].T, ridge.sqrt() * torch.eye(3)])
     right = torch.cat([(weight @ inputs).T, torch.zeros(3, 3)])
     expected, *_ = np.linalg.lstsq(left.numpy(), right.numpy(), rcond=None)
-    assert np.allclose(reconstruction.least_squares(weight, product, kept).numpy(), expected.T, atol=1e-12)
+    for whole_or_half in (product, product.tril()):
+        found = reconstruction.least_squares(weight, whole_or_half, kept)
+        assert np.allclose(found.numpy(), expected.T, atol=1e-12)
 
 
 def test_columns_of_inputs_that_are_always_zero_stay() -> None:
@@ -82,6 +84,8 @@ def test_what_the_living_channels_hold_is_recovered(reader: nn.Module, monkeypat
     net, images = Doubled(reader).eval(), noise(100, 2, 6, 6)
     living, outputs = torch.tensor([0, 1]), torch.tensor([0, 2, 3])
     monkeypatch.setattr(reconstruction, "RIDGE", 1e-9)
+    monkeypatch.setattr(reconstruction, "BLOCK", 3)
+    monkeypatch.setattr(reconstruction, "UNFOLDED", 2000)
     found = reconstruction.fit(net, [{"reader": (outputs, living)}], shown_of(images), [100])
     weight = found[0, 100].weights["reader"]
     assert weight.shape == (3, 2, *reader.weight.shape[2:]) and weight.dtype == torch.float32
@@ -92,13 +96,20 @@ def test_what_the_living_channels_hold_is_recovered(reader: nn.Module, monkeypat
 def test_what_is_fitted_depends_on_the_images_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not on what else is asked for, on the layers whose products are held at once, or on a second time."""
     net = networks.build("resnet8s", 10, 8, 1, 0).eval()
-    images = noise(100, 1, 8, 8)
+    images, calls = noise(100, 1, 8, 8), []
+
+    def shown(first: int, last: int) -> Tensor:
+        calls.append((first, last))
+        return images[first:last]
+
     half = {"layer1.0.conv2": (torch.arange(16), torch.arange(8)), "layer2.0.conv2": (torch.arange(9), torch.arange(3))}
-    alone = reconstruction.fit(net, [half], shown_of(images), [100])[0, 100].weights
-    assert list(alone) == list(half)
+    alone = reconstruction.fit(net, [half], shown, [100])[0, 100].weights
+    assert list(alone) == list(half) and calls == [(0, 64), (64, 100)]
     other = {"fc": (torch.arange(10), torch.arange(5))}
     monkeypatch.setattr(reconstruction, "HELD", 1)
-    beside = reconstruction.fit(net, [other, half], shown_of(images), [70, 100, 30])
+    calls.clear()
+    beside = reconstruction.fit(net, [other, half], shown, [70, 100, 30])
+    assert calls == 3 * [(0, 30), (0, 64), (64, 70), (64, 100)]  # once per layer
     assert all(torch.equal(alone[name], beside[1, 100].weights[name]) for name in half)
     assert not torch.equal(beside[1, 70].weights["layer1.0.conv2"], alone["layer1.0.conv2"])
     assert list(beside[0, 30].weights) == ["fc"]

@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pages
+import pytest
 import synthetic
 
+from app_repro.core import files
 from app_repro.records.analyses import Analysis
+from app_repro.report import write
 from app_repro.report.tables import formats
 from app_repro.report.tables.shrunk import KIND, NONE, WEIGHTS, shrunk
 from app_repro.report.tables.table import Cell, Table
@@ -79,3 +82,16 @@ def test_what_is_of_other_weights_or_of_no_record_is_left_out() -> None:
     nothing = shrunk(pages.run_records(records), [])
     assert nothing.rows == () and nothing.missing == (NONE,)
     assert all(form(shown) for form in formats.FORMATS.values() for shown in (table, nothing))
+
+
+def test_the_report_takes_them_from_data_analyses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = run(1)
+    synthetic.write(Path("data/runs"), record)
+    content = analysis(record, 0.5).content | {"code": "0", "provenance": {}}
+    files.write_sealed(Path("data/analyses/shrunk/a.json"), content)
+    Path("data/analyses/shrunk/b.json").write_text("{}")
+    _, damaged = write.write([], None, Path("out"))
+    assert len(damaged) == 1 and "b.json" in damaged[0]
+    assert "removed only" in Path("out/tables/shrunk.md").read_text()
+    assert "removed only" in Path("out/index.html").read_text()
