@@ -46,14 +46,16 @@ def open_named(name: str, raw: Path, store: Path) -> Classifier:
     `records.finished` and `data.dataset.of_run` raise.
     """
     path = Path(name)
-    if path.is_file() and path.name != "record.json":
+    if path.exists() and not path.is_dir() and path.suffix != ".json":  # a pipe is read, too
         return of_content(path.read_bytes(), name)
     try:
         run = finished.named(name, store)
     except DataError as error:
         if error.kind != "unknown":
             raise
-        raise DataError(f"{name}: no file, and {error}", key=name, kind="unknown") from None
+        is_path = path.suffix == ".onnx" or os.sep in name
+        text = f"{name}: no such file" if is_path else f"no file and {error}"
+        raise DataError(text, key=name, kind="unknown") from None
     from app_repro.analysis import export
 
     return export.classifier_of(run, raw, store)
@@ -109,7 +111,10 @@ def image_files(names: Sequence[str]) -> list[Path]:
 def _below(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place, name) for name in names if images.is_called_image(name))
+        paths = (Path(place, name) for name in names if images.is_called_image(name))
+        yield from (
+            path for path in paths if path.is_file() or not path.exists()
+        )  # no pipe; a broken link, to be named
 
 
 def classify(network: Classifier, paths: Sequence[Path], top: int = 1, resize: bool = False) -> list[Answer]:
@@ -151,13 +156,13 @@ def _answer(path: Path, probabilities: np.ndarray, classes: Sequence[str], top: 
 
 
 def to_text(answers: Sequence[Answer]) -> str:
-    """A line per image that was classified: its name, then classes with their probabilities in percent."""
+    """A line, with its end, per image that was classified: its name, then classes with probabilities in percent."""
     rows = [
         [_shown(item.image), *(text for name, share in item.top for text in (_shown(name), f"{100 * share:.2f} %"))]
         for item in answers
         if not item.error
     ]
-    return tabulate(rows, tablefmt="plain", disable_numparse=True)
+    return tabulate(rows, tablefmt="plain", disable_numparse=True) + "\n" if rows else ""
 
 
 def _shown(name: str) -> str:

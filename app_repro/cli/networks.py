@@ -48,7 +48,7 @@ def predict(
 
     paths = classify.image_files(images)
     answers = classify.classify(classify.open_named(network, raw, store_at(store)), paths, top, resize)
-    typer.echo(classify.to_json(answers) if as_json else classify.to_text(answers))
+    typer.echo(classify.to_json(answers) if as_json else classify.to_text(answers), nl=as_json)
     refused = [item.error for item in answers if item.error]
     for line in refused:
         typer.echo(f"app-repro: left out: {line}", err=True)

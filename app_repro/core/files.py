@@ -43,9 +43,14 @@ def _in_words(size: int) -> str:
 def atomic_open(path: Path, need_bytes: int = 0) -> Iterator[BinaryIO]:
     """A binary file that appears at `path` when the block ends without an error, and not at all otherwise.
 
-    A temporary file beside it is written, synced and renamed, so that a file that exists is complete.
+    A temporary file beside it is written, synced and renamed, so that a file that exists is complete. A device or a
+    pipe (/dev/stdout) is written to as it is: the rename would put a file in its place.
     """
     with disk_full_as_error(path, need_bytes):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            with path.open("wb") as file:
+                yield file
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
         partial = Path(name)

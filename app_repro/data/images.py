@@ -112,7 +112,7 @@ def _not_read(path: Path, formats: Sequence[str]) -> str:
         head = file.read(30)
     if head.startswith(b"version https://git-lfs"):
         return "a pointer of Git LFS, get the image with `git lfs pull`"
-    known = f"in {', '.join(formats)}" if formats is _FORMATS else "that is read here"
+    known = f"in {', '.join(formats)}" if formats is _FORMATS else "of a known format"
     return f"not an image {known}" + ("" if head else ", but empty")
 
 

@@ -6,6 +6,7 @@ import re
 import runpy
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image
 from workbench import ended, trained
 
 from app_repro.analysis import classify, export
+from app_repro.core import files
 from app_repro.records import finished
 
 WHERE = ("--raw", "raw", "--store", "store")
@@ -85,6 +87,24 @@ def test_an_image_that_cannot_be_used_is_named_and_others_are_classified(home, m
     assert all(word in lines[0] for word in ("20x10", "8x8", "--resize"))
     assert ended(monkeypatch, "predict", *words, "--resize", "--json") == 2
     assert ["error" in row for row in answers(capsys)] == [False, False, True, True]
+
+
+def test_a_record_is_the_run_s_and_a_pipe_is_read(home, monkeypatch, capsys, tmp_path) -> None:
+    files.link_or_copy(Path("data/runs/app/record.json"), tmp_path / "published.json")
+    assert ended(monkeypatch, "predict", str(tmp_path / "published.json"), "pictures/00.png", *WHERE) == 0
+    os.mkfifo(pipe := tmp_path / "pipe")
+    threading.Thread(target=pipe.write_bytes, args=(Path("net.onnx").read_bytes(),), daemon=True).start()
+    assert ended(monkeypatch, "predict", str(pipe), "pictures/00.png") == 0
+    of_run, of_pipe = capsys.readouterr().out.splitlines()
+    assert of_run == of_pipe
+
+
+def test_a_folder_with_a_broken_link_and_a_pipe_is_no_end(home, monkeypatch, capsys, tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "lost.png").symlink_to("nowhere")
+    assert ended(monkeypatch, "predict", "net.onnx", str(tmp_path)) == 2
+    out, said = capsys.readouterr()
+    assert (out, said.count("\n")) == ("", 1) and "lost.png" in said
 
 
 def foreign(path: Path) -> None:

@@ -52,6 +52,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_scraps(tmp_path, monkeypa
     assert (tmp_path / "x").read_bytes() == b"old" and os.listdir(tmp_path) == ["x"]  # noqa: PTH208
 
 
+def test_a_device_is_written_to_and_not_replaced(tmp_path) -> None:
+    (tmp_path / "x").symlink_to("/dev/full")
+    with pytest.raises(DiskFullError, match="x"):
+        files.write_bytes(tmp_path / "x", b"new")
+    assert (tmp_path / "x").is_symlink() and len(list(tmp_path.iterdir())) == 1
+
+
 def test_an_error_in_the_block_leaves_no_file(tmp_path) -> None:
     with pytest.raises(KeyError), files.atomic_open(tmp_path / "x") as file:
         file.write(b"half")
