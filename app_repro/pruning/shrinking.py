@@ -32,6 +32,19 @@ def class_scores(channels: Channels, scores: Scores, alive: Tensor) -> Tensor:
     return total[:-1] * alive
 
 
+def least_density(channels: Channels) -> float:
+    """The density at which every group has its least width."""
+    count = _Counter(channels, torch.ones(channels.count, dtype=torch.bool))
+    for number, group in enumerate(channels.groups):
+        for _ in range(group.width - _floor(group.width)):
+            count.remove(number)
+    return count.kept / channels.weights
+
+
+def _floor(width: int) -> int:
+    return max(1, math.ceil(width / FLOOR))
+
+
 def choose(channels: Channels, scores: Tensor, alive: Tensor, asked: float, scope: str) -> Tensor:
     """(count,) bool: the classes that stay, so that at most the share `asked` of the convolutions' weights does.
 
@@ -46,7 +59,7 @@ def choose(channels: Channels, scores: Tensor, alive: Tensor, asked: float, scop
     order = _order(channels, scores, alive, scope)
     count = _Counter(channels, alive)
     living = [int(alive[group.start : group.start + group.width].sum()) for group in channels.groups]
-    floors = [max(1, math.ceil(group.width / FLOOR)) for group in channels.groups]
+    floors = [_floor(group.width) for group in channels.groups]
     most = asked * channels.weights
     for number, group in order:
         if count.kept <= most:

@@ -1,7 +1,8 @@
 """Finds before training what would only fail in its middle, or never: a batch of one image, in a network that ends in
-1x1 maps, which BatchNorm cannot normalise; groups of weights that no layer can be cut into."""
+1x1 maps, which BatchNorm cannot normalise; groups of weights that no layer can be cut into; too few channels."""
 
 import functools
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from app_repro.config.methods import METHODS
+from app_repro.config.methods import KEPT_PER_STEP, METHODS
 from app_repro.config.nm import as_read
+from app_repro.config.patterns import nominal_density
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.data import dataset
 from app_repro.data.megabatches import Split, phase
 from app_repro.data.splits import cut, data_folder, stream_name
 from app_repro.pruning import nm
+from app_repro.pruning.channels import Channels
 from app_repro.pruning.criteria import CRITERIA
 from app_repro.pruning.masks import prunable
+from app_repro.pruning.shrinking import least_density
 from app_repro.training.networks import IMAGENET_SIZE, build
 
 _SEEN_BY = ("replay", "seed", "val_fraction", "buffer_size", "score_sample", "score_fraction")
@@ -27,7 +31,7 @@ _SEEN_BY = ("replay", "seed", "val_fraction", "buffer_size", "score_sample", "sc
 
 def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> None:
     """Raise ParamsError for the first run with such a batch, which torch would only refuse in the middle of the run, or
-    of whose layers none has groups of N of M.
+    of whose layers none has groups of N of M, or that would remove more channels than there are.
 
     specs: with their data digests. raw: folder of prepared data sets. scored: if not None, masks are computed without
     training, with at most so many images of each scoring sample (audit's option --images).
@@ -35,6 +39,7 @@ def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> Non
     streams: dict[str, Split] = {}
     shapes: dict[str, tuple[int, int, int]] = {}
     for spec in specs:
+        _check_channels(spec)
         if spec.nm_m is not None and not takes_part(spec.arch, spec.nm_m):
             what = f"no layer of {spec.arch} has a multiple of {spec.nm_m} input channels, so nothing would be pruned"
             raise ParamsError(f"nm_m: {what}{as_read(spec.nm_m)}", key="nm_m", kind="no layer")
@@ -55,6 +60,31 @@ def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> Non
                 key=key,
                 kind=f"{count} {what} in megabatch {k}",
             )
+
+
+def _check_channels(spec: RunSpec) -> None:
+    """Raise ParamsError for a run that could not remove as many channels as it asks for, ChannelError for one whose
+    channels cannot be followed.
+    """
+    if spec.granularity != "channel":
+        return
+    asked, least = nominal_density(spec, spec.sb), least_of(spec.arch)
+    if asked < least:
+        what = (
+            f"{spec.tau:g} asks for a density of {asked:.3g}, and channels of {spec.arch} can be pruned to {least:.3g}"
+        )
+        least_tau = math.floor(10 * math.log(least) / math.log(KEPT_PER_STEP)) / 10
+        raise ParamsError(
+            f"tau: {what} (a tenth of each group is left); {least_tau:g} at most", key="tau", kind="least"
+        )
+
+
+@functools.cache
+def least_of(arch: str) -> float:
+    """The lowest density that the channels of `arch` can be pruned to, for images of three channels."""
+    with torch.device("meta"):
+        net = build(arch, 2, IMAGENET_SIZE)
+    return least_density(Channels.of(net))
 
 
 def _single(spec: RunSpec, stream: Split, most: int | None) -> Iterator[tuple[int, str, str, int]]:

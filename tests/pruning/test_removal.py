@@ -40,8 +40,7 @@ def trained(steps: Steps, images: torch.Tensor, labels: torch.Tensor) -> None:
     steps.net.train()
     steps.sgd.zero_grad()
     F.cross_entropy(steps.net(images), labels).backward()
-    if steps.pruned:
-        masks.clear_pruned(steps.weights, steps.pruned)
+    steps.flow.before_step()  # clears the gradients of pruned weights
     steps.sgd.step()
 
 

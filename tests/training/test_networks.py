@@ -8,7 +8,7 @@ from torch import nn
 
 from app_repro.core.errors import ParamsError
 from app_repro.pruning import masks
-from app_repro.training.networks import ARCHITECTURES, build
+from app_repro.training.networks import ARCHITECTURES, build, load
 
 
 def on_shapes_alone(arch: str, classes: int, image_size: int, channels: int = 3) -> nn.Module:
@@ -87,6 +87,16 @@ def test_weights_follow_from_the_seed_alone_and_leave_the_global_generator_alone
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
     assert not torch.equal(first["fc.weight"], other["fc.weight"])
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 3, 3), (16, 1, 3, 3), (1,)])
+def test_weights_of_another_shape_are_refused_and_not_spread_over_the_tensor(shape: tuple[int, ...]) -> None:
+    net = build("resnet8s", 10, 8, 1)
+    name = "layer1.0.conv1.weight"
+    before = {key: tensor.clone() for key, tensor in net.state_dict().items()}
+    with pytest.raises(ValueError, match=name):
+        load(net, net.state_dict() | {name: torch.zeros(shape)})
+    assert all(torch.equal(before[key], tensor) for key, tensor in net.state_dict().items())
 
 
 def test_the_small_networks_shortcut_subsamples_and_pads_with_zero_channels() -> None:

@@ -81,3 +81,18 @@ def test_groups_that_no_layer_can_be_cut_into_are_refused(tmp_path) -> None:
     with pytest.raises(ParamsError) as caught:
         preflight.check(specs, places.raw)
     assert caught.value.key == "nm_m" and "2:4" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_more_channels_than_may_go_are_refused_before_training_by_what_training_would_reach(tmp_path, scope) -> None:
+    changes = {"granularity": "channel", "method": "osp", "criterion": "magnitude", "scope": scope}
+    specs, places = prepared(tmp_path, **changes, tau=30.0)
+    with pytest.raises(ParamsError, match=r"^tau: 30 .* resnet8s") as caught:
+        preflight.check(specs, places.raw)
+    assert (caught.value.key, caught.value.kind) == ("tau", "least") and "\n" not in str(caught.value)
+    status, message = worker.attempt(specs[0], places, "cpu", lambda event: None)
+    assert status == "failed" and "channels cannot be pruned" in message
+    largest = float(str(caught.value).rpartition(";")[2].split()[0])
+    specs, places = prepared(tmp_path / "fits", **changes, tau=largest, sb=1, epochs=1, milestones=[])
+    preflight.check(specs, places.raw)
+    assert worker.attempt(specs[0], places, "cpu", lambda event: None)[0] == "finished"
