@@ -26,6 +26,7 @@ IDENTITY = (
     "tau",
     "criterion",
     "scope",
+    "granularity",
     "replay",
     "buffer_size",
     "control",
@@ -36,8 +37,8 @@ IDENTITY = (
 _IGNORED = ("seed", "data_digest", "augmentation")
 """Not compared one by one: runs are paired by seed, and the data counts as a whole, official or not."""
 
-_PLAIN = {"control": None, "sgd_seed": None}
-"""Settings of plain runs (RunRecord.is_plain): what a side is that does not name them."""
+_PLAIN = {"control": None, "sgd_seed": None, "granularity": None}
+"""Settings of plain runs (RunRecord.is_plain) that prune single weights: what a side is that does not name them."""
 
 Index = dict[tuple[str, tuple[Any, ...]], list[RunRecord]]
 """(protocol, values of IDENTITY) -> runs."""

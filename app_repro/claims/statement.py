@@ -36,7 +36,8 @@ class Claim:
     kind: str
     method: str
     """The side judged: a method or criterion, then settings of its own ("osp tau=17.5"). Without control=
-    ("app control=ticket") it is about runs that are no control arms, whatever the preset has."""
+    ("app control=ticket") it is about runs that are no control arms, without granularity= about runs that prune single
+    weights, whatever the preset has."""
     against: tuple[str, ...]
     value: float | None
     unit: str
@@ -89,7 +90,7 @@ class Claim:
     def raw(self) -> dict[str, Any]:
         """All settings, keys as in params.yaml: the preset's, then the row's; without its sides'."""
         machine: dict[str, Any] = {"device": "auto", "workers": None}
-        return presets.preset(self.preset) | machine | {"control": None} | self.overrides
+        return presets.preset(self.preset) | machine | {"control": None, "granularity": None} | self.overrides
 
     @cached_property
     def grid(self) -> Params:
@@ -110,7 +111,8 @@ def side_settings(side: str) -> dict[str, Any]:
     if name not in METHODS and name not in CRITERIA:
         known = [*METHODS, *CRITERIA]
         raise ParamsError(f"side {name!r} is no method and no criterion{nearest_and_known(name, known)}")
-    return {"method" if name in METHODS else "criterion": name} | settings_from_words(rest, separator="|")
+    found = {"method" if name in METHODS else "criterion": name} | settings_from_words(rest, separator="|")
+    return found | ({"granularity": None} if found.get("granularity") == "weight" else {})
 
 
 def protocols(claim: Claim) -> tuple[str, ...]:
@@ -135,7 +137,9 @@ def _fits(spec: RunSpec, key: str, values: list[Any]) -> bool:
     value = getattr(spec, key)
     if key == "budget_cap":
         return spec.control is None or CONTROLS[spec.control].budget == "epochs" or value in values
-    return value in values if key == "control" else value in (None, *values)
+    if key == "control" or (key == "granularity" and spec.tau is not None):
+        return value in values
+    return value in (None, *values)
 
 
 def _listed(value: Any) -> list[Any]:

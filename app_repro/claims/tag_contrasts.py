@@ -98,6 +98,15 @@ QUESTIONS = (
         changed=_SMALL,
     ),
     Question(
+        name="unstructured / channel",
+        tag="granularity",
+        sides=(("unstructured",), ("channel",)),
+        key="granularity",
+        asked=(((None,), ("channel",)),),
+        preset="granularity",
+        note="channels go whole, so that the density asked for is reached from below",
+    ),
+    Question(
         name="scratch / fine-tuned",
         tag="recovery",
         sides=(
@@ -119,7 +128,7 @@ QUESTIONS = (
 )
 
 UNTESTABLE = {
-    "unstructured / n:m / channel": "no preset trains them in one grid",
+    "unstructured / n:m": "no preset trains them in one grid",
     "moving / fixed mask": "the table nm compares flows, under which weights come back; no preset asks it alone",
     "static / dynamic at inference": "every mask here is the same for all images",
     "original / transferred mask": "every mask here is found on the data that it is used on",
@@ -174,8 +183,9 @@ def answers(runs: Sequence[RunRecord]) -> list[Answer]:
     for question in QUESTIONS:
         alike: dict[str, list[Group]] = defaultdict(list)
         for group in groups:
-            if question.key == "control" or group.runs[0].is_plain:
-                alike[group.runs[0].setting_without(question.key)].append(group)
+            run = group.runs[0]
+            if question.key == "control" or run.is_plain:
+                alike[settings.key_without(run.spec, run.is_official, question.key)].append(group)
         for members in alike.values():
             found += [_compared(question, *pair) for pair in _pairs(question, members)]
     return [one for one in found if one.seeds or one.dropped]
@@ -234,6 +244,6 @@ def planned(question: Question, asked: Sides) -> tuple[list[Settings], list[Sett
     for spec in grid.parse(raw, f"preset {question.preset}").specs:
         values = spec.model_dump(mode="json")
         if tags(values)[question.tag] in (*question.sides[0], *question.sides[1]):
-            alike[settings.key(values, None, question.key)].setdefault(values[question.key], values)
+            alike[settings.key_without(values, None, question.key)].setdefault(values[question.key], values)
     whole = next(members for members in alike.values() if {*asked[0], *asked[1]} <= members.keys())
     return [whole[value] for value in asked[0]], [whole[value] for value in asked[1]]

@@ -34,14 +34,24 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer networks, shorter windows: minutes.")] = False,
     arch: Annotated[list[str] | None, typer.Option(help="Network; again for more.", show_default="four")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the results there, as JSON.")] = None,
+    by_granularity: Annotated[
+        bool, typer.Option("--granularity", help="Instead: dense, masked and smaller networks, in turn: minutes.")
+    ] = False,
+    dataset: Annotated[str, typer.Option(help="With --granularity: whose images the networks take.")] = "cifar10",
     as_json: AsJson = False,
 ) -> None:
-    """Measure this machine in one run: ceilings, the reference loop, engines, runs side by side."""
+    """Measure this machine in one run: ceilings, the reference loop, engines, runs side by side; or, with
+    --granularity, what networks cost that were pruned in other ways.
+    """
     import json
 
-    from app_repro.machine import bench, speed_table
+    from app_repro.machine import bench, granularity, speed_table
 
-    results = bench.run(quick, arch or [], out, lambda line: typer.echo(line, err=True))
+    if by_granularity:
+        archs = arch or (["resnet20s"] if quick else [])
+        results = granularity.run(archs, dataset, out, lambda line: typer.echo(line, err=True))
+    else:
+        results = bench.run(quick, arch or [], out, lambda line: typer.echo(line, err=True))
     typer.echo(json.dumps(results, indent=1) if as_json else speed_table.to_text(results))
 
 

@@ -55,6 +55,10 @@ class GranularityTags:
     description: str
     kept: str
     """What its masks are made of."""
+    removed: Literal["unstructured", "N:M", "channel"]
+    """What is removed at a time, in the terms of Cheng et al. 2023."""
+    speedup: bool
+    """Whether any hardware gains from it: networks get smaller, not only emptier."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +121,18 @@ NETWORKS: dict[str, NetworkTags] = {
 }
 
 GRANULARITIES: dict[str, GranularityTags] = {
-    "weight": GranularityTags("single weights, set to zero", "single weights"),
+    "weight": GranularityTags("single weights, set to zero", "single weights", "unstructured", speedup=False),
     "nm": GranularityTags(
-        "N of each M weights along the input channels, the others set to zero", "N of each M weights"
+        "N of each M weights along the input channels, the others set to zero",
+        "N of each M weights",
+        "N:M",
+        speedup=False,
     ),
     "channel": GranularityTags(
-        "channels with all that makes and reads them, removed (Fang et al. 2023)", "whole channels"
+        "channels with all that makes and reads them, removed (Fang et al. 2023)",
+        "whole channels",
+        "channel",
+        speedup=True,
     ),
 }
 """What is pruned as one. "weight" is None in a run's settings, as it was before there were others."""

@@ -78,6 +78,12 @@ _AUDIT: list[dict[str, Any]] = [
 """Variants of `audit`: dense, OSP at two densities (17.5: where the released APP ends), APP under both protocols, and
 under the released one with each switch set as in the paper."""
 
+_GRANULARITIES: list[dict[str, Any]] = [
+    {"method": "dense"},
+    {"method": ["osp", "app"], "granularity": ["weight", "channel"]},
+]
+"""Variants of `granularity`: every granularity beside the network that is never pruned."""
+
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "short": ("the paper's short sequences: 2 data sets, 3 networks, 3 methods, 3 seeds (params.yaml)", {}),
     "demo": ("the embedded digits, 8 megabatches, 3 methods, 3 seeds: minutes on a CPU", _DIGITS),
@@ -93,6 +99,14 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "controls": (
         "what a mask is worth: app and osp on 8,000 CIFAR-10 images, each with five control arms on its final mask",
         _SMALL | {"method": ["osp", "app"], "control": [None, *CONTROLS]},
+    ),
+    "granularity": (
+        "single weights against whole channels, at one density, on 8,000 CIFAR-10 images: osp and app, beside dense",
+        _SMALL | {"scope": "local", "variants": _GRANULARITIES},
+    ),
+    "granularity-demo": (
+        "the same on the embedded digits: minutes on a CPU",
+        _DIGITS | {"scope": "local", "variants": _GRANULARITIES},
     ),
     "long": ("100 megabatches: the gap over a long sequence", _R50 | {"sb": 100}),
     "fewshot": (

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from app_repro.config import nm
-from app_repro.config.catalogue import CONTROLS, CRITERIA, ENGINES, NETWORKS
+from app_repro.config.catalogue import CONTROLS, CRITERIA, ENGINES, GRANULARITIES, NETWORKS
 from app_repro.config.methods import METHODS, MethodTags, prunes
 from app_repro.config.protocols import PROTOCOLS
 
@@ -18,7 +18,7 @@ SCHEMA = 1
 """Version of what to_json gives."""
 
 MEANING = {
-    "granularity": "what is removed at a time: single weights (unstructured)",
+    "granularity": "what is removed at a time: single weights (unstructured), N of each M, or channels with all that uses them",
     "when": "when the mask is found, relative to training",
     "steps": "in how many steps it is found",
     "weights_scored": "the weights that are scored for the last mask",
@@ -33,14 +33,14 @@ MEANING = {
     "labels": "whether the score needs labels",
     "rounds": "rounds of scoring until a density is reached",
     "derivative": "the highest derivative that the score takes",
-    "universal_speedup": "whether any hardware gains from it, as from removed channels",
+    "universal_speedup": "whether any hardware gains from it, as from channels that are removed",
     "learned_mask": "whether the mask is trained",
     "fusion": "what it is joined with (quantisation, distillation, ...)",
     "at_inference": "whether the mask depends on the image",
 }
 """Every tag of a run, and what it says."""
 
-_ALIKE = {"universal_speedup": "no", "learned_mask": "no", "fusion": "none", "at_inference": "static"}
+_ALIKE = {"learned_mask": "no", "fusion": "none", "at_inference": "static"}
 """Tags that all runs share, as nothing here differs in them."""
 
 _IN_FORCE = {
@@ -51,10 +51,11 @@ _IN_FORCE = {
 
 _SCORED = {"trained": "trained", "fresh": "random, drawn anew"}
 
-_OF_METHODS = ("granularity", "when", "steps", "weights_scored", "recovery", "mask", "in_force")
+_OF_METHODS = ("when", "steps", "weights_scored", "recovery", "mask", "in_force")
+_OF_GRANULARITIES = ("granularity", "universal_speedup")
 _OF_CRITERIA = ("family", "data", "labels", "rounds", "derivative")
 _OF_CONTROLS = ("recovery", "mask", "in_force", "places", "budget")
-"""The tags that depend on a method and its switches, on a criterion, on a control arm."""
+"""The tags that depend on a method and its switches, on what is pruned as one, on a criterion, on a control arm."""
 
 
 def tags(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -64,14 +65,15 @@ def tags(settings: Mapping[str, Any]) -> dict[str, str]:
     for what concerns pruning alone.
     """
     if not prunes(settings["method"], settings["sb"]):
-        return dict.fromkeys(MEANING, "none") | {"when": "never", "budget": "epochs"} | _ALIKE
+        never = {"when": "never", "budget": "epochs", "universal_speedup": "no"}
+        return dict.fromkeys(MEANING, "none") | never | _ALIKE
     settings = {**settings, **_as_scored(settings)}
     found = _of_method(settings)
     scored = "random, initial" if found.weights_scored == "initial" else _SCORED[settings["scored_weights"]]
     shrinking = f"shrinking, {'ANDed' if settings['candidates'] == 'all' else 'nested'}"
-    chosen = CRITERIA[settings["criterion"]]
+    chosen, removed = CRITERIA[settings["criterion"]], GRANULARITIES[settings.get("granularity") or "weight"]
     return {
-        "granularity": "unstructured",
+        "granularity": removed.removed,
         "when": found.when,
         "steps": found.steps,
         "weights_scored": scored,
@@ -86,6 +88,7 @@ def tags(settings: Mapping[str, Any]) -> dict[str, str]:
         "labels": "yes" if chosen.labels else "no",
         "rounds": str(chosen.steps),
         "derivative": str(chosen.derivative),
+        "universal_speedup": "yes" if removed.speedup else "no",
         **_ALIKE,
         **_of_groups(settings),
         **_of_control(settings.get("control")),
@@ -109,9 +112,8 @@ def _of_groups(settings: Mapping[str, Any]) -> dict[str, str]:
         return {}
     moving = {"weights_scored": "trained", "mask": "moving: weights come back"}
     return {
-        "granularity": "N:M",
         "allocation": "each group of M alone",
-        **(moving if nm.is_live(settings["flow"]) else {}),
+        **(moving if nm.is_live(settings.get("flow")) else {}),
     }
 
 
@@ -137,6 +139,14 @@ def tables() -> dict[str, list[dict[str, Any]]]:
     """
     return {
         "methods": _methods(),
+        "granularities": [
+            {
+                "name": name,
+                **_some(_example(granularity=name), _OF_GRANULARITIES),
+                "description": GRANULARITIES[name].description,
+            }
+            for name in GRANULARITIES
+        ],
         "criteria": [
             {"name": name, **_some(_example(criterion=name), _OF_CRITERIA), "description": CRITERIA[name].description}
             for name in CRITERIA

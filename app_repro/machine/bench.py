@@ -4,7 +4,7 @@ import functools
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -111,21 +111,16 @@ def run(quick: bool, archs: list[str], out: Path | None, log: Callable[[str], No
     `archs`: the networks, none: four (quick: one). Raises ParamsError for an unknown network, and PlaceError where
     `out` cannot be written, before anything is measured.
     """
-    if unknown := [arch for arch in archs if arch not in ARCHITECTURES]:
-        raise ParamsError(f"--arch {unknown[0]}{nearest_and_known(unknown[0], ARCHITECTURES)}")
-    if out:
-        files.check_writable(out.parent)
+    check(archs, out)
     archs = archs or (["resnet20s"] if quick else ["resnet20s", "resnet18", "resnet50", "vgg16_bn"])
-    for name, value in QUEUES.items():  # before CUDA starts: lanes are timed in this process, as a worker has them
-        os.environ.setdefault(name, value)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    results = _about(device, archs, quick)
+    device = set_up()
+    results = _empty(device, archs, quick)
     limits = {precision: ceilings.Ceilings(**value) for precision, value in results["ceilings"].items()}
     for arch in archs:
         for row in measure_network(arch, device, quick=quick, log=log):
             share = _share_of_roofline(row, device, limits)
             results["reference" if row["kind"] == "reference" else "results"].append(row | share)
-        _save(results, out)
+        save(results, out)
     for arch in archs:
         log(f"{arch}: scoring, states")
         try:
@@ -133,23 +128,47 @@ def run(quick: bool, archs: list[str], out: Path | None, log: Callable[[str], No
         except Exception as error:
             results["parts"].append({"arch": arch, "failed": described(error)})
         free()
-        _save(results, out)
+        save(results, out)
     return results
 
 
-def _about(device: str, archs: list[str], quick: bool) -> dict[str, Any]:
-    """What a bench says of the device, its ceilings included; its lists of results are empty yet."""
+def check(archs: Sequence[str], out: Path | None) -> None:
+    """Raise ParamsError for an unknown network, PlaceError where `out` cannot be written."""
+    if unknown := [arch for arch in archs if arch not in ARCHITECTURES]:
+        raise ParamsError(f"--arch {unknown[0]}{nearest_and_known(unknown[0], ARCHITECTURES)}")
+    if out:
+        files.check_writable(out.parent)
+
+
+def set_up() -> str:
+    """Set up this process as a worker's; the device that is measured."""
+    for name, value in QUEUES.items():  # before CUDA starts: lanes are timed in this process, as a worker has them
+        os.environ.setdefault(name, value)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     configure(device)
-    about, limits = describe_device(device), {}
+    return device
+
+
+def about(device: str) -> dict[str, Any]:
+    """What every bench says of where it was made."""
+    described = describe_device(device)
+    return {
+        "device": described["name"],
+        "kind": described["kind"],
+        "cores": len(os.sched_getaffinity(0)),
+        "provenance": provenance.collect(described),
+    }
+
+
+def _empty(device: str, archs: list[str], quick: bool) -> dict[str, Any]:
+    """What a bench says of the device, its ceilings included; its lists of results are empty yet."""
+    limits = {}
     for precision in ("fp32", "tf32", "bf16") if device != "cpu" else ("fp32", "bf16") if has_bf16() else ("fp32",):
         set_precision(precision)
         limits[precision] = asdict(ceilings.measure(device, precision))
     return {
-        "device": about["name"],
-        "kind": about["kind"],
-        "cores": len(os.sched_getaffinity(0)),
+        **about(device),
         "save_every_seconds": SAVE_EVERY_SECONDS,
-        "provenance": provenance.collect(about),
         "notes": missing_cases(archs, device, quick),
         "ceilings": limits,
         "reference": [],
@@ -173,7 +192,9 @@ def _share_of_roofline(row: dict[str, Any], device: str, limits: dict[str, ceili
     return {"share_of_roofline": row["samples_per_second"] / (limit * cores)}
 
 
-def _save(results: dict[str, Any], out: Path | None) -> None:
+def save(results: dict[str, Any], out: Path | None, what: str = "") -> None:
+    """Write results into the folder `out`, if there is one, under the name of the device and of what was measured."""
     if out:
-        name = re.sub(r"[^a-z0-9.]+", "-", f"{results['device']} {results['cores']} cores".lower())
+        words = f"{results['device']} {results['cores']} cores {what}".strip()
+        name = re.sub(r"[^a-z0-9.]+", "-", words.lower())
         files.write_text(out / f"{name}.json", json.dumps(results, indent=1) + "\n")

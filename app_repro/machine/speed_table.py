@@ -7,7 +7,9 @@ from tabulate import tabulate
 
 
 def to_text(bench: dict[str, Any], tablefmt: str = "github") -> str:
-    """The whole bench: ceilings, speeds, notes, times between steps."""
+    """The whole bench: ceilings, speeds, notes, times between steps; or what networks of each granularity cost."""
+    if "granularities" in bench:
+        return granularities(bench, tablefmt)
     rates = ", ".join(
         f"{precision}: {value['flops'] / 1e12:.2f} TFLOP/s, {value['bytes'] / 1e9:.0f} GB/s"
         for precision, value in bench["ceilings"].items()
@@ -59,6 +61,53 @@ def _table(
     }
     align = ["left"] * len(names) + ["right"] * len(numbers)
     return tabulate(columns, "keys", tablefmt=tablefmt, disable_numparse=True, colalign=align)
+
+
+def granularities(bench: dict[str, Any], tablefmt: str = "github") -> str:
+    """Sizes and times of networks pruned in other ways, then what each pruning took."""
+    said, rows = bench["setting"], [row for row in bench["granularities"] if "failed" not in row]
+    cores = f", {bench['cores']} cores, one thread" if bench["kind"] == "cpu" else ""
+    title = (
+        f"{bench['device']}{cores}, {said['precision']}, images of {said['image_size']} pixels; {said['scope']} scope; "
+        f"median [quartiles] of {said['repeats']} rounds in turn, after {said['warm_up']} more"
+    )
+    failed = [f"{row['arch']}: failed: {row['failed']}" for row in bench["granularities"] if "failed" in row]
+    parts = [title, _costs(rows, tablefmt), _prunings(rows, tablefmt)] if rows else [title]
+    return "\n\n".join([*parts, *failed])
+
+
+def _costs(rows: Sequence[dict[str, Any]], tablefmt: str) -> str:
+    """A row per network and granularity."""
+    names = {"network": [row["arch"] for row in rows], "pruned as one": [row["granularity"] for row in rows]}
+    numbers: dict[str, list[str]] = {
+        "density": [f"{row['density']:.4f}" for row in rows],
+        "parameters, k": [f"{row['parameters'] / 1e3:,.1f}" for row in rows],
+        "MACs, M": [f"{row['macs'] / 1e6:,.2f}" for row in rows],
+        "file, MB": [f"{row['file_bytes'] / 1e6:,.2f}" for row in rows],
+    }
+    timed = [[*row["inference"], row["training_step"]] for row in rows]
+    *asked, trained = timed[0]
+    for place, heading in enumerate([*(f"at {one['batch']}" for one in asked), f"step of {trained['batch']}"]):
+        own = [times[place] for times in timed]
+        numbers[f"{heading}, ms"] = [
+            f"{1e3 * one['seconds']:,.1f} [{1e3 * one['low']:,.1f}, {1e3 * one['high']:,.1f}]" for one in own
+        ]
+        numbers[f"{heading}, x dense"] = [f"{one['times_dense']:.2f}" for one in own]
+    align = ["left"] * len(names) + ["right"] * len(numbers)
+    return tabulate(names | numbers, "keys", tablefmt=tablefmt, disable_numparse=True, colalign=align)
+
+
+def _prunings(rows: Sequence[dict[str, Any]], tablefmt: str) -> str:
+    """Milliseconds of each pruning, a row per network, granularity and part of it."""
+    pruned = [row for row in rows if row["prunings"]]
+    body = [
+        [row["arch"], row["granularity"], what, *(f"{1e3 * one[key]:,.0f}" for one in row["prunings"])]
+        for row in pruned
+        for what, key in (("chosen", "choose_seconds"), ("removed", "remove_seconds"))
+    ]
+    count = max((len(row["prunings"]) for row in pruned), default=0)
+    head = ["network", "pruned as one", "ms", *map(str, range(1, count + 1))]
+    return tabulate(body, head, tablefmt=tablefmt, disable_numparse=True, colalign=["left"] * 3 + ["right"] * count)
 
 
 def notes(bench: dict[str, Any]) -> list[str]:

@@ -31,7 +31,7 @@ _FIRST = (*ALWAYS, "sb", "tau", "criterion", "scope", "replay", "epochs", "preci
 SETTINGS = (*_FIRST, *(key for key in RunSpec.model_fields if key not in (*_FIRST, *SWITCHES, "seed")), "official")
 """Every setting but the seed, in the order of the columns; the protocol's name stands for its switches."""
 
-_NULL_IS_ALL = ("train_limit", "test_limit", "few_shot", *RunSpec.later())
+_NULL_IS_ALL = ("train_limit", "test_limit", "few_shot", *(key for key in RunSpec.later() if key != "granularity"))
 """Settings where None means "all" or "as before", so None against a value is a difference; elsewhere None means "not
 applicable" or "not known yet"."""
 
@@ -47,6 +47,13 @@ def key(spec: Mapping[str, Any], official: bool | None, *without: str) -> str:
     return canonical({name: value for name, value in values.items() if name not in ("seed", *without)})
 
 
+def key_without(spec: Mapping[str, Any], official: bool | None, name: str) -> str:
+    """`key` but for the setting `name`, and for what follows from it."""
+    # of channels only those that are left compete, which is the switch's "kept"
+    implied = {"candidates": "kept"} if name == "granularity" and spec["granularity"] == "channel" else {}
+    return key({**spec, **implied}, official, name)
+
+
 def data_of(run: "RunRecord") -> tuple[Any, ...]:
     """Values of OF_DATA, which tell data sets of one name apart."""
     return run.spec["data_digest"], run.spec["augmentation"], run.is_official
@@ -60,14 +67,19 @@ def planned_key(spec: RunSpec) -> str:
 def of_run(run: "RunRecord") -> dict[str, Any]:
     """Values of SETTINGS of a run."""
     title = protocol_title(run.protocol, run.switches_changed)
-    values = run.spec | {"protocol": title, "official": run.is_official}
-    return {name: values[name] for name in SETTINGS}
+    return _shown(run.spec | {"protocol": title, "official": run.is_official})
 
 
 def planned(spec: RunSpec) -> dict[str, Any]:
     """Values of SETTINGS of a run that has not been trained; those of OF_DATA are None."""
     values = spec.model_dump(mode="json") | {"protocol": protocol_title(*spec.protocol)} | dict.fromkeys(OF_DATA)
-    return {name: values[name] for name in SETTINGS}
+    return _shown(values)
+
+
+def _shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of SETTINGS; single weights, which are None where settings are stored, have their name."""
+    prunes_weights = values["granularity"] is None and values["tau"] is not None
+    return {name: values[name] for name in SETTINGS} | ({"granularity": "weight"} if prunes_weights else {})
 
 
 def in_words(value: Any) -> str:

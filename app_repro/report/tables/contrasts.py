@@ -116,13 +116,13 @@ def _answered(one: Answer, setting: Sequence[Cell], pool: Pool) -> tuple[Cell, .
         cells.append(replace(table.difference(found.differences, ends, SCALES[name], found.runs), apart=marked))
     remark = " ".join(_remarks(one, has_interval=measured["test_accuracy"].interval is not None))
     also = _also(also_changed(one.question, *one.specs))
-    return _row(one.question.name, _sides(one.values), setting, also, cells, remark)
+    return _row(one.question.name, _sides(one.question, one.values), setting, also, cells, remark)
 
 
 def _open(question: Question, asked: Sides, keys: Sequence[str]) -> tuple[Cell, ...]:
     also = _also(also_changed(question, *planned(question, asked)))
     remark = f"No pair has run: `{question.command(asked)}`"
-    return _row(question.name, _sides(asked), _nothing(keys), also, (), remark)
+    return _row(question.name, _sides(question, asked), _nothing(keys), also, (), remark)
 
 
 def _nothing(keys: Sequence[str]) -> tuple[Cell, ...]:
@@ -133,11 +133,10 @@ def _also(names: Sequence[str]) -> Cell:
     return table.label(", ".join(names) or "nothing")
 
 
-def _sides(values: Sides) -> str:
+def _sides(question: Question, values: Sides) -> str:
     """Values of the setting on either side, `osp minus app`."""
-    one, other = (
-        f"mean of {', '.join(map(str, side))}" if len(side) > 1 else side[0] or "its source" for side in values
-    )
+    plain = {"control": "its source", "granularity": "weight"}.get(question.key, "-")
+    one, other = (f"mean of {', '.join(map(str, side))}" if len(side) > 1 else side[0] or plain for side in values)
     return f"{one} minus {other}"
 
 

@@ -55,7 +55,7 @@ def test_without_runs_each_row_says_what_would_test_it_or_that_nothing_does() ->
     remarks = {row["contrast"].shown: row["remark"].shown for row in rows(table)}
     open_rows = {name: text for name, text in remarks.items() if name not in UNTESTABLE}
     assert all(text.startswith("No pair has run: `dvc exp run $(app-repro preset ") for text in open_rows.values())
-    assert remarks.keys() - open_rows.keys() == UNTESTABLE.keys() and len(open_rows) == 9
+    assert remarks.keys() - open_rows.keys() == UNTESTABLE.keys() and len(open_rows) == 10
     assert {row["test_accuracy"].shown for row in rows(table)} == {"-"}
     [late] = of(table, "before / after training")
     assert late["also"].shown == "weights scored, recovery, in force"
