@@ -18,7 +18,7 @@ SCHEMA = 1
 """Version of what to_json gives."""
 
 MEANING = {
-    "granularity": "what is removed at a time: single weights (unstructured), N of each M, or channels with all that uses them",
+    "granularity": "what is removed at a time: single weights (unstructured), some of each M, channels with their uses",
     "when": "when the mask is found, relative to training",
     "steps": "in how many steps it is found",
     "weights_scored": "the weights that are scored for the last mask",

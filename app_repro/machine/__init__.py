@@ -8,6 +8,7 @@ ceilings.py     the roofline of a device, measured
 trials.py       the cases of the bench, timed in turn
 speed_table.py  the results of a bench as tables
 bench.py        all of it on this machine (`app-repro bench`)
+granularity.py  what networks cost that were pruned in other ways (`app-repro bench --granularity`)
 workspace.py    a folder in which DVC runs the pipeline
 demo.py         the pipeline on the embedded digits (`app-repro demo`)
 container.py    the entry point of the image

@@ -89,19 +89,23 @@ def _costs(rows: Sequence[dict[str, Any]], tablefmt: str) -> str:
     *asked, trained = timed[0]
     for place, heading in enumerate([*(f"at {one['batch']}" for one in asked), f"step of {trained['batch']}"]):
         own = [times[place] for times in timed]
-        numbers[f"{heading}, ms"] = [
-            f"{1e3 * one['seconds']:,.1f} [{1e3 * one['low']:,.1f}, {1e3 * one['high']:,.1f}]" for one in own
-        ]
+        numbers[f"{heading}, ms"] = [f"{_ms(one['seconds'])} [{_ms(one['low'])}, {_ms(one['high'])}]" for one in own]
         numbers[f"{heading}, x dense"] = [f"{one['times_dense']:.2f}" for one in own]
     align = ["left"] * len(names) + ["right"] * len(numbers)
     return tabulate(names | numbers, "keys", tablefmt=tablefmt, disable_numparse=True, colalign=align)
+
+
+def _ms(seconds: float) -> str:
+    """Milliseconds with three digits or so."""
+    value = 1e3 * seconds
+    return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}"
 
 
 def _prunings(rows: Sequence[dict[str, Any]], tablefmt: str) -> str:
     """Milliseconds of each pruning, a row per network, granularity and part of it."""
     pruned = [row for row in rows if row["prunings"]]
     body = [
-        [row["arch"], row["granularity"], what, *(f"{1e3 * one[key]:,.0f}" for one in row["prunings"])]
+        [row["arch"], row["granularity"], what, *(_ms(one[key]) for one in row["prunings"])]
         for row in pruned
         for what, key in (("chosen", "choose_seconds"), ("removed", "remove_seconds"))
     ]

@@ -49,11 +49,25 @@ def test_missing_seeds_are_named() -> None:
     ("setting", "value"),
     [
         *(("dataset", "cifar10"), ("arch", "resnet18"), ("sb", 9), ("tau", 5.0)),
-        *(("criterion", "magnitude"), ("replay", "none"), ("scope", "local")),
+        *(("criterion", "magnitude"), ("replay", "none"), ("scope", "local"), ("granularity", "channel")),
     ],
 )
 def test_another_setting_is_another_claim_s(setting: str, value: Any) -> None:
     assert not compared([run(APP[1], **{setting: value})]).runs
+
+
+def test_a_side_without_granularity_is_about_single_weights_one_with_it_about_that_alone() -> None:
+    claim = synthetic.claim("own-channel-loses-to-weight")
+    sides = synthetic.specs(claim)
+    runs = every(sides)
+    found = comparisons_of(claim, "paper", index(runs))[0]
+    kinds = {side: {one.spec["granularity"] for one in by_seed.values()} for side, by_seed in found.sides.items()}
+    assert kinds == {"app": {None}, "app granularity=channel": {"channel"}} and not found.missing
+    open_claim = synthetic.claim("own-released-density")
+    spec = synthetic.spec(scored_weights="fresh", candidates="all", score_sample="head", validation_images="augmented")
+    spec = spec.model_copy(update={"order": "file"})
+    assert comparisons_of(open_claim, "released", index([run(spec)]))
+    assert not comparisons_of(open_claim, "released", index([run(spec, granularity="channel", candidates=None)]))
 
 
 @pytest.mark.parametrize(

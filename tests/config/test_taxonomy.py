@@ -54,6 +54,13 @@ def test_the_tags_of_a_run(settings: dict[str, Any], expected: str) -> None:
     assert found["granularity"] == ("none" if settings["method"] == "dense" else "unstructured")
 
 
+def test_channels_differ_from_single_weights_in_what_is_removed_and_what_gains_from_it() -> None:
+    weights, channels = tags(granularity="weight"), tags(granularity="channel")
+    changed = {name: text for name, text in channels.items() if text != weights[name]}
+    assert changed == {"granularity": "channel", "universal_speedup": "yes"}
+    assert tags(method="dense", granularity="channel") == tags(method="dense")
+
+
 def test_a_control_arm_differs_from_its_source_in_what_it_does_with_the_mask() -> None:
     def changed(method: str, control: str) -> dict[str, str]:
         source, arm = tags(method=method), tags(method=method, control=control)
@@ -74,6 +81,7 @@ def test_a_control_arm_differs_from_its_source_in_what_it_does_with_the_mask() -
         ("methods", METHODS),
         ("criteria", CRITERIA),
         ("controls", catalogue.CONTROLS),
+        ("granularities", catalogue.GRANULARITIES),
         ("networks", ARCHITECTURES),
         ("engines", ENGINES),
     ],

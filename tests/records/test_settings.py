@@ -26,6 +26,15 @@ def test_any_other_setting_makes_another_group_and_a_column() -> None:
         assert settings.varying([one.settings for one in found]) == [*settings.ALWAYS, key]
 
 
+def test_single_weights_have_a_name_beside_channels_and_no_column_alone() -> None:
+    found = made(spec("dense"), spec("app"), spec("app", granularity="channel", candidates=None))
+    assert [one.settings["granularity"] for one in found] == [None, "channel", "weight"]
+    assert settings.varying([one.settings for one in found])[-1] == "granularity"
+    assert "granularity" not in settings.varying([one.settings for one in made(spec("dense"), spec("app"))])
+    keys = {settings.key_without(one.runs[0].spec, True, "granularity") for one in found[1:]}
+    assert len(keys) == 1 and found[1].contest == found[0].contest
+
+
 def test_what_follows_from_the_data_set_is_no_column_between_data_sets() -> None:
     found = made(spec(data_digest="a" * 64), spec(dataset="cifar100", data_digest="b" * 64))
     assert settings.varying([one.settings for one in found]) == list(settings.ALWAYS)

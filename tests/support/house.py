@@ -86,7 +86,7 @@ DOORS: dict[str, set[str]] = {
         *("write", "modelcard", "page/write", "tables/main", "tables/contrasts", "tables/runs"),
         *("figures/write", "figures/audit"),
     },
-    "machine": {"doctor", "checks", "bench", "speed_table", "demo"},
+    "machine": {"doctor", "checks", "bench", "granularity", "speed_table", "demo"},
     "cli": {"pipeline"},
 }
 """Each room, and those of its files that other rooms may name; records/frame is there for people and notebooks."""
@@ -108,7 +108,7 @@ MOST_FILES = {
     "execution": 16,
     "analysis": 20,
     "report": 43,
-    "machine": 11,
+    "machine": 12,
     "cli": 9,
 }
 """How many files a room may have, its __init__.py aside."""
