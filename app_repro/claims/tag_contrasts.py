@@ -128,7 +128,7 @@ QUESTIONS = (
 )
 
 UNTESTABLE = {
-    "unstructured / n:m": "no preset trains them in one grid",
+    "unstructured / n:m": "the table granularities sets them beside each other, with the length of the groups",
     "moving / fixed mask": "the table nm compares flows, under which weights come back; no preset asks it alone",
     "static / dynamic at inference": "every mask here is the same for all images",
     "original / transferred mask": "every mask here is found on the data that it is used on",

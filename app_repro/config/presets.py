@@ -81,6 +81,7 @@ under the released one with each switch set as in the paper."""
 _GRANULARITIES: list[dict[str, Any]] = [
     {"method": "dense"},
     {"method": ["osp", "app"], "granularity": ["weight", "channel"]},
+    {"method": ["osp", "app"], "granularity": "nm", "nm_m": 16},
 ]
 """Variants of `granularity`: every granularity beside the network that is never pruned."""
 
@@ -101,7 +102,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
         _SMALL | {"method": ["osp", "app"], "control": [None, *CONTROLS]},
     ),
     "granularity": (
-        "single weights against whole channels, at one density, on 8,000 CIFAR-10 images: osp and app, beside dense",
+        "single weights, N of each 16 and channels at one density: osp and app beside dense, 8,000 CIFAR-10 images",
         _SMALL | {"scope": "local", "variants": _GRANULARITIES},
     ),
     "granularity-demo": (

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from app_repro.config.methods import METHODS
-from app_repro.config.protocols import PRUNING_ONLY, SWITCHES, protocol_title, stream_title
+from app_repro.config.protocols import OF_GROUPS, PRUNING_ONLY, SWITCHES, protocol_title, stream_title
 from app_repro.config.spec import RunSpec
 from app_repro.core.files import canonical
 
@@ -49,9 +49,15 @@ def key(spec: Mapping[str, Any], official: bool | None, *without: str) -> str:
 
 def key_without(spec: Mapping[str, Any], official: bool | None, name: str) -> str:
     """`key` but for the setting `name`, and for what follows from it."""
-    # of channels only those that are left compete, which is the switch's "kept"
-    implied = {"candidates": "kept"} if name == "granularity" and spec["granularity"] == "channel" else {}
+    implied = _IMPLIED.get(spec["granularity"], {}) if name == "granularity" else {}
     return key({**spec, **implied}, official, name)
+
+
+_IMPLIED: dict[str, dict[str, Any]] = {
+    "channel": {"candidates": "kept"},  # of channels only those that are left compete
+    "nm": {"scope": "local"} | dict.fromkeys(OF_GROUPS),
+}
+"""What a granularity has in place of settings of single weights, as the settings that it is like."""
 
 
 def data_of(run: "RunRecord") -> tuple[Any, ...]:

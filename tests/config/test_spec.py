@@ -99,8 +99,8 @@ GRIDS = {
     "fewshot": "f044998d86f0a2fe",
     "pruners": "968b610a5a8bf9a9",
     "controls": "558fe78355c4d60a",
-    "granularity": "365f4164e20a14f6",
-    "granularity-demo": "4afaa60a3eebaf55",
+    "granularity": "d8aa470abdc794dc",
+    "granularity-demo": "3a302a3b654f4c8e",
 }
 """Preset -> first 16 hex digits of sha256 over the sorted run ids of its grid."""
 
