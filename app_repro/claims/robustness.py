@@ -10,6 +10,7 @@ from typing import Any
 from app_repro.claims.contrasts import Contrast
 from app_repro.claims.judgement import SeedSpread, choose_spread, mean_of
 from app_repro.claims.variance import two_way
+from app_repro.config.corruptions import MADE_FOR, REGENERATED
 from app_repro.records.analyses import Analysis
 from app_repro.records.content import Record
 from app_repro.records.settings import Group
@@ -38,7 +39,7 @@ class Setup:
     @property
     def in_words(self) -> str:
         """Source, number of images, and which corruptions."""
-        made = "regenerated with Hendrycks' CIFAR constants, made for 32 pixels"
+        made = f"{REGENERATED}, made for {MADE_FOR} pixels"
         source = made if self.source == "generated" else self.source
         first, last = self.severities[0], self.severities[-1]
         is_run = list(self.severities) == list(range(first, last + 1)) and first < last

@@ -18,7 +18,7 @@ from app_repro.cli.options import (
     StoreFolder,
     end,
 )
-from app_repro.core.paths import CLAIMS, PARAMS, PUBLISHED, RAW, RUNS, store_at
+from app_repro.core.paths import ANALYSES, CLAIMS, PARAMS, PUBLISHED, RAW, RUNS, store_at
 
 app = typer.Typer()
 
@@ -59,12 +59,13 @@ def verify(
 def publish(
     names: Annotated[list[str] | None, typer.Argument(help="Runs by folder or id; all of them if none.")] = None,
     runs: Annotated[Path, typer.Option(help="Runs, as run lays them out.")] = RUNS,
+    analyses: Annotated[Path, typer.Option(help="Analyses of them, as analyse lays them out.")] = ANALYSES,
     out: Annotated[Path, typer.Option(help="Where records go, without weights.")] = PUBLISHED,
 ) -> None:
-    """Copy finished runs' records, checked and small, to data/published."""
+    """Copy finished runs' records and analyses, checked and small, to data/published."""
     from app_repro.records.publish import publish as copy
 
-    typer.echo("\n".join(map(str, copy(runs, out, names or []))))
+    typer.echo("\n".join(map(str, copy(runs, out, names or [], analyses))))
 
 
 @app.command()

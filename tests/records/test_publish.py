@@ -9,8 +9,9 @@ import synthetic
 from house import ROOT
 
 from app_repro.core import files
-from app_repro.core.errors import AppReproError
-from app_repro.records import publish, record, runs
+from app_repro.core.errors import AppReproError, IntegrityError
+from app_repro.records import analyses, publish, record, runs
+from app_repro.records.analyses import AnalysisFile
 
 
 def run(folder: Path, name: str, **options: Any) -> dict[str, Any]:
@@ -31,6 +32,31 @@ def test_records_alone_are_copied_and_can_be_judged(tmp_path: Path) -> None:
     assert written == [tmp_path / "published" / "a.json"] == list((tmp_path / "published").iterdir())
     assert files.read_sealed(written[0]) == record.stored(content)
     assert len(runs.read([tmp_path / "published"]).runs) == 1
+
+
+def test_analyses_of_published_runs_go_with_their_records(tmp_path: Path) -> None:
+    content, other = run(tmp_path / "runs", "a"), run(tmp_path / "runs", "b", changed={"seed": 2})
+    weights = {content["run_id"]: content["files"]["model.safetensors"]}
+    about = {
+        "own": ({"megabatch": content["spec"]["sb"]}, weights),
+        "earlier": ({"megabatch": 1}, dict.fromkeys(weights, "1" * 64)),
+        "stale": ({"megabatch": content["spec"]["sb"]}, dict.fromkeys(weights, "1" * 64)),
+        "other": ({}, {other["run_id"]: "0" * 64}),
+    }
+    found = {
+        name: AnalysisFile(tmp_path / "store", "robustness", settings, of, "c").finish({}, {})
+        for name, (settings, of) in about.items()
+    }
+    analyses.lay_out(found, "robustness", tmp_path / "analyses")
+    publish.publish(tmp_path / "runs", tmp_path / "published", ["a"], tmp_path / "analyses")
+    published = tmp_path / "published" / "analyses" / "robustness"
+    assert sorted(path.stem for path in published.iterdir()) == ["earlier", "own"]
+    assert (published / "own.json").read_bytes() == found["own"].path.read_bytes()
+    assert len(analyses.read([tmp_path / "published"]).found) == 2
+    (tmp_path / "analyses" / "robustness" / "own.json").write_text("{}")
+    with pytest.raises(IntegrityError):
+        publish.publish(tmp_path / "runs", tmp_path / "more", ["a"], tmp_path / "analyses")
+    assert not (tmp_path / "more").exists()
 
 
 @pytest.mark.parametrize(
