@@ -45,7 +45,7 @@ class Work:
 
     def open(self, pictures: Pictures, images: Images) -> None:
         """Load the network."""
-        net = checkpoint.of_run(self.network.path.parent, images.device)
+        net = checkpoint.of_run(self.network.path.parent, images.device, self.network.after)
         self.passes, self.classes = Passes(net, images), len(pictures.data.classes)
 
     def measure(self, pixels: np.ndarray, labels: np.ndarray, severity: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from app_repro.core.errors import ParamsError
 from app_repro.records import runs as records
 from app_repro.records.finished import WEIGHTS
 from app_repro.records.runs import RunRecord
+from app_repro.records.store import kept_name
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,14 @@ class Trained:
         return records.name_of(self.run) + ("" if self.is_final else f"-k{self.megabatch:03d}")
 
     @property
+    def after(self) -> str:
+        """What its files have in their names, as in checkpoint.of_run."""
+        return "" if self.is_final else f"-{self.megabatch:03d}"
+
+    @property
     def path(self) -> Path:
         """Of its weights."""
-        return self.folder / weights_name(self.megabatch, self.run.spec["sb"])
-
-
-def weights_name(megabatch: int, last: int) -> str:
-    """Name of the file of the weights after a megabatch; after the last it is that of the run's own weights."""
-    return WEIGHTS if megabatch == last else f"model-{megabatch:03d}.safetensors"
+        return self.folder / f"model{self.after}.safetensors"
 
 
 def find(
@@ -90,7 +91,7 @@ def find(
 
 def _digest(run: RunRecord, folder: Path, k: int) -> str | None:
     """sha256 of the weights of a run after megabatch k; None where they are missing or not those of its record."""
-    path = folder / weights_name(k, run.spec["sb"])
+    path = folder / (WEIGHTS if k == run.spec["sb"] else kept_name("model", k))
     if not path.is_file():
         return None
     digest = files.file_digest(path)

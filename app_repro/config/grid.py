@@ -35,6 +35,8 @@ class Params:
     tracking: str = "off"
     analyses: tuple[str, ...] = ()
     """Kinds of analyses that the pipeline makes of finished runs."""
+    keep_weights: str = "last"
+    """After which megabatches runs leave their weights: last or all."""
 
 
 def _is_device(value: str) -> str:
@@ -59,13 +61,14 @@ class _FileOnly(BaseModel):
     variants: list[dict[str, Any]] | None
     tracking: Literal["off", "offline", "online"] = "off"
     analyses: list[_Analysis] | None = None
+    keep_weights: Literal["last", "all"] = "last"
 
 
 _NOT_IN_FILE = {"data_digest", "augmentation"}
 _ASSUMED = {"budget_cap": 2.0}
 """Values of later settings that a params file lacks, where it is not null."""
-_SINGLE = ("device", "workers", "variants", "tracking", "analyses")
-_OPTIONAL = ("tracking", "analyses")
+_SINGLE = ("device", "workers", "variants", "tracking", "analyses", "keep_weights")
+_OPTIONAL = ("tracking", "analyses", "keep_weights")
 
 
 def known_keys() -> list[str]:
@@ -74,7 +77,7 @@ def known_keys() -> list[str]:
 
 
 def optional_keys() -> tuple[str, ...]:
-    """Those of known_keys that params.yaml may lack: tracking is off then, the others are null."""
+    """Those of known_keys that params.yaml may lack: tracking is off then, keep_weights last, the others null."""
     return (*RunSpec.later(), *_OPTIONAL)
 
 
@@ -110,10 +113,10 @@ def parse(raw: Mapping[str, Any], where: str = "params") -> Params:
     if any(spec.control for spec in specs.values()):
         axes.add("control")  # their sources stand beside them
     ordered = tuple(key for key in raw if key in axes)
-    (device,), (workers,), (tracking,), (analyses,) = (
+    (device,), (workers,), (tracking,), (analyses,), (keep,) = (
         settings.get(key, [_FileOnly.model_fields[key].default]) for key in ("device", "workers", *_OPTIONAL)
     )
-    return Params(tuple(specs.values()), device, workers, ordered, tracking, tuple(analyses or ()))
+    return Params(tuple(specs.values()), device, workers, ordered, tracking, tuple(analyses or ()), keep)
 
 
 def _resolve(combined: dict[str, Any], where: str) -> RunSpec:

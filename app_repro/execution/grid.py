@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def run(
     executors.check(executor)
     position(share or "1/1")
     params = load(params_file)
+    paths = replace(paths, keep_weights=params.keep_weights == "all")
     specs, store = splits.grid(params, paths.raw), Store(paths.store)
     asked = shard(specs, share) if share else specs
     every = {spec.run_id: name for spec, name in zip(specs, labels(specs, params.axes), strict=True)}

@@ -6,7 +6,7 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,7 @@ def _task(text: str, order: TaskOrder, board: Any) -> tuple[str, str, dict[str, 
     if (code := record.code_digest(spec)) != order.code:
         return "failed", f"{os.uname().nodename} has learning code {code}, the head {order.code}; install the same", {}
     shared = not order.token or _shares(order)
-    paths = order.paths if shared else _own_paths(spec, board)
+    paths = order.paths if shared else replace(_own_paths(spec, board), keep_weights=order.paths.keep_weights)
     report = board.post.remote
     os.environ[provenance.SHARING["runs_together"]] = str(order.together)  # for the record's provenance
     status, message = order.attempt(spec, paths, order.device, report, stopping.is_set)

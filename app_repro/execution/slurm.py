@@ -166,6 +166,7 @@ def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
         "code": record.code_digest(part[0]),
         "device": head.device,
         "places": {name: str(getattr(head.paths, name)) for name in ("raw", "splits", "store")},
+        "keep_weights": head.paths.keep_weights,
         "specs": [spec.stored() for spec in part],
     }
     files.write_sealed(plan / "plan.json", content)

@@ -44,7 +44,8 @@ class Task:
         ended.unlink(missing_ok=True)
         spec = RunSpec.model_validate(plan["specs"][index])
         if (code := record.code_digest(spec)) == plan["code"]:
-            places = Paths(*(Path(plan["places"][name]) for name in ("raw", "splits", "store")))
+            raw, splits, store = (Path(plan["places"][name]) for name in ("raw", "splits", "store"))
+            places = Paths(raw, splits, store, plan.get("keep_weights", False))
             report: Callable[[dict[str, Any]], None] = lambda event: None  # noqa: E731 (the head reads the store)
             status, message = self.attempt(spec, places, plan["device"], report, self.stopping.is_set)
         else:

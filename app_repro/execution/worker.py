@@ -4,14 +4,15 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DivergedError, Stopped, one_line
 from app_repro.records.content import Record
-from app_repro.records.store import Paths, RunFolder, Store
+from app_repro.records.store import KeepingFolder, Paths, RunFolder, Store
 from app_repro.training.determinism import configure
 from app_repro.training.device import describe_device, out_of_memory, ran_out
 
@@ -172,13 +173,16 @@ def train_run(
             return done["status"], record.remark(done)
         source = _source(store, spec)
         images, split = dataset.load(paths.raw / dataset.data_folder(spec)), splits.load(spec, paths.splits)
+        made: list[Run] = []
+        left = KeepingFolder(folder.path, partial(_left_after, made)) if paths.keep_weights else folder
         run = Run(
-            *(spec, images, split, torch.device(device), folder),
+            *(spec, images, split, torch.device(device), left),
             code=code,
             source=source,
             report=report,
             should_stop=should_stop,
         )
+        made.append(run)
         diverged = None
         try:
             while (launched := run.advance()) is not None:
@@ -187,6 +191,16 @@ def train_run(
             diverged = error.where
         content = _leave(spec, folder, run, images, describe_device(device), diverged)
     return content["status"], record.remark(content)
+
+
+def _left_after(made: Sequence["Run"], megabatch: int) -> dict[str, bytes]:
+    """Weights and mask of the run, if the megabatch is not its last, whose network `_leave` writes."""
+    from app_repro.training import checkpoint
+
+    (run,) = made
+    if megabatch == run.spec.sb:
+        return {}
+    return {"model": checkpoint.encode_weights(run.net), "masks": checkpoint.encode_mask(run.mask)}
 
 
 def _source(store: Store, spec: RunSpec) -> "Source | None":

@@ -8,7 +8,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,13 @@ class Paths:
     raw: Path
     splits: Path
     store: Path
+    keep_weights: bool = False
+    """Whether it leaves its weights after each megabatch, and not after the last one alone."""
 
     def absolute(self) -> "Paths":
         """The same folders by absolute paths, for a process that works in another folder."""
-        return Paths(self.raw.resolve(), self.splits.resolve(), self.store.resolve())
+        raw, splits, store = (path.resolve() for path in (self.raw, self.splits, self.store))
+        return replace(self, raw=raw, splits=splits, store=store)
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ class RunFolder:
 
     def restart(self) -> None:
         """Remove results and states, so that the run starts anew."""
-        for path in [*self.path.glob("megabatch-*.json"), *self._states(), *self.path.glob(".*.partial")]:
+        patterns = ("megabatch-*.json", kept_name("model", None), kept_name("masks", None), ".*.partial")
+        for path in [*self._states(), *(path for pattern in patterns for path in self.path.glob(pattern))]:
             path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
@@ -151,6 +155,25 @@ class RunFolder:
         """Newest first."""
         states = [path for path in files.listing(self.path) if _STATE.fullmatch(path.name)]
         return sorted(states, key=_number, reverse=True)
+
+
+def kept_name(kind: str, megabatch: int | None) -> str:
+    """Name of the file of weights ("model") or of the mask ("masks") after a megabatch; None: a pattern for all."""
+    return f"{kind}-{'[0-9]*' if megabatch is None else f'{megabatch:03d}'}.safetensors"
+
+
+@dataclass(frozen=True)
+class KeepingFolder(RunFolder):
+    """The files of a run that leaves its weights after each megabatch."""
+
+    left: Callable[[int], dict[str, bytes]]
+    """Files of a network after a megabatch, by kind; none after the last, whose files a finished run leaves."""
+
+    def write_megabatch(self, content: dict[str, Any]) -> None:
+        """As RunFolder; first the network, so that there is one where there is a result."""
+        for kind, tensors in self.left(content["megabatch"]).items():
+            self.write_tensors(kept_name(kind, content["megabatch"]), tensors)
+        super().write_megabatch(content)
 
 
 def _number(state: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
@@ -132,15 +133,18 @@ def encode_weights(net: nn.Module) -> bytes:
     return save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()})
 
 
-def of_run(folder: Path, device: torch.device | None = None) -> nn.Module:
+def of_run(folder: Path, device: torch.device | None = None, after: str = "") -> nn.Module:
     """The network that a finished run left in its `folder`, in evaluation mode, for normalised images (B, C, H, W).
+
+    after: "-004" for the network after the fourth megabatch, of a run that kept its weights; empty: after the last.
 
     It computes the run's own logits, bit for bit on the device of the run. Channels that the run removed are not in it.
     Raises IntegrityError if a file is missing, damaged or another run's.
     """
     content = read_sealed(folder / "record.json")
     spec = RunSpec.model_validate(content["spec"])
-    weights, packed = (_left(folder, name, content["files"]) for name in ("model.safetensors", "masks.safetensors"))
+    names = (f"model{after}.safetensors", f"masks{after}.safetensors")
+    weights, packed = (_left(folder, name, content["files"], bool(after)) for name in names)
     shapes = {name: tensor.shape for name, tensor in weights.items()}
     for net in _candidates(spec, weights):
         if spec.granularity == "channel":
@@ -153,15 +157,18 @@ def of_run(folder: Path, device: torch.device | None = None) -> nn.Module:
     raise IntegrityError(what, key=str(folder))
 
 
-def _left(folder: Path, name: str, digests: Mapping[str, str]) -> dict[str, Tensor]:
-    """Tensors of a file beside a record, checked against it."""
+def _left(folder: Path, name: str, digests: Mapping[str, str], is_kept: bool) -> dict[str, Tensor]:
+    """Tensors of a file beside a record, checked against it; weights kept on the way stand in no record."""
     try:
         content = (folder / name).read_bytes()
     except OSError as error:
         raise IntegrityError(f"{folder / name}: {error.strerror}; run it again", key=str(folder / name)) from None
-    if digest(content) != digests.get(name):
+    if not is_kept and digest(content) != digests.get(name):
         raise IntegrityError(f"{folder / name}: damaged, or another run's; run it again", key=str(folder / name))
-    return load_tensors(content)
+    try:
+        return load_tensors(content)
+    except SafetensorError as error:
+        raise IntegrityError(f"{folder / name}: damaged ({error}); run it again", key=str(folder / name)) from None
 
 
 def _candidates(spec: RunSpec, weights: Mapping[str, Tensor]) -> Iterator[nn.Module]:

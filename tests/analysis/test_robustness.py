@@ -1,6 +1,7 @@
 """The analysis of networks on clean and corrupted images: its numbers, blocks made once, resumed after any stop."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from workbench import prepared, run_grid
 from app_repro.analysis import command, pictures, robustness, trained
 from app_repro.analysis.pictures import Asked
 from app_repro.core.errors import DiskFullError
+from app_repro.records import record
 from app_repro.records.analyses import AnalysisFile
 from app_repro.records.store import Paths, Store, lay_out
 
@@ -133,3 +135,25 @@ def test_pictures_show_the_corruptions_and_what_a_run_lost_and_won_beside_dense(
     of = {name: record["megabatches"][-1]["test_errors"] for name, record in records.items()}
     assert lost - won == of["app-s1"] - of["dense-s1"] and lost + won > 0
     assert any("8x8" in line for line in told) and any("2 corruptions" in line for line in told)
+
+
+def test_weights_kept_after_each_megabatch_are_measured_and_those_of_the_last_are_the_runs_own(runs, tmp_path) -> None:
+    specs, places = prepared(tmp_path, method=["dense", "app"], sb=2, test_limit=None)
+    keeping = replace(places, keep_weights=True)
+    run_grid(specs[1:], keeping, ["cpu"], Silent())
+    folder = Store(places.store).folder(specs[1])
+    kept = {path.name for path in folder.path.glob("*.safetensors")}
+    assert kept == {f"{kind}{after}.safetensors" for kind in ("model", "masks") for after in ("", "-001")}
+    same = Store(runs[1].store).folder(specs[1])  # trained without
+    assert record.numbers(record.read(folder.path / "record.json")) == record.numbers(
+        record.read(same.path / "record.json")
+    )
+    lay_out({"app": folder}, tmp_path / "runs")
+    networks, missing = trained.find(tmp_path / "runs", places.store, megabatches="1")
+    assert [one.name for one in networks] == ["app-k001", "app"] and not missing
+    shown = robustness.shown_to(networks, ASKED, places.raw, places.store, print)
+    found = robustness.analyse(shown, ASKED, places.store, "cpu", print)
+    errors = [one.results["conditions"][0]["errors"] for one in found.values()]
+    assert errors == [item["test_errors"] for item in record.read(folder.path / "record.json")["megabatches"]]
+    folder.restart()
+    assert not list(folder.path.glob("*-001.safetensors"))

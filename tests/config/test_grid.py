@@ -24,7 +24,11 @@ def refusal(changes: dict) -> ParamsError:
 
 
 def test_the_committed_file_is_the_papers_short_grid_of_54_runs() -> None:
-    assert reading.read(COMMITTED) == presets.SHORT | OUTSIDE | {"tracking": "off", "analyses": None}
+    assert reading.read(COMMITTED) == presets.SHORT | OUTSIDE | {
+        "tracking": "off",
+        "analyses": None,
+        "keep_weights": "last",
+    }
     loaded = grid.load(COMMITTED)
     assert len(loaded.specs) == 54 and loaded.axes == ("dataset", "arch", "method", "seed")
     assert (loaded.device, loaded.workers, loaded.tracking) == ("auto", None, "off")
@@ -78,7 +82,9 @@ def test_where_to_compute_is_no_part_of_a_run() -> None:
     assert (elsewhere.device, elsewhere.workers) == ("cuda:3", 7) and elsewhere.specs == cells()
 
 
-def test_analyses_are_no_part_of_a_run_and_none_is_made_unless_asked_for() -> None:
+def test_analyses_and_kept_weights_are_no_part_of_a_run_and_there_are_none_unless_asked_for() -> None:
+    kept = grid.parse(RAW | {"keep_weights": "all"})
+    assert (grid.parse(RAW).keep_weights, kept.keep_weights) == ("last", "all") and kept.specs == cells()
     assert grid.parse(RAW).analyses == grid.parse(RAW | {"analyses": None}).analyses == ()
     asked = grid.parse(RAW | {"analyses": ["robustness"]})
     assert asked.analyses == ("robustness",) and asked.specs == cells() and asked.axes == ()
@@ -91,6 +97,7 @@ def test_tracking_is_no_part_of_a_run_and_off_unless_asked_for(given, mode) -> N
 
 
 WRONG: dict[str, list[object]] = {
+    "keep_weights": [None, "none", True],
     "analyses": ["robustness", ["robustnes"], [1]],
     "tracking": [True, False, "onlin", ["off", "online"]],
     "method": ["ap"],

@@ -11,7 +11,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.pruning.criteria import CRITERIA
 
-OUTSIDE = {"device": "auto", "workers": None, "tracking": "off", "analyses": None}
+OUTSIDE = {"device": "auto", "workers": None, "tracking": "off", "analyses": None, "keep_weights": "last"}
 RUNS = {"short": 54, "demo": 9, "headline": 18, "cifar-small": 3, "long": 9, "fewshot": 9, "pruners": 9, "audit": 30}
 
 
