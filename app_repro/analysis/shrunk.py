@@ -130,7 +130,8 @@ class Subject:
             what = f"--density {target:g}: run {self.spec.run_id} has {have:.4f} already; ask for less"
             raise ParamsError(what, key="--density", kind="reached")
         if target < (least := self._least()):
-            what = f"--density {target:g}: every group of channels keeps at least a tenth, which leaves {least:.4f}"
+            lowest = math.ceil(least * 1e4) / 1e4
+            what = f"--density {target:g}: every group of channels keeps at least a tenth, which leaves {lowest:.4f}"
             raise ParamsError(f"{what}; ask for so much or more", key="--density", kind="floors")
         criterion, scope, seed = self.asked.criterion, self.asked.scope, seed_for(self.spec.seed, "shrink")
         sample = self.shown.sample

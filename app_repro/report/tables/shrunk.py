@@ -40,8 +40,12 @@ TERMS = (
     ("change", "of the accuracy, against the same network before"),
 )
 
-Key = tuple[str, float, int, int, str]
-"""Criterion and scope, density asked (negative: rows begin at the highest), images, place in ADJUSTED, source."""
+SOURCES = (None, "train", "noise")
+"""What images are drawn from, in the order of the rows."""
+
+Key = tuple[str, float, int, int, int]
+"""Criterion and scope, density asked (negative: rows begin at the highest), place in SOURCES, images, place in
+ADJUSTED."""
 
 
 def shrunk(records: Sequence[RunRecord], analyses: Sequence[Analysis]) -> Table:
@@ -83,11 +87,11 @@ def _by_run(analyses: Sequence[Analysis]) -> dict[str, dict[Key, Mapping[str, An
     found: dict[str, dict[Key, Mapping[str, Any]]] = {}
     for one in analyses:
         rows = found.setdefault(one.runs[0], {})
-        how, source = f"{one.settings['criterion']}, {one.settings['scope']}", one.settings["source"]
-        rows.setdefault((how, -1.0, 0, 0, ""), one.results["unpruned"])
+        how, source = f"{one.settings['criterion']}, {one.settings['scope']}", SOURCES.index(one.settings["source"])
+        rows.setdefault((how, -1.0, 0, 0, 0), one.results["unpruned"])
         for row in one.results["rows"]:
             place = ADJUSTED.index(row["adjusted"])
-            key = (how, -row["density_asked"], row["images"], place, source if row["images"] else "")
+            key = (how, -row["density_asked"], source if row["images"] else 0, row["images"], place)
             rows.setdefault(key, row)
     return found
 
@@ -95,7 +99,7 @@ def _by_run(analyses: Sequence[Analysis]) -> dict[str, dict[Key, Mapping[str, An
 def _rows(group: Group, found: Mapping[str, Mapping[Key, Mapping[str, Any]]]) -> Iterator[tuple[Cell, ...]]:
     """The rows of a setting, over its runs."""
     for key in sorted({key for run_id in group.ids for key in found[run_id]}):
-        how, asked, images, place, source = key
+        how, asked, source, images, place = key
         ids = tuple(run_id for run_id in group.ids if key in found[run_id])
         rows = [found[run_id][key] for run_id in ids]
         yield (
@@ -103,7 +107,7 @@ def _rows(group: Group, found: Mapping[str, Mapping[Key, Mapping[str, Any]]]) ->
             table.label(None if place == 0 else -asked),
             table.label(ADJUSTED[place]),
             table.label(images or None),
-            table.label(source),
+            table.label(SOURCES[source]),
             *(
                 table.mean([row.get(name) for row in rows], scale, ids, signed=name == "change")
                 for name, scale in SCALES.items()
