@@ -92,5 +92,5 @@ def _shown(row: Row, what: str) -> list[str]:
         f"{100 * row['test_accuracy']:.2f} %",
         str(row["test_errors"]),
         change,
-        f"{row['seconds']:.1f}",
+        "-" if row["seconds"] is None else f"{row['seconds']:.1f}",
     ]

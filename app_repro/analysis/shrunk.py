@@ -23,7 +23,7 @@ from app_repro.data import dataset, splits
 from app_repro.pruning.channels import Channels
 from app_repro.pruning.masks import Mask, density, full, prunable, unpack
 from app_repro.pruning.removal import check, compact, silenced
-from app_repro.pruning.shrinking import FLOOR, prune_channels
+from app_repro.pruning.shrinking import least_density, prune_channels
 from app_repro.records import finished
 from app_repro.records.runs import RunRecord
 from app_repro.training import checkpoint, flops
@@ -129,7 +129,7 @@ class Subject:
         if target >= (have := density(whole)):
             what = f"--density {target:g}: run {self.spec.run_id} has {have:.4f} already; ask for less"
             raise ParamsError(what, key="--density", kind="reached")
-        if target < (least := self._least()):
+        if target < (least := least_density(self.channels)):
             lowest = math.ceil(least * 1e4) / 1e4
             what = f"--density {target:g}: every group of channels keeps at least a tenth, which leaves {lowest:.4f}"
             raise ParamsError(f"{what}; ask for so much or more", key="--density", kind="floors")
@@ -138,14 +138,6 @@ class Subject:
         return prune_channels(
             self.net, self.channels, whole, target, sample, criterion=criterion, scope=scope, seed=seed
         )
-
-    def _least(self) -> float:
-        """The lowest density that can be reached: that of as many channels in each group as always stay."""
-        stays = self.before.clone()
-        for group in self.channels.groups:
-            living = self.before[group.start : group.start + group.width].nonzero().flatten() + group.start
-            stays[living[math.ceil(group.width / FLOOR) :]] = False
-        return density(self.channels.mask(stays))
 
     def _living(self, after: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         """Each layer that loses inputs -> places of its outputs and inputs that stay, in the network before."""
@@ -192,7 +184,7 @@ class Subject:
         target: float | None = None,
         what: str = REMOVED,
         count: int = 0,
-        seconds: float = 0.0,
+        seconds: float | None = None,
     ) -> Row:
         """A network measured."""
         set_precision(self.spec.precision)
