@@ -9,7 +9,7 @@ from app_repro.claims.matching import index
 from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
 from app_repro.core import files
-from app_repro.core.paths import ANALYSES
+from app_repro.core.paths import ANALYSES, BENCHES
 from app_repro.records import analyses, runs, settings, sources
 from app_repro.records.analyses import Analysis
 from app_repro.records.record import remark
@@ -17,7 +17,18 @@ from app_repro.records.runs import Records, RunRecord
 from app_repro.report.figures import curves, printing
 from app_repro.report.figures import write as figures
 from app_repro.report.page import write as page
-from app_repro.report.tables import baselines, contrasts, controls, dvc_plots, formats, main, robustness, shrunk, stream
+from app_repro.report.tables import (
+    baselines,
+    contrasts,
+    controls,
+    dvc_plots,
+    formats,
+    granularities,
+    main,
+    robustness,
+    shrunk,
+    stream,
+)
 from app_repro.report.tables.table import Table
 
 
@@ -55,7 +66,7 @@ def write_tables(
     Returns the overview with what a reader must know of the records, as text, and the tables.
     """
     groups = settings.group(records.plain)
-    tables = all_tables(records.runs, claims, measured)
+    tables = all_tables(records.runs, claims, measured, granularities.read(BENCHES))
     overview = main.to_overview(tables[0], groups)
     files.write_text(out / "tables" / "overview.md", overview + "\n")
     for table in tables:
@@ -66,13 +77,16 @@ def write_tables(
 
 
 def all_tables(
-    records: Sequence[RunRecord], claims: Sequence[Claim] = (), measured: Sequence[Analysis] = ()
+    records: Sequence[RunRecord],
+    claims: Sequence[Claim] = (),
+    measured: Sequence[Analysis] = (),
+    timings: Sequence[granularities.Timing] = (),
 ) -> list[Table]:
-    """The tables in reading order: main, per-megabatch, per-layer, differences, contrasts, controls,
+    """The tables in reading order: main, per-megabatch, per-layer, differences, granularities, contrasts, controls,
     control-differences, shrunk, robustness, robustness-differences, robustness-corruptions, geometry.
 
-    `records`: each run once, diverged ones too; `claims`: the reported numbers; `measured`: analyses of the runs. The
-    first four are of plain runs.
+    `records`: each run once, diverged ones too; `claims`: the reported numbers; `measured`: analyses of the runs;
+    `timings`: of networks. The first five are of plain runs.
     """
     plain = [run for run in records if run.is_plain]
     groups, pool = settings.group(plain), Pool(plain)
@@ -81,6 +95,7 @@ def all_tables(
         stream.per_megabatch(groups),
         stream.per_layer(groups),
         baselines.differences(groups, claims, index(plain), pool),
+        granularities.granularities(groups, pool, timings),
         contrasts.contrasts(sources.fresh(records)),
         *controls.tables(records),
         shrunk.shrunk(sources.fresh(records), measured),

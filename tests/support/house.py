@@ -107,7 +107,7 @@ MOST_FILES = {
     "training": 22,
     "execution": 16,
     "analysis": 20,
-    "report": 43,
+    "report": 45,
     "machine": 12,
     "cli": 9,
 }

@@ -5,6 +5,7 @@ grouping     settings of groups as columns; sentences about what is missing
 main         what each setting reached, kept and took; the overview is made from it
 stream       the same after each megabatch, and the density of each layer
 baselines    differences to dense and osp, beside the reported ones
+granularities  single weights, N of each M and channels at one density, with what they cost
 contrasts    pairs of runs that differ in one setting, and every tag of theirs that changes with it
 shrunk       channels removed after training, without fine-tuning
 robustness   accuracy on corrupted images, and where images lie at the last linear layer
