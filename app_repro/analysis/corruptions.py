@@ -86,14 +86,15 @@ def glass_blur(images: Array, severity: int, draws: Draws) -> Array:
     """
     sigma, reach, times = ((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2))[severity - 1]
     x = (filters.gaussian(images / 255, sigma) * 255).astype(np.uint8)
-    rows, columns = (range(side - reach, reach, -1) for side in x.shape[1:3])
+    width, (rows, columns) = x.shape[2], (np.arange(side - reach, reach, -1) for side in x.shape[1:3])
+    order = (rows[:, None] * width + columns).ravel().tolist() * times
     moves = draws.integers(-reach, reach, (times, len(rows), len(columns), 2))  # to the right, then down
-    every = np.arange(len(x))
-    for again in range(times):
-        for i, row in enumerate(rows):
-            for j, column in enumerate(columns):
-                right, down = moves[:, again, i, j].T
-                x[:, row, column] = x[every, row + down, column + right]
+    jumps = (moves[..., 1] * width + moves[..., 0]).reshape(len(x), -1)
+    for image, jumps_of_image in zip(x, jumps.tolist(), strict=True):  # lists: each step reads what those before wrote
+        places = list(range(image.shape[0] * width))
+        for place, jump in zip(order, jumps_of_image, strict=True):
+            places[place] = places[place + jump]
+        image[:] = image.reshape(-1, image.shape[-1])[places].reshape(image.shape)
     return _levels(filters.gaussian(x / 255, sigma))
 
 
