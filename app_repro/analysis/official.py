@@ -8,6 +8,7 @@ checked by type, shape and md5 before it is used, then memory-mapped, in the tar
 import hashlib
 import os
 import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -88,6 +89,13 @@ class Official:
         """The corruptions that are there."""
         return [name for name in CORRUPTIONS if name in self.parts]
 
+    def require(self, names: Iterable[str]) -> None:
+        """Raise DataError unless the files of these corruptions, and the labels, are there."""
+        for name in (*names, "labels"):
+            if name not in self.parts:
+                what = f"{name}.npy: not there; get it from {self.release.address}"
+                raise DataError(what, key=f"{name}.npy", kind="missing")
+
     def images(self, name: str, severity: int) -> np.ndarray:
         """The test images (N, 32, 32, 3) uint8 under a corruption, memory-mapped, in the order of `labels`.
 
@@ -112,9 +120,7 @@ class Official:
     def _file(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         """The array of a file, checked the first time."""
         if name not in self._checked:
-            if name not in self.parts:
-                what = f"{name}.npy: not there; get it from {self.release.address}, or leave it out"
-                raise DataError(what, key=f"{name}.npy", kind="missing")
+            self.require([name])
             part = self.parts[name]
             array = part.mapped(shape)
             self._check_md5(name, part)
@@ -155,7 +161,7 @@ def find(source: str, data: DataSet) -> Official | None:
         raise DataError(f"{path}: one file of several; name the folder that holds them", key=str(path), kind="one file")
     found = _of_tar(path) if path.is_file() else _of_folder(path)
     parts = {name: found[f"{name}.npy"] for name in release.md5 if f"{name}.npy" in found}
-    if not parts:
+    if not parts.keys() - {"labels"}:
         what = "none of its files is there; name the folder that holds them, or the tar"
         raise DataError(f"{path}: {what}: {release.address}", key=str(path), kind="missing")
     return Official(release, parts, data.classes)

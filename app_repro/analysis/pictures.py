@@ -63,6 +63,8 @@ class Pictures:
         names = corruptions.chosen(asked.corruptions, files is not None, data.test_images.shape[-1])
         if files and not set(asked.corruptions) - {"all", "common"}:  # as many of them as a user has
             names = [name for name in names if name in files.names]
+        if files:
+            files.require(names)
         return cls(data, np.sort(drawn[: asked.images]), tuple(names), files)
 
     @property

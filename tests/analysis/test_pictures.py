@@ -30,9 +30,20 @@ def test_official_images_come_with_their_own_labels(
     assert shown.is_paired is not swapped
     assert (shown.block("fog", 5) == np.load(folder / "fog.npy")[16:][shown.indices]).all()
     assert not shown.block(CLEAN, 0).any()
+
+
+@pytest.mark.parametrize("lacking", ["frost", "labels"])
+def test_files_that_are_not_there_are_named_before_anything_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    folder = official_files(tmp_path, monkeypatch)
+    if lacking == "labels":
+        (folder / "labels.npy").unlink()
+    data = replace(tiny.dataset(10), name="cifar10", classes=RELEASES["cifar10c"].classes)
+    names = ["snow", "frost"] if lacking == "frost" else ["snow"]
     with pytest.raises(DataError) as raised:
-        Pictures.of(data, Asked(corruptions=["frost"], source=f"cifar10c:{folder}")).block("frost", 1)
-    assert raised.value.key == "frost.npy"
+        Pictures.of(data, Asked(corruptions=names, source=f"cifar10c:{folder}"))
+    assert (raised.value.key, raised.value.kind) == (f"{lacking}.npy", "missing")
 
 
 def test_images_drawn_do_not_depend_on_how_many_are_shown() -> None:
