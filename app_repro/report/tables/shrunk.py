@@ -56,8 +56,8 @@ def shrunk(records: Sequence[RunRecord], analyses: Sequence[Analysis]) -> Table:
     """
     by_id = {run.content["run_id"]: run for run in records if run.is_finished}
     ours = [one for one in analyses if one.kind == KIND and set(one.runs) <= by_id.keys()]
-    found = _by_run([one for one in ours if _is_of(one, by_id[one.runs[0]])])
-    stale = {one.runs[0] for one in ours} - found.keys()
+    found, strange = _by_run([one for one in ours if _is_of(one, by_id[one.runs[0]])])
+    stale = {one.runs[0] for one in ours} - {*found, *strange}
     groups = settings.group([by_id[run_id] for run_id in found])
     keys = settings.varying([one.settings for one in groups])
     rows = [(*grouping.labels(one.settings, keys), *cells) for one in groups for cells in _rows(one, found)]
@@ -73,6 +73,8 @@ def shrunk(records: Sequence[RunRecord], analyses: Sequence[Analysis]) -> Table:
     missing = [] if rows else [NONE]
     if stale:
         missing.append(f"Trained again since they were shrunk, not shown: {table.listed(sorted(stale))}.")
+    if strange:
+        missing.append(f"Not read, of another version; shrink again: {table.listed(sorted(set(strange)))}.")
     common = grouping.common([one.settings for one in groups], keys)
     title = "Channels removed after training, without fine-tuning"
     return Table("shrunk", title, NOTE, columns, tuple(rows), TERMS if rows else (), tuple(missing), common)
@@ -82,18 +84,31 @@ def _is_of(one: Analysis, run: RunRecord) -> bool:
     return bool(one.content["weights"].get(one.runs[0]) == run.content["files"].get(WEIGHTS))
 
 
-def _by_run(analyses: Sequence[Analysis]) -> dict[str, dict[Key, Mapping[str, Any]]]:
-    """Run id -> its rows; of rows that two analyses have the first one's, as their numbers are the same."""
+def _by_run(analyses: Sequence[Analysis]) -> tuple[dict[str, dict[Key, Mapping[str, Any]]], list[str]]:
+    """Run id -> its rows, and ids of runs of which an analysis is one of another version.
+
+    Of rows that two analyses have the first one's are taken, as their numbers are the same.
+    """
     found: dict[str, dict[Key, Mapping[str, Any]]] = {}
+    strange = []
     for one in analyses:
-        rows = found.setdefault(one.runs[0], {})
-        how, source = f"{one.settings['criterion']}, {one.settings['scope']}", SOURCES.index(one.settings["source"])
-        rows.setdefault((how, -1.0, 0, 0, 0), one.results["unpruned"])
-        for row in one.results["rows"]:
-            place = ADJUSTED.index(row["adjusted"])
-            key = (how, -row["density_asked"], source if row["images"] else 0, row["images"], place)
-            rows.setdefault(key, row)
-    return found
+        try:
+            rows = _rows_of(one)
+        except (KeyError, TypeError, ValueError):
+            strange.append(one.runs[0])
+            continue
+        found[one.runs[0]] = rows | found.get(one.runs[0], {})
+    return found, strange
+
+
+def _rows_of(one: Analysis) -> dict[Key, Mapping[str, Any]]:
+    """The rows of an analysis. Raises KeyError, TypeError or ValueError for one of another version."""
+    how, source = f"{one.settings['criterion']}, {one.settings['scope']}", SOURCES.index(one.settings["source"])
+    rows: dict[Key, Mapping[str, Any]] = {(how, -1.0, 0, 0, 0): one.results["unpruned"]}
+    for row in one.results["rows"]:
+        place = ADJUSTED.index(row["adjusted"])
+        rows[how, -row["density_asked"], source if row["images"] else 0, row["images"], place] = row
+    return rows
 
 
 def _rows(group: Group, found: Mapping[str, Mapping[Key, Mapping[str, Any]]]) -> Iterator[tuple[Cell, ...]]:

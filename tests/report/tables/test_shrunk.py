@@ -79,6 +79,14 @@ def test_what_is_of_other_weights_or_of_no_record_is_left_out() -> None:
     table = shrunk(pages.run_records(records), found)
     assert {one["test_accuracy"].n for one in cells(table)} == {1}
     assert records[1]["run_id"] in table.whole_note and strange["run_id"] not in table.whole_note
+    content = found[0].content
+    for odd in (
+        {"results": {"rows": []}},
+        {"settings": {}},
+        {"results": content["results"] | {"rows": [{"images": 0}]}},
+    ):
+        table = shrunk(pages.run_records(records), [Analysis(Path("a"), content | odd)])
+        assert table.rows == () and f"another version; shrink again: {records[0]['run_id']}" in table.whole_note
     nothing = shrunk(pages.run_records(records), [])
     assert nothing.rows == () and nothing.missing == (NONE,)
     assert all(form(shown) for form in formats.FORMATS.values() for shown in (table, nothing))
