@@ -2,9 +2,10 @@
 
 import copy
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from app_repro.config.catalogue import CONTROLS
+from app_repro.config.catalogue import CONTROLS, FLOWS
 from app_repro.config.protocols import OF_GROUPS, PROTOCOLS
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
@@ -85,6 +86,25 @@ _GRANULARITIES: list[dict[str, Any]] = [
 ]
 """Variants of `granularity`: every granularity beside the network that is never pruned."""
 
+
+def _groups(patterns: Sequence[tuple[int, int]], flows: Sequence[str]) -> list[dict[str, Any]]:
+    """Variants of N:M: dense, and each flow under each pattern, at once and stepwise. Only flow none scores weights."""
+    kept = [{"granularity": "nm", "nm_n": n, "nm_m": m} for n, m in patterns]
+    scored = {"flow": "none", "method": ["osp", "app"]}
+    flowing = {"flow": [flow for flow in flows if flow != "none"], "criterion": None, "method": ["osp", "app"]}
+    return [{"method": "dense"}, *({**one, **how} for one in kept for how in (scored, flowing))]
+
+
+_ALL_FLOWS = [
+    *_groups([(2, 4), (1, 4), (1, 8), (1, 16)], list(FLOWS)),
+    {"method": ["osp", "app"]},
+    *(
+        {"granularity": "nm", "nm_n": n, "nm_m": m, "flow": "srste", "criterion": None, "nm_schedule": "geometric"}
+        for n, m in ((2, 4), (1, 4), (1, 8), (1, 16))
+    ),
+]
+"""Variants of `nm`: every flow, single weights at tau 4.5 beside them, and SR-STE on the geometric way."""
+
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "short": ("the paper's short sequences: 2 data sets, 3 networks, 3 methods, 3 seeds (params.yaml)", {}),
     "demo": ("the embedded digits, 8 megabatches, 3 methods, 3 seeds: minutes on a CPU", _DIGITS),
@@ -108,6 +128,14 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "granularity-demo": (
         "the same on the embedded digits: minutes on a CPU",
         _DIGITS | {"scope": "local", "variants": _GRANULARITIES},
+    ),
+    "nm": (
+        "N:M sparsity: four patterns, five flows, at once and step by step; CIFAR-10, ResNet-20: days on a CPU",
+        {"dataset": "cifar10", "arch": "resnet20s", "method": "app", "variants": _ALL_FLOWS},
+    ),
+    "nm-demo": (
+        "1:8 on the embedded digits with three flows, at once and step by step: minutes on a CPU",
+        _DIGITS | {"method": "app", "variants": _groups([(1, 8)], ["none", "srste", "mdgf_exp"])},
     ),
     "long": ("100 megabatches: the gap over a long sequence", _R50 | {"sb": 100}),
     "fewshot": (

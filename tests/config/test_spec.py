@@ -101,6 +101,8 @@ GRIDS = {
     "controls": "558fe78355c4d60a",
     "granularity": "d8aa470abdc794dc",
     "granularity-demo": "3a302a3b654f4c8e",
+    "nm": "9a46034dc947504f",
+    "nm-demo": "b98fb7392e6e9c9d",
 }
 """Preset -> first 16 hex digits of sha256 over the sorted run ids of its grid."""
 
