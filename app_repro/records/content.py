@@ -57,6 +57,9 @@ class Megabatch(TypedDict):
     """Multiply-adds of one image's forward pass."""
     history: NotRequired[dict[str, list[float]]]
     """Curves per epoch; in megabatch-NNN.json only."""
+    noise_ratio: NotRequired[float | None]
+    """Of runs of N of each M weights, in the record: noise of the gradients at pruned weights over that at kept ones,
+    each a mean over the epochs; None where nothing is pruned."""
     flow: NotRequired[dict[str, list[float | None]]]
     """Of runs of N of each M weights, per epoch: mean beta of its steps, and energy, noise and signal-to-noise ratio of
     the gradients at pruned and at kept weights (training/energies.py); in megabatch-NNN.json only."""

@@ -1,7 +1,8 @@
 """Metrics computed from the results of megabatches (`done`, a run's first ones or all) and the network's sizes."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from app_repro.records.content import Megabatch, Network, Record
 
@@ -81,6 +82,13 @@ def layer_densities(megabatch: Megabatch, network: Network) -> dict[str, float]:
 def emptied_layers(done: Sequence[Megabatch], network: Network) -> list[str]:
     """Names of the prunable layers of which nothing is left."""
     return [name for name, kept in zip(network["layers"], done[-1]["kept"], strict=True) if kept == 0]
+
+
+def noise_ratio(flow: Mapping[str, Sequence[float | None]]) -> float | None:
+    """Noise of the gradients at pruned weights over that at kept ones, each a mean over the epochs of `flow`
+    (content.Megabatch); None where there are no such weights."""
+    pruned, kept = ([value for value in flow[f"noise_{part}"] if value is not None] for part in ("pruned", "kept"))
+    return fmean(pruned) / fmean(kept) if pruned and kept and fmean(kept) > 0 else None
 
 
 def samples_per_second(content: Record) -> float | None:

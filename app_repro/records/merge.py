@@ -49,7 +49,7 @@ def check(folder: Path, run_id: str | None = None, but: Collection[str] = (), co
             result = files.read_sealed(path)
         except FileNotFoundError:
             raise IntegrityError(f"{path}: missing; run {content['run_id']} again") from None
-        if {key: value for key, value in result.items() if key not in record.BESIDE} != kept:
+        if record.kept_of(result) != kept:
             raise IntegrityError(f"{path}: not what the record beside it says; run {content['run_id']} again")
     return content
 

@@ -183,6 +183,14 @@ _ALL: tuple[Metric, ...] = (
         places=("main",),
     ),
     Metric(
+        name="noise_ratio",
+        scale=Scale("noise of gradients, pruned over kept", 1, 3),
+        derived=lambda done, network: done[-1].get("noise_ratio"),
+        places=(),
+        words="noise of the gradients at pruned weights over that at kept ones",
+        claim_units={"ratio": 1.0},
+    ),
+    Metric(
         name="layer_density",
         scale=Scale("density", 1, 4),
         places=(),

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from app_repro.config.reading import shortened
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DivergedError, IntegrityError, place
 from app_repro.core.files import MAX_SEALED_BYTES, read_sealed
-from app_repro.records import metrics
+from app_repro.records import formulas, metrics
 from app_repro.records.code import code_digest
 from app_repro.records.content import Record
 
@@ -40,7 +40,7 @@ def make(
     arm, what it took of its source (Control); `exempt_layers`: of a run of N of each M weights, the layers without.
     """
     name, switches_changed = spec.protocol
-    kept: Any = [{key: value for key, value in item.items() if key not in BESIDE} for item in megabatches]
+    kept: Any = [kept_of(item) for item in megabatches]
     derived: Any = metrics.summary(megabatches, network) if megabatches and not diverged else None
     content: Record = {
         "schema": SCHEMA,
@@ -61,6 +61,12 @@ def make(
     if exempt_layers is not None:
         content["exempt_layers"] = exempt_layers
     return {**content, "control": control} if control else content
+
+
+def kept_of(megabatch: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record keeps of a megabatch's results: all but BESIDE, of whose flow the ratio of noises stays."""
+    kept = {key: value for key, value in megabatch.items() if key not in BESIDE}
+    return {**kept, "noise_ratio": formulas.noise_ratio(megabatch["flow"])} if "flow" in megabatch else kept
 
 
 def epochs(content: Record) -> int:
