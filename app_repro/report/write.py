@@ -25,6 +25,7 @@ from app_repro.report.tables import (
     formats,
     granularities,
     main,
+    nm,
     robustness,
     shrunk,
     stream,
@@ -82,7 +83,7 @@ def all_tables(
     measured: Sequence[Analysis] = (),
     timings: Sequence[granularities.Timing] = (),
 ) -> list[Table]:
-    """The tables in reading order: main, per-megabatch, per-layer, differences, granularities, contrasts, controls,
+    """The tables in reading order: main, per-megabatch, per-layer, differences, granularities, contrasts, nm, controls,
     control-differences, shrunk, robustness, robustness-differences, robustness-corruptions, geometry.
 
     `records`: each run once, diverged ones too; `claims`: the reported numbers; `measured`: analyses of the runs;
@@ -97,6 +98,7 @@ def all_tables(
         baselines.differences(groups, claims, index(plain), pool),
         granularities.granularities(groups, pool, timings),
         contrasts.contrasts(sources.fresh(records)),
+        nm.nm_table(groups),
         *controls.tables(records),
         shrunk.shrunk(sources.fresh(records), measured),
         *robustness.tables(records, measured),

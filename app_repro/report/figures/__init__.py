@@ -14,6 +14,7 @@ gap_length  the gap against the length of the stream
 density     nominal and effective density
 layers      density by layer
 curves      training within a megabatch
+flow        gradients at pruned weights against those at kept ones
 pareto      accuracy against density and FLOPs
 controls    control arms beside their source
 corrupted   lines of runs with the networks that analyses measured, for the next four

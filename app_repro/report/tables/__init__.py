@@ -7,6 +7,7 @@ stream       the same after each megabatch, and the density of each layer
 baselines    differences to dense and osp, beside the reported ones
 granularities  single weights, N of each M and channels at one density, with what they cost
 contrasts    pairs of runs that differ in one setting, and every tag of theirs that changes with it
+nm           N of each M weights: patterns, schedules and flows
 shrunk       channels removed after training, without fine-tuning
 robustness   accuracy on corrupted images, and where images lie at the last linear layer
 controls     control arms beside their sources, and what tells them apart
