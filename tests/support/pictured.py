@@ -5,7 +5,7 @@ from typing import Any
 
 from synthetic import grid, make
 
-from app_repro.config.methods import nominal_density
+from app_repro.config.patterns import nominal_density
 from app_repro.report.figures.curves import chosen
 
 Records = list[dict[str, Any]]
@@ -14,7 +14,7 @@ Records = list[dict[str, Any]]
 def run(spec: Any, **more: Any) -> dict[str, Any]:
     """A record whose gap swings twice over the stream and whose numbers differ a little from seed to seed."""
     gap = [0.15 + 0.05 * math.sin(4 * math.pi * k / spec.sb) + 0.004 * spec.seed for k in range(1, spec.sb + 1)]
-    effective = [nominal_density(spec.method, k, spec.sb, spec.tau) for k in range(1, spec.sb + 1)]
+    effective = [nominal_density(spec, k) for k in range(1, spec.sb + 1)]
     if spec.protocol[0] == "released" and spec.method == "app":
         effective = [max(0.018, value ** (1 + k)) for k, value in enumerate(effective)]
     return make(spec, **({"gap": gap, "effective": effective, "accuracy": 0.6 + 0.01 * spec.seed} | more))
@@ -35,6 +35,7 @@ def situations() -> dict[str, Records]:
         "audit": [run(spec) for spec in grid("audit")],
         "pruners": [run(spec) for spec in grid("pruners", protocol=["paper", "released"])] + short,
         "controls": [run(spec) for spec in grid("controls", seed=[1, 2])],
+        "nm": [run(spec) for spec in grid("nm-demo", seed=1)],
         "odd names": [run(grid("short", **small | {"dataset": "folder:/x/$a_b$ <script>"}, method="app", seed=1)[0])],
     }
 
@@ -42,8 +43,13 @@ def situations() -> dict[str, Records]:
 def histories(records: Records) -> dict[str, list[dict[str, Any]]]:
     """Histories per epoch of every finished run."""
     curve = {"train_loss": [2.0, 1.0], "train_accuracy": [0.2, 0.5], "val_accuracy": [0.1, 0.4], "lr": [0.1, 0.1]}
+    ratios = {f"{name}_{part}": [1.0, 2.0] for part in ("pruned", "kept") for name in ("energy", "noise", "snr")}
+    flow = {"flow": {"beta": [1.0, 0.5], **ratios}}
     return {
-        content["run_id"]: [{"megabatch": k, "history": curve} for k in chosen(content["spec"]["sb"])]
+        content["run_id"]: [
+            {"megabatch": k, "history": curve, **(flow if content["spec"]["granularity"] == "nm" else {})}
+            for k in chosen(content["spec"]["sb"])
+        ]
         for content in records
         if content["status"] == "finished"
     }

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from app_repro.claims.claims_file import COLUMNS, load
 from app_repro.claims.statement import Claim, protocols, seeds, side_specs
-from app_repro.config import methods, presets
+from app_repro.config import patterns, presets
 from app_repro.config.grid import parse
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
@@ -65,7 +65,7 @@ def make(
         errors[0] += cer - sum(errors)
     megabatches = []
     for k in range(1, count + 1):
-        nominal = methods.nominal_density(spec.method, k, spec.sb, spec.tau)
+        nominal = patterns.nominal_density(spec, k)
         megabatches.append(
             {
                 "megabatch": k,
@@ -98,6 +98,7 @@ def make(
             files={sources.MASKS: mask},
             provenance={"device": {"name": "cpu"}},
             diverged={"megabatch": 3, "epoch": 2} if diverged else None,
+            exempt_layers=["conv1.weight"] if spec.granularity == "nm" else None,
             control=_control(spec, mask, epochs or spec.epochs, ratio) if spec.source else None,
         )
 
