@@ -91,6 +91,11 @@ def noise_ratio(flow: Mapping[str, Sequence[float | None]]) -> float | None:
     return fmean(pruned) / fmean(kept) if pruned and kept and fmean(kept) > 0 else None
 
 
+def noise_of(done: Sequence[Megabatch], network: Network) -> float | None:
+    """`noise_ratio` at the last of `done`; None of a run that is not of N:M."""
+    return done[-1].get("noise_ratio")
+
+
 def samples_per_second(content: Record) -> float | None:
     """Training samples over wall time, pruning and evaluation included."""
     samples, seconds = content["summary"].get("trained_samples"), content["summary"].get("wall_seconds")

@@ -19,6 +19,7 @@ def _result(name: str) -> dict[str, Any]:
 
 
 _POINTS = {"points": 100.0, "fraction": 1.0}
+_NOISE = Scale("noise of gradients, pruned over kept", 1, 3)
 _SIZES: tuple[Place, ...] = ("overview", "main", "card", "megabatches", "effects")
 
 _ALL: tuple[Metric, ...] = (
@@ -182,14 +183,7 @@ _ALL: tuple[Metric, ...] = (
         of_record=lambda content: content["provenance"].get("device", {}).get("energy_joules"),
         places=("main",),
     ),
-    Metric(
-        name="noise_ratio",
-        scale=Scale("noise of gradients, pruned over kept", 1, 3),
-        derived=lambda done, network: done[-1].get("noise_ratio"),
-        places=(),
-        words="noise of the gradients at pruned weights over that at kept ones",
-        claim_units={"ratio": 1.0},
-    ),
+    Metric(name="noise_ratio", scale=_NOISE, derived=formulas.noise_of, places=(), claim_units={"ratio": 1.0}),
     Metric(
         name="layer_density",
         scale=Scale("density", 1, 4),
