@@ -38,16 +38,19 @@ def bench(
         bool, typer.Option("--granularity", help="Instead: dense, masked and smaller networks, in turn: minutes.")
     ] = False,
     dataset: Annotated[str, typer.Option(help="With --granularity: whose images the networks take.")] = "cifar10",
+    nm: Annotated[bool, typer.Option("--nm", help="Instead: matrix products at 2:4, on a GPU.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure this machine in one run: ceilings, the reference loop, engines, runs side by side; or, with
-    --granularity, what networks cost that were pruned in other ways.
+    --granularity, what networks cost that were pruned in other ways; with --nm, what 2:4 brings to matrix products.
     """
     import json
 
-    from app_repro.machine import bench, granularity, speed_table
+    from app_repro.machine import bench, granularity, products, speed_table
 
-    if by_granularity:
+    if nm:
+        results = products.run(arch or (["resnet20s"] if quick else []), lambda line: typer.echo(line, err=True))
+    elif by_granularity:
         archs = arch or (["resnet20s"] if quick else [])
         results = granularity.run(archs, dataset, out, lambda line: typer.echo(line, err=True))
     else:

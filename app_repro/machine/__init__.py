@@ -9,6 +9,7 @@ trials.py       the cases of the bench, timed in turn
 speed_table.py  the results of a bench as tables
 bench.py        all of it on this machine (`app-repro bench`)
 granularity.py  what networks cost that were pruned in other ways (`app-repro bench --granularity`)
+products.py     matrix products at 2:4 on a GPU (`app-repro bench --nm`)
 workspace.py    a folder in which DVC runs the pipeline
 demo.py         the pipeline on the embedded digits (`app-repro demo`)
 container.py    the entry point of the image

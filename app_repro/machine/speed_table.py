@@ -10,6 +10,8 @@ def to_text(bench: dict[str, Any], tablefmt: str = "github") -> str:
     """The whole bench: ceilings, speeds, notes, times between steps; or what networks of each granularity cost."""
     if "granularities" in bench:
         return granularities(bench, tablefmt)
+    if "products" in bench:
+        return products(bench, tablefmt)
     rates = ", ".join(
         f"{precision}: {value['flops'] / 1e12:.2f} TFLOP/s, {value['bytes'] / 1e9:.0f} GB/s"
         for precision, value in bench["ceilings"].items()
@@ -18,6 +20,24 @@ def to_text(bench: dict[str, Any], tablefmt: str = "github") -> str:
     title = f"{bench['device']}{cores}; ceilings: {rates}"
     parts = [title, speed_table(bench, tablefmt), "\n".join(notes(bench)), parts_table(bench, tablefmt)]
     return "\n\n".join(filter(None, parts))
+
+
+def products(bench: dict[str, Any], tablefmt: str = "github") -> str:
+    """A row per layer: its matrix product dense and at 2:4; then a row per network, sums over what 2:4 can do."""
+    rows = list(bench["products"])
+    for arch in dict.fromkeys(row["arch"] for row in rows):
+        both = [row for row in rows if row["arch"] == arch and "sparse_seconds" in row]
+        sums = {key: sum(row[key] for row in both) for key in ("dense_seconds", "sparse_seconds")}
+        rows.append({"arch": arch, "layer": f"{len(both)} layers"} | sums)
+    for row in rows:
+        row["ratio"] = row["dense_seconds"] / row["sparse_seconds"] if row.get("sparse_seconds") else None
+    names = {"network": [row["arch"] for row in rows], "layer": [row["layer"] for row in rows]}
+    sizes = {key: (key, 1, ",d") for key in ("rows", "inner", "columns")}
+    times = {"dense, us": ("dense_seconds", 1e6, ".1f"), "2:4, us": ("sparse_seconds", 1e6, ".1f")}
+    title = f"{bench['device']}, batches of {bench['batch']}, bfloat16; GEMM only, unfolding not counted"
+    whys = [f"{row['arch']}, {row['layer']}: no 2:4: {row['why']}" for row in rows if "why" in row]
+    body = _table(names, rows, {**sizes, **times, "dense / 2:4": ("ratio", 1, ".2f")}, tablefmt)
+    return "\n\n".join(filter(None, [title, body, "\n".join(whys)]))
 
 
 def speed_table(bench: dict[str, Any], tablefmt: str = "github") -> str:
