@@ -11,7 +11,7 @@ from typing import Any
 from app_repro.claims.statement import Claim, seeds, side_settings, side_specs
 from app_repro.config.catalogue import CONTROL_ONLY, CONTROLS
 from app_repro.config.methods import prunes
-from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
+from app_repro.config.protocols import OF_GROUPS, PRUNING_ONLY, SWITCHES
 from app_repro.records import settings
 from app_repro.records.content import Spec
 from app_repro.records.runs import RunRecord
@@ -27,6 +27,7 @@ IDENTITY = (
     "criterion",
     "scope",
     "granularity",
+    *OF_GROUPS,
     "replay",
     "buffer_size",
     "control",

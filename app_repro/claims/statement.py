@@ -9,7 +9,7 @@ from app_repro.config import presets
 from app_repro.config.catalogue import CONTROL_ONLY, CONTROLS, CRITERIA
 from app_repro.config.grid import Params, parse
 from app_repro.config.methods import METHODS
-from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
+from app_repro.config.protocols import OF_GROUPS, PRUNING_ONLY, SWITCHES
 from app_repro.config.reading import settings_from_words
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
@@ -135,6 +135,8 @@ def side_specs(claim: Claim, side: str, protocol: str, seed: int) -> list[RunSpe
 def _fits(spec: RunSpec, key: str, values: list[Any]) -> bool:
     """Whether a setting of a side's run is one of `values`; most are None where they do not apply."""
     value = getattr(spec, key)
+    if key in OF_GROUPS and values == [None]:  # what the settings say of it: its default, or that it does not apply
+        return True
     if key == "budget_cap":
         return spec.control is None or CONTROLS[spec.control].budget == "epochs" or value in values
     if key == "control" or (key == "granularity" and spec.tau is not None):
