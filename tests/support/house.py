@@ -86,7 +86,7 @@ DOORS: dict[str, set[str]] = {
         *("write", "modelcard", "page/write", "tables/main", "tables/contrasts", "tables/runs"),
         *("figures/write", "figures/audit"),
     },
-    "machine": {"doctor", "checks", "bench", "granularity", "speed_table", "demo"},
+    "machine": {"doctor", "checks", "bench", "products", "granularity", "speed_table", "demo"},
     "cli": {"pipeline"},
 }
 """Each room, and those of its files that other rooms may name; records/frame is there for people and notebooks."""
