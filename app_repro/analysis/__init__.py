@@ -12,6 +12,10 @@
 - lost_and_won.py: the images that a run classifies otherwise than the dense run beside it;
 - samples.py: images drawn: under each corruption, and those lost and won;
 - robustness.py: accuracy and geometry on clean and corrupted images, a block of images for all networks;
+- siblings.py: runs that differ in their SGD noise alone, in pairs with one mask;
+- similarity.py: CKA and agreement of two networks' answers;
+- landscape.py: the straight path between two networks, with BatchNorm measured anew at each point;
+- regime.py: the path between each pair of siblings, and how alike they answer;
 - command.py: the command `analyse`;
 - calibration.py: training images, noise and test images that a finished network is shown;
 - reconstruction.py: BatchNorm measured anew and weights fitted after channels were removed;

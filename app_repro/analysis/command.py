@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app_repro.config import corruptions, grid
 from app_repro.core import files
-from app_repro.core.errors import ParamsError, nearest_and_known
+from app_repro.core.errors import DataError, ParamsError, nearest_and_known
 from app_repro.records import analyses, runs
 from app_repro.records.analyses import Analysis
 
@@ -39,7 +39,7 @@ class Where:
 
 def run(kinds: Sequence[str], params_file: Path, where: Where, out: Path, tell: Tell, **asked: Any) -> str:
     """Make each kind of analysis (none named: those of the params file) and lay them out in `out`; what was left out,
-    in one line, or an empty text. `asked`: what pictures.Asked is made of.
+    in one line, or an empty text. `asked`: options of the kinds by name, as the command line gives them.
 
     Raises ParamsError, DataError, IntegrityError, RunError, DiskFullError; conditions that were finished are kept.
     """
@@ -57,7 +57,8 @@ def run(kinds: Sequence[str], params_file: Path, where: Where, out: Path, tell: 
             analyses.lay_out({}, kind, out)
         analyses.lay_out(_shrunk(where), SHRUNK, out)
     device = where.device or (params.device if params else "auto")
-    return _robustness(where, device, out, tell, asked) if "robustness" in wanted else ""
+    missing = [made(where, device, out, tell, asked) for kind, made in _MAKERS.items() if kind in wanted]
+    return "; ".join(filter(None, missing))
 
 
 def shrunk_name(one: Analysis) -> str:
@@ -77,9 +78,10 @@ def _robustness(where: Where, device: str, out: Path, tell: Tell, asked: dict[st
     from app_repro.analysis.pictures import Asked
     from app_repro.training.device import devices
 
-    severities = trained.numbers(asked.pop("severities"), "--severities", "1,3,5")
-    words = [word.strip() for part in asked.pop("corruptions") for word in part.split(",")]
-    wanted = Asked(corruptions=words, severities=severities, **asked)
+    severities = trained.numbers(asked["severities"], "--severities", "1,3,5")
+    words = [word.strip() for part in asked["corruptions"] for word in part.split(",")]
+    images = {"images": asked["images"]} if asked["images"] else {}
+    wanted = Asked(corruptions=words, severities=severities, source=asked["source"], **images)
     networks, missing = trained.find(where.runs, where.store, where.only, where.megabatches)
     (place,) = devices(device, 1)
     shown = robustness.shown_to(networks, wanted, where.raw, where.store, tell)
@@ -129,3 +131,27 @@ def _lost_and_won(shown: "Shown", where: Where, folder: Path, device: str, tell:
         compared.save(path.with_suffix(".csv"))
         counts = f"{len(compared.lost)} images lost and {len(compared.won)} won of {len(pictures.indices)}"
         tell(f"{path}: {counts} beside {compared.dense}")
+
+
+def _regime(where: Where, device: str, out: Path, tell: Tell, asked: dict[str, Any]) -> str:
+    """Analyse pairs of siblings; what is damaged or without weights, in one line."""
+    from app_repro.analysis import regime, trained
+    from app_repro.training.device import devices
+
+    given = {name: asked[name] for name in ("images", "points") if asked[name]}
+    networks, missing = trained.find(where.runs, where.store)
+    only = [runs.find([one.run for one in networks], name).content["run_id"] for name in where.only]
+    (place,) = devices(device, 1)
+    found = regime.analyse(networks, regime.Asked(**given), where.raw, where.store, place, tell, only)
+    for line in found.refused:
+        tell(f"passed over: {line}")
+    if found.done:
+        analyses.lay_out(found.done, regime.KIND, out, others=bool(where.only))
+    tell(f"{out / regime.KIND}: {len(found.done)} pairs")
+    if found.refused and not found.done:
+        raise DataError(f"no pair could be measured: {found.refused[0]}", key="sgd_seed", kind="refused")
+    return "; ".join(filter(None, [trained.in_one_line(missing) if missing and not only else "", *found.damaged[:3]]))
+
+
+_MAKERS = {"robustness": _robustness, "regime": _regime}
+"""What makes each kind of analysis that the params file may name."""

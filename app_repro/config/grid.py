@@ -45,7 +45,7 @@ def _is_device(value: str) -> str:
     return value
 
 
-_Analysis = Literal["robustness"]
+_Analysis = Literal["robustness", "regime"]
 ANALYSES: tuple[str, ...] = get_args(_Analysis)
 """What can be measured on the weights of finished runs."""
 

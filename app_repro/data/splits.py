@@ -41,7 +41,7 @@ def stream_name(spec: RunSpec) -> str:
 
 def cut(spec: RunSpec, raw: Path) -> Split:
     """Cut the stream of `spec` (with its data digest); a lost file order is replaced, see `STAND_IN`."""
-    return _cut(spec, dataset.load(raw / data_folder(spec)))
+    return of_images(spec, dataset.load(raw / data_folder(spec)))
 
 
 def write_grid(params_file: Path, raw: Path, target: Path) -> None:
@@ -58,7 +58,7 @@ def write(specs: list[RunSpec], raw: Path, target: Path) -> list[dict[str, objec
     rows: list[dict[str, object]] = []
     for name, spec in streams.items():
         images = dataset.load(raw / data_folder(spec))
-        indices = _cut(spec, images)
+        indices = of_images(spec, images)
         buffer = io.BytesIO()
         np.savez(buffer, train=np.stack(indices.train), validation=np.stack(indices.validation), test=indices.test)
         files.write_bytes(target / f"{name}.npz", buffer.getvalue())
@@ -96,7 +96,8 @@ def _described(spec: RunSpec, images: DataSet) -> RunSpec:
     return spec.model_copy(update={"data_digest": images.digest, "augmentation": ", ".join(words)})
 
 
-def _cut(spec: RunSpec, images: DataSet) -> Split:
+def of_images(spec: RunSpec, images: DataSet) -> Split:
+    """The stream of `spec` cut from its data set, see `cut`."""
     lost = _order_is_lost(spec, images)
     return split(
         len(images.train_labels),
