@@ -108,9 +108,7 @@ def stream_chart() -> "alt.TopLevelMixin":
     """Means over megabatches."""
     import altair as alt
 
-    scale = alt.Scale(domain=alt.ExprRef("limits"), nice=False)
-    y = alt.Y("value:Q", title=alt.ExprRef("title"), scale=scale, axis=alt.Axis(labelOverlap=True))
-    x = pieces.count("megabatch", "megabatch")
+    x, y = pieces.count("megabatch", "megabatch"), pieces.value("value", "")
     tooltip = pieces.points(
         ("label:N", "method", ""), ("megabatch:Q", "megabatch", "d"), ("value:Q", "value", ".2f"), ("n:Q", "seeds", "d")
     )
@@ -127,7 +125,7 @@ def stream_views(panel: "pd.DataFrame", whole: "pd.DataFrame") -> list[View]:
         columns = ["label", "megabatch", "value", "n", *pieces.LOOK, "opacity"]
         data, values = pieces.ended(lines[columns], "value", ends.Axis(*pieces.limits(own["value"]), height))
         ticks = sorted(int(one) for one in set(panel["megabatch"]))
-        made.append(View(stream_chart, data, values | {"ticks": ticks, "title": NUMBERS[str(number)]}, height))
+        made.append(View(stream_chart, data, values | {"ticks": ticks}, height, NUMBERS[str(number)]))
     return made
 
 
