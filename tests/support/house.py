@@ -107,7 +107,7 @@ MOST_FILES = {
     "training": 22,
     "execution": 16,
     "analysis": 24,
-    "report": 47,
+    "report": 48,
     "machine": 13,
     "cli": 9,
 }

@@ -36,6 +36,7 @@ def situations() -> dict[str, Records]:
         "pruners": [run(spec) for spec in grid("pruners", protocol=["paper", "released"])] + short,
         "controls": [run(spec) for spec in grid("controls", seed=[1, 2])],
         "nm": [run(spec) for spec in grid("nm-demo", seed=1)],
+        "granularity": [run(spec) for spec in grid("granularity", seed=[1, 2])],
         "odd names": [run(grid("short", **small | {"dataset": "folder:/x/$a_b$ <script>"}, method="app", seed=1)[0])],
     }
 

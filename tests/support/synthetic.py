@@ -88,6 +88,8 @@ def make(
                 "timing": {"wall_seconds": 12.5},
             }
         )
+        if spec.granularity == "channel":
+            megabatches[-1] |= _left(nominal, layers)
     network = {"parameters": 5000, "layers": layers, "other_flops": 100}
     with patch.object(record, "code_digest", lambda spec=None: "0" * 16):
         return record.make(
@@ -101,6 +103,13 @@ def make(
             exempt_layers=["conv1.weight"] if spec.granularity == "nm" else None,
             control=_control(spec, mask, epochs or spec.epochs, ratio) if spec.source else None,
         )
+
+
+def _left(density: float, layers: dict[str, dict[str, int]]) -> dict[str, Any]:
+    """Of the network without removed channels: 16 per layer at first, which then go by the root of the density."""
+    widths = {name: max(1, round(16 * density**0.5)) for name in layers}
+    macs = sum(round(density * layer["flops"]) for layer in layers.values()) // 2 + 50
+    return {"parameters": 1000 + round(4000 * density), "widths": widths, "macs": macs}
 
 
 def _control(spec: RunSpec, mask: str, epochs: int, ratio: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ gap_long    the gap over long streams
 gap_length  the gap against the length of the stream
 density     nominal and effective density
 layers      density by layer
+widths      channels by layer, where they are removed
 curves      training within a megabatch
 flow        gradients at pruned weights against those at kept ones
 pareto      accuracy against density and FLOPs

@@ -16,6 +16,7 @@ from app_repro.report.figures import (
     margins,
     pareto,
     redundancy,
+    widths,
 )
 from app_repro.report.figures.figure import Figure
 
@@ -26,6 +27,7 @@ FIGURES: dict[str, Figure] = {
     "gap-long": gap_long.FIGURE,
     "gap-length": gap_length.FIGURE,
     "layers": layers.FIGURE,
+    "widths": widths.FIGURE,
     "density": density.FIGURE,
     "curves": curves.FIGURE,
     "flow": flow.FIGURE,

@@ -23,7 +23,7 @@ SITUATIONS["lengths"] = [
     for protocol, accuracy in (("paper", 0.7), ("released", 0.5))
     for spec in grid("short", dataset="cifar10", arch="resnet18", sb=[8, 30], protocol=protocol)
 ]
-SHOWN_IN = {"gap-long": "long", "gap-length": "lengths", "controls": "controls", "flow": "nm"}
+SHOWN_IN = {"gap-long": "long", "gap-length": "lengths", "controls": "controls", "flow": "nm", "widths": "granularity"}
 """Situation in which a figure has something to show, where "short" has not."""
 
 
