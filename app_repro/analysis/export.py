@@ -1,12 +1,13 @@
 """A finished run as one ONNX file: pixels in, logits out, checked against torch, its speed measured."""
 
 import importlib
+import io
 import json
 import logging
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -103,28 +104,40 @@ def classifier_of(run: RunRecord, raw: Path, store: Path) -> Classifier:
     return Classifier((height, width, channels), network.data.classes, logits)
 
 
-def export(run: RunRecord, raw: Path, store: Path, target: Path, repeats: int = REPEATS) -> dict[str, Any]:
-    """Write the network of a finished run to `target` as ONNX; what the file is and what was measured, as plain values.
+def export(run: RunRecord, raw: Path, store: Path, target: Path) -> dict[str, Any]:
+    """Write the network of a finished run to `target` as ONNX; what the file is and how near it is to torch.
 
-    repeats: how often a batch of each of BATCHES is timed, 0 for not at all. The bytes are the same for the same run
-    and versions. Raises ParamsError for a target that cannot be a file, RunError for a network that ONNX has no words
-    for or that says something else there, and as Network.load. Then nothing is written, and a file before it is left.
+    The bytes are the same for the same run and versions. Raises ParamsError for a target that cannot be a file,
+    RunError for a network that ONNX has no words for or that says something else there, and as Network.load. Then
+    nothing is written, and a file before it is left.
     """
     for package in NEEDED:
         importlib.import_module(package)
     _check_target(target)
     network = Network.load(run, raw, store)
     content = _converted(network)
-    largest = _largest_difference(network, of_content(content, str(target)))
+    checked = _checked(network, of_content(content, str(target)))
     files.write_bytes(target, content)
     told: dict[str, Any] = {"file": str(target), "bytes": len(content), "sha256": files.digest(content)}
-    told |= {"run": runs.name_of(run)} | network.facts
-    told |= {"checked_images": min(CHECKED, len(network.data.test_images)), "largest_difference": largest}
-    if repeats:
-        runtime = {"runtime": f"onnxruntime {metadata.version('onnxruntime')}", "threads": 1}
-        timed = _timed(of_content(content, str(target), threads=1), network.data.test_images, repeats)
-        told["latency"] = {"device": describe_device("cpu")["name"]} | runtime | {"batches": timed}
-    return told
+    return told | {"run": runs.name_of(run)} | network.facts | checked
+
+
+def latency(file: Path, repeats: int = REPEATS) -> dict[str, Any]:
+    """How long onnxruntime takes for an exported file on one thread: per size of BATCHES the median of `repeats` times
+    in milliseconds and their quartiles, after WARM_UPS.
+    """
+    exported = of_content(file.read_bytes(), str(file), threads=1)
+    rows: list[dict[str, float]] = []
+    for size in BATCHES:
+        pixels, seconds = np.random.default_rng(0).integers(0, 256, (size, *exported.size), np.uint8), []
+        for _ in range(WARM_UPS + repeats):
+            start = time.perf_counter()
+            exported.logits(pixels)
+            seconds.append(time.perf_counter() - start)
+        low, middle, high = np.percentile(seconds[WARM_UPS:], (25, 50, 75)) * 1000
+        rows.append({"images": size, "ms": middle, "ms_low": low, "ms_high": high, "repeats": repeats})
+    runtime = f"onnxruntime {metadata.version('onnxruntime')}"
+    return {"device": describe_device("cpu")["name"], "threads": 1, "runtime": runtime, "batches": rows}
 
 
 def _check_target(target: Path) -> None:
@@ -138,9 +151,8 @@ def _converted(network: Network) -> bytes:
     """The network as the bytes of an ONNX file that takes pixels, with its facts. Raises RunError where it has no words
     for an operator.
     """
-    pixels = torch.zeros(
-        2, *network.data.test_images.shape[1:], dtype=torch.uint8
-    )  # one would be taken for the only size
+    shape = network.data.test_images.shape[1:]
+    pixels = torch.zeros(2, *shape, dtype=torch.uint8)  # the size 1 would be taken for the only one
     names: dict[str, Any] = {"input_names": ["images"], "output_names": ["logits"]}
     with _quiet():
         try:
@@ -155,7 +167,10 @@ def _converted(network: Network) -> bytes:
             )
         except torch.onnx.OnnxExporterError as error:
             what = f"run {network.run.content['run_id']}: {network.run.content['spec']['arch']} cannot be put into ONNX"
-            raise RunError(f"{what} ({one_line(error)})", kind="operator") from error
+            first: BaseException = error
+            while first.__cause__:
+                first = first.__cause__
+            raise RunError(f"{what} ({one_line(first)})", kind="operator") from error
     assert program is not None
     return _without_traces(program.model_proto, network.facts)
 
@@ -172,37 +187,23 @@ def _without_traces(model: Any, facts: dict[str, Any]) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def _largest_difference(network: Network, exported: Classifier) -> float:
-    """Of all logits of the first CHECKED test images, between torch and the exported file.
+def _checked(network: Network, exported: Classifier) -> dict[str, Any]:
+    """How far the logits of the first CHECKED test images differ between torch and the exported file.
 
-    Raises RunError if it is above TOLERANCE, or a class differs.
+    Raises RunError if that is more than TOLERANCE, or a class differs that torch does not find as likely.
     """
     pixels = network.data.test_images[:CHECKED]
     with torch.inference_mode():
         expected = network.net(network.test.clean(torch.arange(len(pixels)))[0]).numpy()
     found = exported.logits(pixels)
-    largest = float(np.abs(found - expected).max())
-    allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
-    others = int((found.argmax(1) != expected.argmax(1)).sum())
-    if others or not largest <= allowed:
+    largest, difference = float(np.abs(expected).max()), float(np.abs(found - expected).max())
+    allowed = TOLERANCE * max(1.0, largest)
+    behind = expected.max(1) - expected[np.arange(len(pixels)), found.argmax(1)]
+    if (others := int((behind > allowed).sum())) or not difference < allowed:
         what = f"in onnxruntime {others} of {len(pixels)} test images get another class than in torch"
-        text = f"run {network.run.content['run_id']}: {what}, logits differ by up to {largest:.1e}; nothing was written"
-        raise RunError(text, key=network.run.content["run_id"], kind="other logits")
-    return largest
-
-
-def _timed(exported: Classifier, pixels: np.ndarray, repeats: int) -> list[dict[str, float]]:
-    """Of each size of BATCHES the median of `repeats` times in milliseconds and their quartiles."""
-    rows: list[dict[str, float]] = []
-    for size in BATCHES:
-        batch, seconds = np.resize(pixels, (size, *pixels.shape[1:])), []
-        for _ in range(WARM_UPS + repeats):
-            start = time.perf_counter()
-            exported.logits(batch)
-            seconds.append(time.perf_counter() - start)
-        low, middle, high = np.percentile(seconds[WARM_UPS:], (25, 50, 75)) * 1000
-        rows.append({"images": size, "ms": middle, "ms_low": low, "ms_high": high, "repeats": repeats})
-    return rows
+        text = f"run {network.run.content['run_id']}: {what}, logits of up to {largest:.3g} differ by {difference:.1e}"
+        raise RunError(f"{text}; nothing was written", key=network.run.content["run_id"], kind="other logits")
+    return {"checked_images": len(pixels), "largest_logit": largest, "largest_difference": difference}
 
 
 @contextmanager
@@ -211,7 +212,7 @@ def _quiet() -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -222,20 +223,24 @@ def to_text(told: dict[str, Any]) -> str:
     """What `export` tells, for people."""
     size = ", ".join(map(str, told["image_size"]))
     what = f"{told['arch']} on {told['dataset']}, density {told['density']:.4f}"
+    logits = f"logits of up to {told['largest_logit']:.3g} differ by {told['largest_difference']:.1e} at most"
     lines = [
         f"{told['file']}: {told['bytes']:,} bytes, sha256 {told['sha256']}",
         f"run {told['run_id']}: {what}; takes uint8 (batch, {size}), gives logits of {len(told['classes'])} classes",
-        f"on {told['checked_images']} test images it says what torch says; logits differ by up to "
-        f"{told['largest_difference']:.1e}",
+        f"on {told['checked_images']} test images it says what torch says; {logits}",
     ]
-    if latency := told.get("latency"):
-        repeats = latency["batches"][0]["repeats"]
-        where = f"{latency['runtime']} on one thread of {latency['device']}"
-        lines.append(f"{where}, median of {repeats} and quartiles:")
-        lines += [
-            f"  {row['images']:>2} at a time: {row['ms']:.2f} ms ({row['ms_low']:.2f} to {row['ms_high']:.2f})"
-            for row in latency["batches"]
-        ]
     if told["density"] < 1 and told["granularity"] != "channel":
         lines.append("pruned weights are zeros in it: it is as large and as slow as the file of a dense network")
     return "\n".join(lines)
+
+
+def latency_to_text(measured: dict[str, Any]) -> str:
+    """What `latency` measured, for people."""
+    rows = measured["batches"]
+    where = (
+        f"{measured['runtime']} on one thread of {measured['device']}, median of {rows[0]['repeats']} and quartiles:"
+    )
+    times = [f"{row['ms']:.2f} ms ({row['ms_low']:.2f} to {row['ms_high']:.2f})" for row in rows]
+    return "\n".join(
+        [where, *(f"  {row['images']:>2} at a time: {time}" for row, time in zip(rows, times, strict=True))]
+    )

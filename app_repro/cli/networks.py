@@ -27,8 +27,14 @@ def export(
     from app_repro.records import finished
 
     root = store_at(store)
-    told = networks.export(finished.named(run, root), raw, root, onnx, repeats)
-    typer.echo(json.dumps(told, indent=1) if as_json else networks.to_text(told))
+    told = networks.export(finished.named(run, root), raw, root, onnx)
+    if not as_json:
+        typer.echo(networks.to_text(told))  # before what may take a minute
+    measured = networks.latency(onnx, repeats) if repeats else None
+    if as_json:
+        typer.echo(json.dumps(told | {"latency": measured}, indent=1))
+    elif measured:
+        typer.echo(networks.latency_to_text(measured))
 
 
 @app.command()

@@ -29,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     (spec,), places = trained(folder, method="app")
     told = finished.named(spec.run_id, places.store)
-    export.export(told, places.raw, places.store, folder / "net.onnx", repeats=0)
+    export.export(told, places.raw, places.store, folder / "net.onnx")
     (folder / "pictures/more").mkdir(parents=True)
     for place, pixels in enumerate(np.load(places.raw / "digits/test_images.npy")[:70]):
         Image.fromarray(pixels[:, :, 0]).save(folder / "pictures" / ("more" * (place > 66)) / f"{place:02}.png")

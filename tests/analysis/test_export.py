@@ -76,8 +76,11 @@ def test_the_file_says_what_the_run_s_network_says_and_what_it_is(made, home, mo
 def test_the_bytes_repeat_and_tell_nothing_of_this_machine(home, monkeypatch, capsys) -> None:
     said = {}
     for name, kind in (("a", "unstructured"), ("b", "unstructured"), ("dense", "dense"), ("small", "channel")):
-        assert ended(monkeypatch, "export", kind, "--onnx", f"{name}.onnx", "--repeats", "0", *WHERE) == 0
-        said[kind] = "as large and as slow" in capsys.readouterr().out
+        repeats = "1" if name == "small" else "0"
+        assert ended(monkeypatch, "export", kind, "--onnx", f"{name}.onnx", "--repeats", repeats, *WHERE) == 0
+        shown = capsys.readouterr().out
+        assert ("64 at a time" in shown) == (name == "small")
+        said[kind] = "as large and as slow" in shown
     assert said == {"dense": False, "unstructured": True, "channel": False}
     content, dense, small = (Path(f"{name}.onnx").read_bytes() for name in ("a", "dense", "small"))
     assert content == Path("b.onnx").read_bytes()
@@ -98,6 +101,20 @@ def test_a_file_that_says_something_else_is_not_written_and_the_one_before_is_le
     assert ended(monkeypatch, "export", "unstructured", "--onnx", "net.onnx", *WHERE) == RunError.exit_code
     assert is_one_line(capsys.readouterr(), "1.0e-03") and Path("net.onnx").read_text() == "before"
     assert not list(home.glob(".net*"))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        lambda logits: logits if logits.sum() > 0 else logits + 1,  # depends on the images
+        lambda logits: torch.linalg.svdvals(logits[:, :, None]) * logits,  # ONNX has no such operator
+    ],
+)
+def test_a_network_that_onnx_has_no_words_for_is_one_line(home, monkeypatch, capfd, odd) -> None:
+    real = export._OfPixels.forward
+    monkeypatch.setattr(export._OfPixels, "forward", lambda self, images: odd(real(self, images)))
+    assert ended(monkeypatch, "export", "unstructured", "--onnx", "net.onnx", *WHERE) == RunError.exit_code
+    assert is_one_line(capfd.readouterr(), "resnet8s", "ONNX") and not Path("net.onnx").exists()
 
 
 def is_one_line(streams: Any, *named: str) -> bool:
