@@ -125,3 +125,14 @@ def test_a_control_arm_says_that_it_is_one_and_of_which_run() -> None:
     assert "control arm" not in modelcard.card(source, [source])
     first = synthetic.grid("controls", method="osp", control="ticket", seed=1)[1]
     assert "knowledge of the future" not in modelcard.card(run(first), [run(first)])
+
+
+def test_a_run_that_removed_channels_has_a_card_with_what_is_left() -> None:
+    specs = synthetic.grid("granularity", method="app", variants=None, granularity=["weight", "channel"], seed=1)
+    weight, channel = (RunRecord(Path("x"), synthetic.make(spec)) for spec in specs)
+    text = modelcard.card(channel, [channel])
+    left = channel.content["megabatches"][-1]
+    assert f"| conv1.weight | 1,000 | 366 | 0.3660 | {left['widths'][0]} |" in text
+    assert f"| MACs, M | {left['macs'] / 1e6:.2f} |" in text and f"| {left['parameters'] / 1e3:.1f} |" in text
+    assert "no zeros" in text and "Masked weights" not in text
+    assert "channels left" not in modelcard.card(weight, [weight])

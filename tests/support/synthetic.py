@@ -107,7 +107,7 @@ def make(
 
 def _left(density: float, layers: dict[str, dict[str, int]]) -> dict[str, Any]:
     """Of the network without removed channels: 16 per layer at first, which then go by the root of the density."""
-    widths = {name: max(1, round(16 * density**0.5)) for name in layers}
+    widths = [max(1, round(16 * density**0.5)) for _ in layers]
     macs = sum(round(density * layer["flops"]) for layer in layers.values()) // 2 + 50
     return {"parameters": 1000 + round(4000 * density), "widths": widths, "macs": macs}
 

@@ -33,10 +33,9 @@ def _rows(line: Line) -> list[Row]:
     setting = {"setting": f"{line.dataset}, {line.arch}, {line.protocol}, T = {line.T}, {line.label}"}
     start, table = setting | line.keys | {"n": len(line.runs)}, []
     for at, item in enumerate(line.runs[0]["megabatches"]):
-        of_runs = [run["megabatches"][at].get("widths", {}) for run in line.runs]
-        for depth, name in enumerate(item.get("widths", {}), 1):
-            width = statistics.fmean(widths[name] for widths in of_runs)
-            row = {"layer": name.removesuffix(".weight"), "depth": depth, "channels": width}
+        of_runs = zip(*(run["megabatches"][at].get("widths", []) for run in line.runs), strict=True)
+        for depth, (name, widths) in enumerate(zip(line.runs[0]["network"]["layers"], of_runs, strict=True), 1):
+            row = {"layer": name.removesuffix(".weight"), "depth": depth, "channels": statistics.fmean(widths)}
             table.append(start | {"megabatch": item["megabatch"]} | row)
     return table
 

@@ -15,7 +15,7 @@ def records(count: int = 2, **changed: Any) -> list[dict[str, Any]]:
         content = synthetic.make(spec)
         for item in content["megabatches"] if spec.granularity == "channel" else []:
             k = item["megabatch"]
-            item["widths"] = {"conv1.weight": 16 - k, "layer1.0.conv1.weight": 64 - k * spec.seed}
+            item["widths"] = [16 - k, 64 - k * spec.seed]
         made.append(content)
     return made
 

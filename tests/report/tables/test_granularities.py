@@ -22,7 +22,7 @@ def records(**changed: Any) -> list[RunRecord]:
         accuracy = (0.65 if spec.method == "dense" else ACCURACY[spec.granularity]) + 0.001 * spec.seed
         content = synthetic.make(spec, accuracy=round(accuracy, 4), cer=40_000)
         if spec.granularity == "channel":
-            content["megabatches"][-1] |= {"macs": 900, "widths": {}}
+            content["megabatches"][-1] |= {"macs": 900}
             content["summary"]["parameters_kept"] = 1500
         made.append(RunRecord(Path(spec.run_id), content))
     return made
