@@ -105,6 +105,9 @@ _ALL_FLOWS = [
 ]
 """Variants of `nm`: every flow, single weights at tau 4.5 beside them, and SR-STE on the geometric way."""
 
+_REGIME: dict[str, Any] = {"sb": 4, "criterion": "magnitude", "scope": "local", "sgd_seed": [None, 1, 2]}
+"""What maps of regimes share: siblings that differ in their SGD noise alone, and the pruning of Zhou et al. 2023."""
+
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "short": ("the paper's short sequences: 2 data sets, 3 networks, 3 methods, 3 seeds (params.yaml)", {}),
     "demo": ("the embedded digits, 8 megabatches, 3 methods, 3 seeds: minutes on a CPU", _DIGITS),
@@ -136,6 +139,19 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "nm-demo": (
         "1:8 on the embedded digits with three flows, at once and step by step: minutes on a CPU",
         _DIGITS | {"method": "app", "variants": _groups([(1, 8)], ["none", "srste", "mdgf_exp"])},
+    ),
+    "regime": (
+        "regimes of pruning by load and temperature: digits, siblings that part at the last or the first megabatch",
+        _DIGITS
+        | _REGIME
+        | {"epochs": [1, 4, 10, 20], "tau": [1.0, 4.5, 10.0, 16.0, 20.0]}
+        | {"variants": [{"method": "late"}, {"method": "osp", "branch": 1}]},
+    ),
+    "regime-gpu": (
+        "the same on CIFAR-10 for late and app, siblings that part at the last megabatch: hours on a GPU",
+        _REGIME
+        | {"dataset": "cifar10", "arch": "resnet20s", "method": ["late", "app"], "milestones": [20, 40]}
+        | {"epochs": [5, 10, 20, 40], "tau": [1.0, 3.0, 4.5, 7.0, 10.0, 14.0]},
     ),
     "long": ("100 megabatches: the gap over a long sequence", _R50 | {"sb": 100}),
     "fewshot": (

@@ -26,6 +26,7 @@ from app_repro.report.tables import (
     granularities,
     main,
     nm,
+    regime,
     robustness,
     shrunk,
     stream,
@@ -84,7 +85,8 @@ def all_tables(
     timings: Sequence[granularities.Timing] = (),
 ) -> list[Table]:
     """The tables in reading order: main, per-megabatch, per-layer, differences, granularities, contrasts, nm, controls,
-    control-differences, shrunk, robustness, robustness-differences, robustness-corruptions, geometry.
+    control-differences, shrunk, robustness, robustness-differences, robustness-corruptions, geometry, regime,
+    regime-temperature.
 
     `records`: each run once, diverged ones too; `claims`: the reported numbers; `measured`: analyses of the runs;
     `timings`: of networks. The first five are of plain runs.
@@ -102,6 +104,7 @@ def all_tables(
         *controls.tables(records),
         shrunk.shrunk(sources.fresh(records), measured),
         *robustness.tables(records, measured),
+        *regime.tables(records, measured),
     ]
 
 

@@ -13,6 +13,7 @@ from app_repro.pruning.criteria import CRITERIA
 
 OUTSIDE = {"device": "auto", "workers": None, "tracking": "off", "analyses": None, "keep_weights": "last"}
 RUNS = {"short": 54, "demo": 9, "headline": 18, "cifar-small": 3, "long": 9, "fewshot": 9, "pruners": 9, "audit": 30}
+RUNS |= {"regime": 360, "regime-gpu": 432}
 
 
 def cells(name: str) -> tuple[RunSpec, ...]:

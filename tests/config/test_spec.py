@@ -103,6 +103,8 @@ GRIDS = {
     "granularity-demo": "3a302a3b654f4c8e",
     "nm": "9a46034dc947504f",
     "nm-demo": "b98fb7392e6e9c9d",
+    "regime": "47f9f00c2f9e1fbb",
+    "regime-gpu": "c1e6e9ae8dd69be1",
 }
 """Preset -> first 16 hex digits of sha256 over the sorted run ids of its grid."""
 

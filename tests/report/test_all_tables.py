@@ -22,6 +22,7 @@ NAMES = (
     *("main", "per-megabatch", "per-layer", "differences", "granularities", "contrasts", "nm", "controls"),
     "control-differences",
     *("shrunk", "robustness", "robustness-differences", "robustness-corruptions", "geometry"),
+    *("regime", "regime-temperature"),
 )
 ACCURACY = {"dense": 0.50, "osp": 0.55, "app": 0.62}
 
@@ -88,7 +89,7 @@ def described(records: list[dict[str, Any]]) -> dict[str, Table]:
 
 def test_no_record_at_all() -> None:
     made = described([])
-    assert [len(made[name].rows) for name in NAMES] == [0, 0, 0, 6, 0, 17, *[0] * 8]  # what is contrasted, and how
+    assert [len(made[name].rows) for name in NAMES] == [0, 0, 0, 6, 0, 17, *[0] * 10]  # what is contrasted, and how
 
 
 def test_one_run() -> None:

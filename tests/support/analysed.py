@@ -67,8 +67,38 @@ def analyses(records: Sequence[Mapping[str, Any]]) -> list[Analysis]:
         return record["spec"]["dataset"], record["spec"]["arch"], record["protocol"]["name"]
 
     finished = [one for one in records if one["status"] == "finished" and alike(one) == alike(records[0])]
-    return [
+    return siblings(records) + [
         analysis(record, 0.9 - 0.01 * record["spec"]["seed"] - (0.1 if k == 1 else 0), megabatch=k)
         for record in finished
         for k in sorted({1, record["spec"]["sb"]})
+    ]
+
+
+def pair(one: Mapping[str, Any], other: Mapping[str, Any], path: Sequence[float], **changes: Any) -> Analysis:
+    """An analysis of two siblings: errors `path` on training images, a point more of each on test images."""
+    settings = {"dataset": one["spec"]["dataset"], "data_digest": one["spec"]["data_digest"], "points": len(path)}
+    settings |= {"images": 500, "test_images": 100, "batch": 500}
+    part = {"images": 500, "own": [path[0], path[-1]], "path": list(path), "agreement": 0.9}
+    part |= {"cka_softmax": 0.97, "cka_softmax_debiased": 0.97, "cka_logits": 0.9, "cka_logits_debiased": 0.9} | changes
+    results = {"train": part, "test": part | {"path": [error + 0.01 for error in path]}}
+    ids = [record["run_id"] for record in (one, other)]
+    weights = {record["run_id"]: record["files"].get("model.safetensors", "0" * 64) for record in (one, other)}
+    content = ("regime", settings, ids, weights, "0" * 16, {}, results)
+    return Analysis(Path(f"{'-'.join(ids)}.json"), dict(zip(KEYS, content, strict=True)))
+
+
+def siblings(records: Sequence[Mapping[str, Any]]) -> list[Analysis]:
+    """Of every sibling with the run that it parts from: a barrier that grows as less is kept."""
+
+    def family(record: Mapping[str, Any]) -> dict[str, Any]:
+        return {**record["spec"], "sgd_seed": None, "branch": None}
+
+    finished = [one for one in records if one["status"] == "finished"]
+    sources = [one for one in finished if one["spec"].get("sgd_seed") is None]
+    return [
+        pair(source, one, [0.1, 0.1 + 0.01 * one["spec"]["tau"], 0.1])
+        for one in finished
+        if one["spec"].get("sgd_seed") is not None
+        for source in sources
+        if family(source) == family(one)
     ]

@@ -61,6 +61,8 @@ DOORS: dict[str, set[str]] = {
             "reported",
             "tag_contrasts",
             "robustness",
+            "connectivity",
+            "regimes",
             "kinds/registry",
             "kinds/shape",
         ),
@@ -107,7 +109,7 @@ MOST_FILES = {
     "training": 22,
     "execution": 16,
     "analysis": 24,
-    "report": 48,
+    "report": 51,
     "machine": 13,
     "cli": 9,
 }

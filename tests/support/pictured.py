@@ -20,6 +20,11 @@ def run(spec: Any, **more: Any) -> dict[str, Any]:
     return make(spec, **({"gap": gap, "effective": effective, "accuracy": 0.6 + 0.01 * spec.seed} | more))
 
 
+SIBLINGS: dict[str, Any] = {"method": "late", "epochs": [1, 4], "milestones": [50], "tau": [1.0, 4.5]}
+SIBLINGS |= {"sgd_seed": [None, 1], "seed": [1, 2]}
+"""Two temperatures, two loads, two source seeds, each with a sibling."""
+
+
 def situations() -> dict[str, Records]:
     """Name -> records, from nothing to several data sets, networks, lengths, protocols and criteria."""
     small: dict[str, Any] = {"dataset": "cifar10", "arch": "resnet18"}
@@ -37,6 +42,7 @@ def situations() -> dict[str, Records]:
         "controls": [run(spec) for spec in grid("controls", seed=[1, 2])],
         "nm": [run(spec) for spec in grid("nm-demo", seed=1)],
         "granularity": [run(spec) for spec in grid("granularity", seed=[1, 2])],
+        "regime": [run(spec) for spec in grid("short", **small, **SIBLINGS)],
         "odd names": [run(grid("short", **small | {"dataset": "folder:/x/$a_b$ <script>"}, method="app", seed=1)[0])],
     }
 

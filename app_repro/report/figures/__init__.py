@@ -23,6 +23,8 @@ corruptions what each corruption costs
 angle_length  classes at the last linear layer
 margins     the margin against severity; robustness over the stream
 redundancy  which corruptions move the same images
+heat        heat maps of two ordered settings, for the next one
+regime      siblings by load and temperature, and the path between two
 registry    which figures there are
 printing    charts on a sheet as SVG, PDF and PNG
 audit       the figure of masks without training

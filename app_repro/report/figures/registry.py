@@ -16,6 +16,7 @@ from app_repro.report.figures import (
     margins,
     pareto,
     redundancy,
+    regime,
     widths,
 )
 from app_repro.report.figures.figure import Figure
@@ -38,5 +39,7 @@ FIGURES: dict[str, Figure] = {
     "margins": margins.FIGURE,
     "robust-stream": margins.STREAM,
     "redundancy": redundancy.FIGURE,
+    "regime": regime.FIGURE,
+    "regime-paths": regime.PATHS,
 }
 """Name of a figure, and of its files without ending -> the figure."""

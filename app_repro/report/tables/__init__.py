@@ -10,6 +10,7 @@ contrasts    pairs of runs that differ in one setting, and every tag of theirs t
 nm           N of each M weights: patterns, schedules and flows
 shrunk       channels removed after training, without fine-tuning
 robustness   accuracy on corrupted images, and where images lie at the last linear layer
+regime       siblings by load and temperature, and what temperature does at either end
 controls     control arms beside their sources, and what tells them apart
 formats      a table as Markdown, LaTeX, CSV and JSON
 dvc_plots    the curves that `dvc plots` draws, as CSV

@@ -24,6 +24,7 @@ SITUATIONS["lengths"] = [
     for spec in grid("short", dataset="cifar10", arch="resnet18", sb=[8, 30], protocol=protocol)
 ]
 SHOWN_IN = {"gap-long": "long", "gap-length": "lengths", "controls": "controls", "flow": "nm", "widths": "granularity"}
+SHOWN_IN |= {"regime": "regime", "regime-paths": "regime"}
 """Situation in which a figure has something to show, where "short" has not."""
 
 
