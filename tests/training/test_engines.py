@@ -11,6 +11,7 @@ from app_repro.core.errors import ParamsError
 from app_repro.pruning.channels import Channels
 from app_repro.training import engines, networks
 from app_repro.training.batches import Batches
+from app_repro.training.flows import FlowSettings, Live
 from app_repro.training.host_batches import batches_of
 from app_repro.training.images import Images
 from app_repro.training.phases import EpochOrder
@@ -54,9 +55,9 @@ def test_every_warm_up_starts_where_the_first_one_did() -> None:
     assert seen == [5, 5] and (int(position), int(total)) == (1, 0)
 
 
-def forty_steps(warmed_up: bool, monkeypatch) -> list[torch.Tensor]:
+def forty_steps(warmed_up: bool, monkeypatch, flow: FlowSettings | None) -> list[torch.Tensor]:
     """Five epochs of 31 images, a new mask, and an evaluation of fewer images after each; as a graph would begin."""
-    steps, batches = steps_for(), Batches(images_of(31), 31)
+    steps, batches = Steps(steps_for().net, SETTINGS, flow), Batches(images_of(31), 31)
 
     def launch(key, body, changed) -> None:
         engines.warm_up(body, changed)
@@ -68,16 +69,27 @@ def forty_steps(warmed_up: bool, monkeypatch) -> list[torch.Tensor]:
     for epoch in range(5):
         draws = torch.Generator().manual_seed(epoch)
         steps.set_mask({name: torch.rand(w.shape, generator=draws) < 0.8 for name, w in steps.weights.items()})
+        if isinstance(steps.flow, Live):
+            steps.flow.set_pattern(1 + epoch % 3, 4)
         order = EpochOrder(torch.randperm(31, generator=draws), torch.rand(31, 5, generator=draws))
         assert sum(steps.train(batches, order, 0, 0.1)) == 8
         assert all(steps.evaluate(batches, EpochOrder(torch.arange(13))))
         sums.append(torch.tensor([steps.counts().loss_sum, *steps.trained.read()], dtype=torch.float64))
-    return [*sums, *steps.net.state_dict().values(), *steps.momentum.values()]
+    return [*sums, *steps.net.state_dict().values(), *steps.momentum.values(), *steps.flow.changed]
 
 
-def test_a_step_that_is_warmed_up_before_it_is_taken_has_the_same_bits(monkeypatch) -> None:
+FLOWS = {
+    "weight": None,
+    "nm": FlowSettings("none", 4),
+    "srste": FlowSettings("srste", 4, decay=2e-4),
+    "mdgf": FlowSettings("mdgf_exp", 4, rate=1.0, damped=True),
+}
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_step_that_is_warmed_up_before_it_is_taken_has_the_same_bits(monkeypatch, flow: str) -> None:
     """All that a step changes is put back: else a captured step would start from what its warm-up left."""
-    plain, warmed_up = forty_steps(False, monkeypatch), forty_steps(True, monkeypatch)
+    plain, warmed_up = (forty_steps(how, monkeypatch, FLOWS[flow]) for how in (False, True))
     assert all(torch.equal(a, b) for a, b in zip(plain, warmed_up, strict=True))
 
 
@@ -95,7 +107,7 @@ def two_hundred_steps(engine: str, granularity: str) -> list[torch.Tensor]:
     on_gpu, test = (Batches(on_device(images_of(count, seed), device), 64) for count, seed in ((31, 0), (13, 1)))
     with torch.cuda.stream(torch.cuda.Stream()):
         net = networks.build("resnet8s", 10, 8, 1, 1).to(device, memory_format=torch.channels_last)
-        steps = Steps(net, replace(SETTINGS, engine=engine))
+        steps = Steps(net, replace(SETTINGS, engine=engine), FLOWS.get(granularity))
         channels, alive = Channels.of(net), torch.ones(Channels.of(net).count, dtype=torch.bool)
         found = []
         for epoch in range(25):
@@ -103,6 +115,8 @@ def two_hundred_steps(engine: str, granularity: str) -> list[torch.Tensor]:
             if epoch % 9 == 0 and granularity == "channel":
                 before, alive = alive, alive & share(channels, 0.8, epoch)
                 steps = steps.without(channels, before, alive, torch.ones(2, 1, 8, 8, device=device))
+            elif epoch % 9 == 0 and isinstance(steps.flow, Live):
+                steps.flow.set_pattern(3 - epoch // 9, 4)
             elif epoch % 9 == 0:
                 kept = 0.9 - epoch / 50
                 shares = {name: torch.rand(w.shape, generator=generator) for name, w in steps.weights.items()}
@@ -119,12 +133,12 @@ def two_hundred_steps(engine: str, granularity: str) -> list[torch.Tensor]:
         return [
             *found,
             *(value.cpu() for value in net.state_dict().values()),
-            *(v.cpu() for v in steps.momentum.values()),
+            *(v.cpu() for v in (*steps.momentum.values(), *steps.flow.changed)),
         ]
 
 
 @needs_cuda
-@pytest.mark.parametrize("granularity", ["weight", "channel"])
+@pytest.mark.parametrize("granularity", [*FLOWS, "channel"])
 def test_a_captured_step_has_the_bits_of_an_eager_one(granularity: str) -> None:
     torch.use_deterministic_algorithms(True)
     eager, graph = (two_hundred_steps(engine, granularity) for engine in ("eager", "graph"))
