@@ -61,6 +61,14 @@ def test_channels_differ_from_single_weights_in_what_is_removed_and_what_gains_f
     assert tags(method="dense", granularity="channel") == tags(method="dense")
 
 
+def test_groups_differ_in_who_is_ranked_with_whom_and_under_a_flow_weights_come_back() -> None:
+    weights, scored = tags(), tags(granularity="nm", nm_m=4, nm_n=2)
+    moving = tags(granularity="nm", nm_m=4, nm_n=2, flow="srste", criterion=None)
+    assert {name for name in weights if weights[name] != scored[name]} == {"granularity", "allocation"}
+    assert moving["mask"].startswith("moving") and moving["data"] == "none" and scored["mask"] == weights["mask"]
+    assert tags(granularity="nm", nm_m=4, nm_n=2, flow="srste", criterion=None, control="ticket")["mask"] == "fixed"
+
+
 def test_a_control_arm_differs_from_its_source_in_what_it_does_with_the_mask() -> None:
     def changed(method: str, control: str) -> dict[str, str]:
         source, arm = tags(method=method), tags(method=method, control=control)
