@@ -70,7 +70,7 @@ def lines(records: Iterable[Record], across: Sequence[str] = ()) -> list[Line]:
         names = settings.telling_apart(values_of, [name for name in _LABELS if name not in across])
         variants: dict[str, list[Record]] = {}
         for content, values in zip(panels[key], values_of, strict=True):
-            text = ", ".join(_told(name, values[name]) for name in names)
+            text = ", ".join(filter(None, (_told(name, values[name]) for name in names)))
             variants.setdefault(text, []).append(content)
         made += [Line(*key, text, tuple(runs)) for text, runs in variants.items()]
     return made
@@ -101,7 +101,9 @@ def _rank(key: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _told(name: str, value: Any) -> str:
-    """A setting in a label; a criterion speaks for itself."""
+    """A setting in a label; a criterion speaks for itself, and so does a flow under which nothing is scored."""
+    if name == "criterion" and value is None:
+        return ""
     if name == "official":
         return "data as published" if value else "data not as published"
     if name == "data_digest":

@@ -29,6 +29,7 @@ def test_rows_are_ratios_per_epoch_of_runs_of_n_of_m_alone(records) -> None:
     rows = flow.rows(records, histories(records, 0.5))
     assert len(rows) == 6 * 2 * 2 and set(rows["method"]) == {"osp", "app"}  # lines, megabatches, epochs; no dense
     assert set(rows["energy_ratio"]) == set(rows["noise_ratio"]) == set(rows["snr_ratio"]) == {0.5}
+    assert "APP, flow srste" in set(rows["label"]) and "APP, snip, flow none" in set(rows["label"])
     assert list(rows["beta"][:2]) == [1.0, 0.25] and set(rows["n"]) == {2}
     assert len(flow.rows(records, histories(records, None))) == 0  # nothing is pruned: no ratio
 
