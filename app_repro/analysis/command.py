@@ -80,7 +80,7 @@ def _robustness(where: Where, device: str, out: Path, tell: Tell, asked: dict[st
 
     severities = trained.numbers(asked["severities"], "--severities", "1,3,5")
     words = [word.strip() for part in asked["corruptions"] for word in part.split(",")]
-    images = {"images": asked["images"]} if asked["images"] else {}
+    images = {"images": asked["images"]} if asked.get("images") else {}
     wanted = Asked(corruptions=words, severities=severities, source=asked["source"], **images)
     networks, missing = trained.find(where.runs, where.store, where.only, where.megabatches)
     (place,) = devices(device, 1)
@@ -93,7 +93,7 @@ def _robustness(where: Where, device: str, out: Path, tell: Tell, asked: dict[st
     found = robustness.analyse(shown, wanted, where.store, place, tell)
     if found:
         analyses.lay_out(found, robustness.KIND, out, others=bool(where.only))
-    tell(f"{out / robustness.KIND}: {len(found)} analyses")
+    tell(f"{out / robustness.KIND}: {len(found)} {'analysis' if len(found) == 1 else 'analyses'}")
     if where.samples and where.only:
         _lost_and_won(shown, where, where.samples, place, tell)
     return trained.in_one_line(missing) if missing else ""

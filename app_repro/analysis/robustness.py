@@ -163,7 +163,8 @@ def _measured(works: Sequence[Work], pictures: Pictures, asked: Asked, device: s
         found: list[dict[int, dict[str, Any]]] = []
         for (name, severity), pixels in zip(conditions, pictures.blocks(conditions), strict=True):
             if severity == (first := 0 if name == CLEAN else asked.severities[0]):
-                tell(f"{name}: {len(pixels)} images, {len(lacking[name])} networks")
+                several = "s" if len(lacking[name]) > 1 else ""
+                tell(f"{name}: {len(pixels)} images, {len(lacking[name])} network{several}")
                 found = [{} for _ in lacking[name]]
             labels = pictures.labels(name == CLEAN)
             measure = partial(Work.measure, pixels=pixels, labels=labels, severity=severity)

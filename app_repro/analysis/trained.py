@@ -67,11 +67,11 @@ def find(
     ParamsError for megabatches that cannot be meant.
     """
     found = records.read_any([laid_out])
-    asked = [records.find(found.runs, name) for name in only] or found.runs
+    asked = {run.content["run_id"]: run for run in [records.find(found.runs, name) for name in only] or found.runs}
     wanted = numbers(megabatches) if megabatches is not None else []
     there: list[Trained] = []
     missing = list(found.damaged)
-    for run in asked:
+    for run in asked.values():
         if not run.is_finished:
             continue
         beside = run.path.parent / WEIGHTS
@@ -82,7 +82,7 @@ def find(
         if lacking := [k for k, digest in digests.items() if not digest]:
             after = f" (after {', '.join(map(str, lacking))} of {last} megabatches)" if lacking != [last] else ""
             missing.append(records.name_of(run) + after)
-    lasts = {run.spec["sb"] for run in asked}
+    lasts = {run.spec["sb"] for run in asked.values()}
     if wanted and min(wanted) > max(lasts):
         what = f"--megabatches {megabatches}: these runs have {' or '.join(map(str, sorted(lasts)))} megabatches"
         raise ParamsError(what, key="--megabatches", kind="beyond")

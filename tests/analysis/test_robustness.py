@@ -102,6 +102,11 @@ def test_a_full_disk_loses_no_finished_condition(runs, tmp_path, monkeypatch) ->
         with pytest.raises(DiskFullError):
             analyse(runs, tmp_path)
     assert [list(one.conditions()) for one in calls[:2]] == [["clean", "gaussian_noise"]] * 2
+    made: list[tuple[str, int]] = []
+    block = pictures.block
+    monkeypatch.setattr(pictures, "block", lambda *given: made.append(given[:2]) or block(*given))
+    analyse(runs, tmp_path)
+    assert made == [(name, severity) for name in ("contrast", "pixelate") for severity in (1, 3)]
 
 
 def test_missing_and_damaged_weights_are_named_and_the_others_measured(runs, tmp_path) -> None:
@@ -115,7 +120,7 @@ def test_missing_and_damaged_weights_are_named_and_the_others_measured(runs, tmp
     (store / "runs" / other.run_id / "model.safetensors").write_bytes(b"other")
     there, missing = trained.find(runs[0], store)
     assert [one.name for one in there] == [kept.name] and missing == [other.name]
-    assert trained.find(runs[0], store, only=[kept.name]) == (there, [])
+    assert trained.find(runs[0], store, only=[kept.name, kept.run_id]) == (there, [])  # one run, named twice
     there, missing = trained.find(runs[0], runs[1].store, megabatches="1,2")
     assert len(there) == 2 and missing == [f"{one.name} (after 1 of 2 megabatches)" for one in networks]
     assert torch.get_num_threads() == 1
