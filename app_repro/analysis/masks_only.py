@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from app_repro.config import grid, nm, presets, reading
+from app_repro.config import grid, patterns, presets, reading
 from app_repro.config.patterns import nominal_density
 from app_repro.config.protocols import PROTOCOLS, protocol_title
 from app_repro.config.spec import RunSpec
@@ -72,7 +72,7 @@ def masks_only(spec: RunSpec, data: DataSet, split: Split, device: torch.device,
         if new is not None:
             if channels:
                 compact(net, channels, channels.alive(mask), channels.alive(new))
-            elif not nm.is_live(spec.flow):  # under a flow to dense weights these stay, untrained
+            elif not patterns.is_live(spec.flow):  # under a flow to dense weights these stay, untrained
                 masks.zero_pruned(masks.prunable(net), new)
             mask = new
         yield MaskAt(k, mask, 0 if new is None else len(current.score))

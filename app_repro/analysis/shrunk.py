@@ -22,7 +22,7 @@ from app_repro.core.seeds import seed_for
 from app_repro.data import dataset, splits
 from app_repro.pruning.channels import Channels
 from app_repro.pruning.masks import Mask, density, full, prunable, unpack
-from app_repro.pruning.removal import check, compact, silenced
+from app_repro.pruning.removal import remove
 from app_repro.pruning.shrinking import least_density, prune_channels
 from app_repro.records import finished
 from app_repro.records.runs import RunRecord
@@ -117,9 +117,8 @@ class Subject:
         mask = self._mask(target)
         after = self.channels.alive(mask)
         small = copy.deepcopy(self.net)
-        compact(small, self.channels, self.before, after)
         images = torch.cat([self.shown.noise(place)[None] for place in range(CHECKED)])
-        check(silenced(self.net, self.channels, self.before, after), small, images.to(device))
+        remove(small, self.channels, self.before, after, images.to(device))
         seconds = time.perf_counter() - start
         return Removal(target, density(mask), small, self._living(after), seconds)
 
@@ -189,8 +188,7 @@ class Subject:
         """A network measured."""
         set_precision(self.spec.precision)
         wrong, tested = calibration.errors(net, self.test, self.tested, self.spec.precision), len(self.tested)
-        sizes = {f"{name}.weight": shape.numel() for name, shape in self.channels.shapes.items()}
-        macs = flops.macs(net, self.dense, sizes)
+        macs = flops.macs(net, self.dense)
         return {
             "adjusted": what,
             "images": count,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app_repro.config.catalogue import FLOWS
-from app_repro.config.patterns import is_power_of_two
+from app_repro.config.patterns import is_live, is_power_of_two
 from app_repro.config.protocols import OF_GROUPS
 from app_repro.core.errors import ParamsError
 
@@ -16,11 +16,6 @@ _SCORING = ("criterion", "score_fraction", "scored_weights", "candidates", "scor
 
 Refuse = Callable[[str, str], ParamsError]
 """(key, what is wrong with it) -> the error to raise"""
-
-
-def is_live(flow: str | None) -> bool:
-    """Whether gradients flow to pruned weights."""
-    return flow not in (None, "none")
 
 
 def not_needed(fields: Mapping[str, Any]) -> tuple[str, ...]:

@@ -29,6 +29,11 @@ class Pattern(NamedTuple):
         return f"{self.n}:{self.m}"
 
 
+def is_live(flow: str | None) -> bool:
+    """Whether gradients flow to pruned weights."""
+    return flow not in (None, "none")
+
+
 def is_power_of_two(ratio: float) -> bool:
     """Whether `ratio` is 1, 2, 4, ..."""
     return ratio >= 1 and ratio == int(ratio) and int(ratio).bit_count() == 1
@@ -81,6 +86,16 @@ def in_force(spec: "RunSpec", k: int) -> Pattern:
     assert spec.nm_m is not None
     found = (asked(spec, j) for j in range(k, 0, -1))
     return next((one for one in found if one), Pattern(spec.nm_m, spec.nm_m))
+
+
+def is_scored(spec: "RunSpec", k: int) -> bool:
+    """Whether weights are scored before megabatch k (1-based): not under a flow to dense weights, and not where the
+    pattern, and so a mask that is nested in the last one, stays.
+    """
+    if spec.control or METHODS[spec.method].schedule(k, spec.sb, spec.tau or 0.0) is None or is_live(spec.flow):
+        return False
+    stays = spec.granularity == "nm" and k > 1 and in_force(spec, k) == in_force(spec, k - 1)
+    return not (stays and spec.candidates == "kept")
 
 
 def nominal_density(spec: "RunSpec", k: int) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from app_repro.config import nm
+from app_repro.config import patterns
 from app_repro.config.catalogue import CONTROLS, CRITERIA, ENGINES, GRANULARITIES, NETWORKS
 from app_repro.config.methods import METHODS, MethodTags, prunes
 from app_repro.config.protocols import PROTOCOLS
@@ -102,7 +102,7 @@ def _of_method(settings: Mapping[str, Any]) -> MethodTags:
 
 def _as_scored(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What stands for the settings of scoring under a flow to dense weights, whose mask is made of |w| at each step."""
-    is_moving = nm.is_live(settings.get("flow"))
+    is_moving = patterns.is_live(settings.get("flow"))
     return {"criterion": "magnitude", "scored_weights": "trained", "candidates": "all"} if is_moving else {}
 
 
@@ -113,7 +113,8 @@ def _of_groups(settings: Mapping[str, Any]) -> dict[str, str]:
     moving = {"weights_scored": "trained", "mask": "moving: weights come back"}
     return {
         "allocation": "each group of M alone",
-        **(moving if nm.is_live(settings.get("flow")) else {}),
+        "rounds": "1",
+        **(moving if patterns.is_live(settings.get("flow")) else {}),
     }
 
 

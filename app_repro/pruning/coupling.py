@@ -60,7 +60,10 @@ class _Follower:
 
     def __init__(self, net: nn.Module) -> None:
         self.modules = dict(net.named_modules())
-        self.convolutions = {name.removesuffix(".weight"): weight.shape for name, weight in prunable(net).items()}
+        weights = prunable(net)
+        if len(set(map(id, weights.values()))) < len(weights):
+            raise ChannelError(f"{type(net).__name__}: two convolutions share their weights; prune single weights")
+        self.convolutions = {name.removesuffix(".weight"): weight.shape for name, weight in weights.items()}
         self.parents: list[int] = []
         self.fixed: list[int] = []
         self.uses: dict[Use, list[int]] = {}
@@ -124,11 +127,14 @@ class _Follower:
         left, right = [*given["pad"], 0, 0, 0, 0, 0, 0][4:6]  # type: ignore[misc]
         if not left and not right:
             return ids
-        owner = next(reversed(node.meta.get("nn_module_stack") or {"": None}))
+        # a module that is called again is named name@1
+        owner = next(reversed(node.meta.get("nn_module_stack") or {"": None})).partition("@")[0]
         if getattr(self.modules[owner], "padding", None) != (left, right):
             raise self._unknown(node, "pads channels by numbers that are no attribute `padding` (left, right)")
         if ids is None or given.get("mode", "constant") != "constant" or given.get("value"):
             raise self._unknown(node, "pads channels with something else than zeros")
+        if any(owner == other for other, _, _ in self.paddings):
+            raise self._unknown(node, f"pads channels twice in {owner or 'the network'}, whose `padding` is one")
         before, behind = self._new(left), self._new(right)
         self.paddings.append((owner, before, behind))
         return [*before, *ids, *behind]

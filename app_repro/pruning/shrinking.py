@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from app_repro.core.seeds import seed_for
 from app_repro.pruning.channels import Channels
 from app_repro.pruning.criteria import CRITERIA, Sample, Scores
-from app_repro.pruning.masks import Mask, is_nested, kept, prunable, size
+from app_repro.pruning.masks import Mask, full, is_nested, kept, prunable, size
 from app_repro.pruning.removal import compact
-from app_repro.pruning.select import PruningError, ScoreError, fresh_weights, targets
+from app_repro.pruning.select import PruningError, candidate_scores, fresh_weights, targets
 
 FLOOR = 10
 """A group keeps at least a tenth of its channels, rounded up: without a floor whole layers vanish."""
@@ -50,8 +50,8 @@ def choose(channels: Channels, scores: Tensor, alive: Tensor, asked: float, scop
 
     scores: of the classes, as class_scores gives them. alive: (count,) bool, the classes that are left so far. scope
     "local": every group loses the same share of its channels, the lowest scores first. "global": the channels
-    with the lowest score in relation to the mean of their group go first. Of equal ones the last goes first. A group
-    keeps at least one channel in FLOOR. The density is the first one at or below `asked` that is reached.
+    with the lowest score in relation to the mean size of their group's go first. Of equal ones the last goes first. A
+    group keeps at least one channel in FLOOR. The density is the first one at or below `asked` that is reached.
 
     Raises PruningError if the floors do not allow it.
     """
@@ -89,7 +89,7 @@ def _order(channels: Channels, scores: Tensor, alive: Tensor, scope: str) -> lis
                 dead + torch.arange(len(numbers), dtype=torch.float64) + 0.5
             ) / group.width
         else:
-            mean = own.mean()
+            mean = own.abs().mean()  # scores of grasp may be negative, and a negative mean would turn their order round
             priority = own / mean if mean > 0 else torch.zeros_like(own)
         ranked += [(p, -place, -n) for p, n in zip(priority.tolist(), numbers.tolist(), strict=True)]
     return [(-number, -place) for _, place, number in sorted(ranked)]
@@ -122,17 +122,13 @@ class _Counter:
 
 def largest_class(channels: Channels, alive: Tensor) -> int:
     """Weights that the removal of one class takes at most."""
-    count = _Counter(channels, alive)
-    most = 0
-    for group, uses in enumerate(count.uses):
-        if uses:
-            before = count.kept
-            count.remove(group)
-            most = max(most, before - count.kept)
-            for number, side in uses:
-                count.layers[number][side] += 1
-            count.kept = before
-    return most
+    found = [0]
+    for group in range(len(channels.groups)):
+        count = _Counter(channels, alive)
+        before = count.kept
+        count.remove(group)
+        found.append(before - count.kept)
+    return max(found)
 
 
 def prune_channels(
@@ -163,9 +159,7 @@ def prune_channels(
     density = sum(kept(mask).values()) / size(mask)
     for step, target in enumerate(targets(density, asked, chosen.steps), 1):
         weights = {name: weight.detach().clone() for name, weight in prunable(scored).items()}
-        scores = chosen.score(scored, weights, sample, seed_for(seed, "criterion", step))
-        if not bool(torch.stack([layer.isfinite().all() for layer in scores.values()]).all()):
-            raise ScoreError(f"a score of {criterion} is not finite: the network has diverged, lower lr")
+        scores = candidate_scores(scored, weights, full(weights), sample, criterion, seed_for(seed, "criterion", step))
         by_class = class_scores(channels, scores, alive)
         before, alive = alive, choose(channels, by_class, alive, target, scope)
         if step < chosen.steps:

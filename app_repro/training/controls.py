@@ -4,6 +4,7 @@ Liu et al. 2019, "Rethinking the Value of Network Pruning" (arXiv:1810.05270), i
 megabatches of its source with the mask fixed from the first one on, and never prunes.
 """
 
+import copy
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +21,9 @@ from app_repro.core.errors import IntegrityError
 from app_repro.core.seeds import seed_for
 from app_repro.data.dataset import DataSet
 from app_repro.pruning import masks
+from app_repro.pruning.channels import Channels
 from app_repro.pruning.masks import Mask
+from app_repro.pruning.removal import compact
 from app_repro.training import flops, networks
 from app_repro.training.optimizer import OptimSettings
 
@@ -64,7 +67,10 @@ def begin(spec: RunSpec, data: DataSet, net: nn.Module, source: Source) -> Start
     if tags.weights == "drawn anew":
         _redraw(spec, data, net, mask)
     _, height, _, channels = data.train_images.shape
-    ratio = flops_ratio(flops.cost(spec.arch, len(data.classes), height, channels), mask)
+    dense = flops.cost(spec.arch, len(data.classes), height, channels)
+    ratio = (
+        dense.total / _narrowed_flops(net, dense, mask) if spec.granularity == "channel" else flops_ratio(dense, mask)
+    )
     settings, capped = OptimSettings.of(spec), False
     if tags.budget == "FLOPs":
         capped = spec.budget_cap is not None and ratio > spec.budget_cap
@@ -86,6 +92,13 @@ def flops_ratio(cost: flops.Cost, mask: Mask) -> float:
     """FLOPs of one image's forward pass, unpruned, over those at the densities of the mask's layers."""
     kept = sum(cost.layers[name] * int(layer.sum()) / layer.numel() for name, layer in mask.items())
     return cost.total / (kept + cost.other)
+
+
+def _narrowed_flops(net: nn.Module, dense: flops.Cost, mask: Mask) -> int:
+    """FLOPs of one image's forward pass through `net`, which has its full widths, without the channels of the mask."""
+    small, channels = copy.deepcopy(net).to("meta"), Channels.of(net)
+    compact(small, channels, channels.alive(masks.full(mask)), channels.alive(mask))
+    return 2 * flops.macs(small, dense)
 
 
 def budget(epochs: int, milestones: tuple[int, ...], ratio: float, cap: float | None) -> tuple[int, tuple[int, ...]]:

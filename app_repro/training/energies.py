@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from app_repro.pruning import nm
 from app_repro.pruning.masks import Mask
 
+ROUNDING = 1e-6
+"""Share of the energy below which a difference of two sums in float32 is no noise."""
+
 Weights = Mapping[str, nn.Parameter]
 
 
@@ -51,8 +54,8 @@ class GradientSums:
         """Energy, noise and signal-to-noise ratio of the gradients of `steps` steps, at pruned and at kept weights.
 
         With g the mean gradient of a weight and e its mean square: energy is the mean of e over the weights, noise that
-        of e - g^2, snr the sum of g^2 over that of e - g^2. None where there are no such weights or no noise. Waits for
-        the device.
+        of e - g^2, snr the sum of g^2 over that of e - g^2. None where there are no such weights, noise and snr also
+        where there is one step; snr where the noise is less than rounding leaves of it. Waits for the device.
         """
         found: dict[str, float | None] = {}
         for part in ("pruned", "kept"):
@@ -64,8 +67,8 @@ class GradientSums:
                 signal += float((total[chosen].double() / steps).square().sum())
             noise = energy - signal
             found[f"energy_{part}"] = _ratio(energy, count)
-            found[f"noise_{part}"] = _ratio(noise, count)
-            found[f"snr_{part}"] = _ratio(signal, noise)
+            found[f"noise_{part}"] = _ratio(noise, count) if steps > 1 else None
+            found[f"snr_{part}"] = _ratio(signal, noise) if steps > 1 and noise > ROUNDING * energy else None
         return found
 
 

@@ -1,6 +1,5 @@
 """FLOPs per image, parameters and weights per layer of a network, counted from shapes without computing anything."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +19,8 @@ class Cost:
     """Of each prunable layer, by weight name."""
     other: int
     """Of all linear layers together."""
+    pixels: dict[str, int]
+    """Of the map that each prunable layer makes, by weight name: how often a weight is used."""
 
     @property
     def total(self) -> int:
@@ -30,12 +31,14 @@ class Cost:
 def cost(arch: str, classes: int, image_size: int, channels: int = 3) -> Cost:
     """The FLOPs of `arch`. image_size: height and width of the images in pixels."""
     layers: dict[str, int] = {}
+    pixels: dict[str, int] = {}
     other = 0
 
     def count(name: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
         nonlocal other
         if isinstance(module, nn.Conv2d):
-            layers[f"{name}.weight"] = 2 * output.shape[2] * output.shape[3] * module.weight.numel()
+            pixels[f"{name}.weight"] = output.shape[2] * output.shape[3]
+            layers[f"{name}.weight"] = 2 * pixels[f"{name}.weight"] * module.weight.numel()
         elif isinstance(module, nn.Linear):
             other += 2 * module.weight.numel()
 
@@ -44,17 +47,15 @@ def cost(arch: str, classes: int, image_size: int, channels: int = 3) -> Cost:
         for name, module in net.named_modules():
             module.register_forward_hook(partial(count, name))
         net.eval()(torch.empty(1, channels, image_size, image_size))
-    return Cost({name: layers[name] for name in prunable(net)}, other)
+    return Cost({name: layers[name] for name in prunable(net)}, other, pixels)
 
 
-def macs(net: nn.Module, dense: Cost, full: Mapping[str, int]) -> int:
+def macs(net: nn.Module, dense: Cost) -> int:
     """Multiply-adds of one image's forward pass through `net`, from which channels may have been removed.
 
-    dense: of the network at its full widths. full: number of weights of each of its prunable layers, by weight name.
+    dense: of the network at its full widths.
     """
-    convolutions = sum(
-        dense.layers[name] // (2 * full[name]) * weight.numel() for name, weight in prunable(net).items()
-    )
+    convolutions = sum(dense.pixels[name] * weight.numel() for name, weight in prunable(net).items())
     return convolutions + sum(module.weight.numel() for module in net.modules() if isinstance(module, nn.Linear))
 
 

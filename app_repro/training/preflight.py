@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from app_repro.config.methods import KEPT_PER_STEP, METHODS
+from app_repro.config.methods import KEPT_PER_STEP
 from app_repro.config.nm import as_read
-from app_repro.config.patterns import nominal_density
+from app_repro.config.patterns import is_scored, nominal_density
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.data import dataset
@@ -22,8 +22,9 @@ from app_repro.pruning import nm
 from app_repro.pruning.channels import Channels
 from app_repro.pruning.criteria import CRITERIA
 from app_repro.pruning.masks import prunable
+from app_repro.pruning.removal import remove
 from app_repro.pruning.shrinking import least_density
-from app_repro.training.networks import IMAGENET_SIZE, build
+from app_repro.training.networks import ARCHITECTURES, IMAGENET_SIZE, build
 
 _SEEN_BY = ("replay", "seed", "val_fraction", "buffer_size", "score_sample", "score_fraction")
 """Settings that choose the images of a megabatch."""
@@ -39,7 +40,6 @@ def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> Non
     streams: dict[str, Split] = {}
     shapes: dict[str, tuple[int, int, int]] = {}
     for spec in specs:
-        _check_channels(spec)
         if spec.nm_m is not None and not takes_part(spec.arch, spec.nm_m):
             what = f"no layer of {spec.arch} has a multiple of {spec.nm_m} input channels, so nothing would be pruned"
             raise ParamsError(f"nm_m: {what}{as_read(spec.nm_m)}", key="nm_m", kind="no layer")
@@ -47,6 +47,8 @@ def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> Non
             images = dataset.load(raw / folder)
             _, size, _, channels = images.train_images.shape
             shapes[folder] = len(images.classes), size, channels
+        if spec.granularity == "channel":
+            _check_channels(spec, *shapes[folder][1:])
         if smallest_map(spec.arch, *shapes[folder]) > 1:
             continue
         if (name := stream_name(spec)) not in streams:
@@ -62,29 +64,37 @@ def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> Non
             )
 
 
-def _check_channels(spec: RunSpec) -> None:
+def _check_channels(spec: RunSpec, image_size: int, channels: int) -> None:
     """Raise ParamsError for a run that could not remove as many channels as it asks for, ChannelError for one whose
-    channels cannot be followed.
+    channels cannot be followed, RunError for one whose logits would change with a removal.
     """
-    if spec.granularity != "channel":
-        return
-    asked, least = nominal_density(spec, spec.sb), least_of(spec.arch)
+    asked, least = nominal_density(spec, spec.sb), least_of(spec.arch, image_size, channels)
     if asked < least:
-        what = (
-            f"{spec.tau:g} asks for a density of {asked:.3g}, and channels of {spec.arch} can be pruned to {least:.3g}"
-        )
-        least_tau = math.floor(10 * math.log(least) / math.log(KEPT_PER_STEP)) / 10
-        raise ParamsError(
-            f"tau: {what} (a tenth of each group is left); {least_tau:g} at most", key="tau", kind="least"
-        )
+        reached = f"channels of {spec.arch} can be pruned to {least:.3g}"
+        what = f"{spec.tau:g} asks for a density of {asked:.3g}, and {reached} (a tenth of each group is left)"
+        most = math.floor(10 * math.log(least) / math.log(KEPT_PER_STEP)) / 10
+        raise ParamsError(f"tau: {what}; {most:g} at most", key="tau", kind="least")
 
 
 @functools.cache
-def least_of(arch: str) -> float:
-    """The lowest density that the channels of `arch` can be pruned to, for images of three channels."""
-    with torch.device("meta"):
-        net = build(arch, 2, IMAGENET_SIZE)
-    return least_density(Channels.of(net))
+def least_of(arch: str, image_size: int, channels: int) -> float:
+    """The lowest density that the channels of `arch` can be pruned to. A removal is tried: every second class goes from
+    a network with statistics as of a trained one. Raises ChannelError, RunError.
+    """
+    net = build(arch, 2, image_size, channels)
+    found, generator = Channels.of(net), torch.Generator().manual_seed(0)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.bias, module.running_mean):
+                if tensor is not None:
+                    tensor.data.normal_(generator=generator)
+    every = torch.ones(found.count, dtype=torch.bool)
+    after = torch.arange(found.count) % 2 == 0
+    for group in found.groups:
+        after[group.start] = True
+    size = max(8, ARCHITECTURES[arch][1]) if image_size < IMAGENET_SIZE else IMAGENET_SIZE
+    remove(net, found, every, after, torch.randn(2, channels, size, size, generator=generator))
+    return least_density(found)
 
 
 def _single(spec: RunSpec, stream: Split, most: int | None) -> Iterator[tuple[int, str, str, int]]:
@@ -94,9 +104,8 @@ def _single(spec: RunSpec, stream: Split, most: int | None) -> Iterator[tuple[in
         seen = phase(stream, k, **{name: getattr(spec, name) for name in _SEEN_BY})
         if most is None and len(seen.train) % spec.batch_size == 1:
             yield k, "trained on", "batch_size", len(seen.train)
-        scores = not spec.control and METHODS[spec.method].schedule(k, spec.sb, spec.tau or 0.0) is not None
         count = len(seen.score) if most is None else min(len(seen.score), most)
-        if scores and at_once and count % at_once == 1:
+        if at_once and is_scored(spec, k) and count % at_once == 1:
             yield k, "scored", "score_fraction" if count == len(seen.score) else "--images", count
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from app_repro.config import nm as nm_settings
 from app_repro.config import patterns
 from app_repro.config.methods import METHODS
 from app_repro.config.spec import RunSpec
@@ -116,10 +115,10 @@ def _next_groups(
     """The mask of N of each M weights; None where the pattern, and so a mask that is nested in the last one, stays."""
     pattern = patterns.in_force(spec, k)
     assert spec.nm_m is not None
-    if nm_settings.is_live(spec.flow):  # the weights of `net` are the dense ones
+    if patterns.is_live(spec.flow):  # the weights of `net` are the dense ones
         weights = {name: weight.detach().abs() for name, weight in prunable(net).items()}
         return nm.select(weights, *pattern, spec.nm_m)
-    if spec.candidates == "kept" and k > 1 and pattern == patterns.in_force(spec, k - 1):
+    if not patterns.is_scored(spec, k):
         return None
     assert spec.candidates is not None
     return nm.prune_groups(net, mask, *pattern, spec.nm_m, sample, candidates=spec.candidates, **scoring)

@@ -132,7 +132,11 @@ class Run:
         self.writing.result()
 
     def _check(self) -> None:
-        """Raise AppReproError unless the network is as its mask says, and the mask as the run's granularity has it."""
+        """Raise AppReproError unless the network is as its mask says, and the mask as the run's granularity has it;
+        DivergedError where a flow has carried what is no number into pruned weights, which the losses do not show.
+        """
+        if not all(bool(dense.isfinite().all()) for dense in self.steps.flow.dense.values()):
+            raise DivergedError(self.megabatch, self.steps.settings.epochs)
         if not (self.widths.hold(self.net, self.mask) if self.widths else masks.holds(self.steps.weights, self.mask)):
             what = f"a pruned weight is not 0 after megabatch {self.megabatch}"
             raise AppReproError(f"{what}: a defect, please report")
@@ -165,13 +169,16 @@ class Run:
     def _set_mask(self, mask: Mask) -> None:
         """Train under `mask` from now on: what it prunes is set to 0, or, where channels are removed, is no more."""
         if self.widths:
-            of = self.train_batches.images.labels
-            few = EpochOrder(torch.arange(min(CHECKED, len(of)), device=of.device))
-            images, _ = next(self.train_batches.each(few, CHECKED))
-            self.steps = self.widths.narrowed(self.steps, self.mask, mask, images)
+            self.steps = self.widths.narrowed(self.steps, self.mask, mask, self._few)
         else:
             self.steps.set_mask(mask)
         self.given_mask = mask
+
+    def _few(self) -> torch.Tensor:
+        """A few clean training images, (B, C, H, W)."""
+        labels = self.train_batches.images.labels
+        order = EpochOrder(torch.arange(min(CHECKED, len(labels)), device=labels.device))
+        return next(self.train_batches.each(order, CHECKED))[0]
 
     def _check_stop(self) -> None:
         """Raise Stopped during scoring if asked to stop; the saved state is from before it, so scoring is repeated."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from app_repro.pruning.channels import Channels
 from app_repro.pruning.masks import Mask, prunable
-from app_repro.pruning.removal import check, compact, cut, silenced
+from app_repro.pruning.removal import cut, remove
 from app_repro.training.batches import Batches
 from app_repro.training.engines import ENGINES
 from app_repro.training.flows import FlowSettings, flow_of
@@ -95,9 +95,7 @@ class Steps:
 
         images: (B, C, H, W), normalised, for which the logits must not change. Raises RunError if they do.
         """
-        silent = silenced(self.net, channels, before, after)
-        stays = compact(self.net, channels, before, after)
-        check(silent, self.net, images)
+        stays = remove(self.net, channels, before, after, images)
         if self.settings.engine == "compiled":
             torch.compiler.reset()  # it compiles a network for a few sets of shapes only, then no more
         smaller = Steps(self.net, self.settings)
@@ -151,7 +149,8 @@ class Steps:
     ) -> tuple[Any, Any, list[Tensor]]:
         """The arguments of Engine.launch: a key, the work, and the tensors that it changes."""
         # one graph per key, so the key holds all that decides which kernels a step launches and on which tensors
-        key = (step.__name__, batches, count, batches.is_clean, *self.flow.key)
+        pattern = self.flow.key if step == self._train else ()
+        key = (step.__name__, batches, count, batches.is_clean, *pattern)
         return key, partial(step, batches, count), [*self.changed, batches.position]
 
     def _train(self, batches: Batches, count: int) -> None:

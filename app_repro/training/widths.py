@@ -1,6 +1,6 @@
 """What a run that removes channels needs beside its mask: its coupled channels, and how large its network is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,6 @@ class Widths:
     channels: Channels
     cost: flops.Cost
     """Of the network at its full widths."""
-    full: Mapping[str, int]
-    """Weights of each prunable layer at full width, by weight name."""
 
     @classmethod
     def of(cls, spec: RunSpec, data: DataSet, net: nn.Module) -> "Widths | None":
@@ -39,12 +37,12 @@ class Widths:
             return None
         _, height, _, channels = data.train_images.shape
         cost = flops.cost(spec.arch, len(data.classes), height, channels)
-        return cls(found, cost, {name: weight.numel() for name, weight in prunable(net).items()})
+        return cls(found, cost)
 
-    def narrowed(self, steps: Steps, before: Mask, after: Mask, images: Tensor) -> Steps:
-        """Steps of the network under mask `after`, which it had under `before`. images: see Steps.without."""
+    def narrowed(self, steps: Steps, before: Mask, after: Mask, images: Callable[[], Tensor]) -> Steps:
+        """Steps of the network under mask `after`, which it had under `before`. images: gives Steps.without's."""
         lived, lives = self.channels.alive(before), self.channels.alive(after)
-        return steps if bool((lived == lives).all()) else steps.without(self.channels, lived, lives, images)
+        return steps if bool((lived == lives).all()) else steps.without(self.channels, lived, lives, images())
 
     def hold(self, net: nn.Module, mask: Mask) -> bool:
         """Whether the network has the widths of the mask."""
@@ -55,5 +53,5 @@ class Widths:
         return {
             "parameters": sum(parameter.numel() for parameter in net.parameters()),
             "widths": self.channels.widths(self.channels.alive(mask)),
-            "macs": flops.macs(net, self.cost, self.full),
+            "macs": flops.macs(net, self.cost),
         }

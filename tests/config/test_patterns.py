@@ -5,8 +5,9 @@ import itertools
 import pytest
 from released import PATTERNS
 
+from app_repro.config import grid, presets
 from app_repro.config.methods import app
-from app_repro.config.patterns import Pattern, at_density, pattern, rungs
+from app_repro.config.patterns import Pattern, at_density, is_scored, pattern, rungs
 
 SCHEDULES = PATTERNS["S1"]["schedules"]
 MANY = [(1, 2), (1, 4), (2, 4), (1, 8), (2, 8), (4, 8), (1, 16), (2, 16), (4, 16), (8, 16), (1, 32), (2, 32), (3, 12)]
@@ -60,3 +61,23 @@ def test_patterns_follow_a_density() -> None:
         m = int(group.removeprefix("M="))
         assert [at_density(app(k, 8, 4.5), m).n for k in range(1, 9)] == expected
     assert at_density(0.01, 4) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "scored"),
+    [
+        ({"granularity": "nm", "nm_m": 4, "nm_n": 1}, [1, 3, 6]),  # 3:4, 3:4, 2:4, 2:4, 2:4, 1:4, 1:4, 1:4
+        ({"granularity": "nm", "nm_m": 4, "nm_n": 1, "candidates": "all"}, [*range(1, 9)]),
+        ({"granularity": "nm", "nm_m": 4, "nm_n": 1, "flow": "ste", "criterion": None}, []),
+        ({"granularity": "nm", "nm_m": 4, "nm_n": 1, "method": "late"}, [8]),
+        ({}, [*range(1, 9)]),
+        ({"granularity": "channel"}, [*range(1, 9)]),
+        ({"granularity": "channel", "control": "ticket"}, []),
+        ({"method": "dense"}, []),
+    ],
+)
+def test_weights_are_scored_where_a_mask_is_made_of_scores(changes: dict, scored: list[int]) -> None:
+    spec = grid.parse(
+        presets.preset("demo") | {"device": "cpu", "workers": 1, "seed": 1, "method": "app"} | changes
+    ).specs[-1]
+    assert [k for k in range(1, 9) if is_scored(spec, k)] == scored

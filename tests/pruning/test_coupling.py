@@ -117,6 +117,40 @@ def test_an_operator_that_is_not_known_is_named(join, name: str) -> None:
     assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
+class Padded(nn.Module):
+    """A shortcut that is called twice, padded by one attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.padding = (1, 1)
+
+    def forward(self, x):
+        return F.pad(x, (0, 0, 0, 0, *self.padding))
+
+
+class Stacked(nn.Module):
+    def __init__(self, times: int, shared: bool = False) -> None:
+        super().__init__()
+        self.first, self.pad, self.times = nn.Conv2d(3, 4, 1), Padded(), times
+        self.second, self.last = nn.Conv2d(4, 4, 1), nn.Linear(4 + 2 * times, 2)
+        self.third = nn.Conv2d(4, 4, 1)
+        if shared:
+            self.third.weight = self.second.weight
+
+    def forward(self, x):
+        x = self.third(self.second(self.first(x)))
+        for _ in range(self.times):
+            x = self.pad(x)
+        return self.last(x.mean((2, 3)))
+
+
+def test_one_padding_is_of_one_place_and_weights_are_of_one_convolution() -> None:
+    assert Channels.of(Stacked(1)).count == 12
+    for net, name in ((Stacked(2), "pad"), (Stacked(1, shared=True), "share their weights")):
+        with pytest.raises(ChannelError, match=name):
+            Channels.of(net)
+
+
 def test_channels_are_padded_with_zeros_alone() -> None:
     for value, refused in ((0.0, False), (1.0, True)):
         net = Joined(lambda net, a, b, v=value: F.pad(a, (0, 0, 0, 0, *net.padding), value=v), (2, 2))

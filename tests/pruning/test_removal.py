@@ -121,8 +121,19 @@ class Sigmoid(nn.Module):
         return self.last(self.conv(x).sigmoid().mean((2, 3)))
 
 
+class Reshaped(nn.Module):
+    """Its channels are counted in its code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, 8, 1), nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.last(self.conv(x).reshape(-1, 8, 32, 32).mean((2, 3)))
+
+
 def test_a_removal_that_changes_the_logits_is_a_defect_in_one_line() -> None:
-    for make, wrong in ((Own, False), (Sigmoid, True)):
+    for make, wrong in ((Own, False), (Sigmoid, True), (Reshaped, True)):
         net = make()
         channels = Channels.of(net)
         alive = share(channels, 0.5)

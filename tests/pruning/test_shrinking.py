@@ -27,7 +27,6 @@ def density(step: int) -> float:
 def test_widths_parameters_and_multiply_adds_are_those_measured(arch: str, scope: str) -> None:
     net, golden = networks.build(arch, 10, 32, 3), GOLDEN["networks"][arch]
     channels, dense = Channels.of(net), flops.cost(arch, 10, 32)
-    full = {name: weight.numel() for name, weight in masks.prunable(net).items()}
     scores = class_scores(
         channels, {n: w.detach().abs() for n, w in masks.prunable(net).items()}, torch.ones(channels.count).bool()
     )
@@ -38,7 +37,7 @@ def test_widths_parameters_and_multiply_adds_are_those_measured(arch: str, scope
         assert [int(alive[one.start : one.start + one.width].sum()) for one in channels.groups] == widths
         assert sum(weight.numel() for weight in masks.prunable(net).values()) == kept
     assert sum(parameter.numel() for parameter in net.parameters()) == golden["parameters"][scope]
-    assert flops.macs(net, dense, full) == golden["macs"][scope]
+    assert flops.macs(net, dense) == golden["macs"][scope]
     sides = {name: list(net.get_submodule(name).padding) for name in golden["paddings"][scope]}
     assert sides == golden["paddings"][scope]
 
@@ -152,6 +151,16 @@ def test_every_criterion_reaches_the_density_from_one_pruning_to_the_next(
             assert all(torch.equal(weights[name], w) for name, w in masks.prunable(net).items())
         compact(net, channels, channels.alive(mask), channels.alive(new))
         mask = new
+
+
+def test_globally_channels_go_by_their_scores_where_all_are_negative_too() -> None:
+    """As most of grasp's are: by the mean size, not by a mean of 0 or one that turns the order round."""
+    channels, every = Channels.of(Toy()), torch.ones(4, dtype=torch.bool)
+    below = [
+        choose(channels, tensor(scores), every, 0.8, "global").int().tolist()
+        for scores in ([-1.0, -2.0, -3.0, -3.0], [-2.0, -1.0, -3.0, -3.0], [-1.0, -1.1, -5.0, -3.0])
+    ]
+    assert below == [[1, 0, 1, 1], [0, 1, 1, 1], [1, 1, 0, 1]]
 
 
 def test_scores_that_are_not_finite_are_refused() -> None:

@@ -1,5 +1,6 @@
 """What control arms begin with: against values of the public code of Liu et al. 2019, and against each other."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from tiny import CPU, dataset, spec_of
 from app_repro.core.errors import IntegrityError
 from app_repro.core.seeds import seed_for
 from app_repro.pruning import masks
+from app_repro.pruning.channels import Channels
+from app_repro.pruning.removal import compact
 from app_repro.training import checkpoint, controls, networks
 from app_repro.training.flops import Cost
 from app_repro.training.protocol import network_of
@@ -57,7 +60,7 @@ def test_scratch_b_is_capped_as_in_the_public_code_on_imagenet(row) -> None:
 def test_flops_are_those_of_convolutions_and_linear_layers_as_in_the_public_count() -> None:
     parts = GOLDEN["flops_weight_level"]["parts"]
     layer = torch.arange(108) < 40
-    ratio = controls.flops_ratio(Cost({"conv": parts["conv_dense"]}, 2 * 64 * 3), {"conv": layer})
+    ratio = controls.flops_ratio(Cost({"conv": parts["conv_dense"]}, 2 * 64 * 3, {}), {"conv": layer})
     assert ratio == pytest.approx(GOLDEN["flops_weight_level"]["ratio_app_repro"], rel=1e-15)
 
 
@@ -141,3 +144,26 @@ def test_a_mask_that_is_damaged_or_another_network_s_is_refused(content) -> None
     with pytest.raises(IntegrityError) as raised:
         controls.begin(spec, DATA, network_of(spec, DATA, CPU), controls.Source("a" * 12, "", content))
     assert (raised.value.key, raised.value.kind) == ("a" * 12, "mask")
+
+
+def test_flops_of_removed_channels_are_those_of_the_network_that_is_left() -> None:
+    spec = spec_of(control="scratch-b", granularity="channel", tau=6.0)
+    net = network_of(spec, DATA, CPU)
+    channels = Channels.of(net)
+    alive = torch.arange(channels.count) % 4 == 0
+    for group in channels.groups:
+        alive[group.start] = True
+    start = controls.begin(spec, DATA, net, source(channels.mask(alive)))
+    small = copy.deepcopy(net)
+    compact(small, channels, torch.ones_like(alive), alive)
+    assert start.described["flops_ratio"] == macs(net) / macs(small) > 9
+
+
+def macs(net) -> int:
+    """Multiply-adds of one image of 8x8 pixels, counted at each layer."""
+    counts = []
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            module.register_forward_hook(lambda m, _, out: counts.append(m.weight.numel() * out[0, 0].numel()))
+    net(torch.zeros(1, 1, 8, 8))
+    return sum(counts)

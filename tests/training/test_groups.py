@@ -9,7 +9,7 @@ from workbench import prepared
 
 from app_repro.config import patterns
 from app_repro.config.spec import RunSpec
-from app_repro.core.errors import AppReproError, Stopped
+from app_repro.core.errors import AppReproError, DivergedError, Stopped
 from app_repro.data import dataset, splits
 from app_repro.pruning import masks, nm
 from app_repro.records import record
@@ -131,3 +131,21 @@ def test_a_mask_that_is_not_n_of_m_is_an_error(bench, tmp_path, monkeypatch) -> 
     monkeypatch.setattr(nm, "select", lambda scores, n, m, final_m: masks.full(scores))
     with pytest.raises(AppReproError, match="asked for"):
         a_run(bench, spec, Store(tmp_path).folder(spec)).go()
+
+
+@pytest.mark.parametrize("m", [8, 16])
+def test_what_is_no_number_in_a_pruned_dense_weight_has_diverged(tmp_path, m) -> None:
+    """No loss shows it, as the network computes with the weights that are kept."""
+    changes = {"method": "osp", "granularity": "nm", "nm_m": m, "nm_n": m // 8, "flow": "ste", "criterion": None}
+    specs, places = prepared(tmp_path, **changes)
+    run = a_run((specs, places), specs[0], Store(tmp_path).folder(specs[0]), should_stop=lambda: spoil())
+
+    def spoil() -> bool:
+        if (run.megabatch, run.progress.epoch, run.progress.step) == (2, 0, 1) and isinstance(run.steps.flow, Live):
+            name, dense = next(iter(run.steps.flow.dense.items()))
+            dense[tuple(run.steps.flow.pruned[name].nonzero()[0])] = torch.nan
+        return False
+
+    with pytest.raises(DivergedError) as caught:
+        run.go()
+    assert caught.value.where["megabatch"] == 2
