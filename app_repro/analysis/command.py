@@ -80,7 +80,7 @@ def _robustness(where: Where, device: str, out: Path, tell: Tell, asked: dict[st
 
     severities = trained.numbers(asked["severities"], "--severities", "1,3,5")
     words = [word.strip() for part in asked["corruptions"] for word in part.split(",")]
-    images = {"images": asked["images"]} if asked.get("images") else {}
+    images = {"images": asked["images"]} if asked["images"] else {}
     wanted = Asked(corruptions=words, severities=severities, source=asked["source"], **images)
     networks, missing = trained.find(where.runs, where.store, where.only, where.megabatches)
     (place,) = devices(device, 1)

@@ -130,7 +130,7 @@ def test_pictures_show_the_corruptions_and_what_a_run_lost_and_won_beside_dense(
     folder, told = tmp_path / "pictures", list[str]()
     where = command.Where(runs[0], runs[1].raw, runs[1].store, ["app", "dense"], device="cpu", samples=folder)
     params = tmp_path / "params.yaml"
-    asked = {"corruptions": ["fog, snow"], "severities": "1, 5", "images": 300}
+    asked = {"corruptions": ["fog, snow"], "severities": "1, 5", "images": 300, "source": "generated"}
     assert command.run(["robustness"], params, where, tmp_path / "out", told.append, **asked) == ""
     names = ["app-s1-lost-and-won.csv", "app-s1-lost-and-won.png", "corruptions-digits.png"]
     assert sorted(path.name for path in folder.iterdir()) == names
