@@ -109,12 +109,14 @@ def image_files(names: Sequence[str]) -> list[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    """Files below a folder that are called like images; a folder that cannot be read is among them, to be named."""
+    unreadable: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename))):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(place, name) for name in names if images.is_called_image(name))
-        yield from (
-            path for path in paths if path.is_file() or not path.exists()
-        )  # no pipe; a broken link, to be named
+        # no pipe, which would be waited for; but a broken link, to be named
+        yield from (path for path in paths if path.is_file() or not path.exists())
+    yield from unreadable
 
 
 def classify(network: Classifier, paths: Sequence[Path], top: int = 1, resize: bool = False) -> list[Answer]:

@@ -14,6 +14,7 @@ import onnx
 import pytest
 from house import ROOT
 from PIL import Image
+from users import open_folder, plain_user
 from workbench import ended, trained
 
 from app_repro.analysis import classify, export
@@ -99,12 +100,24 @@ def test_a_record_is_the_run_s_and_a_pipe_is_read(home, monkeypatch, capsys, tmp
     assert of_run == of_pipe
 
 
-def test_a_folder_with_a_broken_link_and_a_pipe_is_no_end(home, monkeypatch, capsys, tmp_path) -> None:
-    os.mkfifo(tmp_path / "pipe.png")
-    (tmp_path / "lost.png").symlink_to("nowhere")
-    assert ended(monkeypatch, "predict", "net.onnx", str(tmp_path)) == 2
+def test_what_cannot_be_read_in_a_folder_is_named_and_a_pipe_is_no_end(home, monkeypatch, capsys) -> None:
+    with open_folder() as folder:
+        os.mkfifo(folder / "pipe.png")
+        (folder / "lost.png").symlink_to("nowhere")
+        (folder / "closed").mkdir(mode=0o700)
+        Image.new("L", (8, 8)).save(folder / "fine.png")
+        (folder / "net.onnx").write_bytes(Path("net.onnx").read_bytes())
+        monkeypatch.chdir(folder)
+        assert ended(monkeypatch, "predict", "net.onnx", ".") == 2
+        assert "closed" not in capsys.readouterr().err
+        with plain_user():
+            assert ended(monkeypatch, "predict", "net.onnx", ".") == 2
     out, said = capsys.readouterr()
-    assert (out, said.count("\n")) == ("", 1) and "lost.png" in said
+    assert out.startswith("fine.png") and [name in said for name in ("closed", "lost.png", "pipe")] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def foreign(path: Path) -> None:
