@@ -45,7 +45,8 @@ def regenerated(page: str, text: str, published: Path = PUBLISHED) -> str:
         "audit-main": lambda: short_table(filter(_is_main, _records(published, "audit"))),
         "audit-table": lambda: short_table(_records(published, "audit")),
         "contrasts": lambda: contrasts(published),
-        "speed": lambda: _speed(published),
+        "speed": lambda: _benches(published, "reference"),
+        "granularities": lambda: _benches(published, "granularities"),
     }
     parts |= {f"tags-{name}": partial(taxonomy.to_table, name, "github") for name in (*taxonomy.tables(), "tags")}
     parts |= {f"figure-{folder}-{name}": partial(_figure, page, published, folder, name) for folder, name in FIGURES}
@@ -147,9 +148,11 @@ def _folder(folder: str) -> Path:
     return PUBLISHED / "figures" / folder
 
 
-def _speed(published: Path) -> str:
+def _benches(published: Path, kind: str) -> str:
+    """The bench files that have this part, as tables."""
     paths = sorted((published / BENCHES.name).glob("*.json"))
-    return "\n\n".join(speed_table.to_text(json.loads(path.read_text(encoding="utf-8"))) for path in paths)
+    found = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
+    return "\n\n".join(speed_table.to_text(bench) for bench in found if kind in bench) or "Nothing is published yet."
 
 
 def main() -> None:

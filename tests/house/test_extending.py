@@ -23,7 +23,8 @@ RUN = {
     "method": "halving",
     "criterion": "gradient_norm",
     "dataset": "cinic10",
-    "arch": "resnet32s",
+    "arch": "wedge",
+    "granularity": "channel",
     **{"seed": 1, "sb": 2, "epochs": 1, "milestones": [], "batch_size": 8, "device": "cpu", "workers": 1},
 }
 """One small run that uses the new method, criterion, data set and network."""
@@ -96,6 +97,7 @@ LIMITS = {
     "A control arm": (2, 7),
     "A data set": (1, 9),
     "A network": (2, 2),
+    "A network of your own": (2, 15),
     "A metric": (1, 6),
     "A kind of claim": (2, 26),
     "A figure": (2, 24),
@@ -119,7 +121,8 @@ def test_a_run_of_all_that_is_new_is_trained_judged_and_shown(extended: Path) ->
     setting += f"json.dump(presets.preset('demo') | {RUN!r}, open('params.yaml', 'w'))"
     python(extended, "-c", setting)
     claim = (extended / "data/claims.csv").read_text(encoding="utf-8").splitlines()[0]
-    row = {"id": "all-above", "source": "app-repro", "metric": "worst_error", "kind": "every_seed", "method": "halving"}
+    row = {"id": "all-above", "source": "app-repro", "metric": "worst_error", "kind": "every_seed"}
+    row |= {"method": "halving granularity=channel"}
     row |= {
         "value": "1",
         "unit": "points",
@@ -135,6 +138,8 @@ def test_a_run_of_all_that_is_new_is_trained_judged_and_shown(extended: Path) ->
     assert "1 of 1 runs finished" in python(extended, "-m", "app_repro", "run")
     python(extended, "-m", "app_repro", "report", "--runs", "data/runs", "--out", "report")
     table = json.loads((extended / "report/tables/main.json").read_text(encoding="utf-8"))
+    record = json.loads(next((extended / "data/runs").glob("*/record.json")).read_text(encoding="utf-8"))
+    assert record["megabatches"][-1]["parameters"] < record["network"]["parameters"] / 2
     assert table["rows"][0]["worst_error"]["value"] > 0 and table["rows"][0]["method"]["value"] == "halving"
     assert (extended / "report/figures/seconds.svg").exists()
     page = (extended / "report/index.html").read_text(encoding="utf-8")
