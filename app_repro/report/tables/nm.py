@@ -66,7 +66,9 @@ def nm_table(groups: Sequence[Group]) -> Table:
         Column("flow", "flow"),
         *(Column(name, scale.heading, True) for name, scale in scales.items()),
     )
-    missing = (*exempt(own), *grouping.gaps(own)) if own else (NONE,)
+    contests = {group.contest for group in own}  # whose dense runs are no rows here, and not missing
+    beside = [group for group in groups if group.contest in contests]
+    missing = (*exempt(own), *grouping.gaps(beside)) if own else (NONE,)
     common = grouping.common(of_groups, keys)
     return Table("nm", "N:M sparsity: patterns, schedules and flows", NOTE, columns, rows, TERMS, missing, common)
 

@@ -23,6 +23,7 @@ def test_a_row_per_pattern_schedule_and_flow_and_dense_layers_in_the_note() -> N
     ]
     assert {row["density_nominal"].value for row in cells} == {0.125} and cells[0]["test_accuracy"].n == 2
     assert "resnet8s at M = 8 conv1" in table.whole_note and "not judged here" in table.whole_note
+    assert "No runs of" not in table.whole_note  # dense runs are there, and no rows of this table
 
 
 def test_the_densest_pattern_comes_first_and_without_runs_the_note_says_how_to_get_some() -> None:
