@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app_repro.cli.options import AsJson, ParamsFile, RawFolder, StoreFolder
+from app_repro.core.errors import ParamsError
 from app_repro.core.paths import PARAMS, RAW, store_at
 
 app = typer.Typer()
@@ -37,7 +38,10 @@ def bench(
     by_granularity: Annotated[
         bool, typer.Option("--granularity", help="Instead: dense, masked and smaller networks, in turn: minutes.")
     ] = False,
-    dataset: Annotated[str, typer.Option(help="With --granularity: whose images the networks take.")] = "cifar10",
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="With --granularity: whose images the networks take.", show_default="cifar10"),
+    ] = None,
     nm: Annotated[bool, typer.Option("--nm", help="Instead: matrix products at 2:4, on a GPU.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -48,11 +52,13 @@ def bench(
 
     from app_repro.machine import bench, granularity, products, speed_table
 
+    if dataset and not by_granularity:
+        raise ParamsError(f"--dataset {dataset}: only with --granularity", key="dataset")
     if nm:
         results = products.run(arch or (["resnet20s"] if quick else []), lambda line: typer.echo(line, err=True))
     elif by_granularity:
         archs = arch or (["resnet20s"] if quick else [])
-        results = granularity.run(archs, dataset, out, lambda line: typer.echo(line, err=True))
+        results = granularity.run(archs, dataset or "cifar10", out, lambda line: typer.echo(line, err=True))
     else:
         results = bench.run(quick, arch or [], out, lambda line: typer.echo(line, err=True))
     typer.echo(json.dumps(results, indent=1) if as_json else speed_table.to_text(results))

@@ -210,7 +210,11 @@ def run(archs: list[str], dataset: str, out: Path | None, log: Callable[[str], N
     bench.check(archs, out)
     if dataset not in SETS:
         raise ParamsError(f"--dataset {dataset}{nearest_and_known(dataset, SETS)}")
-    device, info = bench.set_up(), SETS[dataset]
+    info, archs = SETS[dataset], archs or ["resnet20s", "resnet18"]
+    with torch.device("meta"):
+        for arch in archs:
+            networks.build(arch, info.classes, info.size, info.channels)  # raises where its images are too small
+    device = bench.set_up()
     results = bench.about(device) | {
         "setting": {
             **{"tau": TAU, "scope": SCOPE, "criterion": CRITERION, "megabatches": MEGABATCHES, "precision": "fp32"},
@@ -220,7 +224,7 @@ def run(archs: list[str], dataset: str, out: Path | None, log: Callable[[str], N
         "granularities": [],
         "results": [],  # of how fast runs are trained: no such speeds here
     }
-    for arch in archs or ["resnet20s", "resnet18"]:
+    for arch in archs:
         try:
             results["granularities"] += of_network(arch, info, device, log)
         except Exception as error:

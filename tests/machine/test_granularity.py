@@ -79,11 +79,20 @@ def test_plan_and_run_find_no_speed_of_a_run_in_it(measured) -> None:
     assert bench["results"] == []
 
 
-@pytest.mark.parametrize("words", [["--arch", "resnet19"], ["--dataset", "digit"]])
-def test_an_unknown_name_is_refused_before_anything_is_measured(words: list[str], monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--granularity", "--arch", "resnet19"], "resnet19"),
+        (["--granularity", "--dataset", "digit"], "digit"),
+        (["--granularity", "--dataset", "folder:x"], "folder:x"),
+        (["--granularity", "--dataset", "digits", "--arch", "vgg16_bn"], "16 pixels"),
+        (["--dataset", "digits"], "--granularity"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_is(words: list[str], named: str, monkeypatch) -> None:
     monkeypatch.setattr(granularity, "of_network", None)
-    ran = CliRunner().invoke(machine.app, ["bench", "--granularity", *words])
-    assert isinstance(ran.exception, ParamsError) and words[1] in str(ran.exception)
+    ran = CliRunner().invoke(machine.app, ["bench", *words])
+    assert isinstance(ran.exception, ParamsError) and named in str(ran.exception)
 
 
 def test_what_fails_is_a_row_and_the_next_network_is_measured(monkeypatch, tmp_path) -> None:
