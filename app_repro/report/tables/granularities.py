@@ -62,6 +62,7 @@ class Timing:
         if any(self.setting[key] != value for key, value in shape.items()):
             return None
         kind = group.settings["granularity"] or "dense"
+        kind = "weight" if kind == "nm" else kind  # of the same shape, with zeros in other places
         density = group.runs[0].value("density_effective")
         for row in self.networks:
             is_it = row["arch"] == spec["arch"] and row["granularity"] == kind
