@@ -15,7 +15,7 @@ SHRUNK = "shrunk"
 """Kind of the analyses that the command `shrink` makes."""
 
 if TYPE_CHECKING:
-    from app_repro.analysis.robustness import Shown
+    from app_repro.analysis.corrupted.robustness import Shown
 
 Tell = Callable[[str], Any]
 
@@ -74,8 +74,9 @@ def _shrunk(where: Where) -> dict[str, Analysis]:
 
 
 def _robustness(where: Where, device: str, out: Path, tell: Tell, asked: dict[str, Any]) -> str:
-    from app_repro.analysis import robustness, trained
-    from app_repro.analysis.pictures import Asked
+    from app_repro.analysis import trained
+    from app_repro.analysis.corrupted import robustness
+    from app_repro.analysis.corrupted.pictures import Asked
     from app_repro.training.device import devices
 
     severities = trained.numbers(asked["severities"], "--severities", "1,3,5")
@@ -101,7 +102,7 @@ def _robustness(where: Where, device: str, out: Path, tell: Tell, asked: dict[st
 
 def _contact_sheets(shown: "Shown", severities: Sequence[int], folder: Path, tell: Tell) -> None:
     """A picture of the corruptions of each data set."""
-    from app_repro.analysis import samples
+    from app_repro.analysis.corrupted import samples
     from app_repro.data import dataset
 
     for networks, pictures in shown:
@@ -112,8 +113,9 @@ def _contact_sheets(shown: "Shown", severities: Sequence[int], folder: Path, tel
 
 def _lost_and_won(shown: "Shown", where: Where, folder: Path, device: str, tell: Tell) -> None:
     """A picture and a table of the images that each network lost and won, where the dense run beside it is there."""
-    from app_repro.analysis import samples, trained
-    from app_repro.analysis.lost_and_won import compare, dense_beside
+    from app_repro.analysis import trained
+    from app_repro.analysis.corrupted import samples
+    from app_repro.analysis.corrupted.lost_and_won import compare, dense_beside
     from app_repro.records import runs
 
     known = runs.read([where.runs]).runs
@@ -135,7 +137,8 @@ def _lost_and_won(shown: "Shown", where: Where, folder: Path, device: str, tell:
 
 def _regime(where: Where, device: str, out: Path, tell: Tell, asked: dict[str, Any]) -> str:
     """Analyse pairs of siblings; what is damaged or without weights, in one line."""
-    from app_repro.analysis import regime, trained
+    from app_repro.analysis import trained
+    from app_repro.analysis.regimes import regime
     from app_repro.training.device import devices
 
     given = {name: asked[name] for name in ("images", "points") if asked[name]}

@@ -74,7 +74,7 @@ class Pair:
     settings: Mapping[str, Any]
     """Of the analysis: images, points, batch."""
     results: Mapping[str, Any]
-    """See analysis/regime.py."""
+    """See analysis/regimes/regime.py."""
 
     @property
     def branch(self) -> int:

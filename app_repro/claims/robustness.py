@@ -58,7 +58,7 @@ class Robust:
     rows: Mapping[tuple[str, int], Mapping[str, Any]]
     """By corruption and severity (CLEAN and 0: the images as they are)."""
     redundancy: Mapping[str, Any] | None
-    """Correlations between corruptions, see analysis/robustness.py."""
+    """Correlations between corruptions, see analysis/corrupted/robustness.py."""
 
     def accuracy(self, corruption: str, severity: int | None = None) -> float:
         """Fraction of the images that are classified correctly under a corruption, the mean over severities if None."""

@@ -83,7 +83,7 @@ def shrink(
     as_json: AsJson = False,
 ) -> None:
     """Remove channels of a finished run's network without training, adjust what is left, and test it: a row each."""
-    from app_repro.analysis import shrink as networks
+    from app_repro.analysis.after import shrink as networks
 
     asked = {"density": density, "images": images, "source": source, "reconstruct": reconstruct}
     asked |= {"criterion": criterion, "scope": scope}

@@ -1,6 +1,7 @@
 """Names of the corruptions of images, each with a line about it and its tags, and the choice of some of them.
 
-Source: Hendrycks and Dietterich 2019 (arXiv:1903.12261). The code behind the names is in analysis/corruptions.py.
+Source: Hendrycks and Dietterich 2019 (arXiv:1903.12261). The code behind the names is in
+analysis/corrupted/corruptions.py.
 """
 
 from collections.abc import Iterable, Sequence

@@ -18,8 +18,8 @@ import pytest
 from small_sets import official, prepare
 from workbench import prepared
 
-from app_repro.analysis.official import find
-from app_repro.analysis.releases import RELEASES
+from app_repro.analysis.corrupted.official import find
+from app_repro.analysis.corrupted.releases import RELEASES
 from app_repro.core.errors import AppReproError
 from app_repro.data import dataset, splits
 from app_repro.data.dataset import DataSet

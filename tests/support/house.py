@@ -83,7 +83,7 @@ DOORS: dict[str, set[str]] = {
         *("host_batches", "engines", "steps"),
     },
     "execution": {"grid", "plan", "plan_text", "claim_costs", "cost", "tracking"},
-    "analysis": {"masks_only", "command", "classify", "export", "shrink"},
+    "analysis": {"masks_only", "command", "classify", "export", "after/shrink"},
     "report": {
         *("write", "modelcard", "page/write", "tables/main", "tables/contrasts", "tables/runs"),
         *("figures/write", "figures/audit"),

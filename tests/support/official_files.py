@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app_repro.analysis import releases
+from app_repro.analysis.corrupted import releases
 
 LABELS = [3, 1, 9, 0]
 

@@ -10,11 +10,11 @@ import torch
 from tiny import images_of
 from torch import nn
 
-from app_repro.analysis.geometry import Head, Passes, correlations, summary
+from app_repro.analysis.corrupted.geometry import Head, Passes, correlations, summary
 from app_repro.core.errors import AppReproError, RunError
 from app_repro.training import networks
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "support/golden/geometry.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[2] / "support/golden/geometry.json").read_text())
 
 
 def head(weight: list, bias: list) -> Head:
@@ -46,7 +46,7 @@ def passes(seed: int = 1) -> Passes:
 
 
 def test_a_margin_is_positive_exactly_where_the_network_is_right_over_several_batches(monkeypatch) -> None:
-    monkeypatch.setattr("app_repro.analysis.geometry.EVALUATION_BATCH", 7)
+    monkeypatch.setattr("app_repro.analysis.corrupted.geometry.EVALUATION_BATCH", 7)
     images = images_of(40)
     found = passes()(images.pixels.numpy(), images.labels.numpy())
     assert found.correct.any() and not found.correct.all()

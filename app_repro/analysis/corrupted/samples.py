@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from app_repro.analysis.lost_and_won import Compared
-from app_repro.analysis.pictures import CLEAN, Pictures
+from app_repro.analysis.corrupted.lost_and_won import Compared
+from app_repro.analysis.corrupted.pictures import CLEAN, Pictures
 from app_repro.config import corruptions
 from app_repro.core import files
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from app_repro.analysis.releases import RELEASES, Release, release_of
+from app_repro.analysis.corrupted.releases import RELEASES, Release, release_of
 from app_repro.config.corruptions import CORRUPTIONS, SEVERITIES, check
 from app_repro.core.errors import DataError, IntegrityError, ParamsError, letters, one_line
 from app_repro.data.dataset import DataSet

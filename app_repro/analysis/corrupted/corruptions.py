@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from app_repro.analysis import filters
-from app_repro.analysis.draws import Draws, DrawsByImage
+from app_repro.analysis.corrupted import filters
+from app_repro.analysis.corrupted.draws import Draws, DrawsByImage
 from app_repro.config.corruptions import check
 
 Array = np.ndarray

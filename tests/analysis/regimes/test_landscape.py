@@ -8,9 +8,9 @@ import torch
 from tiny import CPU, images_of, steps_for
 from torch import nn
 
-from app_repro.analysis import landscape
+from app_repro.analysis.regimes import landscape
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "support/golden/regime.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[2] / "support/golden/regime.json").read_text())
 
 
 def test_statistics_are_those_of_the_papers_code() -> None:

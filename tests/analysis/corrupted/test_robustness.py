@@ -9,8 +9,9 @@ import pytest
 import torch
 from workbench import prepared, run_grid
 
-from app_repro.analysis import command, pictures, robustness, trained
-from app_repro.analysis.pictures import Asked
+from app_repro.analysis import command, trained
+from app_repro.analysis.corrupted import pictures, robustness
+from app_repro.analysis.corrupted.pictures import Asked
 from app_repro.core.errors import DiskFullError
 from app_repro.records import record
 from app_repro.records.analyses import AnalysisFile

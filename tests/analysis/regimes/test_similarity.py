@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app_repro.analysis.similarity import alike, cka, softmax
+from app_repro.analysis.regimes.similarity import alike, cka, softmax
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "support/golden/regime.json").read_text())["cka"]
+GOLDEN = json.loads((Path(__file__).parents[2] / "support/golden/regime.json").read_text())["cka"]
 X, Y = (np.array(GOLDEN[name]) for name in "XY")
 PAIRS = {
     "X,Y": (X, Y),

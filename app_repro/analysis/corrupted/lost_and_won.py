@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from app_repro.analysis.geometry import Measured, Passes
-from app_repro.analysis.pictures import CLEAN, Pictures
+from app_repro.analysis.corrupted.geometry import Measured, Passes
+from app_repro.analysis.corrupted.pictures import CLEAN, Pictures
 from app_repro.analysis.trained import Trained
 from app_repro.core import files
 from app_repro.records.runs import RunRecord

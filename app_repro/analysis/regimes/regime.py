@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from app_repro.analysis import landscape, siblings
 from app_repro.analysis.calibration import clean
-from app_repro.analysis.landscape import Batches
-from app_repro.analysis.siblings import Pair
-from app_repro.analysis.similarity import alike
+from app_repro.analysis.regimes import landscape, siblings
+from app_repro.analysis.regimes.landscape import Batches
+from app_repro.analysis.regimes.siblings import Pair
+from app_repro.analysis.regimes.similarity import alike
 from app_repro.analysis.trained import Trained
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, IntegrityError, ParamsError
@@ -29,7 +29,10 @@ from app_repro.training.device import describe_device
 from app_repro.training.images import Images
 
 KIND = "regime"
-MEASURES = tuple(f"analysis/{name}.py" for name in ("landscape", "similarity", "siblings", "regime", "calibration"))
+MEASURES = (
+    "analysis/calibration.py",
+    *(f"analysis/regimes/{name}.py" for name in ("landscape", "similarity", "siblings", "regime")),
+)
 BATCH = 500
 """Images of which BatchNorm's statistics are measured at once: another number gives other statistics."""
 IMAGES = 2000

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from app_repro.analysis import reconstruction
-from app_repro.analysis.reconstruction import RIDGE
+from app_repro.analysis.after import reconstruction
+from app_repro.analysis.after.reconstruction import RIDGE
 from app_repro.training import networks
 
 

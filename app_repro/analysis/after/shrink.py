@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
+from app_repro.analysis.after.shrunk import Row, Subject, Tell
 from app_repro.analysis.command import SHRUNK, shrunk_name
-from app_repro.analysis.shrunk import Row, Subject, Tell
 from app_repro.core import files
 from app_repro.core.errors import RunError
 from app_repro.records import analyses, finished, provenance
@@ -16,8 +16,9 @@ from app_repro.training.determinism import configure
 from app_repro.training.device import describe_device, devices, ran_out
 
 CODE = (
-    *("analysis/shrink_options.py", "analysis/calibration.py", "analysis/reconstruction.py", "analysis/shrunk.py"),
-    *("pruning/coupling.py", "pruning/channels.py", "pruning/removal.py", "pruning/shrinking.py"),
+    "analysis/calibration.py",
+    *(f"analysis/after/{name}.py" for name in ("shrink_options", "reconstruction", "shrunk")),
+    *(f"pruning/{name}.py" for name in ("coupling", "channels", "removal", "shrinking")),
     *("pruning/criteria.py", "pruning/select.py", "pruning/masks.py"),
 )
 """Files whose code can change a number of this analysis; by what code the run was trained its weights tell."""

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from tiny import dataset
 
-from app_repro.analysis import samples
-from app_repro.analysis.geometry import Measured
-from app_repro.analysis.lost_and_won import Compared, dense_beside
-from app_repro.analysis.pictures import Asked, Pictures
+from app_repro.analysis.corrupted import samples
+from app_repro.analysis.corrupted.geometry import Measured
+from app_repro.analysis.corrupted.lost_and_won import Compared, dense_beside
+from app_repro.analysis.corrupted.pictures import Asked, Pictures
 
 
 def measured(margins: list[float]) -> Measured:

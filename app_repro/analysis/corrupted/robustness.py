@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from app_repro.analysis import trained
-from app_repro.analysis.geometry import Passes, correlations, summary
-from app_repro.analysis.pictures import CLEAN, CODE, Asked, Pictures
+from app_repro.analysis.corrupted.geometry import Passes, correlations, summary
+from app_repro.analysis.corrupted.pictures import CLEAN, CODE, Asked, Pictures
 from app_repro.analysis.trained import Trained
 from app_repro.core.errors import ParamsError, RunError
 from app_repro.data import dataset
@@ -27,7 +27,7 @@ from app_repro.training.device import describe_device
 from app_repro.training.images import Images
 
 KIND = "robustness"
-MEASURES = (*CODE, "analysis/geometry.py", "analysis/robustness.py")
+MEASURES = (*CODE, "analysis/corrupted/geometry.py", "analysis/corrupted/robustness.py")
 Tell = Callable[[str], None]
 
 

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from app_repro.analysis import calibration, reconstruction
+from app_repro.analysis.after import calibration, reconstruction
+from app_repro.analysis.after.reconstruction import Fitted
+from app_repro.analysis.after.shrink_options import Asked, asked
 from app_repro.analysis.calibration import Calibration
-from app_repro.analysis.reconstruction import Fitted
-from app_repro.analysis.shrink_options import Asked, asked
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.core.seeds import seed_for

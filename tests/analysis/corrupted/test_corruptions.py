@@ -8,8 +8,8 @@ from golden_corruptions import DEFOCUS, GOLDEN, ROUGH, DrawsOfOne
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_repro.analysis import corruptions, filters
-from app_repro.analysis.corruptions import CORRUPTIONS, block
+from app_repro.analysis.corrupted import corruptions, filters
+from app_repro.analysis.corrupted.corruptions import CORRUPTIONS, block
 from app_repro.config import corruptions as names
 from app_repro.core.errors import ParamsError
 

@@ -9,7 +9,8 @@ import pytest
 import synthetic
 from workbench import prepared, run_grid
 
-from app_repro.analysis import command, regime, siblings, trained
+from app_repro.analysis import command, trained
+from app_repro.analysis.regimes import regime, siblings
 from app_repro.analysis.trained import Trained
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.records.analyses import AnalysisFile

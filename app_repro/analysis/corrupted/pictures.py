@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app_repro.analysis import official
-from app_repro.analysis.corruptions import block
-from app_repro.analysis.official import Official
-from app_repro.analysis.releases import GENERATED
+from app_repro.analysis.corrupted import official
+from app_repro.analysis.corrupted.corruptions import block
+from app_repro.analysis.corrupted.official import Official
+from app_repro.analysis.corrupted.releases import GENERATED
 from app_repro.config import corruptions
 from app_repro.config.corruptions import CORRUPTIONS, SEVERITIES
 from app_repro.core.seeds import seed_for
 from app_repro.data.dataset import DataSet
 
 CLEAN = "clean"
-CODE = tuple(f"analysis/{name}.py" for name in ("draws", "filters", "corruptions", "pictures"))
+CODE = tuple(f"analysis/corrupted/{name}.py" for name in ("draws", "filters", "corruptions", "pictures"))
 
 
 @dataclass(frozen=True)

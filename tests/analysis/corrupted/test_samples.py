@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image
 from tiny import dataset
 
-from app_repro.analysis import samples
-from app_repro.analysis.pictures import Asked, Pictures
+from app_repro.analysis.corrupted import samples
+from app_repro.analysis.corrupted.pictures import Asked, Pictures
 
 
 def test_a_sheet_holds_every_corruption_at_every_severity(tmp_path) -> None:

@@ -9,8 +9,8 @@ import torch
 from typer.testing import CliRunner, Result
 from workbench import prepared
 
+from app_repro.analysis.after.shrink_options import DENSITY
 from app_repro.analysis.calibration import Calibration
-from app_repro.analysis.shrink_options import DENSITY
 from app_repro.cli.pipeline import app
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError

@@ -8,8 +8,8 @@ import pytest
 import tiny
 from official_files import LABELS, official_files
 
-from app_repro.analysis.pictures import CLEAN, Asked, Pictures
-from app_repro.analysis.releases import RELEASES
+from app_repro.analysis.corrupted.pictures import CLEAN, Asked, Pictures
+from app_repro.analysis.corrupted.releases import RELEASES
 from app_repro.core.errors import DataError, ParamsError
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from official_files import LABELS, official_files, raw
 
-from app_repro.analysis import official, releases
+from app_repro.analysis.corrupted import official, releases
 from app_repro.core.errors import AppReproError, DataError, IntegrityError, ParamsError
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
