@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from app_repro.analysis.after import calibration, reconstruction
+from app_repro.analysis import calibration
+from app_repro.analysis.after import reconstruction
 from app_repro.analysis.after.reconstruction import Fitted
 from app_repro.analysis.after.shrink_options import Asked, asked
 from app_repro.analysis.calibration import Calibration
