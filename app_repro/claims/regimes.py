@@ -156,6 +156,8 @@ class Interaction:
             return f"shown: hotter is worse at the lowest load and better at the highest (n = {n})"
         if lower_end < 0 < high:
             return f"shown: hotter is better at the lowest load and worse at the highest (n = {n})"
+        if low * higher_end > 0 and min(low * lower_end, high * higher_end) > 0:
+            return f"not shown: hotter is {'worse' if low > 0 else 'better'} at both (n = {n})"
         return f"not shown (n = {n})"
 
 

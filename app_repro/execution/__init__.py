@@ -6,6 +6,7 @@
 - plan_text.py: a plan as a table and as JSON.
 - claim_costs.py: the plan of each claim (`plan --claims-cost`).
 - outcome.py: what every executor works with: display, how runs ended, signals.
+- prefixes.py: the megabatches that siblings share, trained once.
 - worker.py: one process that trains runs, each under its lock.
 - local.py: worker processes on this machine.
 - slurm_task.py: one task of a Slurm array, on its node.

@@ -109,15 +109,15 @@ def _networks() -> dict[str, list[int]]:
     return content
 
 
-def workload(spec: RunSpec, shape: Shape) -> tuple[int, int]:
-    """Images to be trained on and to be evaluated in one run, each pass counted."""
+def workload(spec: RunSpec, shape: Shape, begins: int = 1) -> tuple[int, int]:
+    """Images to be trained on and to be evaluated in one run from megabatch `begins` on, each pass counted."""
 
     def chosen(*names: str) -> tuple[tuple[str, Any], ...]:
         return tuple((name, getattr(spec, name)) for name in names)
 
     cutting = chosen("order", "val_fraction", "train_limit", "test_limit")
     replaying = chosen("replay", "val_fraction", "buffer_size")
-    return _passes(shape.train, shape.test, spec.sb, epochs(spec), cutting, replaying)
+    return _passes(shape.train, shape.test, spec.sb, epochs(spec), cutting, replaying, begins)
 
 
 def epochs(spec: RunSpec) -> int:
@@ -137,11 +137,13 @@ def certainty(spec: RunSpec) -> Certainty:
 
 
 @functools.lru_cache(1024)
-def _passes(images: int, tests: int, sb: int, epochs: int, cutting: Settings, replaying: Settings) -> tuple[int, int]:
+def _passes(
+    images: int, tests: int, sb: int, epochs: int, cutting: Settings, replaying: Settings, begins: int
+) -> tuple[int, int]:
     """The counts, which no seed changes; `cutting` and `replaying`: how the stream is cut, and what is seen again."""
     stream = split(images, tests, sb, split_seed=0, **dict(cutting))
     trained = evaluated = 0
-    for k in range(1, sb + 1):
+    for k in range(begins, sb + 1):
         seen = phase(stream, k, seed=0, **dict(replaying))
         trained += epochs * len(seen.train)
         evaluated += epochs * len(seen.validation) + len(seen.train) + len(stream.test)
@@ -193,9 +195,9 @@ def law(spec: RunSpec, shape: Shape) -> str:
     return f"{first} at T = {spec.sb}, (T + 1) / 2; T = 100 costs {long / short:.1f} times T = 8; --growth shows more"
 
 
-def train_flops(spec: RunSpec, shape: Shape) -> int:
-    """FLOPs of all training passes, unpruned: three forward passes per sample."""
-    return 3 * sizes(spec.arch, shape).flops * workload(spec, shape)[0]
+def train_flops(spec: RunSpec, shape: Shape, begins: int = 1) -> int:
+    """FLOPs of all training passes from megabatch `begins` on, unpruned: three forward passes per sample."""
+    return 3 * sizes(spec.arch, shape).flops * workload(spec, shape, begins)[0]
 
 
 def _with(spec: RunSpec, **changed: Any) -> RunSpec:

@@ -13,7 +13,7 @@ from app_repro.core import files
 from app_repro.core.errors import ParamsError
 from app_repro.data import splits
 from app_repro.data.dataset import data_folder
-from app_repro.execution import cost, executors, tracking
+from app_repro.execution import cost, executors, prefixes, tracking
 from app_repro.execution.display import GridDisplay
 from app_repro.execution.outcome import Display, Executor, Outcome
 from app_repro.records import merge, record, sources
@@ -142,11 +142,18 @@ def begin(specs: Sequence[RunSpec], records: Mapping[str, Record]) -> tuple[Outc
 
 
 def in_waves(train: Executor, todo: Sequence[RunSpec], paths: Paths, display: Display, outcome: Outcome) -> None:
-    """Have an executor train `todo`: first the runs that need no other, then control arms, whose sources have ended.
+    """Have an executor train `todo`: first the runs that need no other, then siblings, which go on from the state that
+    these leave (prefixes.py), then control arms, whose sources have ended.
 
     A control arm whose source did not end well ends with it, as failed.
     """
-    for wave in ([spec for spec in todo if not spec.control], [spec for spec in todo if spec.control]):
+    store = Store(paths.store)
+    if not paths.keep_weights:
+        prefixes.ask(todo, store)
+    first, siblings, controls = list[RunSpec](), list[RunSpec](), list[RunSpec]()
+    for spec in todo:
+        (controls if spec.control else siblings if prefixes.parted_from(spec) else first).append(spec)
+    for wave in (first, siblings, controls):
         ready = []
         for spec in wave:
             status, _ = outcome.ended.get(spec.source.run_id, ("finished", "")) if spec.source else ("finished", "")
@@ -156,6 +163,7 @@ def in_waves(train: Executor, todo: Sequence[RunSpec], paths: Paths, display: Di
                 ready.append(spec)
         if ready and not outcome.interrupted:
             train(ready, paths, display, outcome)
+    prefixes.drop(todo, store, outcome.ended)
 
 
 def lay_out_grid(

@@ -3,8 +3,6 @@
 import contextlib
 import heapq
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +14,14 @@ from app_repro.core.errors import DataError, ParamsError
 from app_repro.core.paths import BENCHES
 from app_repro.data.dataset import data_folder
 from app_repro.data.splits import with_digest
-from app_repro.execution import cost
+from app_repro.execution import cost, prefixes
 from app_repro.execution.cost import Growth, Shape, workload
-from app_repro.execution.speeds import Speeds, read_benches
+from app_repro.execution.speeds import Speeds, has_gpu, power, read_benches
 from app_repro.records import runs, sources
 from app_repro.records.store import Store, labels
 from app_repro.training.device import describe_device
 
+ENDED = ("finished", "diverged")
 STATE_COPIES = 2 * 3
 """Weights, momentum and best epoch of two states: what lies beside a run's weights while it is trained."""
 
@@ -53,11 +52,13 @@ class PlannedRun:
     """Runs that share the device."""
     on_cpu: bool = False
     passes_are: cost.Certainty = "known"
+    begins: int = 1
+    """Its first megabatch: what is before it a sibling takes from the run that it parts from."""
 
     @property
     def is_left(self) -> bool:
         """Whether it is still to be run."""
-        return self.state not in ("finished", "diverged")
+        return self.state not in ENDED
 
 
 @dataclass(frozen=True)
@@ -99,22 +100,22 @@ def plan(
     """
     counts, benches = _numbers(gpus), read_benches(bench)
     records = [run.content for run in runs.read([store.root / "runs"]).runs if run.is_finished]  # under whatever code
-    has_gpu = _has_gpu(params.device)
-    here = describe_device("cuda" if has_gpu else "cpu")["name"]
+    on_this = has_gpu(params.device)
+    here = describe_device("cuda" if on_this else "cpu")["name"]
     devices = [content["provenance"]["device"] for content in records]
     name = chosen(device, [*devices, *benches]) if device else here
     its_records = [content for content, item in zip(records, devices, strict=True) if item.get("name") == name]
     its_benches = [content for content in benches if content["device"] == name]
     its = [*(content["provenance"]["device"] for content in its_records), *its_benches]
     kinds = [item["kind"] for item in its if item.get("kind")]
-    on_gpu = has_gpu if name == here else "cpu" not in kinds[:1]
-    watts, power = _power(watts, name == here, has_gpu)
-    speeds = Speeds(its_records, its_benches, is_here=name == here and not has_gpu)
+    on_gpu = on_this if name == here else "cpu" not in kinds[:1]
+    watts, drawn = power(watts, name == here, on_this)
+    speeds = Speeds(its_records, its_benches, is_here=name == here and not on_this)
     rows, at_work = planned_runs(params, raw, store, speeds, watts), params.workers or 1
     first = params.specs[0], cost.shape_of(params.specs[0], raw)
     law, grown = cost.law(*first), cost.growth(*first) if growth else []
     is_alone = on_gpu and any(spec.engine == "eager" for spec in params.specs)
-    return Plan(name, power, rows, totals(rows, counts, at_work), at_work, records, law, grown, is_alone)
+    return Plan(name, drawn, rows, totals(rows, counts, at_work), at_work, records, law, grown, is_alone)
 
 
 def planned_runs(
@@ -131,33 +132,47 @@ def planned_runs(
         with contextlib.suppress(DataError):
             described = with_digest(spec, raw)
             opened[folder] = {key: getattr(described, key) for key in ("data_digest", "augmentation")}
-    rows = []
-    for spec, name in zip(specs, labels(specs, params.axes), strict=True):
-        run_id, state, folder = "", "to do", data_folder(spec)
-        if folder in opened:
-            known = spec.model_copy(update=opened[folder])
-            run_id, state = known.run_id, sources.state(store, known)
-        rows.append(planned_run(spec, shapes[folder], name, run_id, state, speeds, watts))
-    return rows
+    known = [spec.model_copy(update=opened.get(data_folder(spec), {})) for spec in specs]
+    states = [sources.state(store, spec) if data_folder(spec) in opened else "to do" for spec in known]
+    left = [place for place, state in enumerate(states) if state not in ENDED]
+    begins = prefixes.begins(known, left, store)
+    return [
+        planned_run(
+            *(spec, shapes[data_folder(spec)], name, spec.run_id if data_folder(spec) in opened else "", state),
+            *(speeds, watts, begins.get(place, 1)),
+        )
+        for place, (spec, name, state) in enumerate(zip(known, labels(specs, params.axes), states, strict=True))
+    ]
 
 
 def planned_run(
-    spec: RunSpec, shape: Shape, name: str, run_id: str, state: str, speeds: Speeds | None, watts: float | None = None
+    spec: RunSpec,
+    shape: Shape,
+    name: str,
+    run_id: str,
+    state: str,
+    speeds: Speeds | None,
+    watts: float | None = None,
+    begins: int = 1,
 ) -> PlannedRun:
-    """One run with what can be counted, and what it takes by `speeds`. Raises ParamsError if it cannot be run."""
-    trained, evaluated = workload(spec, shape)
+    """One run from megabatch `begins` on with what can be counted, and what it takes by `speeds`. Raises ParamsError if
+    it cannot be run.
+    """
+    trained, evaluated = workload(spec, shape, begins)
     network, speed = cost.sizes(spec.arch, shape), speeds and speeds.find(spec, shape)
     disk = 4 * network.parameters * (1 + STATE_COPIES)  # weights stay, and their mask, which is small
     images = (shape.train + shape.test) * shape.size**2 * shape.channels
     memory = 4 * 4 * network.parameters + images  # weights, gradients, momentum and best epoch in float32
-    counted = (name, run_id, state, trained, evaluated, cost.train_flops(spec, shape), disk)
+    counted = (name, run_id, state, trained, evaluated, cost.train_flops(spec, shape, begins), disk)
     passes_are = cost.certainty(spec)
     if not speed:
-        return PlannedRun(*counted, memory_bytes=memory, passes_are=passes_are)
+        return PlannedRun(*counted, memory_bytes=memory, passes_are=passes_are, begins=begins)
     seconds, drawn = speed.seconds(trained, evaluated), watts or speed.watts
     energy = seconds / speed.runs_together * drawn / 3600 if drawn else None
     peak = speed.peak_bytes or memory, speed.peak_bytes is not None
-    return PlannedRun(*counted, seconds, speed.basis, *peak, energy, speed.runs_together, speed.on_cpu, passes_are)
+    return PlannedRun(
+        *counted, seconds, speed.basis, *peak, energy, speed.runs_together, speed.on_cpu, passes_are, begins
+    )
 
 
 def makespan(rows: Sequence[PlannedRun], devices: int) -> float | None:
@@ -217,29 +232,3 @@ def _numbers(text: str) -> list[int]:
         what = f"--gpus {text[:40]}: not numbers of GPUs; 1,4,8 plans for one, four and eight"
         raise ParamsError(what, key="--gpus", kind="form")
     return [int(number) for number in text.split(",")]
-
-
-def _has_gpu(asked: str) -> bool:
-    import torch
-
-    return asked != "cpu" and torch.cuda.is_available()
-
-
-def _power(watts: float | None, is_here: bool, has_gpu: bool) -> tuple[float | None, str]:
-    """The watts to count with, and where they come from."""
-    if watts is not None:
-        return watts, f"{watts:g}, as given"
-    if not is_here:
-        return None, "unknown but for what a bench says; give --watts"
-    limit = _gpu_limit() if has_gpu else None
-    return limit, f"{limit:g}, the card's power limit: at most" if limit else "unknown; give --watts"
-
-
-def _gpu_limit() -> float | None:
-    """Watts that the first GPU may draw, by its driver."""
-    if not shutil.which("nvidia-smi"):
-        return None
-    command = ["nvidia-smi", "--query-gpu=power.limit", "--format=csv,noheader,nounits"]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    number = re.match(r"\s*(\d+(\.\d+)?)", answer.stdout)
-    return float(number[1]) if answer.returncode == 0 and number else None

@@ -34,6 +34,10 @@ def to_text(plan: Plan, claims: Sequence[Mapping[str, Any]]) -> str:
     if not all(row.memory_is_measured for row in plan.runs):
         lines.append("memory with > is weights, their copies and the data set alone")
     lines += [text for kind, text in _OF_PASSES.items() if any(row.passes_are == kind for row in left)]
+    if shared := sum(row.begins > 1 for row in left):
+        lines.append(
+            f"{shared} siblings begin where they part: what is before they take from another run, once it has it"
+        )
     lines += [_time(plan, left), f"device: {plan.device}; watts: {plan.power}"]
     decided = [f"{row['id']} ({row['protocol']}, {row['finished']} of {row['runs']} runs finished)" for row in claims]
     lines += [f"claims it can decide: {', '.join(decided) or 'none'}", plan.law]

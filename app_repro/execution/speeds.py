@@ -2,7 +2,10 @@
 
 import functools
 import json
+import re
+import shutil
 import statistics
+import subprocess
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -192,3 +195,30 @@ def _usual(runs: Sequence[Speed]) -> Speed:
     seconds = statistics.median(run.seconds_per_pass for run in alike)
     peak = max(run.peak_bytes or 0 for run in alike) or None
     return replace(alike[0], seconds_per_pass=seconds, basis=basis, peak_bytes=peak)
+
+
+def has_gpu(asked: str) -> bool:
+    """Whether runs that ask for the device `asked` are trained on a GPU here."""
+    import torch
+
+    return asked != "cpu" and torch.cuda.is_available()
+
+
+def power(watts: float | None, is_here: bool, on_gpu: bool) -> tuple[float | None, str]:
+    """The watts to count with, and where they come from."""
+    if watts is not None:
+        return watts, f"{watts:g}, as given"
+    if not is_here:
+        return None, "unknown but for what a bench says; give --watts"
+    limit = _gpu_limit() if on_gpu else None
+    return limit, f"{limit:g}, the card's power limit: at most" if limit else "unknown; give --watts"
+
+
+def _gpu_limit() -> float | None:
+    """Watts that the first GPU may draw, by its driver."""
+    if not shutil.which("nvidia-smi"):
+        return None
+    command = ["nvidia-smi", "--query-gpu=power.limit", "--format=csv,noheader,nounits"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    number = re.match(r"\s*(\d+(\.\d+)?)", answer.stdout)
+    return float(number[1]) if answer.returncode == 0 and number else None

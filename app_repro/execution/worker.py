@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, DivergedError, Stopped, one_line
+from app_repro.execution import prefixes
 from app_repro.records.content import Record
 from app_repro.records.store import KeepingFolder, Paths, RunFolder, Store
 from app_repro.training.determinism import configure
@@ -174,14 +175,10 @@ def train_run(
         source = _source(store, spec)
         images, split = dataset.load(paths.raw / dataset.data_folder(spec)), splits.load(spec, paths.splits)
         made: list[Run] = []
-        left = KeepingFolder(folder.path, partial(_left_after, made)) if paths.keep_weights else folder
-        run = Run(
-            *(spec, images, split, torch.device(device), left),
-            code=code,
-            source=source,
-            report=report,
-            should_stop=should_stop,
-        )
+        keeping = KeepingFolder(folder.path, partial(_left_after, made))
+        left = keeping if paths.keep_weights else prefixes.shared(folder, spec, store, code, device)
+        told: dict[str, Any] = {"report": report, "should_stop": should_stop}
+        run = Run(spec, images, split, torch.device(device), left, code=code, source=source, **told)
         made.append(run)
         diverged = None
         try:

@@ -11,7 +11,7 @@ from app_repro.config import grid as params
 from app_repro.core import files
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.data import dataset, splits
-from app_repro.execution import plan, plan_text, worker
+from app_repro.execution import plan, plan_text, speeds, worker
 from app_repro.execution.cost import Shape
 from app_repro.execution.plan import Plan, PlannedRun
 from app_repro.execution.speeds import Speed, Speeds
@@ -178,9 +178,9 @@ def test_a_card_s_power_limit_is_an_upper_bound(grid, monkeypatch) -> None:
     class Answer:
         stdout, returncode = "700.00\n", 0
 
-    monkeypatch.setattr(plan.shutil, "which", lambda name: "/bin/nvidia-smi")
-    monkeypatch.setattr(plan.subprocess, "run", lambda *words, **named: Answer())
-    monkeypatch.setattr(plan, "_has_gpu", lambda asked: True)
+    monkeypatch.setattr(speeds.shutil, "which", lambda name: "/bin/nvidia-smi")
+    monkeypatch.setattr(speeds.subprocess, "run", lambda *words, **named: Answer())
+    monkeypatch.setattr(plan, "has_gpu", lambda asked: True)
     monkeypatch.setattr(plan, "describe_device", lambda device: {"name": "card"})
     assert planned(grid).power.startswith("700, ")
     Answer.stdout = "[N/A]\n"

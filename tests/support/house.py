@@ -107,7 +107,7 @@ MOST_FILES = {
     "records": 16,
     "claims": 26,
     "training": 22,
-    "execution": 16,
+    "execution": 17,
     "analysis": 24,
     "report": 51,
     "machine": 13,
