@@ -135,7 +135,7 @@ def planned_runs(
     known = [spec.model_copy(update=opened.get(data_folder(spec), {})) for spec in specs]
     states = [sources.state(store, spec) if data_folder(spec) in opened else "to do" for spec in known]
     left = [place for place, state in enumerate(states) if state not in ENDED]
-    begins = prefixes.begins(known, left, store)
+    begins = {} if params.keep_weights == "all" else prefixes.begins(known, left, store)
     return [
         planned_run(
             *(spec, shapes[data_folder(spec)], name, spec.run_id if data_folder(spec) in opened else "", state),

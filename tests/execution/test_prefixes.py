@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from interrupted import left
-from workbench import complete, prepared
+from workbench import complete, prepared, settings
 
+from app_repro.config import grid
 from app_repro.config.spec import RunSpec
 from app_repro.execution import plan, prefixes, worker
 from app_repro.execution.outcome import Display, Outcome
@@ -117,7 +118,7 @@ def _states(alone: Any, folder: Path, spec: RunSpec) -> Any:
 
 
 def test_a_plan_counts_what_siblings_share_once(alone, tmp_path) -> None:
-    specs, _, _ = alone
+    specs, places, _ = alone
     store = Store(tmp_path)
     every = prefixes.begins(specs, range(3), store)
     assert every == {1: 3, 2: 3} and prefixes.begins(specs, [1, 2], store) == {2: 3}
@@ -125,3 +126,6 @@ def test_a_plan_counts_what_siblings_share_once(alone, tmp_path) -> None:
     rows = [plan.planned_run(specs[0], shape, "", "", "to do", None, None, begins) for begins in (1, 3)]
     assert [row.trained_samples for row in rows] == [2 * 90 * (1 + 2 + 3), 2 * 90 * 3]
     assert rows[1].train_flops * 2 == rows[0].train_flops and rows[1].evaluated_samples < rows[0].evaluated_samples
+    for keep, counted in (("last", rows[1]), ("all", rows[0])):  # siblings that keep all weights share nothing
+        parsed = grid.parse(settings(**GRID, keep_weights=keep, train_limit=300, test_limit=100))
+        assert plan.planned_runs(parsed, places.raw, store)[1].trained_samples == counted.trained_samples

@@ -31,7 +31,7 @@ def heat_map(colour: "alt.Color") -> "alt.TopLevelMixin":
         pieces.over(name).mark_text(fontSize=11, color=ink).encode(x=x, y=y, text="text:N")
         for name, ink in (("dark", DARK), ("light", LIGHT), ("absent", "#888888"))
     )
-    hatch = {"shape": HATCH, "size": 1250, "filled": False, "strokeWidth": 0.8, "stroke": "#555555", "opacity": 0.3}
+    hatch = {"shape": HATCH, "size": 1250, "filled": False, "strokeWidth": 0.8, "stroke": "#999999", "opacity": 0.6}
     return alt.layer(
         pieces.over("grid").mark_rect(opacity=0).encode(x=x, y=y),  # the order of both axes
         pieces.over("cells").mark_rect(stroke="white").encode(x=x, y=y, color=colour, tooltip=tooltip),

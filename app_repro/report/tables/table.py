@@ -95,7 +95,8 @@ _IN_WORDS = {
     "protocol": "{} protocol",
     "epochs": "{} epochs",
     "against": "against {}",
-    **dict.fromkeys(("contrast", "sides", "shown_images", "corruption"), "{}"),
+    **dict.fromkeys(("contrast", "sides", "shown_images", "corruption", "temperature"), "{}"),
+    "measured": "measured on {}",
 }
 """Settings that are not named as `heading = value`."""
 
