@@ -31,7 +31,7 @@ from app_repro.training.images import Images
 KIND = "regime"
 MEASURES = (
     "analysis/calibration.py",
-    *(f"analysis/regimes/{name}.py" for name in ("landscape", "similarity", "siblings", "regime")),
+    *(f"analysis/regimes/{name}.py" for name in ("landscape", "similarity", "regime")),
 )
 BATCH = 500
 """Images of which BatchNorm's statistics are measured at once: another number gives other statistics."""

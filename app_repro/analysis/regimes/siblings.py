@@ -13,6 +13,7 @@ from app_repro.core.errors import DataError, IntegrityError
 from app_repro.records.settings import OF_DATA
 
 MASKS = "masks.safetensors"
+REMEDY_OF_MASKS = "siblings that part at the last megabatch (branch: null) have one mask"
 REMEDY = "dvc exp run -S '++sgd_seed=[null,1,2]' trains some"
 
 
@@ -34,7 +35,8 @@ class Pair:
         counts = (int(np.bitwise_count(ones[name] ^ others[name]).sum()) for name in ones)
         if differing := sum(counts):
             what = f"{self.name}: their masks differ in {differing:,} places, so no path joins them"
-            how = "siblings that part at the last megabatch (branch: null) have one mask"
+            last, branches = self.one.spec.sb, {self.one.spec.branch, self.other.spec.branch}
+            how = "their method prunes while they train" if last in branches else REMEDY_OF_MASKS
             raise DataError(f"{what}; {how}", key=self.name, kind="masks")
 
 

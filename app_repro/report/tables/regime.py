@@ -17,6 +17,7 @@ NONE = (
     "No pair of siblings was measured: `app-repro analyse regime` does that for runs that differ in `sgd_seed` alone, "
     "or `analyses: [regime]` in params.yaml; `app-repro preset regime` trains some."
 )
+ONE_TEMPERATURE = "Siblings of one temperature alone were measured: `dvc exp run -S 'epochs=[1,10]'` trains others."
 SCALES = {
     "error": Scale("test error %", 100, 2),
     "own": Scale("training error %", 100, 2),
@@ -74,7 +75,7 @@ class _Frame:
 
     def table(self, name: str, title: str, note: str, columns: Sequence[Column], rows: Sequence[tuple[Shown, ...]],
               terms: Sequence[tuple[str, str]]) -> Table:  # fmt: skip
-        missing = () if rows else (NONE,)
+        missing = () if rows else (ONE_TEMPERATURE if self.settings else NONE,)
         common = grouping.common(self.settings, self.keys)
         return Table(name, title, note, tuple(columns), tuple(rows), tuple(terms), missing, common)
 

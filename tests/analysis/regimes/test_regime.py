@@ -47,6 +47,7 @@ def test_siblings_with_one_mask_are_measured_and_another_mask_is_refused(runs, t
     found = analyse(runs, tmp_path)
     assert len(found.done) == 3 and not found.damaged
     assert len(found.refused) == 1 and "sgdNone with sgd3" in found.refused[0] and "masks differ" in found.refused[0]
+    assert siblings.REMEDY_OF_MASKS in found.refused[0]
     for one in found.done.values():
         assert one.settings["images"] == 250 and one.settings["test_images"] == 100
         for part in ("train", "test"):

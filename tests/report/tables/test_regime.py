@@ -31,3 +31,9 @@ def test_each_cell_is_a_row_with_its_label_and_the_thresholds_stand_below() -> N
 def test_without_siblings_both_tables_name_the_command() -> None:
     for table in regime.tables([], []):
         assert not table.rows and "app-repro analyse regime" in table.whole_note
+
+
+def test_one_temperature_alone_is_said_to_be_one() -> None:
+    alike = [record for record in RECORDS if record["spec"]["epochs"] == 1]
+    cells, temperature = regime.tables(pages.run_records(alike), analysed.siblings(alike))
+    assert cells.rows and not temperature.rows and temperature.missing == (regime.ONE_TEMPERATURE,)
