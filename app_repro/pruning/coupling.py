@@ -88,7 +88,9 @@ class _Follower:
             raise self._unknown(node, "reads a tensor of the network itself")
         elif node.target in _NO_TENSOR or not inputs:
             pass
-        elif len(inputs) == 1:
+        elif len(inputs) == 1 and not any(
+            isinstance(given, list | tuple) and inputs[0] in given for given in node.args
+        ):
             self.values[node] = self._of_one(node, self.values[inputs[0]])
         elif len(inputs) == 2 and node.target in _ADDITIONS:
             self.values[node] = self._add(node, *(self.values[other] for other in inputs))

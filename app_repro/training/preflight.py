@@ -14,7 +14,7 @@ from app_repro.config.methods import KEPT_PER_STEP
 from app_repro.config.nm import as_read
 from app_repro.config.patterns import is_scored, nominal_density
 from app_repro.config.spec import RunSpec
-from app_repro.core.errors import ParamsError
+from app_repro.core.errors import ParamsError, RunError
 from app_repro.data import dataset
 from app_repro.data.megabatches import Split, phase
 from app_repro.data.splits import cut, data_folder, stream_name
@@ -65,10 +65,12 @@ def check(specs: Iterable[RunSpec], raw: Path, scored: int | None = None) -> Non
 
 
 def _check_channels(spec: RunSpec, image_size: int, channels: int) -> None:
-    """Raise ParamsError for a run that could not remove as many channels as it asks for, ChannelError for one whose
-    channels cannot be followed, RunError for one whose logits would change with a removal.
-    """
-    asked, least = nominal_density(spec, spec.sb), least_of(spec.arch, image_size, channels)
+    """Raise ParamsError for a run that could not remove as many channels as it asks for, or none without a change."""
+    try:
+        asked, least = nominal_density(spec, spec.sb), least_of(spec.arch, image_size, channels)
+    except RunError as error:
+        what = f"'channel' cannot be used with arch {spec.arch!r}: {error}"
+        raise ParamsError(f"granularity: {what}", key="granularity", kind="not followed") from None
     if asked < least:
         reached = f"channels of {spec.arch} can be pruned to {least:.3g}"
         what = f"{spec.tau:g} asks for a density of {asked:.3g}, and {reached} (a tenth of each group is left)"

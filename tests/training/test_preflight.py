@@ -96,3 +96,31 @@ def test_more_channels_than_may_go_are_refused_before_training_by_what_training_
     specs, places = prepared(tmp_path / "fits", **changes, tau=largest, sb=1, epochs=1, milestones=[])
     preflight.check(specs, places.raw)
     assert worker.attempt(specs[0], places, "cpu", lambda event: None)[0] == "finished"
+
+
+class Joined(torch.nn.Module):
+    """Two tensors of one convolution, side by side or the second turned round."""
+
+    def __init__(self, join, classes: int, channels: int) -> None:
+        super().__init__()
+        self.conv, self.last, self.join = torch.nn.Conv2d(channels, 12, 3), torch.nn.LazyLinear(classes), join
+
+    def forward(self, x):
+        x = self.conv(x).mean((2, 3))
+        return self.last(self.join(x))
+
+
+@pytest.mark.parametrize(
+    ("join", "named"), [(lambda x: torch.cat([x, x], 1), "cat"), (lambda x: x + x.flip(1), "not followed")]
+)
+def test_a_network_whose_channels_cannot_go_is_refused_before_training(tmp_path, monkeypatch, join, named) -> None:
+    def build(classes: int, image_size: int, channels: int) -> torch.nn.Module:
+        net = Joined(join, classes, channels)
+        net(torch.zeros(2, channels, image_size, image_size))
+        return net
+
+    monkeypatch.setitem(networks.ARCHITECTURES, "resnet44s", (build, 8))
+    specs, places = prepared(tmp_path, granularity="channel", method="late", arch="resnet44s")
+    with pytest.raises(ParamsError, match=named) as caught:
+        preflight.check(specs, places.raw)
+    assert caught.value.key == "granularity" and "resnet44s" in str(caught.value) and "\n" not in str(caught.value)
