@@ -46,7 +46,9 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure this machine in one run: ceilings, the reference loop, engines, runs side by side; or, with
-    --granularity, what networks cost that were pruned in other ways; with --nm, what 2:4 brings to matrix products.
+    --granularity, what networks cost that were pruned in other ways (`x dense`: the median of the
+    rounds' ratios, which can differ from the ratio of the medians beside it); with --nm, what 2:4 brings to matrix
+    products.
     """
     import json
 

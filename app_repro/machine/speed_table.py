@@ -89,7 +89,8 @@ def granularities(bench: dict[str, Any], tablefmt: str = "github") -> str:
     cores = f", {bench['cores']} cores, one thread" if bench["kind"] == "cpu" else ""
     title = (
         f"{bench['device']}{cores}, {said['precision']}, images of {said['image_size']} pixels; {said['scope']} scope; "
-        f"median [quartiles] of {said['repeats']} rounds in turn, after {said['warm_up']} more"
+        f"median [quartiles] of {said['repeats']} rounds in turn, after {said['warm_up']} more. x dense: the "
+        "median of the ratios within rounds, which can differ from the ratio of the medians beside it"
     )
     failed = [f"{row['arch']}: failed: {row['failed']}" for row in bench["granularities"] if "failed" in row]
     parts = [title, _costs(rows, tablefmt), _prunings(rows, tablefmt)] if rows else [title]

@@ -70,6 +70,7 @@ def facts(run: RunRecord, same: Sequence[RunRecord]) -> dict[str, Any]:
         "metrics": _metrics(content, same),
         "seeds": sorted(other.seed for other in same if other.is_finished),
         "layers": _layers(content),
+        "exempt": [name.removesuffix(".weight") for name in content.get("exempt_layers", ())],
         "widths": content["megabatches"][-1].get("widths") if content["megabatches"] else None,
         "tested": content["megabatches"][-1]["test_samples"] if content["megabatches"] else None,
         "source": _filled(content["data_source"], "origin", "digest"),

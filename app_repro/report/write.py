@@ -30,8 +30,10 @@ from app_repro.report.tables import (
     robustness,
     shrunk,
     stream,
+    timings,
 )
 from app_repro.report.tables.table import Table
+from app_repro.report.tables.timings import Timing
 
 
 def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str, list[str]]:
@@ -68,7 +70,7 @@ def write_tables(
     Returns the overview with what a reader must know of the records, as text, and the tables.
     """
     groups = settings.group(records.plain)
-    tables = all_tables(records.runs, claims, measured, granularities.read(BENCHES))
+    tables = all_tables(records.runs, claims, measured, timings.read(BENCHES))
     overview = main.to_overview(tables[0], groups)
     files.write_text(out / "tables" / "overview.md", overview + "\n")
     for table in tables:
@@ -82,14 +84,14 @@ def all_tables(
     records: Sequence[RunRecord],
     claims: Sequence[Claim] = (),
     measured: Sequence[Analysis] = (),
-    timings: Sequence[granularities.Timing] = (),
+    timed: Sequence[Timing] = (),
 ) -> list[Table]:
     """The tables in reading order: main, per-megabatch, per-layer, differences, granularities, contrasts, nm, controls,
     control-differences, shrunk, robustness, robustness-differences, robustness-corruptions, geometry, regime,
     regime-temperature.
 
     `records`: each run once, diverged ones too; `claims`: the reported numbers; `measured`: analyses of the runs;
-    `timings`: of networks. The first five are of plain runs.
+    `timed`: networks that were. The first five are of plain runs.
     """
     plain = [run for run in records if run.is_plain]
     groups, pool = settings.group(plain), Pool(plain)
@@ -98,7 +100,7 @@ def all_tables(
         stream.per_megabatch(groups),
         stream.per_layer(groups),
         baselines.differences(groups, claims, index(plain), pool),
-        granularities.granularities(groups, pool, timings),
+        granularities.granularities(groups, pool, timed),
         contrasts.contrasts(sources.fresh(records)),
         nm.nm_table(groups),
         *controls.tables(records),

@@ -127,6 +127,14 @@ def test_a_control_arm_says_that_it_is_one_and_of_which_run() -> None:
     assert "knowledge of the future" not in modelcard.card(run(first), [run(first)])
 
 
+def test_layers_that_take_no_part_in_n_of_m_are_named() -> None:
+    specs = synthetic.grid("nm-demo", variants=None, method="app", granularity=["weight", "nm"], nm_m=8, nm_n=1, seed=1)
+    weight, groups = (run(spec) for spec in specs if spec.method == "app")
+    text = section(modelcard.card(groups, [groups]), "Results")
+    assert "1 of these layers takes no part in N:M" in text and "no multiple of 8: conv1." in text
+    assert "N:M" not in modelcard.card(weight, [weight])
+
+
 def test_a_run_that_removed_channels_has_a_card_with_what_is_left() -> None:
     specs = synthetic.grid("granularity", method="app", variants=None, granularity=["weight", "channel"], seed=1)
     weight, channel = (RunRecord(Path("x"), synthetic.make(spec)) for spec in specs)

@@ -109,7 +109,7 @@ MOST_FILES = {
     "training": 22,
     "execution": 17,
     "analysis": 24,
-    "report": 51,
+    "report": 52,
     "machine": 13,
     "cli": 9,
 }

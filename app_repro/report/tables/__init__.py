@@ -5,7 +5,8 @@ grouping     settings of groups as columns; sentences about what is missing
 main         what each setting reached, kept and took; the overview is made from it
 stream       the same after each megabatch, and the density of each layer
 baselines    differences to dense and osp, beside the reported ones
-granularities  single weights, N of each M and channels at one density, with what they cost
+granularities  single weights, N of each M and channels at the same tau, with what they cost
+timings      how long networks of their shapes take, from bench files
 contrasts    pairs of runs that differ in one setting, and every tag of theirs that changes with it
 nm           N of each M weights: patterns, schedules and flows
 shrunk       channels removed after training, without fine-tuning

@@ -10,7 +10,7 @@ from app_repro.records import metrics, settings
 from app_repro.records.content import Record
 from app_repro.records.metrics import Scale
 from app_repro.records.settings import Group
-from app_repro.report.tables import grouping, table
+from app_repro.report.tables import grouping, nm, table
 from app_repro.report.tables.table import Cell, Column, Table
 
 OVERVIEW = metrics.scales("overview")
@@ -59,7 +59,7 @@ def main_table(groups: Sequence[Group], pool: Pool) -> Table:
     measured = (Column(metric, scale.heading, True) for metric, scale in scales.items())
     columns = (*grouping.columns(keys, grouping.OF_ROWS), *measured)
     unmeasured = ["Energy was not measured."] if "energy_joules" not in scales else []
-    missing = (*unmeasured, *grouping.gaps(groups), *_devices(groups), *_switches_changed(groups))
+    missing = (*unmeasured, *grouping.gaps(groups), *_devices(groups), *_switches_changed(groups), *nm.exempt(groups))
     title = "Every setting: what it reached, what it kept, what it took"
     return Table("main", title, NOTE, columns, rows, TERMS, missing, grouping.common(of_groups, keys))
 

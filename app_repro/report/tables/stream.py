@@ -7,7 +7,7 @@ from app_repro.records.content import Megabatch
 from app_repro.records.metrics import Scale
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
-from app_repro.report.tables import grouping, table
+from app_repro.report.tables import grouping, nm, table
 from app_repro.report.tables.table import Cell, Column, Table
 
 DENSITY, COUNT, MFLOPS = Scale("density", 1, 4), Scale("count"), Scale("MFLOPs", 1e-6, 3)
@@ -55,7 +55,7 @@ def _stream(run: RunRecord) -> Sequence[Megabatch]:
 
 def per_layer(groups: Sequence[Group]) -> Table:
     """A row per pruning group and layer: its size, and the share of its weights kept, mean ± sd (n), at PLACES."""
-    pruned = [group for group in groups if group.runs and group.settings["tau"] is not None]
+    pruned = [group for group in groups if group.runs and group.settings["granularity"]]
     of_groups = [group.settings for group in pruned]
     keys = settings.varying(of_groups)
     rows = [row for group in pruned for row in _layers(group, keys)]
@@ -72,7 +72,7 @@ def per_layer(groups: Sequence[Group]) -> Table:
         ("quarter, half, three quarters", "megabatches at these parts of the stream"),
         ("MFLOPs", "of one image, unpruned"),
     )
-    missing = (*grouping.gaps(groups), *([] if pruned else ["No run here prunes."]))
+    missing = (*nm.exempt(pruned), *grouping.gaps(groups), *([] if pruned else ["No run here prunes."]))
     title = "Density of each layer as the stream goes on"
     return Table("per-layer", title, note, columns, tuple(rows), terms, missing, grouping.common(of_groups, keys))
 

@@ -10,8 +10,9 @@ import synthetic
 from app_repro.claims.variance import Pool
 from app_repro.records import settings
 from app_repro.records.runs import RunRecord
-from app_repro.report.tables.granularities import Timing, granularities, read
+from app_repro.report.tables.granularities import granularities
 from app_repro.report.tables.table import Cell
+from app_repro.report.tables.timings import Timing, read
 
 ACCURACY = {None: 0.60, "nm": 0.58, "channel": 0.55}
 
@@ -37,12 +38,17 @@ def rows(runs: list[RunRecord], *timings: Timing) -> tuple[list[dict[str, Cell]]
 KINDS = (("dense", 1.0, 1e6, 0.004), ("weight", 0.366, 1e6, 0.004), ("channel", 0.366, 4e5, 0.003))
 
 
+def spread(seconds: float) -> dict[str, float]:
+    return {"seconds": seconds, "low": 0.9 * seconds, "high": 1.5 * seconds}
+
+
 def timed(**changed: Any) -> dict[str, Any]:
     """What `app-repro bench --granularity` leaves, as far as the table needs it."""
     networks = [
         {
             **{"arch": "resnet20s", "granularity": kind, "density": density, "file_bytes": size},
-            "inference": [{"batch": batch, "seconds": seconds * batch} for batch in (1, 64)],
+            "inference": [{"batch": batch} | spread(seconds * batch) for batch in (1, 64)],
+            "training_step": {"batch": 16} | spread(8 * seconds),
         }
         for kind, density, size, seconds in KINDS
     ]
@@ -63,7 +69,7 @@ def timing(tmp_path) -> Timing:
 def test_each_method_has_a_row_per_granularity_and_its_difference_to_single_weights() -> None:
     found, missing = rows(records())
     names = [(row["method"].shown, row["granularity"].shown) for row in found]
-    kinds = ("weight", "nm, of each 16", "channel")
+    kinds = ("weight", "nm N:16, flow none, snip", "channel")
     assert names == [("dense", "-"), *(("osp", kind) for kind in kinds), *(("app", kind) for kind in kinds)]
     channel = found[-1]
     assert channel["macs"].value == 900 and channel["parameters_kept"].value == 1500
@@ -76,23 +82,42 @@ def test_each_method_has_a_row_per_granularity_and_its_difference_to_single_weig
 def test_times_are_those_of_networks_of_the_same_shape(timing) -> None:
     found, missing = rows(records(), timing)
     by_kind = {row["granularity"].shown: row for row in found}
-    assert by_kind["channel"]["latency_64"].shown == "192.0" and by_kind["channel"]["file_bytes"].shown == "0.40"
-    assert by_kind["-"]["latency_1"].shown == "4.00" and by_kind["nm, of each 16"]["latency_1"].shown == "4.00"
-    assert "a processor, medians of 30" in missing and "Not every network" not in missing
+    assert (
+        by_kind["channel"]["latency_64"].shown == "192.0 [172.8, 288.0]"
+        and by_kind["channel"]["file_bytes"].shown == "0.40"
+    )
+    assert by_kind["-"]["latency_1"].shown == by_kind["nm N:16, flow none, snip"]["latency_1"].shown
+    assert by_kind["-"]["training_step"].shown == "32.0 [28.8, 48.0]"
+    assert "a processor, 30 rounds" in missing and "Not timed" not in missing
 
 
 @pytest.mark.parametrize("changed", [{"dataset": "digits"}, {"arch": "resnet8s"}, {"tau": 3.0}, {"scope": "global"}])
 def test_other_shapes_were_not_timed(timing, changed: dict[str, Any]) -> None:
-    found, _ = rows(records(**changed), timing)
+    found, missing = rows(records(**changed), timing)
+    assert "Not timed" in missing and ("--granularity" in missing) is not bool({"tau", "scope"} & set(changed))
     assert {row["latency_1"].shown for row in found if row["granularity"].shown == "channel"} == {"-"}
 
 
-def test_runs_that_differ_in_more_than_the_granularity_are_not_set_beside_each_other() -> None:
+def test_runs_of_one_granularity_at_their_tau_are_named_and_no_rows() -> None:
     runs = [run for run in records() if run.spec["granularity"] == "channel"]
     weights = [run for run in records(tau=3.0) if run.spec["granularity"] is None]
-    found, _ = rows(runs + weights)
-    assert [row["granularity"].shown for row in found] == ["-", "channel", "channel"]
-    assert {row["cer_minus_weight"].shown for row in found} == {"-"}
+    found, missing = rows(runs + weights)
+    assert not found and "cifar10 resnet20s paper T = 8 osp" in missing
+    nm = [RunRecord(Path(spec.run_id), synthetic.make(spec)) for spec in synthetic.grid("nm-demo", seed=[1, 2])]
+    found, missing = rows(nm)
+    assert not found and "table nm" in missing and "preset" not in missing
+
+
+def test_timings_of_one_device_are_taken_together_and_a_pruning_is_a_mean_over_those_of_a_run(timing) -> None:
+    runs = [run for dataset in ("cifar10", "digits") for run in records(dataset=dataset)]
+    setting = {"image_size": 8, "channels": 1, "classes": 10, "scope": "local", "repeats": 30}
+    for run in runs:
+        for place, one in enumerate(run.content["megabatches"]):
+            one["timing"]["score_seconds"], one["score_samples"] = (9.0, 0) if place else (0.5, 10)
+    found, missing = rows(runs, timing, Timing("a processor", setting, timing.networks))
+    assert "-" not in {row["latency_1"].shown for row in found} and "Not timed" not in missing
+    assert {row["score_seconds"].value for row in found} == {0.5}
+    assert "Dense, as their input channels are no multiple of M: resnet20s at M = 16 conv1" in missing
 
 
 def test_without_another_granularity_a_sentence_names_the_preset() -> None:

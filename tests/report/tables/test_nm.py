@@ -4,8 +4,9 @@ import pytest
 import synthetic
 from pages import run_records
 
+from app_repro.claims.variance import Pool
 from app_repro.records import settings
-from app_repro.report.tables import nm
+from app_repro.report.tables import main, nm, stream
 from app_repro.report.tables.table import Table
 
 
@@ -23,6 +24,11 @@ def test_a_row_per_pattern_schedule_and_flow_and_dense_layers_in_the_note() -> N
     ]
     assert {row["density_nominal"].value for row in cells} == {0.125} and cells[0]["test_accuracy"].n == 2
     assert "resnet8s at M = 8 conv1" in table.whole_note and "not judged here" in table.whole_note
+    own = settings.group(run_records([synthetic.make(spec) for spec in synthetic.grid("nm-demo", seed=1)]))
+    layered = stream.per_layer(own)
+    assert len(layered.rows) == 6 * len(synthetic.LAYERS)  # with N given, too, though no tau
+    for other in (layered, main.main_table(own, Pool([]))):
+        assert "resnet8s at M = 8 conv1" in other.whole_note
     assert "No runs of" not in table.whole_note  # dense runs are there, and no rows of this table
 
 
