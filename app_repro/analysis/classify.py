@@ -143,7 +143,7 @@ def _read(path: Path, size: tuple[int, int, int], resize: bool) -> np.ndarray | 
     try:
         return images.fitting(path, *size, resize=resize)
     except DataError as error:
-        return f"{path.parent}/{error}" if path.parent != Path() else str(error)
+        return f"{str(path.parent).rstrip('/')}/{error}" if path.parent != Path() else str(error)
 
 
 def _probabilities(logits: np.ndarray) -> np.ndarray:

@@ -198,15 +198,14 @@ def _density(row: dict[str, Any], layer: str) -> str:
 def audit_of_params(
     params_file: Path, raw: Path, settings: dict[str, Any], protocols: Sequence[str], images: int
 ) -> Audit:
-    """The audit of the params file's first setting, with the `settings` that are not None in place of its own.
+    """The audit of the params file's first setting, with `settings` in place of its own.
 
     protocols: bundles to compare, all if empty. Raises ParamsError for an unknown one, and what `audit` raises.
     """
     for name in protocols:
         if name not in PROTOCOLS:
             raise ParamsError(f"--protocol {name}{nearest_and_known(name, PROTOCOLS)}")
-    given = {key: value for key, value in settings.items() if value is not None}
-    content = reading.read(params_file) | {"method": "app"} | given
+    content = reading.read(params_file) | {"method": "app"} | settings
     chosen = specs(content, protocols or list(PROTOCOLS), str(params_file))
     return audit(chosen, raw, devices(str(content.get("device")), 1)[0], images)
 

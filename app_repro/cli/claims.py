@@ -129,7 +129,8 @@ def audit(
     from app_repro.config.reading import settings_from_words
     from app_repro.report.figures import audit as audit_figure
 
-    given = {"arch": arch, "sb": sb, "criterion": criterion, "dataset": dataset}
+    options = {"arch": arch, "sb": sb, "criterion": criterion, "dataset": dataset}
+    given = {key: value for key, value in options.items() if value is not None}  # -S can say null
     given |= settings_from_words(settings or [], "--set")
     audited = masks_only.audit_of_params(params, raw, given, [*(protocol or []), *(more or [])], images)
     if out is not None:

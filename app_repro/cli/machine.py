@@ -54,6 +54,8 @@ def bench(
 
     from app_repro.machine import bench, granularity, products, speed_table
 
+    if by_granularity and nm:
+        raise ParamsError("--granularity and --nm measure two things; give one of them", key="--granularity")
     if dataset and not by_granularity:
         raise ParamsError(f"--dataset {dataset}: only with --granularity", key="dataset")
     if nm:

@@ -69,7 +69,8 @@ def _schedule(fields: Mapping[str, Any], flow: str, refuse: Refuse) -> str | Non
     schedule = given or "stepwise"
     if schedule == "stepwise" and not is_power_of_two(m / n):
         what = f"'stepwise' halves what is kept of {m}, and {m} / {n} (nm_m / nm_n) is no power of two"
-        raise refuse("nm_schedule", f"{what}; change one of them, or use geometric")
+        beside = "" if is_live(flow) or fields["candidates"] == "all" else " and candidates: all"
+        raise refuse("nm_schedule", f"{what}; change one of them, or set nm_schedule: geometric{beside}")
     if schedule == "geometric" and not is_live(flow) and fields["candidates"] == "kept":
         what = "'kept' and nm_schedule 'geometric' do not go together: masks of shorter groups, nested in those of "
         raise refuse("candidates", f"{what}longer ones, could leave groups empty; set candidates: all, or a flow")

@@ -39,9 +39,22 @@ def _granularity(value: str) -> str | None:
     return None if _one_of(value, catalogue.GRANULARITIES) == "weight" else value
 
 
-def _is_no_pattern(value: Any) -> Any:
+def _as_pattern(value: Any) -> str:
+    """What to write instead of 2:4, however YAML has read it; empty for anything else."""
     if isinstance(value, str) and (found := re.fullmatch(r"([0-9]{1,3}):([0-9]{1,3})", value)):
-        raise ValueError(f"it is text; a whole number is wanted; write nm_n: {found[1]} and nm_m: {found[2]}")
+        return f"; write nm_n: {found[1]} and nm_m: {found[2]}"
+    return as_read(value) if type(value) is int else ""
+
+
+def _is_no_pattern(value: Any) -> Any:
+    if isinstance(value, str) and (remedy := _as_pattern(value)):
+        raise ValueError(f"it is text; a whole number is wanted{remedy}")
+    return value
+
+
+def _is_no_pattern_alone(value: Any) -> Any:
+    if remedy := _as_pattern(value):
+        raise ValueError(f"known: {', '.join(catalogue.GRANULARITIES)}{remedy}, beside granularity: nm")
     return value
 
 
@@ -132,7 +145,9 @@ class RunSpec(BaseModel):
     """Seed of the shuffles and the augmentation of training images from megabatch `branch` on; null: `seed`."""
     branch: Positive | None = None
     """Megabatch from which sgd_seed counts; null where there is none."""
-    granularity: Annotated[str, AfterValidator(_granularity)] | None = None
+    granularity: Annotated[
+        Annotated[str, AfterValidator(_granularity)] | None, BeforeValidator(_is_no_pattern_alone)
+    ] = None
     """What is pruned as one; null: single weights ("weight" is turned into it)."""
     nm_m: Annotated[int | None, _no_pattern, AfterValidator(partial(_between, 2, 128))] = None
     """Length of the groups of granularity nm, the 4 of 2:4."""

@@ -1,6 +1,6 @@
 """What a run costs before it is run: passes over images, FLOPs and bytes, counted, and how they grow with T.
 
-Only `sizes` of a network that workload.json lacks imports torch.
+Only `sizes` of a network that workload.json lacks, and `of_channels`, import torch.
 """
 
 import functools
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from app_repro.config.catalogue import CONTROLS
 from app_repro.config.patterns import nominal_density
 from app_repro.config.spec import RunSpec
-from app_repro.core.errors import DataError
+from app_repro.core.errors import AppReproError, DataError
 from app_repro.data import dataset
 from app_repro.data.dataset import data_folder
 from app_repro.data.megabatches import phase, split
@@ -198,6 +198,29 @@ def law(spec: RunSpec, shape: Shape) -> str:
 def train_flops(spec: RunSpec, shape: Shape, begins: int = 1) -> int:
     """FLOPs of all training passes from megabatch `begins` on, unpruned: three forward passes per sample."""
     return 3 * sizes(spec.arch, shape).flops * workload(spec, shape, begins)[0]
+
+
+def of_channels(specs: Iterable[RunSpec], raw: Path) -> list[str]:
+    """What a plan says of those of `specs` that remove channels, a line each: how they are counted, and what `run` will
+    refuse of each network. Imports torch if there are any.
+    """
+    removing = [spec for spec in specs if spec.granularity == "channel"]
+    if not removing:
+        return []
+    from app_repro.training import preflight
+
+    of = shapes(removing, raw)
+    lines = ["channels that are removed are counted in full: such runs take fewer FLOPs, and mostly less time"]
+    for spec in removing:
+        shape, asked = of[data_folder(spec)], nominal_density(spec, spec.sb)
+        try:
+            least = preflight.least_of(spec.arch, shape.size, shape.channels)
+            what = f"tau {spec.tau:g} asks {spec.arch} for a density of {asked:.3g}; its channels reach {least:.3g}"
+            refused = what if asked < least else ""
+        except AppReproError as error:
+            refused = str(error)
+        lines += [f"`run` will refuse: {refused}"] if refused else []
+    return list(dict.fromkeys(lines))
 
 
 def _with(spec: RunSpec, **changed: Any) -> RunSpec:

@@ -80,6 +80,8 @@ class Plan:
     growth: list[Growth]
     is_alone: bool
     """Whether steps on a GPU are not captured, so that no run can share it."""
+    notes: Sequence[str] = ()
+    """What else is to be said of the runs that are left, for people."""
 
 
 def plan(
@@ -115,7 +117,8 @@ def plan(
     first = params.specs[0], cost.shape_of(params.specs[0], raw)
     law, grown = cost.law(*first), cost.growth(*first) if growth else []
     is_alone = on_gpu and any(spec.engine == "eager" for spec in params.specs)
-    return Plan(name, drawn, rows, totals(rows, counts, at_work), at_work, records, law, grown, is_alone)
+    notes = cost.of_channels([spec for spec, row in zip(params.specs, rows, strict=True) if row.is_left], raw)
+    return Plan(name, drawn, rows, totals(rows, counts, at_work), at_work, records, law, grown, is_alone, notes)
 
 
 def planned_runs(

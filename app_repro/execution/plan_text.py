@@ -20,6 +20,7 @@ _HINT = "hint: engine: eager has a GPU to itself; with engine: graph (-S engine=
 def to_json(plan: Plan, claims: Sequence[Mapping[str, Any]]) -> str:
     """The plan as JSON; `claims`: those that it decides (claims.needs.decidable)."""
     content = {"device": plan.device, "power": plan.power, "runs": list(map(asdict, plan.runs)), "totals": plan.totals}
+    content["notes"] = plan.notes
     return json.dumps({**content, "claims": claims, "growth": list(map(asdict, plan.growth))}, indent=1)
 
 
@@ -38,7 +39,7 @@ def to_text(plan: Plan, claims: Sequence[Mapping[str, Any]]) -> str:
         lines.append(
             f"{shared} siblings begin where they part: what is before they take from another run, once it has it"
         )
-    lines += [_time(plan, left), f"device: {plan.device}; watts: {plan.power}"]
+    lines += [*plan.notes, _time(plan, left), f"device: {plan.device}; watts: {plan.power}"]
     decided = [f"{row['id']} ({row['protocol']}, {row['finished']} of {row['runs']} runs finished)" for row in claims]
     lines += [f"claims it can decide: {', '.join(decided) or 'none'}", plan.law]
     return "\n".join([*lines, *([_HINT] if plan.is_alone else []), *(["", _growth(plan)] if plan.growth else [])])

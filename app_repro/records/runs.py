@@ -236,7 +236,7 @@ def find(records: Sequence[RunRecord], name: str, *, whole: bool = False) -> Run
     fitting = exact or ([] if whole else begun)
     if len(fitting) == 1:
         return records[fitting[0]]
-    texts = [f"{folder} ({run_id})" for run_id, folder in ([names[place] for place in fitting] or names)]
+    texts = [folder + f" ({run_id})" * (folder != run_id) for run_id, folder in [names[n] for n in fitting] or names]
     few = ", ".join(sorted(texts)[:8]) + (f" and {len(texts) - 8} more" if len(texts) > 8 else "")
     if fitting:
         text = f"{name!r} fits {len(fitting)} runs: {few}; give more of one's name, or its id"

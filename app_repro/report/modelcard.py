@@ -16,6 +16,9 @@ from app_repro.records.content import Record
 from app_repro.records.record import diverged_where, protocol_name
 from app_repro.records.runs import RunRecord
 
+_OF_UNPRUNED = ("inference_flops", "train_flops")
+"""Metrics whose headings in tables do not say that they are the unpruned network's; those at layer density are not."""
+
 
 def show(folders: Sequence[Path], name: str, out: Path | None) -> tuple[str, tuple[str, ...]]:
     """The card of the run called `name` under `folders` (none named: runs.KNOWN), as Markdown.
@@ -109,7 +112,8 @@ def _metrics(content: Record, same: Sequence[RunRecord]) -> list[tuple[str, str,
     for name, metric in metrics.of_runs("card").items():
         if (value := metrics.value(name, content)) is not None:
             over = table.mean([other.measured(name) for other in finished], metric.at("card"), ())
-            rows.append((metric.at("card").heading, table.number(value, metric.at("card")).shown, over.shown))
+            heading = metric.at("card").heading + " (of the unpruned network)" * (name in _OF_UNPRUNED)
+            rows.append((heading, table.number(value, metric.at("card")).shown, over.shown))
     return rows
 
 

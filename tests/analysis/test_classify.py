@@ -88,6 +88,8 @@ def test_an_image_that_cannot_be_used_is_named_and_others_are_classified(home, m
     assert all(word in lines[0] for word in ("20x10", "8x8", "--resize"))
     assert ended(monkeypatch, "predict", *words, "--resize", "--json") == 2
     assert ["error" in row for row in answers(capsys)] == [False, False, True, True]
+    assert ended(monkeypatch, "predict", "net.onnx", "/nope.png") == 2
+    assert " /nope.png: " in capsys.readouterr().err
 
 
 def test_a_record_is_the_run_s_and_a_pipe_is_read(home, monkeypatch, capsys, tmp_path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import synthetic
+from house import ROOT
 from typer.testing import CliRunner, Result
 
 from app_repro.cli.pipeline import app
@@ -133,3 +134,13 @@ def test_reported_numbers_need_a_project_or_a_file(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["reported", "--from", str(tmp_path / "x.csv")])
     assert isinstance(result.exception, AppReproError) and result.exception.exit_code == 2 and result.stdout == ""
     assert result.exception.kind == "none used" and "running: 1 (row 2)" in str(result.exception)
+
+
+def test_an_audit_can_be_given_null(monkeypatch) -> None:
+    audited = "app_repro.analysis.masks_only.audit"
+    monkeypatch.setattr(audited, lambda specs, *_: {"criteria": [spec.criterion for spec in specs]})
+    words = ["granularity=nm", "nm_m=8", "nm_n=1", "flow=srste", "criterion=null"]
+    given = [word for pair in zip(["-S"] * len(words), words, strict=True) for word in pair]
+    result = CliRunner().invoke(app, ["audit", "--json", "--params", str(ROOT / "params.yaml"), *given])
+    assert result.exit_code == 0, result.exception
+    assert set(json.loads(result.stdout)["criteria"]) == {None}

@@ -90,7 +90,9 @@ def test_the_id_of_a_run_of_n_of_m_is_pinned() -> None:
         ({"nm_n": 124}, "nm_n", ("2:4", "nm_m: 4")),
         ({"nm_n": None, "tau": None}, "nm_n", ("tau",)),
         ({"nm_n": None, "nm_schedule": "geometric"}, "nm_n", ("nm_schedule",)),
-        ({"nm_m": 8, "nm_n": 3}, "nm_schedule", ("nm_m / nm_n", "geometric")),
+        ({"nm_m": 8, "nm_n": 3}, "nm_schedule", ("nm_m / nm_n", "geometric", "candidates: all")),
+        ({"granularity": "2:4"}, "granularity", ("channel", "granularity: nm", "nm_n: 2", "nm_m: 4")),
+        ({"granularity": 124}, "granularity", ("2:4", "granularity: nm", "nm_n: 2", "nm_m: 4")),
         ({"nm_schedule": "geometric"}, "candidates", ("nm_schedule", "flow")),
         ({"flow": "ste"}, "criterion", ("flow", "'snip'")),
         ({"criterion": None}, "criterion", ("method",)),
@@ -112,6 +114,11 @@ def test_what_does_not_go_together_is_refused_in_one_line_that_names_both(
         spec_of(**changes)
     text = str(raised.value)
     assert raised.value.key == key and "\n" not in text and all(name in text for name in named), text
+
+
+def test_what_is_advised_where_n_does_not_halve_is_taken() -> None:
+    advised = {"nm_m": 12, "nm_n": 1, "nm_schedule": "geometric", "candidates": "all"}
+    assert spec_of(**advised).nm_schedule == "geometric"
 
 
 def test_an_unquoted_pattern_is_text_here_and_a_number_elsewhere() -> None:

@@ -185,3 +185,12 @@ def test_a_card_s_power_limit_is_an_upper_bound(grid, monkeypatch) -> None:
     assert planned(grid).power.startswith("700, ")
     Answer.stdout = "[N/A]\n"
     assert planned(grid).power.startswith("unknown")
+
+
+def test_runs_that_remove_channels_are_counted_in_full_and_one_that_cannot_be_is_named(grid) -> None:
+    specs = {tau: params.parse(settings(method="osp", granularity="channel", tau=tau)) for tau in (1.0, 30.0)}
+    notes = {tau: planned((parsed, *grid[1:])).notes for tau, parsed in specs.items()}
+    assert [len(notes[tau]) for tau in specs] == [1, 2] and "tau 30" in notes[30.0][1]
+    content = planned((specs[30.0], *grid[1:]))
+    assert set(notes[30.0]) < set(plan_text.to_text(content, []).splitlines())
+    assert not planned(grid).notes

@@ -44,4 +44,4 @@ def test_growth_is_a_table_below_and_part_of_the_json() -> None:
     assert plan_text.to_text(content, []).splitlines()[-1].split()[:3] == ["T", "=", "8"]
     read = json.loads(plan_text.to_json(content, []))
     assert read["growth"] == [dataclasses.asdict(row)] and read["totals"]["makespan_seconds"] == {"1": 1.0}
-    assert list(read) == ["device", "power", "runs", "totals", "claims", "growth"]
+    assert list(read) == ["device", "power", "runs", "totals", "notes", "claims", "growth"]

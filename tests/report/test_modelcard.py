@@ -143,4 +143,5 @@ def test_a_run_that_removed_channels_has_a_card_with_what_is_left() -> None:
     assert f"| conv1.weight | 1,000 | 366 | 0.3660 | {left['widths'][0]} |" in text
     assert f"| MACs, M | {left['macs'] / 1e6:.2f} |" in text and f"| {left['parameters'] / 1e3:.1f} |" in text
     assert "no zeros" in text and "Masked weights" not in text
+    assert "inference, MFLOPs (of the unpruned network)" in text and "training, TFLOPs (of the unpruned" in text
     assert "channels left" not in modelcard.card(weight, [weight])

@@ -20,7 +20,7 @@ SETTINGS = ("dataset", "arch", "method", "sb", "tau", "criterion", "epochs")
 
 STORED = ("id", "setting", "state", "test accuracy", "wall time")
 """Headings of the table of a store."""
-_NAMED = ("dataset", "arch", "method", "control", "sb", "tau", "criterion", "seed")
+_NAMED = ("dataset", "arch", "method", "control", "granularity", "sb", "tau", "criterion", "seed")
 """The settings that it names, besides the protocol; those that do not apply are left out."""
 
 
@@ -103,7 +103,11 @@ def _stored_row(folder: RunFolder, store: Store) -> list[str]:
 
 
 def _setting(content: Record) -> str:
-    values = [str(content["spec"][key]) for key in _NAMED if content["spec"][key] is not None]
+    spec = dict(content["spec"])
+    if spec["granularity"] == "nm":
+        schedule = ["geometric"] if spec["nm_schedule"] == "geometric" else []
+        spec["granularity"] = " ".join([f"nm {spec['nm_n'] or 'N'}:{spec['nm_m']}", *schedule, spec["flow"]])
+    values = [str(spec[key]) for key in _NAMED if spec[key] is not None]
     return " ".join([*values, record.protocol_name(content)])
 
 

@@ -43,6 +43,18 @@ def test_the_table_of_runs_names_a_protocol_with_what_departs_from_it(tmp_path) 
     ]
 
 
+def test_runs_that_differ_in_what_is_pruned_as_one_have_different_lines(tmp_path) -> None:
+    live = {"granularity": "nm", "nm_m": 8, "nm_n": 1, "flow": "srste", "criterion": None}
+    kinds = [{}, {"granularity": "channel"}, live, live | {"nm_schedule": "geometric"}, live | {"flow": "ste"}]
+    kinds.append({"granularity": "nm", "nm_m": 8})
+    specs = grid.parse(settings(method="app", seed=1, variants=kinds)).specs
+    for spec in specs:
+        Store(tmp_path).folder(spec).write_record(synthetic.make(spec, accuracy=0.5))
+    named = {line.split(" app ")[1].split("  ")[0] for line in to_text(tmp_path).splitlines()[2:]}
+    assert len(named) == len(specs) == 6
+    assert {"channel", "nm 1:8 srste", "nm 1:8 geometric srste"} < {text.split(" 3 ")[0] for text in named}
+
+
 def test_a_damaged_record_is_listed_as_damaged(tmp_path) -> None:
     specs, places = prepared(tmp_path, method="dense")
     folder = places.store / "runs" / specs[0].run_id
