@@ -87,7 +87,7 @@ def test_plan_and_run_find_no_speed_of_a_run_in_it(measured) -> None:
         (["--granularity", "--dataset", "folder:x"], "folder:x"),
         (["--granularity", "--dataset", "digits", "--arch", "vgg16_bn"], "16 pixels"),
         (["--dataset", "digits"], "--granularity"),
-        (["--granularity", "--nm"], "--nm"),
+        (["--granularity", "--nm"], "--granularity and"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_is(words: list[str], named: str, monkeypatch) -> None:
