@@ -107,7 +107,7 @@ _ALL: tuple[Metric, ...] = (
         kind="count",
         of_run=formulas.parameters_kept,
     ),
-    Metric(name="macs", scale=Scale("MACs, M", 1e-6, 2), kind="count", derived=formulas.macs, places=("main", "card")),
+    Metric(name="macs", scale=Scale("MACs, M", 1e-6, 2), kind="count", derived=formulas.macs, places=("card",)),
     Metric(
         name="inference_flops",
         scale=Scale("inference, MFLOPs", 1e-6, 2),
