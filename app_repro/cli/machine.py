@@ -8,6 +8,7 @@ import typer
 from app_repro.cli.options import AsJson, ParamsFile, RawFolder, StoreFolder
 from app_repro.core.errors import ParamsError
 from app_repro.core.paths import PARAMS, RAW, store_at
+from app_repro.data.sets import TIMED
 
 app = typer.Typer()
 wandb = typer.Typer(no_args_is_help=True, help="Records in Weights & Biases.")
@@ -40,7 +41,7 @@ def bench(
     ] = False,
     dataset: Annotated[
         str | None,
-        typer.Option(help="With --granularity: whose images the networks take.", show_default="cifar10"),
+        typer.Option(help="With --granularity: whose images the networks take.", show_default=TIMED),
     ] = None,
     nm: Annotated[bool, typer.Option("--nm", help="Instead: matrix products at 2:4, on a GPU.")] = False,
     as_json: AsJson = False,
@@ -62,7 +63,7 @@ def bench(
         results = products.run(arch or (["resnet20s"] if quick else []), lambda line: typer.echo(line, err=True))
     elif by_granularity:
         archs = arch or (["resnet20s"] if quick else [])
-        results = granularity.run(archs, dataset or "cifar10", out, lambda line: typer.echo(line, err=True))
+        results = granularity.run(archs, dataset or TIMED, out, lambda line: typer.echo(line, err=True))
     else:
         results = bench.run(quick, arch or [], out, lambda line: typer.echo(line, err=True))
     typer.echo(json.dumps(results, indent=1) if as_json else speed_table.to_text(results))

@@ -86,6 +86,9 @@ def known() -> list[str]:
     return [*SETS, "folder:PATH"]
 
 
+TIMED = "cifar10"
+"""The data set whose images networks are timed on unless another one is named."""
+
 FOLDER = SetInfo()
 """The entry of every folder:PATH, which holds train/<class>/* and test/<class>/*."""
 

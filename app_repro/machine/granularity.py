@@ -18,7 +18,7 @@ from torch import Tensor
 
 from app_repro.config.methods import nominal_density
 from app_repro.core.errors import ParamsError, nearest_and_known
-from app_repro.data.sets import SETS, Augmentation, SetInfo
+from app_repro.data.sets import SETS, TIMED, Augmentation, SetInfo
 from app_repro.machine import bench
 from app_repro.machine.trials import described, free
 from app_repro.pruning import masks
@@ -230,5 +230,5 @@ def run(archs: list[str], dataset: str, out: Path | None, log: Callable[[str], N
         except Exception as error:
             results["granularities"].append({"arch": arch, "failed": described(error)})
         free()
-        bench.save(results, out, "granularity" if dataset == "cifar10" else f"granularity {dataset}")
+        bench.save(results, out, "granularity" if dataset == TIMED else f"granularity {dataset}")
     return results

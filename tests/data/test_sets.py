@@ -78,14 +78,15 @@ def test_a_data_set_is_added_by_one_entry(edited_package, tmp_path: Path) -> Non
 
 
 def test_no_other_file_names_a_data_set() -> None:
-    """The presets aside, which are grids: their data sets are values like any other."""
+    """The presets aside, which are grids: their data sets are values like any other; and published files of corrupted
+    test images, which say whose they are."""
     naming = {
         path.relative_to(PACKAGE).as_posix()
         for path in FILES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in SETS
     }
-    assert naming == {"config/presets.py", "data/sets.py"}
+    assert naming == {"analysis/corrupted/releases.py", "config/presets.py", "data/sets.py"}
 
 
 def test_presets_of_claims_are_presets() -> None:

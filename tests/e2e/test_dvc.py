@@ -58,7 +58,7 @@ def test_a_preset_runs_the_whole_pipeline(clone) -> None:
 
 def test_again_there_is_nothing_to_do(clone) -> None:
     result = run(clone, "dvc", "repro")
-    assert result.returncode == 0 and result.stdout.count("didn't change, skipping") == 5
+    assert result.returncode == 0 and result.stdout.count("didn't change, skipping") == 6
     assert re.findall("Running stage '(.*)'", result.stdout) == ["look"]
     assert run(clone, "dvc", "status").stdout.split() == ["look:", "always", "changed"]
 
