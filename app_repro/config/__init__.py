@@ -10,5 +10,6 @@ taxonomy.py     the tags of a run, from its settings
 spec.py         RunSpec: every setting that can change a number of a run, and the run id
 reading.py      YAML and key=value words as plain values
 grid.py         params.yaml validated and expanded: load, parse, known_keys
+laptop.py       the named grids of the campaign of two CPU cores
 presets.py      named grids
 """

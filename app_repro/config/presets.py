@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from app_repro.config.catalogue import CONTROLS, FLOWS
+from app_repro.config.laptop import LAPTOP
+from app_repro.config.laptop import SMALL as _SMALL
 from app_repro.config.protocols import OF_GROUPS, PROTOCOLS
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
@@ -56,14 +58,6 @@ SHORT: dict[str, Any] = {
 
 _R50: dict[str, Any] = {"dataset": "cifar10", "arch": "resnet50"}
 _DIGITS: dict[str, Any] = {"dataset": "digits", "arch": "resnet8s", "epochs": 10, "milestones": [5, 8]}
-_SMALL: dict[str, Any] = {
-    "dataset": "cifar10",
-    "arch": "resnet20s",
-    "train_limit": 8000,
-    "epochs": 6,
-    "milestones": [3, 5],
-}
-
 _AUDIT: list[dict[str, Any]] = [
     {"method": "dense"},
     {"method": "osp"},
@@ -162,6 +156,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
         "APP pruned by snip, magnitude or random",
         _R50 | {"method": "app", "criterion": ["snip", "magnitude", "random"]},
     ),
+    **LAPTOP,
 }
 
 

@@ -7,13 +7,16 @@ import synthetic
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from app_repro.config import grid, presets
+from app_repro.config.catalogue import CONTROLS
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.pruning.criteria import CRITERIA
+from app_repro.records import settings
 
 OUTSIDE = {"device": "auto", "workers": None, "tracking": "off", "analyses": None, "keep_weights": "last"}
 RUNS = {"short": 54, "demo": 9, "headline": 18, "cifar-small": 3, "long": 9, "fewshot": 9, "pruners": 9, "audit": 30}
 RUNS |= {"regime": 360, "regime-gpu": 432}
+RUNS |= {"laptop-1": 18, "laptop-2": 15, "laptop-3": 33, "laptop-4": 30, "laptop-6": 9}
 
 
 def cells(name: str) -> tuple[RunSpec, ...]:
@@ -46,6 +49,18 @@ def test_what_the_presets_are_about() -> None:
     assert {cell.few_shot for cell in cells("fewshot")} == {540}
     assert {cell.dataset for cell in cells("demo")} == {"digits"}
     assert {cell.method for cell in cells("pruners")} == {"app"}
+
+
+def test_the_campaign_asks_for_no_run_that_says_nothing_new() -> None:
+    """No ticket of osp, which is osp again; beside channels and N:M single weights that differ in one thing alone."""
+    arms = {(cell.method, cell.control) for cell in cells("laptop-3") if cell.control}
+    assert arms == {*(("app", arm) for arm in CONTROLS), *(("osp", arm) for arm in CONTROLS if arm != "ticket")}
+    kept = [cell for cell in cells("laptop-4") if cell.tau]
+    alike = {(c.method, settings.key_without(c.model_dump(mode="json"), True, "granularity")) for c in kept}
+    assert len(kept) == 18 and len(alike) == 2
+    assert {cell.nm_schedule for cell in cells("laptop-4") if not cell.tau} == {"stepwise"}
+    sources = {cell.run_id for cell in cells("laptop-3") if not cell.control}
+    assert sources < {cell.run_id for cell in cells("laptop-1")}
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)

@@ -101,7 +101,7 @@ TORCH = {"pruning", "training", "analysis"}
 
 MOST_FILES = {
     "core": 6,
-    "config": 11,
+    "config": 12,
     "pruning": 8,
     "data": 14,
     "records": 16,

@@ -1,0 +1,79 @@
+"""The campaign of the presets laptop-1 to laptop-6: each study on few images, for two CPU cores and a day.
+
+The fifth part, corruptions and regimes, trains nothing that is not in the others or in preset regime: `app-repro
+analyse` measures it on finished runs (docs/findings.md). Variants come one after the other, each with all seeds, so
+that what is finished when the campaign stops has its seeds.
+"""
+
+from typing import Any
+
+from app_repro.config.catalogue import CONTROLS, CRITERIA
+from app_repro.config.protocols import PROTOCOLS
+
+SMALL: dict[str, Any] = {
+    "dataset": "cifar10",
+    "arch": "resnet20s",
+    "train_limit": 8000,
+    "epochs": 6,
+    "milestones": [3, 5],
+}
+"""The small cell: a run of it takes minutes on one core."""
+
+_PROTOCOLS = [{"protocol": name} for name in PROTOCOLS]
+_CRITERIA = [{"method": "app", "criterion": name} for name in CRITERIA if name != "snip"]
+
+_CONTROLS = [
+    *({"method": "app", "control": arm} for arm in CONTROLS),
+    *({"method": "osp", "control": arm} for arm in CONTROLS if arm != "ticket"),
+]
+"""OSP prunes its initial weights before it trains, so its ticket is the same run again, bit for bit."""
+
+_FLOWS = ("ste", "srste", "mdgf_exp")
+"""Flows that make the mask of the weights themselves; of the two that fade, the exponential one."""
+
+_AT_TAU: dict[str, Any] = {"method": ["osp", "app"], "scope": "local"}
+_ONE_OF_8: dict[str, Any] = {"method": "app", "granularity": "nm", "nm_n": 1, "nm_m": 8}
+
+_EQUAL_DENSITY: list[dict[str, Any]] = [
+    _AT_TAU | {"granularity": "channel"},
+    _AT_TAU | {"granularity": "nm", "nm_m": 8},
+    _AT_TAU | {"granularity": "weight"},
+    _ONE_OF_8 | {"flow": "none"},
+    *(_ONE_OF_8 | {"flow": flow, "criterion": None} for flow in _FLOWS),
+]
+"""Channels, N of each 8 (N by tau) and single weights, each layer ranked alone, as N:M does: ranked over all layers,
+single weights would differ in two things. Then 1:8, step by step, with each flow."""
+
+_LONG_STREAM: dict[str, Any] = {
+    "dataset": "cifar10",
+    "arch": "resnet20s",
+    "train_limit": 10_000,
+    "test_limit": 2000,
+    "sb": 100,
+    "epochs": 2,
+    "milestones": [1],
+}
+
+LAPTOP: dict[str, tuple[str, dict[str, Any]]] = {
+    "laptop-1": (
+        "both protocols, two CPU cores: dense, osp, app on 8,000 CIFAR-10 images, ResNet-20, 6 epochs",
+        SMALL | {"variants": _PROTOCOLS},
+    ),
+    "laptop-2": (
+        "the same cell: app pruned by each other criterion",
+        SMALL | {"variants": _CRITERIA},
+    ),
+    "laptop-3": (
+        "the same cell: control arms on the masks of app and of osp, whose ticket would be osp again",
+        SMALL | {"variants": _CONTROLS},
+    ),
+    "laptop-4": (
+        "the same cell: channels, N of each 8 and single weights at one density; 1:8 with four flows",
+        SMALL | {"variants": _EQUAL_DENSITY},
+    ),
+    "laptop-6": (
+        "a long stream, two CPU cores: 100 megabatches of 100 CIFAR-10 images; dense, app under both protocols",
+        _LONG_STREAM | {"variants": [{"method": ["dense", "app"]}, {"method": "app", "protocol": "released"}]},
+    ),
+}
+"""The presets of the campaign, as presets.PRESETS has them."""
