@@ -18,6 +18,7 @@ from app_repro.cli.options import (
     StoreFolder,
     end,
 )
+from app_repro.core.errors import ParamsError
 from app_repro.core.paths import ANALYSES, CLAIMS, PARAMS, PUBLISHED, RAW, RUNS, store_at
 
 app = typer.Typer()
@@ -60,12 +61,25 @@ def publish(
     names: Annotated[list[str] | None, typer.Argument(help="Runs by folder or id; all of them if none.")] = None,
     runs: Annotated[Path, typer.Option(help="Runs, as run lays them out.")] = RUNS,
     analyses: Annotated[Path, typer.Option(help="Analyses of them, as analyse lays them out.")] = ANALYSES,
-    out: Annotated[Path, typer.Option(help="Where records go, without weights.")] = PUBLISHED,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where records go, without weights.", show_default="data/published, or its folder PRESET"),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Instead of --runs: what has ended of this preset in the store, as it comes.")
+    ] = None,
+    store: StoreFolder = None,
 ) -> None:
     """Copy finished runs' records and analyses, checked and small, to data/published."""
-    from app_repro.records.publish import publish as copy
+    from app_repro.records import publish as publishing
 
-    typer.echo("\n".join(map(str, copy(runs, out, names or [], analyses))))
+    if not preset:
+        typer.echo("\n".join(map(str, publishing.publish(runs, out or PUBLISHED, names or [], analyses))))
+        return
+    if names:
+        raise ParamsError(f"--preset {preset} names its runs; leave out {names[0]}", key="--preset")
+    written, count = publishing.publish_preset(preset, store_at(store), out or PUBLISHED / preset)
+    typer.echo("\n".join([*map(str, written), count]))
 
 
 @app.command()

@@ -1,15 +1,19 @@
 """Records for data/published: finished runs' numbers, checked, small, without weights, and the analyses of them."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from app_repro.config import grid, presets
+from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, DataError, IntegrityError
 from app_repro.core.paths import ANALYSES
-from app_repro.records import analyses, record, sources
+from app_repro.records import analyses, record, settings, sources
+from app_repro.records.analyses import Analysis
 from app_repro.records.content import Record
 from app_repro.records.finished import WEIGHTS
-from app_repro.records.runs import find, name_of, read_run
+from app_repro.records.runs import RunRecord, find, name_of, read_run
+from app_repro.records.store import labels
 
 MAX_BYTES = 200_000
 """A published record is no larger: a ResNet-50 over 150 megabatches just fits."""
@@ -29,9 +33,7 @@ def publish(runs: Path, target: Path, names: Sequence[str] = (), measured: Path 
     whatever they are. Every checksum is verified first, that of the files beside a record included. Raises DataError,
     IntegrityError or PublishError; nothing is written then.
     """
-    records = [read_run(path) for path in sorted(runs.glob("*/record.json"))]
-    if not records:
-        raise DataError(f"{runs}: no finished run in it; run `app-repro run` first")
+    records = _finished(runs)
     named = [find(records, name, whole=True) for name in names] if names else records
     chosen = {name_of(run): run.content for run in named}
     stale = sources.stale_ids([run.content for run in records])
@@ -42,30 +44,88 @@ def publish(runs: Path, target: Path, names: Sequence[str] = (), measured: Path 
         raise PublishError(
             f"not published: {refused[0]}{more}; name those you want published; a named run is published as it is"
         )
-    for name, content in chosen.items():
-        _check_files(runs / name, content)
-    texts = {target / f"{name}.json": files.sealed(record.stored(content)) for name, content in chosen.items()}
-    texts |= {target / place: text for place, text in _analyses(chosen.values(), measured)}
-    for path, text in texts.items():
-        if len(text) > MAX_BYTES:
-            raise PublishError(f"{path.name}: {len(text)} bytes, at most {MAX_BYTES} are published", kind="size")
-    for path, text in texts.items():
-        files.write_text(path, text)
-    return list(texts)
-
-
-def _analyses(published: Iterable[Record], measured: Path) -> Iterator[tuple[Path, str]]:
-    """The analyses of published runs, as they are now: where each goes, and its text. Raises IntegrityError."""
+    texts = {name: _checked(runs / name, content) for name, content in chosen.items()}
     found = analyses.read([measured])
     if found.damaged:
         raise IntegrityError(found.damaged[0])
-    of_id = {content["run_id"]: content for content in published}
-    for one in found.found:
-        if all(run_id in of_id and _is_of(one, of_id[run_id]) for run_id in one.runs):
-            yield Path(ANALYSES.name, one.kind, one.path.name), files.sealed(one.content)
+    return _write({f"{name}.json": text for name, text in texts.items()} | _of(chosen, found.found), target)
 
 
-def _is_of(analysis: analyses.Analysis, content: Record) -> bool:
+def publish_preset(name: str, store: Path, target: Path) -> tuple[list[Path], str]:
+    """Copy the records of those runs of the preset `name` that have ended so far in `store`, and the store's analyses
+    of them, to `target`, each run under its name in the preset's grid; the files that are new or changed, and a line
+    that counts the runs.
+
+    The preset names its runs, so they are published as they are, also those that diverged. A record that lies beside
+    `target` already, as that of a control arm's source may, is left where it is. Raises ParamsError for an unknown
+    preset, DataError where none of its runs has ended, and what `publish` raises.
+    """
+    params = grid.parse(presets.preset(name) | {"device": "auto", "workers": None}, f"preset {name}")
+    keys = map(settings.planned_key, params.specs)
+    named = dict(zip(keys, labels(params.specs, params.axes), strict=True))
+    ended: dict[str, RunRecord] = {}
+    for run in _finished(store / "runs"):
+        label = named.get(settings.planned_key(RunSpec.model_validate(run.spec)))
+        if label:
+            ended[f"{label}-{name_of(run)}" if label in ended else label] = run
+    if not ended:
+        raise DataError(f"{store}: no run of preset {name} has ended there", key=name, kind="no run")
+    beside = {path.read_text(encoding="utf-8") for path in _beside(target)}
+    texts = {f"{label}.json": _checked(run.path.parent, run.content) for label, run in ended.items()}
+    kinds = [path.name for path in files.listing(store / analyses.FOLDER) if path.is_dir()]
+    texts |= _of(
+        {label: run.content for label, run in ended.items()},
+        [one for kind in kinds for one in analyses.stored(store, kind)],
+    )
+    new = {place: text for place, text in texts.items() if text not in beside and not _is_there(target / place, text)}
+    count = f"{target}: {len(ended)} of {len(named)} runs of {name} have ended; {len(new)} files are new"
+    return _write(new, target), count
+
+
+def _finished(runs: Path) -> list[RunRecord]:
+    records = [read_run(path) for path in sorted(runs.glob("*/record.json"))]
+    if not records:
+        raise DataError(f"{runs}: no finished run in it; run `app-repro run` first")
+    return records
+
+
+def _beside(target: Path) -> Iterator[Path]:
+    """Records and analyses in the folders beside `target`."""
+    return (path for path in target.parent.glob("*/**/*.json") if target not in path.parents)
+
+
+def _is_there(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+def _checked(folder: Path, content: Record) -> str:
+    """The text of a record to publish; the files beside it, in `folder`, are those that it names."""
+    _check_files(folder, content)
+    return files.sealed(record.stored(content))
+
+
+def _write(texts: Mapping[str, str], target: Path) -> list[Path]:
+    """Write each text to its place in `target`; the files. Raises PublishError, writing none, if one is too large."""
+    for place, text in texts.items():
+        if len(text) > MAX_BYTES:
+            name = Path(place).name
+            raise PublishError(f"{name}: {len(text)} bytes, at most {MAX_BYTES} are published", kind="size")
+    for place, text in texts.items():
+        files.write_text(target / place, text)
+    return [target / place for place in texts]
+
+
+def _of(published: Mapping[str, Record], found: Iterable[Analysis]) -> dict[str, str]:
+    """The analyses of published runs, as they are now: where each goes, and its text."""
+    of_id = {content["run_id"]: content for content in published.values()}
+    return {
+        f"{ANALYSES.name}/{one.kind}/{one.path.name}": files.sealed(one.content)
+        for one in found
+        if all(run_id in of_id and _is_of(one, of_id[run_id]) for run_id in one.runs)
+    }
+
+
+def _is_of(analysis: Analysis, content: Record) -> bool:
     """Whether the analysis measured the weights that the record names; it names those after the last megabatch."""
     last = content["spec"]["sb"]
     is_last = analysis.settings.get("megabatch", last) == last

@@ -8,6 +8,7 @@ import pytest
 import synthetic
 from house import ROOT
 
+from app_repro.config import grid, presets
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, IntegrityError
 from app_repro.records import analyses, publish, record, runs
@@ -108,6 +109,35 @@ def test_a_changed_byte_stops_it(tmp_path: Path, name: str) -> None:
 def test_no_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AppReproError, match="no finished run"):
         publish.publish(tmp_path, tmp_path / "published")
+
+
+def ended(store: Path, spec: Any, **options: Any) -> dict[str, Any]:
+    """A run in a store, with its record alone."""
+    content = synthetic.make(spec, **options)
+    (store / "runs" / content["run_id"]).mkdir(parents=True)
+    files.write_sealed(store / "runs" / content["run_id"] / "record.json", content)
+    return content
+
+
+def test_a_preset_is_published_as_its_runs_end(tmp_path: Path) -> None:
+    """Also those that diverged or whose data are no publisher's; an equal record beside it is not doubled."""
+    store, published = tmp_path / "store", tmp_path / "published"
+    specs = grid.parse(presets.preset("demo") | {"device": "auto", "workers": None}).specs
+    other = grid.parse(presets.preset("cifar-small") | {"device": "auto", "workers": None}).specs
+    ended(store, other[0])
+    with pytest.raises(AppReproError) as error:
+        publish.publish_preset("demo", store, published / "demo")
+    assert error.value.kind == "no run" and not published.exists()
+    first = ended(store, specs[0], official=False)
+    AnalysisFile(store, "robustness", {"megabatch": 1}, {first["run_id"]: "1" * 64}, "c").finish({}, {})
+    written, line = publish.publish_preset("demo", store, published / "demo")
+    assert [path.name for path in written][:1] == ["digits-resnet8s-dense-sb8-s1.json"] and len(written) == 2
+    assert "1 of 9" in line and files.read_sealed(written[0]) == record.stored(first)
+    assert publish.publish_preset("demo", store, published / "again")[0] == []
+    ended(store, specs[1], diverged=True)
+    assert len(publish.publish_preset("demo", store, published / "demo")[0]) == 1
+    written, line = publish.publish_preset("demo", store, published / "demo")
+    assert written == [] and "2 of 9" in line
 
 
 def long(tmp_path: Path, megabatches: int) -> dict[str, Any]:
