@@ -60,7 +60,7 @@ def bench(
     if dataset and not by_granularity:
         raise ParamsError(f"--dataset {dataset}: only with --granularity", key="dataset")
     if nm:
-        results = products.run(arch or (["resnet20s"] if quick else []), lambda line: typer.echo(line, err=True))
+        results = products.run(arch or (["resnet20s"] if quick else []), out, lambda line: typer.echo(line, err=True))
     elif by_granularity:
         archs = arch or (["resnet20s"] if quick else [])
         results = granularity.run(archs, dataset or TIMED, out, lambda line: typer.echo(line, err=True))

@@ -9,7 +9,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.core.paths import BENCHES
 from app_repro.data.dataset import data_folder
-from app_repro.execution import local, ray, slurm, speeds
+from app_repro.execution import advice, local, ray, slurm, speeds
 from app_repro.execution.cost import Shape, workload
 from app_repro.execution.outcome import Executor
 
@@ -49,6 +49,14 @@ def bind(
         return functools.partial(ray.train, device=kind, slots=slots, address=address, per_gpu=runs_per_gpu or 1)
     # a login node has no GPU: unless the CPU is asked for, each task gets one
     return functools.partial(slurm.train, device="cpu" if device == "cpu" else "cuda", slots=workers, **of_slurm)
+
+
+def hint(name: str, todo: Sequence[RunSpec], device: str, workers: int | None = None) -> str:
+    """What is to be said before runs on the GPUs of this machine of their engine; empty if nothing is."""
+    from app_repro.training.device import describe_device, devices
+
+    first = devices(device, workers)[0] if name == "local" else "cpu"
+    return advice.line(todo, describe_device(first)["name"], speeds.read_benches(BENCHES)) if first != "cpu" else ""
 
 
 def _local(

@@ -56,6 +56,8 @@ def run(
         shapes = cost.shapes(asked, paths.raw)
         options |= {"device": params.device, "workers": options.get("workers") or params.workers}
         train = executors.bind(executor, todo, shapes, **options)
+        if line := executors.hint(executor, todo, options["device"], options["workers"]):
+            print(f"app-repro: {line}", file=sys.stderr)
         display = _display(asked, shapes, names)
         with display, tracking.Mirror(display, params.tracking, paths.store, asked) as mirror:
             for run_id, (status, _) in outcome.ended.items():

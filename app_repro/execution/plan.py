@@ -14,7 +14,7 @@ from app_repro.core.errors import DataError, ParamsError
 from app_repro.core.paths import BENCHES
 from app_repro.data.dataset import data_folder
 from app_repro.data.splits import with_digest
-from app_repro.execution import cost, prefixes
+from app_repro.execution import advice, cost, prefixes
 from app_repro.execution.cost import Growth, Shape, workload
 from app_repro.execution.speeds import Speeds, has_gpu, power, read_benches
 from app_repro.records import runs, sources
@@ -78,8 +78,8 @@ class Plan:
     law: str
     """How the cost of its first run grows with T, for people."""
     growth: list[Growth]
-    is_alone: bool
-    """Whether steps on a GPU are not captured, so that no run can share it."""
+    hint: str
+    """What is to be said of the engine on a GPU; empty if nothing is."""
     notes: Sequence[str] = ()
     """What else is to be said of the runs that are left, for people."""
 
@@ -116,9 +116,9 @@ def plan(
     rows, at_work = planned_runs(params, raw, store, speeds, watts), params.workers or 1
     first = params.specs[0], cost.shape_of(params.specs[0], raw)
     law, grown = cost.law(*first), cost.growth(*first) if growth else []
-    is_alone = on_gpu and any(spec.engine == "eager" for spec in params.specs)
+    hint = advice.line(params.specs, name, its_benches) if on_gpu else ""
     notes = cost.of_channels([spec for spec, row in zip(params.specs, rows, strict=True) if row.is_left], raw)
-    return Plan(name, drawn, rows, totals(rows, counts, at_work), at_work, records, law, grown, is_alone, notes)
+    return Plan(name, drawn, rows, totals(rows, counts, at_work), at_work, records, law, grown, hint, notes)
 
 
 def planned_runs(

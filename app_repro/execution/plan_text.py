@@ -14,8 +14,6 @@ _OF_PASSES = {
 }
 """What is said of passes that are not known."""
 
-_HINT = "hint: engine: eager has a GPU to itself; with engine: graph (-S engine=graph) several runs share it"
-
 
 def to_json(plan: Plan, claims: Sequence[Mapping[str, Any]]) -> str:
     """The plan as JSON; `claims`: those that it decides (claims.needs.decidable)."""
@@ -42,7 +40,9 @@ def to_text(plan: Plan, claims: Sequence[Mapping[str, Any]]) -> str:
     lines += [*plan.notes, _time(plan, left), f"device: {plan.device}; watts: {plan.power}"]
     decided = [f"{row['id']} ({row['protocol']}, {row['finished']} of {row['runs']} runs finished)" for row in claims]
     lines += [f"claims it can decide: {', '.join(decided) or 'none'}", plan.law]
-    return "\n".join([*lines, *([_HINT] if plan.is_alone else []), *(["", _growth(plan)] if plan.growth else [])])
+    return "\n".join(
+        [*lines, *([f"hint: {plan.hint}"] if plan.hint else []), *(["", _growth(plan)] if plan.growth else [])]
+    )
 
 
 def table(head: Sequence[str], body: Sequence[Sequence[str]], left: int, *more: str) -> str:

@@ -50,12 +50,17 @@ def examine(subject: Subject, only: Sequence[str] = ()) -> list[Finding]:
 
 
 def before_training(params_file: Path, raw: Path = RAW, store: Path | None = None) -> list[str]:
-    """The quick checks before a training: a line per warning. Raises MachineError on a failure."""
+    """The quick checks before a training: a line per warning but those that `run` itself gives. Raises MachineError on
+    a failure."""
     findings = examine(Subject(params_file, raw, store_at(store), quick=True))
     for item in findings:
         if item.state == "fail":
             raise MachineError(f"{item.name}: {item.finding}; {item.remedy}")
-    return [f"app-repro: {item.name}: {item.finding}; {item.remedy}" for item in findings if item.state == "warn"]
+    return [
+        f"app-repro: {item.name}: {item.finding}; {item.remedy}"
+        for item in findings
+        if item.state == "warn" and item.name != "engine"
+    ]
 
 
 def to_text(findings: Sequence[Finding]) -> str:
@@ -84,6 +89,7 @@ CHECKS: dict[str, Callable[[Subject], Answer]] = {
     "driver": gpus.driver,
     "deterministic kernels": gpus.kernels,
     "compiler": gpus.compiler,
+    "engine": gpus.engine,
     "disk": checks.disk,
     "/dev/shm": checks.shm,
     "file system": checks.filesystem,

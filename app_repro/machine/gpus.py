@@ -10,8 +10,12 @@ from pathlib import Path
 import torch
 
 from app_repro.core.errors import one_line
+from app_repro.core.paths import BENCHES
+from app_repro.execution import advice
+from app_repro.execution.speeds import read_benches
 from app_repro.machine.checks import Answer, Subject
 from app_repro.training.determinism import configure
+from app_repro.training.device import describe_device
 
 KERNEL_MODULE = Path("/proc/driver/nvidia/version")
 
@@ -70,6 +74,19 @@ def driver_version() -> str:
             return ""
     match = re.search(r"\b\d{3}\.\d+(\.\d+)?\b", text)
     return match.group() if match else ""
+
+
+def engine(subject: Subject) -> Answer:
+    """Whether gpu-check has been made on this GPU, and whether the settings have the engine that it recommends."""
+    params = subject.params()
+    if params.device == "cpu" or not torch.cuda.is_available():
+        return "ok", "no GPU is used: eager is the engine of a CPU", ""
+    name, benches = describe_device("cuda")["name"], read_benches(BENCHES)
+    if said := advice.said(params.specs, name, benches):
+        return "warn", *said
+    if advice.recommended(name, benches):
+        return "ok", f"as gpu-check of this {name} recommends", ""
+    return "ok", "captured steps, untested on this GPU", "`app-repro gpu-check` tests them in ten minutes"
 
 
 def missing_compiler(device: str) -> str:

@@ -6,6 +6,7 @@ A convolution is the product of its weights (O, kh kw I) and its unfolded input 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +17,6 @@ from app_repro.core.errors import ParamsError
 from app_repro.machine import bench, ceilings
 from app_repro.machine.trials import described
 from app_repro.pruning import nm
-from app_repro.training.device import describe_device
 from app_repro.training.networks import build
 
 BATCH = 64
@@ -77,17 +77,21 @@ def time_product(product: Product) -> dict[str, Any]:
         return row | {"why": described(error)}
 
 
-def run(archs: list[str], log: Callable[[str], None]) -> dict[str, Any]:
-    """Time the products of networks (none named: resnet20s and resnet18); plain values.
+def run(archs: list[str], out: Path | None, log: Callable[[str], None]) -> dict[str, Any]:
+    """Time the products of networks (none named: resnet20s and resnet18); plain values, also saved to `out` after each.
 
-    Raises ParamsError for an unknown network, and where there is no CUDA device.
+    Raises ParamsError for an unknown network, and where there is no CUDA device; PlaceError where `out` cannot be
+    written, before anything is timed.
     """
-    bench.check(archs, None)
+    bench.check(archs, out)
     if not torch.cuda.is_available():
         raise ParamsError("--nm needs a CUDA device: torch has no kernels of 2:4 for a CPU", key="--nm", kind="cuda")
-    rows = []
+    rows: list[dict[str, Any]] = []
+    # results: of how fast runs are trained, which is another thing
+    results = bench.about("cuda") | {"batch": BATCH, "products": rows, "results": []}
     for arch in archs or ["resnet20s", "resnet18"]:
         for product in products(arch):
             log(f"{arch}: {product.layer}")
             rows.append({"arch": arch} | time_product(product))
-    return {"device": describe_device("cuda")["name"], "batch": BATCH, "products": rows}
+        bench.save(results, out, "nm")
+    return results

@@ -163,7 +163,7 @@ def test_a_plan_for_a_gpu_says_whether_runs_can_share_it(grid, tmp_path) -> None
     captured = (params.parse(settings(method="dense", engine="graph")), *grid[1:])
     asked = [(grid, "card"), (grid, "chip"), (grid, None), (captured, "card")]
     found = [planned(which, bench=tmp_path / "bench", device=device) for which, device in asked]
-    assert [content.is_alone for content in found] == [True, False, False, False]
+    assert [bool(content.hint) for content in found] == [True, False, False, False]
     assert "engine=graph" in plan_text.to_text(found[0], []).splitlines()[-1]
 
 

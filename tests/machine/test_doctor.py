@@ -15,7 +15,7 @@ from users import open_folder, plain_user
 from workbench import app_repro, settings
 
 from app_repro.config import reading
-from app_repro.core import checkout
+from app_repro.core import checkout, files
 from app_repro.data import dataset
 from app_repro.machine import checks, doctor, gpus
 from app_repro.machine.checks import Subject
@@ -143,6 +143,23 @@ def test_kernels_that_do_not_repeat_fail(subject, monkeypatch) -> None:
     steps = iter([torch.zeros(3), torch.ones(3)])
     monkeypatch.setattr(gpus, "_step", lambda device: next(steps))
     assert found(subject, "deterministic kernels").state == "fail"
+
+
+def test_a_gpu_nobody_checked_is_named_and_run_says_it_itself(tmp_path, machine, monkeypatch) -> None:
+    assert found(made(tmp_path, device="auto"), "engine").state == "ok"
+    machine(cards=1)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 0)
+    eager, captured = ({"device": "auto", "engine": engine} for engine in ("eager", "graph"))
+    asked = found(made(tmp_path, **eager), "engine")
+    assert asked.state == "warn" and "gpu-check" in asked.remedy
+    assert not [line for line in doctor.before_training(tmp_path / "params.yaml") if "gpu-check" in line]
+    assert found(made(tmp_path, **captured), "engine").state == "ok"
+    content = {"device": "NVIDIA H100", "results": [], "recommended": {"engine": "graph", "why": "faster"}}
+    files.write_text(tmp_path / "data/published/bench/h100.json", json.dumps(content))
+    asked = found(made(tmp_path, **eager), "engine")
+    assert (asked.state, asked.remedy) == ("warn", "-S engine=graph")
+    assert found(made(tmp_path, **captured), "engine").state == "ok"
 
 
 def test_compiling_without_a_compiler_stops_what_would_train_and_nothing_else(tmp_path, machine, monkeypatch) -> None:

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from app_repro.cli import machine
 from app_repro.core.errors import ParamsError
+from app_repro.execution.speeds import read_benches
 from app_repro.machine import products, speed_table
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch has kernels of 2:4 for CUDA alone")
@@ -34,9 +35,19 @@ def test_the_table_sums_what_can_be_compared_and_says_what_cannot() -> None:
     assert [cell.strip() for cell in last.split("|")[-4:-1]] == ["6.0", "4.0", "1.50"]
 
 
+def test_what_was_timed_is_written_where_out_says_and_is_no_speed_of_a_run(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(products.bench, "about", lambda device: {"device": "a GPU", "kind": device, "cores": 2})
+    monkeypatch.setattr(products, "time_product", lambda product: {"layer": product.layer, "dense_seconds": 1e-6})
+    ran = CliRunner().invoke(machine.app, ["bench", "--nm", "--arch", "resnet8s", "--out", str(tmp_path / "bench")])
+    assert ran.exit_code == 0
+    (content,) = read_benches(tmp_path / "bench")
+    assert len(content["products"]) == 7 and content["results"] == []
+
+
 @needs_gpu
 def test_every_layer_is_timed_dense_and_those_that_take_part_at_two_of_four() -> None:
-    found = products.run(["resnet18"], lambda line: None)
+    found = products.run(["resnet18"], None, lambda line: None)
     assert all(row["dense_seconds"] > 0 for row in found["products"])
     timed = [row for row in found["products"] if "sparse_seconds" in row]
     assert len(timed) >= len(found["products"]) - 1 and all(row["sparse_seconds"] > 0 for row in timed)

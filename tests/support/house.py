@@ -107,7 +107,7 @@ MOST_FILES = {
     "records": 16,
     "claims": 26,
     "training": 22,
-    "execution": 17,
+    "execution": 18,
     "analysis": 24,
     "report": 52,
     "machine": 13,
