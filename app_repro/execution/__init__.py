@@ -2,7 +2,7 @@
 
 - cost.py: passes over images, FLOPs and sizes of a run, counted, and how they grow; shapes of data sets.
 - speeds.py: seconds per image on a device, from records, benches, the nearest network or a short timing.
-- advice.py: the line about a GPU's engine: what gpu-check recommends there.
+- gpu_advice.py: the line about a GPU's engine: what gpu-check recommends there.
 - plan.py: the command `plan`: state, disk, seconds, energy and memory of each run, summed.
 - plan_text.py: a plan as a table and as JSON.
 - claim_costs.py: the plan of each claim (`plan --claims-cost`).

@@ -9,7 +9,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.core.paths import BENCHES
 from app_repro.data.dataset import data_folder
-from app_repro.execution import advice, local, ray, slurm, speeds
+from app_repro.execution import gpu_advice, local, ray, slurm, speeds
 from app_repro.execution.cost import Shape, workload
 from app_repro.execution.outcome import Executor
 
@@ -56,7 +56,7 @@ def hint(name: str, todo: Sequence[RunSpec], device: str, workers: int | None = 
     from app_repro.training.device import describe_device, devices
 
     first = devices(device, workers)[0] if name == "local" else "cpu"
-    return advice.line(todo, describe_device(first)["name"], speeds.read_benches(BENCHES)) if first != "cpu" else ""
+    return gpu_advice.line(todo, describe_device(first)["name"], speeds.read_benches(BENCHES)) if first != "cpu" else ""
 
 
 def _local(

@@ -14,7 +14,7 @@ from app_repro.core.errors import DataError, ParamsError
 from app_repro.core.paths import BENCHES
 from app_repro.data.dataset import data_folder
 from app_repro.data.splits import with_digest
-from app_repro.execution import advice, cost, prefixes
+from app_repro.execution import cost, gpu_advice, prefixes
 from app_repro.execution.cost import Growth, Shape, workload
 from app_repro.execution.speeds import Speeds, has_gpu, power, read_benches
 from app_repro.records import runs, sources
@@ -116,7 +116,7 @@ def plan(
     rows, at_work = planned_runs(params, raw, store, speeds, watts), params.workers or 1
     first = params.specs[0], cost.shape_of(params.specs[0], raw)
     law, grown = cost.law(*first), cost.growth(*first) if growth else []
-    hint = advice.line(params.specs, name, its_benches) if on_gpu else ""
+    hint = gpu_advice.line(params.specs, name, its_benches) if on_gpu else ""
     notes = cost.of_channels([spec for spec, row in zip(params.specs, rows, strict=True) if row.is_left], raw)
     return Plan(name, drawn, rows, totals(rows, counts, at_work), at_work, records, law, grown, hint, notes)
 

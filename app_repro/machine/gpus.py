@@ -11,7 +11,7 @@ import torch
 
 from app_repro.core.errors import one_line
 from app_repro.core.paths import BENCHES
-from app_repro.execution import advice
+from app_repro.execution import gpu_advice
 from app_repro.execution.speeds import read_benches
 from app_repro.machine.checks import Answer, Subject
 from app_repro.training.determinism import configure
@@ -82,9 +82,9 @@ def engine(subject: Subject) -> Answer:
     if params.device == "cpu" or not torch.cuda.is_available():
         return "ok", "no GPU is used: eager is the engine of a CPU", ""
     name, benches = describe_device("cuda")["name"], read_benches(BENCHES)
-    if said := advice.said(params.specs, name, benches):
+    if said := gpu_advice.said(params.specs, name, benches):
         return "warn", *said
-    if advice.recommended(name, benches):
+    if gpu_advice.recommended(name, benches):
         return "ok", f"as gpu-check of this {name} recommends", ""
     return "ok", "captured steps, untested on this GPU", "`app-repro gpu-check` tests them in ten minutes"
 

@@ -8,7 +8,7 @@ from workbench import prepared, settings
 
 from app_repro.config import grid as params
 from app_repro.core import files
-from app_repro.execution import advice, executors, grid
+from app_repro.execution import executors, gpu_advice, grid
 from app_repro.records.store import Paths
 
 GPU = "a GPU"
@@ -34,7 +34,7 @@ def bench(engine: str, device: str = GPU) -> dict[str, Any]:
     ],
 )
 def test_a_gpu_s_engine_is_what_gpu_check_recommends_once_it_has_spoken(engine, benches, named) -> None:
-    said = advice.line(params.parse(settings(method="dense", engine=engine)).specs, GPU, benches)
+    said = gpu_advice.line(params.parse(settings(method="dense", engine=engine)).specs, GPU, benches)
     assert (named in said) if named else not said
 
 
