@@ -95,25 +95,32 @@ def comparisons_of(claim: Claim, protocol: str, runs: Index) -> list[Comparison]
     """
     if claim.is_open:
         return _in_settings_with_runs(claim, protocol, runs)
-    declared = seeds(claim)
-    specs = [side_specs(claim, side, protocol, declared[0]) for side in claim.sides]
-    templates = (
-        dict(zip(claim.sides, (s.model_dump(mode="json") for s in row), strict=True))
-        for row in zip(*specs, strict=True)
-    )
-    return [_filled(template, protocol, runs, declared) for template in templates]
+    return [_filled(template, protocol, runs, seeds(claim)) for template in cells(claim, protocol)]
+
+
+def cells(claim: Claim, protocol: str) -> list[dict[str, Spec]]:
+    """Side -> settings, for each cell of a claim that is not open; their seed is the first that is declared."""
+    specs = [side_specs(claim, side, protocol, seeds(claim)[0]) for side in claim.sides]
+    plain = ([spec.model_dump(mode="json") for spec in row] for row in zip(*specs, strict=True))
+    return [dict(zip(claim.sides, row, strict=True)) for row in plain]
+
+
+def fixed(claim: Claim, side: str) -> dict[str, list[Any]]:
+    """Setting -> the values that it may have, for those in which a side's runs of an open claim must fit it."""
+    plain = {key: value for key, value in _PLAIN.items() if key not in claim.overrides}
+    named = plain | claim.overrides | side_settings(side)
+    named.pop("protocol", None)
+    return {key: value if isinstance(value, list) else [value] for key, value in named.items()}
 
 
 def _in_settings_with_runs(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
     """Comparisons of an open claim: the other sides are looked up in the settings of the first one's runs."""
     declared = len(seeds(claim))
+    wanted = fixed(claim, claim.method)
     plain = {key: value for key, value in _PLAIN.items() if key not in claim.overrides}
-    named = plain | claim.overrides | side_settings(claim.method)
-    named.pop("protocol", None)
-    fixed = {key: value if isinstance(value, list) else [value] for key, value in named.items()}
     templates: dict[str, RunRecord] = {}
     for run in (run for (name, _), group in runs.items() if name == protocol for run in group):
-        if not run.switches_changed and all(run.spec[key] in values for key, values in fixed.items()):
+        if not run.switches_changed and all(run.spec[key] in values for key, values in wanted.items()):
             templates.setdefault(run.setting, run)
     comparisons = []
     for _, run in sorted(templates.items()):

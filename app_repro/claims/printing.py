@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
+from app_repro.claims.elsewhere import HEADING, Elsewhere
 from app_repro.claims.judgement import VERDICTS, Judgement
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.statement import Claim
 from app_repro.claims.verify import Report, Verdict, VerifyError
 from app_repro.core import files
+from app_repro.records.settings import in_words
 
 HEADERS = (
     "claim", "quotation", "protocol", "reported", "measured mean +- sd", "n", "interval", "margin", "verdict", "reason",
@@ -81,14 +83,28 @@ def to_table(report: Report) -> str:
     hint = ["the runs a claim needs, and their cost: app-repro plan --claim ID"] if missing else []
     widths = [None, 30, None, None, 28, None, 24, None, None, 40, None]
     grid = tabulate(rows, HEADERS, tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
-    return "\n".join([grid, "", *hint, *_remarks(report)])
+    beside = [f"{HEADING}:", *(f"  {line}" for line in elsewhere(report)), ""]
+    return "\n".join([grid, "", *beside, *hint, *_remarks(report)])
 
 
 def to_markdown(report: Report) -> str:
     """The same verdicts and remarks as Markdown."""
     rows = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row(verdict)] for verdict in report.verdicts]
     lines = [f"| {' | '.join(cells)} |" for cells in (HEADERS, ["---"] * len(HEADERS), *rows)]
-    return "\n".join(["# Verdicts", "", *lines, "", *(f"- {line}" for line in _remarks(report))])
+    beside = [f"- {line}" for line in elsewhere(report)]
+    remarks = [f"- {line}" for line in _remarks(report)]
+    return "\n".join(["# Verdicts", "", *lines, "", f"{HEADING.capitalize()}.", "", *beside, "", *remarks])
+
+
+def elsewhere(report: Report) -> list[str]:
+    """A line per claim and protocol about what is nearest to it; those that nothing is near to share one by reason."""
+    found = [(one.claim.id, one) for verdict in report.verdicts for one in verdict.elsewhere]
+    lines = [f"{name}, {one.protocol}: {one.text}" for name, one in found if one.measured]
+    reasons: dict[str, dict[str, None]] = {}
+    for name, one in found:
+        if not one.measured:
+            reasons.setdefault(one.why, {})[name] = None
+    return [*lines, *(f"{', '.join(names)}: {why}" for why, names in reasons.items())]
 
 
 def to_json(report: Report, claim_id: str | None = None) -> str:
@@ -183,7 +199,19 @@ def explain(report: Report, claim_id: str) -> str:
     lines += [f"note: {claim.note}"] if claim.note else []
     for verdict in verdicts:
         lines += ["", f"under {verdict.protocol}:" if verdict.protocol else "no runs:", *_explained(verdict)]
+    lines += ["", f"{HEADING}:", *(line for verdict in verdicts for one in verdict.elsewhere for line in _told(one))]
     return "\n".join(lines)
+
+
+def _told(one: Elsewhere) -> list[str]:
+    """What is nearest under one protocol, its departures and its runs."""
+    if one.measured is None:
+        return [f"  under {one.protocol}: {one.why}"]
+    changed = "; ".join(
+        f"{item.setting} {in_words(item.here)} instead of {in_words(item.claimed)}" for item in one.departures
+    )
+    lines = [f"{one.measured.quantity}: {one.numbers}", f"departs in: {changed}", f"runs: {', '.join(one.runs)}"]
+    return [f"  under {one.protocol}: {lines[0]}", *(f"    {line}" for line in lines[1:])]
 
 
 def _sides(sides: tuple[str, ...]) -> list[str]:

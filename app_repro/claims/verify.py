@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app_repro.claims import claims_file
+from app_repro.claims.elsewhere import Elsewhere, Evidence
 from app_repro.claims.judgement import Judgement, few, mean_of, spread_of
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.matching import Comparison, Index, comparisons_of, index
@@ -45,6 +46,9 @@ class Verdict:
     """Settings in which the runs depart from the claim, in words."""
     runs: tuple[str, ...] = ()
     """Ids of the runs judged."""
+    elsewhere: tuple[Elsewhere, ...] = ()
+    """What is nearest to the claim's setting, which counts for nothing here: under its protocol; beside the first
+    verdict on a claim also under the protocols without one."""
 
     @property
     def verdict(self) -> str:
@@ -89,6 +93,7 @@ class Verdict:
             "missing": list(self.missing),
             "deviations": list(self.deviations),
             "runs": list(self.runs),
+            "elsewhere": [one.as_dict() for one in self.elsewhere],
         }
 
 
@@ -147,14 +152,23 @@ def verify(
         raise VerifyError(text, key=protocol, kind="unknown")
     chosen = claims_file.select(claims, only)
     runs = sorted(sources.fresh(records.runs), key=lambda run: run.content["run_id"])
-    by_identity, pools = index(runs), Pools(runs)
+    by_identity, pools, evidence = index(runs), Pools(runs), Evidence(runs)
     verdicts: list[Verdict] = []
     for claim in chosen:
         wanted = [name for name in protocols(claim) if protocol in (None, name)]
         rows = [row for name in wanted if (row := judge_claim(claim, name, by_identity, pools.of(claim)))]
         none = Judgement("not_run", "no runs; `app-repro plan --claim " + claim.id + "` names those it needs", 0)
-        verdicts += rows or [Verdict(claim, None, none)]
+        verdicts += _beside(rows or [Verdict(claim, None, none)], wanted, evidence, pools.of(claim))
     return Report(tuple(verdicts), records.problems, (*records.notes, *sources.stale_in_words(records.runs)))
+
+
+def _beside(verdicts: Sequence[Verdict], wanted: Sequence[str], evidence: Evidence, pool: Pool) -> list[Verdict]:
+    """The verdicts on one claim, with what is nearest to it under each protocol `wanted`."""
+    claim, judged = verdicts[0].claim, {verdict.protocol: verdict.runs for verdict in verdicts}
+    found = [evidence.nearest(claim, name, pool, judged.get(name, ())) for name in wanted]
+    own = [[one for one in found if one.protocol == verdict.protocol] for verdict in verdicts]
+    own[0] += [one for one in found if one.protocol not in judged]
+    return [replace(verdict, elsewhere=tuple(items)) for verdict, items in zip(verdicts, own, strict=True)]
 
 
 def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict | None:

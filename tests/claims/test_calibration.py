@@ -12,9 +12,10 @@ import pytest
 
 from app_repro.claims import judgement
 from app_repro.claims.judgement import SeedSpread, choose_spread
+from app_repro.claims.kinds.closer import judge_closer
 from app_repro.claims.kinds.difference import difference_verdict
 from app_repro.claims.kinds.layers import judge_layers
-from app_repro.claims.kinds.ordering import judge_closer, ordering_verdict
+from app_repro.claims.kinds.ordering import ordering_verdict
 from app_repro.claims.kinds.shape import judge_curves
 from app_repro.claims.kinds.value import judge_upper_bound, value_verdict
 from app_repro.claims.variance import two_way

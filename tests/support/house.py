@@ -105,7 +105,7 @@ MOST_FILES = {
     "pruning": 8,
     "data": 14,
     "records": 16,
-    "claims": 26,
+    "claims": 29,
     "training": 22,
     "execution": 18,
     "analysis": 24,

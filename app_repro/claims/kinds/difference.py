@@ -8,9 +8,11 @@ from app_repro.claims.judgement import HARD, LEVEL, Judgement, SeedSpread, mean_
 from app_repro.claims.kinds.kind import (
     MINUS,
     Kind,
+    Measured,
     Sample,
     chance_within_margin,
     contrast_sample,
+    measured,
     size,
     subject,
     weakest_cell,
@@ -99,6 +101,11 @@ def _difference(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
     return judge_difference(differences, spread, value, margin, n_reported=claim.n_reported, rounding=claim.rounding)
 
 
+def _nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured:
+    sign = math.copysign(1.0, claim.value or 0.0)
+    return measured(f"{claim.method} minus {claim.against[0]}", *_sample(claim, comparison, pool), above=0.0, sign=sign)
+
+
 def _check(claim: Claim) -> str:
     return "value: a difference of 0 has no direction; use an ordering or a value" if claim.value == 0 else ""
 
@@ -110,6 +117,7 @@ DIFFERENCE = Kind(
     rule=weakest_cell(_difference),
     so_far=lambda claim, comparison: weighted(claim, comparison, MINUS, claim.sides),
     sentence=lambda claim: f"{subject(claim)} minus that of {claim.against[0]} is {size(claim, '+')}.",
+    nearby=_nearby,
     sample=_sample,
     chance=chance_within_margin,
 )

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from app_repro.claims.judgement import LEVEL, Judgement, SeedSpread, choose_spread
+from app_repro.claims.judgement import LEVEL, MIN_SEEDS, Judgement, SeedSpread, choose_spread, mean_of
 from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
 from app_repro.claims.student import NORMAL, quantile
@@ -17,6 +17,47 @@ MINUS = (1.0, -1.0)
 
 Sample = tuple[list[float], SeedSpread | None]
 """One number per seed, and the spread of one of them; None where too few runs are there to know it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What runs of another setting than a claim's measure of what it is about; numbers in the claim's unit."""
+
+    quantity: str
+    """What was measured, in words: "app minus dense"."""
+    n: int
+    """Seeds that every side has."""
+    mean: float
+    interval: tuple[float, float] | None = None
+    """Of the mean, 90 %; None where fewer than MIN_SEEDS seeds do not tell it."""
+    shown: str = ""
+    """Whether they show what the claim says, but for its size: "shown", "not shown" or "the contrary is shown"; empty
+    where there is no interval, or where nothing can be shown under another setting."""
+
+
+def measured(
+    quantity: str, numbers: Sequence[float], spread: SeedSpread | None, *, above: float | None = None, sign: float = 1.0
+) -> Measured:
+    """The mean of `numbers`, one per seed, with its interval. `above`: what it lies above if the claim is right, or
+    below with `sign` -1; None: nothing can be shown.
+    """
+    n, mean = len(numbers), mean_of(numbers)
+    if n < MIN_SEEDS or spread is None:
+        return Measured(quantity=quantity, n=n, mean=mean)
+    known = spread.at(n)
+    half = quantile(LEVEL, known.dof) * known.sd / math.sqrt(n)
+    interval = (mean - half, mean + half)
+    shown = "" if above is None else in_words(*sorted(sign * (end - above) for end in interval))
+    return Measured(quantity=quantity, n=n, mean=mean, interval=interval, shown=shown)
+
+
+SHOWN = {"reproduced": "shown", "not_reproduced": "the contrary is shown", "inconclusive": "not shown"}
+"""What a rule's judgement shows where it is no verdict, under another setting than the claim's."""
+
+
+def in_words(low: float, high: float) -> str:
+    """What an interval shows of a mean that a claim has above 0."""
+    return "shown" if low > 0 else "the contrary is shown" if high < 0 else "not shown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +84,9 @@ class Kind:
     """The numbers, one per seed and in the claim's unit, whose mean the rule judges; empty if it judges no mean."""
     sentence: Callable[[Claim], str]
     """The claim as a sentence about numbers."""
+    nearby: Callable[[Claim, Comparison, Pool], Measured | str] | None = None
+    """What runs that depart from the claim's setting measure (claims/elsewhere.py), or why nothing of the kind. None:
+    the mean of `so_far`."""
     sample: Callable[[Claim, Comparison, Pool], Sample] | None = None
     """The numbers and their spread, from which `power` plans further seeds; given if `chance` is."""
     chance: Callable[[Claim, SeedSpread, int, float], float] | None = None

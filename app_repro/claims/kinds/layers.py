@@ -4,8 +4,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app_repro.claims.judgement import HARD, LEAST_POINTS, LEVEL, MIN_SEEDS, Judgement, mean_of, spread_of
-from app_repro.claims.kinds.kind import Kind, subject, weakest_cell
+from app_repro.claims.judgement import (
+    HARD,
+    LEAST_POINTS,
+    LEVEL,
+    MIN_SEEDS,
+    Judgement,
+    mean_of,
+    own_spread,
+    spread_of,
+)
+from app_repro.claims.kinds.kind import Kind, Measured, measured, subject, weakest_cell
 from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
 from app_repro.claims.student import quantile
@@ -89,6 +98,28 @@ def _sparsity_gaps(comparison: Comparison, seed: int, claim: Claim, k: int) -> l
     return [other[f"{layer}.weight"] - one[f"{layer}.weight"] for layer in claim.layers]
 
 
+def _nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured | str:
+    """Of a network without the claim's layers the first third of its convolutions, at the claim's megabatches."""
+    runs = comparison.runs
+    early = _early(claim, list(runs[0].content["network"]["layers"]))
+    known = tuple(k for k in claim.megabatches if k <= min(run.spec["sb"] for run in runs))
+    if not known:
+        return "no megabatch is one that the claim names"
+    table, unequal = _layer_table(replace(claim, layers=early, megabatches=known), comparison)
+    if not table:
+        return f"global densities differ at megabatch {unequal}: nothing to compare"
+    numbers = [mean_of(layers) for layers in table]
+    which = "the early layers" if early == claim.layers else f"the first {len(early)} convolutions"
+    quantity = f"sparsity of {claim.method} minus {claim.against[0]} in {which}"
+    return measured(quantity, numbers, own_spread(numbers), above=0.0)
+
+
+def _early(claim: Claim, names: Sequence[str]) -> tuple[str, ...]:
+    """The claim's layers, if a network has them all; else the first third of those of its layers that can be pruned."""
+    have = [name.removesuffix(".weight") for name in names]
+    return claim.layers if set(claim.layers) <= set(have) else tuple(have[: max(1, len(have) // 3)])
+
+
 def _check(claim: Claim) -> str:
     return "layers: names a layer twice" if len(set(claim.layers)) < len(claim.layers) else ""
 
@@ -100,6 +131,7 @@ LAYER_ORDERING = Kind(
     check=_check,
     rule=weakest_cell(_layer_ordering),
     so_far=lambda claim, comparison: [mean_of(row) for row in _layer_table(claim, comparison)[0]],
+    nearby=_nearby,
     sentence=lambda claim: (
         f"{subject(claim)} lies below that of {claim.against[0]} "
         f"at megabatch {' and '.join(map(str, claim.megabatches))}."

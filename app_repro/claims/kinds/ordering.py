@@ -1,19 +1,25 @@
-"""Claims about what is ahead: an ordering of several pairs (Holm), and which of two sides lies nearer to a third."""
+"""Claims about what is ahead: an ordering of one or several pairs (Holm)."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app_repro.claims.judgement import HARD, LEVEL, Judgement, SeedSpread, few, mean_of, seeds_needed
-from app_repro.claims.kinds.kind import Kind, Sample, contrast_sample, subject, values, weakest_cell, weighted
+from app_repro.claims.judgement import HARD, LEVEL, MIN_SEEDS, Judgement, SeedSpread, few, mean_of, seeds_needed
+from app_repro.claims.kinds.kind import (
+    Kind,
+    Measured,
+    Sample,
+    contrast_sample,
+    in_words,
+    measured,
+    subject,
+    weighted,
+)
 from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
 from app_repro.claims.student import NORMAL, cdf, quantile
 from app_repro.claims.variance import Pool
 from app_repro.records.metrics import METRICS
-
-APART, PAST_MIDPOINT = (0.0, 1.0, -1.0), (1.0, -0.5, -0.5)
-"""Weights of the sides of `closer`: how far apart the latter two lie, and how far past their midpoint the first."""
 
 
 @dataclass(frozen=True)
@@ -107,65 +113,34 @@ def judge_ordering(pairs: Sequence[Pair]) -> Judgement:
     return Judgement(verdict, reason, n, mean, spread.at(n).sd, mean - half, mean + half, None, needed, steps)
 
 
-def judge_closer(
-    anchor: Sequence[float],
-    near: Sequence[float],
-    far: Sequence[float],
-    spread: tuple[SeedSpread | None, SeedSpread | None],
-) -> Judgement:
-    """Whether `near` lies closer to `anchor` than `far` does, paired by seed.
-
-    That is so exactly if the anchor lies on the near side of the midpoint: with u = near - far in its own direction,
-    v = anchor - (near + far)/2 has u's sign. Both are contrasts, so both bounds are ordinary t bounds; claiming both
-    needs no correction. `noise`: of u and of v.
-    """
-    n = len(anchor)
-    u = mean_of([b - c for b, c in zip(near, far, strict=True)])
-    v = mean_of([a - (b + c) / 2 for a, b, c in zip(anchor, near, far, strict=True)])
-    sign = math.copysign(1.0, u)
-    if not spread[0] or not spread[1]:
-        return Judgement("inconclusive", "too few seeds to know the noise", n, sign * v, seeds_needed=3)
-    apart, side = spread[0], spread[1]
-
-    def at(size: int) -> tuple[str, float, float]:
-        pairs = [("u", sign * u, size, apart), ("v", sign * v, size, side)]
-        low_u, low_v = (_lower(mean, n_, known, LEVEL) for _, mean, n_, known in pairs)
-        if low_u > 0 and low_v > 0:
-            return "reproduced", low_u, low_v
-        contradicted = low_u > 0 and _lower(-sign * v, size, side, HARD) > 0
-        return ("not_reproduced" if contradicted else "inconclusive"), low_u, low_v
-
-    verdict, low_u, low_v = at(n)
-    reason = {
-        "reproduced": "on the near side of the midpoint",
-        "not_reproduced": "on the far side of the midpoint",
-        "inconclusive": "the side of the midpoint is not shown",
-    }[verdict]
-    steps = (
-        f"|near - far| = {abs(u):.6g}, lower 95 % bound {low_u:.6g}",
-        f"anchor past the midpoint, towards near: {sign * v:.6g}, lower 95 % bound {low_v:.6g}",
-    )
-    needed = seeds_needed(n, lambda size: at(size)[0] != "inconclusive") if verdict == "inconclusive" else None
-    mean, half = sign * v, sign * v - low_v
-    return Judgement(verdict, reason, n, mean, side.sd, mean - half, mean + half, None, needed, steps)
-
-
-def _lower(mean: float, n: int, spread: SeedSpread, level: float) -> float:
-    known = spread.at(n)
-    return mean - quantile(level, known.dof) * known.sd / math.sqrt(n)
-
-
 def _resized(pairs: Sequence[tuple[str, float, int, SeedSpread]], n: int) -> list[tuple[str, float, int, SeedSpread]]:
     return [(label, mean, n, spread) for label, mean, _, spread in pairs]
 
 
 def _ordering(claim: Claim, comparisons: Sequence[Comparison], pool: Pool) -> Judgement:
-    pairs = []
-    for comparison in comparisons:
-        for side in claim.against:
-            differences, spread = contrast_sample(claim, comparison, pool, _ahead(claim), (claim.method, side))
-            pairs.append(Pair(f"{comparison.label} {claim.method} ahead of {side}", tuple(differences), spread))
-    return judge_ordering(pairs)
+    of_each = [
+        [replace(pair, label=f"{one.label} {pair.label}") for pair in _pairs(claim, one, pool)] for one in comparisons
+    ]
+    return judge_ordering([pair for pairs in of_each for pair in pairs])
+
+
+def _pairs(claim: Claim, comparison: Comparison, pool: Pool) -> list[Pair]:
+    """The method ahead of each other side in one cell."""
+    samples = [contrast_sample(claim, comparison, pool, _ahead(claim), (claim.method, side)) for side in claim.against]
+    labels = [f"{claim.method} ahead of {side}" for side in claim.against]
+    return [Pair(label, tuple(sample[0]), sample[1]) for label, sample in zip(labels, samples, strict=True)]
+
+
+def _ordering_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured:
+    """The weakest pair, its lower bound corrected for the others (Holm)."""
+    pairs, n = _pairs(claim, comparison, pool), len(comparison.seeds)
+    known = [(pair.label, mean_of(pair.differences), n, pair.spread) for pair in pairs if pair.spread]
+    if n < MIN_SEEDS or len(known) < len(pairs):
+        weakest = min(pairs, key=lambda pair: mean_of(pair.differences))
+        return measured(weakest.label, weakest.differences, None)
+    bound = min(holm(known, LEVEL), key=lambda one: one.edge)
+    interval = (bound.edge, 2 * bound.mean - bound.edge)
+    return Measured(quantity=bound.label, n=n, mean=bound.mean, interval=interval, shown=in_words(*interval))
 
 
 def _ahead(claim: Claim) -> tuple[float, float]:
@@ -189,32 +164,13 @@ def _chance_ahead(claim: Claim, spread: SeedSpread, n: int, effect: float) -> fl
     return 1.0 if error == 0 else NORMAL.cdf(effect / error - quantile(LEVEL, known.dof))
 
 
-def _closer(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
-    _, apart = contrast_sample(claim, comparison, pool, APART, claim.sides)
-    _, side = contrast_sample(claim, comparison, pool, PAST_MIDPOINT, claim.sides)
-    anchor, near, far = (values(claim, comparison, name) for name in claim.sides)
-    return judge_closer(anchor, near, far, (apart, side))
-
-
-def _towards_near(claim: Claim, comparison: Comparison) -> list[float]:
-    sign = math.copysign(1.0, mean_of(weighted(claim, comparison, APART, claim.sides)))
-    return [sign * past for past in weighted(claim, comparison, PAST_MIDPOINT, claim.sides)]
-
-
 ORDERING = Kind(
     against=(1, 9),
     many_cells=True,
     rule=_ordering,
     so_far=_weakest_pair,
+    nearby=_ordering_nearby,
     sentence=lambda claim: f"{subject(claim)} is better than that of {' and of '.join(claim.against)}.",
     sample=_first_pair,
     chance=_chance_ahead,
 )
-
-CLOSER = Kind(
-    against=(2, 2),
-    rule=weakest_cell(_closer),
-    so_far=_towards_near,
-    sentence=lambda claim: f"{subject(claim)} lies nearer to that of {claim.against[0]} than of {claim.against[1]}.",
-)
-"""The method's value lies nearer to that of the first of `against` than to that of the second."""

@@ -1,9 +1,10 @@
 """Every kind of claim by the name that the claims file gives it."""
 
+from app_repro.claims.kinds.closer import CLOSER
 from app_repro.claims.kinds.difference import DIFFERENCE
 from app_repro.claims.kinds.kind import Kind
 from app_repro.claims.kinds.layers import LAYER_ORDERING
-from app_repro.claims.kinds.ordering import CLOSER, ORDERING
+from app_repro.claims.kinds.ordering import ORDERING
 from app_repro.claims.kinds.shape import SHAPE
 from app_repro.claims.kinds.value import RATIO, UPPER_BOUND, VALUE
 

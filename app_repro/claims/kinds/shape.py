@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app_repro.claims.judgement import HARD, LEAST_POINTS, MIN_SEEDS, Judgement, mean_of, spread_of
-from app_repro.claims.kinds.kind import Kind, subject, weakest_cell
+from app_repro.claims.kinds.kind import SHOWN, Kind, Measured, subject, weakest_cell
 from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
 from app_repro.claims.student import quantile
@@ -150,6 +150,21 @@ def _shape(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
     return judge_shape([[value * claim.scale for value in run.curve(claim.metric)] for run in runs])
 
 
+def _nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured | str:
+    """The smaller of the two retracements; nothing of curves that are too short, or too few to leave one out."""
+    length, n = min(run.spec["sb"] for run in comparison.runs), len(comparison.seeds)
+    if length < MIN_LENGTH:
+        return f"curves of T = {length} are too short for a shape, which takes {MIN_LENGTH} megabatches"
+    if n < MIN_SEEDS:
+        return f"curves of {n} seed{'s' * (n > 1)} are too few for a shape, which takes {MIN_SEEDS}"
+    judged = _shape(claim, comparison, pool)
+    assert judged.mean is not None and judged.low is not None and judged.high is not None
+    quantity = f"the smaller of rise and fall of {claim.method}, against the other"
+    return Measured(
+        quantity=quantity, n=n, mean=judged.mean, interval=(judged.low, judged.high), shown=SHOWN[judged.verdict]
+    )
+
+
 def _check(claim: Claim) -> str:
     shortest = min(spec.sb for spec in claim.grid.specs)
     if shortest < MIN_LENGTH:
@@ -162,5 +177,6 @@ SHAPE = Kind(
     check=_check,
     rule=weakest_cell(_shape),
     so_far=lambda claim, comparison: [],
+    nearby=_nearby,
     sentence=lambda claim: f"{subject(claim)} both rises and falls over the megabatches.",
 )

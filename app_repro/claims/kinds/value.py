@@ -10,9 +10,11 @@ from app_repro.claims.judgement import HARD, LEVEL, Judgement, SeedSpread, choos
 from app_repro.claims.kinds.kind import (
     MINUS,
     Kind,
+    Measured,
     Sample,
     chance_within_margin,
     contrast_sample,
+    measured,
     size,
     subject,
     values,
@@ -117,10 +119,19 @@ def _value(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
 
 
 def _upper_bound(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
-    """Of a claim that names a side to compare with, the differences paired by seed are judged."""
+    return judge_upper_bound(*_bounded_sample(claim, comparison, pool), claim.value or 0.0)
+
+
+def _bounded_sample(claim: Claim, comparison: Comparison, pool: Pool) -> Sample:
+    """Of a claim that names a side to compare with, the differences paired by seed."""
     if claim.against:
-        return judge_upper_bound(*contrast_sample(claim, comparison, pool, MINUS, claim.sides), claim.value or 0.0)
-    return judge_upper_bound(*values_sample(claim, comparison, pool), claim.value or 0.0)
+        return contrast_sample(claim, comparison, pool, MINUS, claim.sides)
+    return values_sample(claim, comparison, pool)
+
+
+def _bounded_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured:
+    of = " minus ".join(claim.sides)
+    return measured(of, *_bounded_sample(claim, comparison, pool), above=claim.value or 0.0, sign=-1.0)
 
 
 def _bounded(claim: Claim, comparison: Comparison) -> list[float]:
@@ -133,10 +144,20 @@ def _below(claim: Claim) -> str:
 
 
 def _ratio(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
+    return _against_reported(claim, *_ratios_and_spread(claim, comparison))
+
+
+def _ratios_and_spread(claim: Claim, comparison: Comparison) -> Sample:
     """Ratios are paired by seed; their spread is the cell's own, or none where the metric follows from the settings."""
     ratios = _ratios(claim, comparison)
-    is_exact = METRICS[claim.metric].deterministic
-    return _against_reported(claim, ratios, judgement.NOISELESS if is_exact else judgement.own_spread(ratios))
+    return ratios, judgement.NOISELESS if METRICS[claim.metric].deterministic else judgement.own_spread(ratios)
+
+
+def _ratio_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured:
+    """On which side of 1 it lies can be shown under any setting."""
+    above = 1.0 if claim.value not in (None, 1.0) else None
+    sign = math.copysign(1.0, (claim.value or 0.0) - 1)
+    return measured(" over ".join(claim.sides), *_ratios_and_spread(claim, comparison), above=above, sign=sign)
 
 
 def _ratios(claim: Claim, comparison: Comparison) -> list[float]:
@@ -153,12 +174,18 @@ def _values(claim: Claim, comparison: Comparison) -> list[float]:
     return values(claim, comparison, claim.method)
 
 
+def _value_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured:
+    """A number that was reported is about its own setting: another one cannot show it."""
+    return measured(claim.method, *values_sample(claim, comparison, pool))
+
+
 VALUE = Kind(
     against=(0, 0),
     needs=("value", "margin"),
     interval_of="measured − reported",
     rule=weakest_cell(_value),
     so_far=_values,
+    nearby=_value_nearby,
     sentence=lambda claim: f"{subject(claim)} is {size(claim)}.",
     sample=values_sample,
     chance=chance_within_margin,
@@ -170,6 +197,7 @@ RATIO = Kind(
     interval_of="measured − reported",
     rule=weakest_cell(_ratio),
     so_far=_ratios,
+    nearby=_ratio_nearby,
     sentence=lambda claim: f"{subject(claim)} is {claim.value:g} of that of {claim.against[0]}.",
     sample=_ratio_sample,
     chance=chance_within_margin,
@@ -181,5 +209,6 @@ UPPER_BOUND = Kind(
     has_limit=True,
     rule=weakest_cell(_upper_bound),
     so_far=_bounded,
+    nearby=_bounded_nearby,
     sentence=_below,
 )

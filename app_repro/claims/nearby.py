@@ -1,0 +1,223 @@
+"""Runs that depart from a claim's setting, in the same way on each of its sides: what it could be about, but for that.
+
+The sides of such a comparison differ from each other as the claim says, and in nothing else.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app_repro.claims.matching import Comparison, cells, fixed
+from app_repro.claims.statement import Claim, side_settings
+from app_repro.config.catalogue import CONTROL_ONLY
+from app_repro.config.methods import prunes
+from app_repro.config.protocols import OF_GROUPS, PRUNING_ONLY, SWITCHES
+from app_repro.config.spec import RunSpec
+from app_repro.data.sets import FOLDER, SETS, SetInfo
+from app_repro.records.runs import RunRecord
+from app_repro.records.settings import in_words
+
+_FIRST = ("dataset", "arch", "few_shot", "train_limit", "sb", "epochs", "milestones")
+_FIELDS = tuple(dict.fromkeys((*_FIRST, *RunSpec.model_fields)))
+"""Settings in the order in which departures are named."""
+_OF_MASKS = (*PRUNING_ONLY, *CONTROL_ONLY)
+_OF_ALL = tuple(key for key in _FIELDS if key not in (*_OF_MASKS, "seed", "data_digest", "augmentation"))
+_EXACT = ("control", "sgd_seed", "branch")
+"""Settings in which none may depart: a control arm, or a sibling with another order of images, is something else."""
+_OF_SOME_DATA = ("image_size", "few_shot")
+"""Settings that only some data sets have."""
+
+_Allowed = dict[str, tuple[Any, ...]]
+"""Setting -> the values that a side of a claim may have; any, if it is not there."""
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A setting in which runs depart from a claim."""
+
+    setting: str
+    claimed: Any
+    here: Any
+
+    @property
+    def text(self) -> str:
+        """As people read it: "8,000 images"."""
+        value = in_words(self.here)
+        if self.setting == "dataset" and (size := _set(self.here).size) != _set(self.claimed).size and size:
+            return f"{value} ({size} x {size} pixels)"
+        if self.setting in SWITCHES:
+            return f"switch {self.setting}={value}"
+        if self.setting in ("dataset", "arch", "method", "criterion"):
+            return value
+        if self.setting == "data":
+            return f"images of {value}"
+        if self.here is None:
+            return _ALL.get(self.setting, f"{self.setting} null")
+        if self.setting in _COUNTED:
+            return f"{self.here:,} {_COUNTED[self.setting]}"
+        return f"T = {value}" if self.setting == "sb" else f"{self.setting} {value}"
+
+    @property
+    def weight(self) -> int:
+        """What it counts: 1; of a data set 1 more for each property of its images that differs too."""
+        if self.setting != "dataset":
+            return 1
+        here, claimed = _set(self.here), _set(self.claimed)
+        return 1 + sum(getattr(here, name) != getattr(claimed, name) for name in ("classes", "size", "channels"))
+
+
+def _set(name: Any) -> SetInfo:
+    return SETS.get(name, FOLDER)
+
+
+_ALL = {"train_limit": "all images", "test_limit": "all test images"}
+_COUNTED = {
+    "train_limit": "images",
+    "test_limit": "test images",
+    "few_shot": "images a class",
+    "epochs": "epochs",
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """A comparison that a claim could be about, but for the departures."""
+
+    comparison: Comparison
+    departures: tuple[Departure, ...]
+    diverged: tuple[int, ...]
+    """Seeds of which a run diverged."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of its runs, in order."""
+        return tuple(sorted({run.content["run_id"] for run in self.comparison.runs}))
+
+    @property
+    def rank(self) -> tuple[int, int, int, tuple[str, ...]]:
+        """Sorts options: departing switches of the protocol, departing settings, most seeds, then words."""
+        switches = sum(one.setting in SWITCHES for one in self.departures)
+        # whose copy of another data set it is makes it no farther away
+        passed_over = "data" if any(one.setting == "dataset" for one in self.departures) else ""
+        counted = [one for one in self.departures if one.setting != passed_over]
+        texts = tuple(one.text for one in self.departures)
+        return switches, sum(one.weight for one in counted), -len(self.comparison.seeds), texts
+
+
+@dataclass
+class Runs:
+    """The runs of one setting."""
+
+    values: dict[str, Any]
+    """Values of the settings, lists as tuples."""
+    data: tuple[str, ...]
+    """What tells data sets of one name apart."""
+    of_data: str
+    """Empty for official images, else where they come from."""
+    by_seed: dict[int, RunRecord] = field(default_factory=dict)
+    diverged: set[int] = field(default_factory=set)
+
+
+def by_protocol(runs: Iterable[RunRecord]) -> dict[str, list[Runs]]:
+    """The runs by protocol and setting."""
+    found: dict[str, dict[str, Runs]] = defaultdict(dict)
+    for run in runs:
+        of_protocol = found[run.protocol]
+        if run.setting not in of_protocol:
+            values = {key: _plain(run.spec.get(key)) for key in _FIELDS}
+            origin = "" if run.is_official else str(run.content["data_source"].get("origin", "a copy"))
+            of_protocol[run.setting] = Runs(values, (run.spec["data_digest"], origin), origin)
+        one = of_protocol[run.setting]
+        if run.is_finished:
+            one.by_seed[run.seed] = run
+        else:
+            one.diverged.add(run.seed)
+    return {protocol: list(settings.values()) for protocol, settings in found.items()}
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Cell:
+    """One cell of a claim: what the runs of each side must have, and what all sides share."""
+
+    def __init__(self, claim: Claim, sides: dict[str, _Allowed]) -> None:
+        self._claim, self._sides = claim, sides
+        method = claim.raw["method"]
+        methods = {side: allowed.get("method", (method,))[0] for side, allowed in sides.items()}
+        length = {side: allowed.get("sb", (claim.raw["sb"],))[0] for side, allowed in sides.items()}
+        self._pruned = [side for side in sides if prunes(methods[side], length[side])]
+        named = {key for side in sides for key in side_settings(side)}
+        self._differing = {key for key in _OF_MASKS if len({sides[side].get(key) for side in self._pruned}) > 1}
+        self._exact = tuple(named | self._differing | set(_EXACT))
+        self._shared = tuple(key for key in _OF_ALL if key not in self._exact)
+        self._of_masks = tuple(key for key in _OF_MASKS if key not in self._exact)
+
+    def name(self, side: str) -> str:
+        """The side with what else makes it different from the others, as it is written in a claims file."""
+        told = self._sides[side]
+        implied = {key for key in self._differing - {"budget_cap"} if told.get(key, (None,)) != (None,)}
+        implied |= {"granularity"} if implied & set(OF_GROUPS) else set()
+        implied -= set(side_settings(side))
+        return " ".join([side, *(f"{key}={in_words(told[key][0])}" for key in sorted(implied))])
+
+    def of_side(self, side: str, known: Sequence[Runs]) -> list[Runs]:
+        """Those that have what makes the side what it is."""
+        wanted = [(key, self._sides[side][key]) for key in self._exact if key in self._sides[side]]
+        return [one for one in known if all(one.values[key] in allowed for key, allowed in wanted)]
+
+    def options(self, known: Sequence[Runs]) -> Iterator[Option]:
+        """Every comparison of all its sides in equal settings, whether it departs or not, with a seed that all have."""
+        found = {side: self._by_setting(side, known) for side in self._sides}
+        first = self._pruned[0] if self._pruned else self._claim.method
+        for shared, of_masks in found[first]:
+            keys = {side: (shared, of_masks if side in self._pruned else ()) for side in self._sides}
+            if all(keys[side] in by_setting for side, by_setting in found.items()):
+                yield from self._option({side: found[side][keys[side]] for side in self._sides})
+
+    def _by_setting(self, side: str, known: Sequence[Runs]) -> dict[tuple[Any, Any], Runs]:
+        """The side's runs by what all sides share, and what those share that prune."""
+        of_masks = self._of_masks if side in self._pruned else ()
+        by_setting: dict[tuple[Any, Any], Runs] = {}
+        for one in self.of_side(side, known):
+            shared = (*(one.values[key] for key in self._shared), one.data)
+            by_setting.setdefault((shared, tuple(one.values[key] for key in of_masks)), one)
+        return by_setting
+
+    def _option(self, runs: dict[str, Runs]) -> Iterator[Option]:
+        sides = {side: runs[side].by_seed for side in self._claim.sides}
+        label = "/".join(str(next(iter(runs.values())).values[key]) for key in ("dataset", "arch"))
+        comparison = Comparison(label, sides, (), ())
+        if comparison.seeds:
+            diverged = sorted(set().union(*(one.diverged for one in runs.values())))
+            yield Option(comparison, tuple(self._departures(runs)), tuple(diverged))
+
+    def _departures(self, runs: dict[str, Runs]) -> Iterator[Departure]:
+        whole = self._pruned[0] if self._pruned else self._claim.method
+        here, allowed = runs[whole].values, self._sides[whole]
+        copied = [Departure("data", "official", runs[whole].of_data)] * bool(runs[whole].of_data)
+        for key in _FIELDS:
+            if key == "arch" and not self._claim.is_open:  # beside the name of the data set
+                yield from copied
+            if key not in (*self._shared, *(self._of_masks if self._pruned else ())) or key not in allowed:
+                continue
+            if here[key] not in allowed[key] and not (key in _OF_SOME_DATA and here[key] is None):
+                claimed = allowed[key] if len(allowed[key]) > 1 else allowed[key][0]
+                yield Departure(key, claimed, here[key])
+
+
+def cells_of(claim: Claim, protocol: str) -> list[Cell]:
+    """The cells of a claim under a protocol; of an open claim one, whose sides may have any value that is not named."""
+    if claim.is_open:
+        sides = {
+            side: {key: tuple(map(_plain, values)) for key, values in fixed(claim, side).items()}
+            for side in claim.sides
+        }
+        return [Cell(claim, sides)]
+    plain = (
+        {side: {key: (_plain(value),) for key, value in spec.items()} for side, spec in cell.items()}
+        for cell in cells(claim, protocol)
+    )
+    return [Cell(claim, sides) for sides in plain]
