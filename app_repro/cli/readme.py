@@ -24,11 +24,12 @@ from app_repro.machine import speed_table
 from app_repro.records import metrics, runs, settings, sources
 from app_repro.records.runs import RunRecord
 from app_repro.report.figures import write as figures
+from app_repro.report.findings import write as findings
 from app_repro.report.tables.contrasts import SCALES
 from app_repro.report.tables.contrasts import contrasts as of_contrasts
 from app_repro.report.tables.main import main_table
 
-PAGES = ("README.md", "docs/methods.md", "docs/protocols.md", "docs/speed.md")
+PAGES = ("README.md", "docs/findings.md", "docs/methods.md", "docs/protocols.md", "docs/speed.md")
 """Pages that have generated parts, each between <!-- name --> and <!-- /name -->."""
 FIGURES = (("audit", "density"), ("audit", "accuracy"))
 """Folder of published records, and a figure of them; a page shows it between the markers `figure-audit-density`."""
@@ -49,6 +50,7 @@ def regenerated(page: str, text: str, published: Path = PUBLISHED) -> str:
         "granularities": lambda: _benches(published, "granularities"),
     }
     parts |= {f"tags-{name}": partial(taxonomy.to_table, name, "github") for name in (*taxonomy.tables(), "tags")}
+    parts |= {name: partial(findings.part, name, published) for name in findings.PARTS}
     parts |= {f"figure-{folder}-{name}": partial(_figure, page, published, folder, name) for folder, name in FIGURES}
     for name in re.findall(r"^<!-- /(\S+) -->$", text, re.MULTILINE):
         start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"

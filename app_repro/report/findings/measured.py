@@ -1,0 +1,98 @@
+"""What analyses of finished networks say: accuracy on corrupted images, last-layer geometry, regimes of siblings."""
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+from app_repro.claims import connectivity, regimes, robustness
+from app_repro.claims.connectivity import LABELS
+from app_repro.claims.regimes import RegimeMap
+from app_repro.claims.robustness import CLEAN, GEOMETRY, Noise, Robust
+from app_repro.config.protocols import PROTOCOLS
+from app_repro.records import settings
+from app_repro.records.metrics import Scale
+from app_repro.report.findings.evidence import REGIME, Cell, Evidence
+from app_repro.report.findings.sentences import comparison, to_table, told, wrapped
+
+LOST = {
+    "corrupted": Scale("mean corruption accuracy, points", 100, 2),
+    "drop": Scale("drop, points", 100, 2),
+}
+"""Numbers of robustness.Robust in which settings are compared."""
+
+
+def corrupted(evidence: Evidence) -> str:
+    """How each network fares on corrupted images, its geometry, and methods against each other."""
+    groups = settings.group([run for run in evidence.runs if run.is_plain and run.is_finished])
+    contents = [run.content for group in groups for run in group.runs]
+    by_setup = robustness.setups(robustness.of_records(contents, evidence.analyses))
+    setup = max(by_setup, key=lambda one: len(by_setup[one]), default=None)
+    networks: Mapping[str, Robust] = by_setup[setup] if setup else {}
+    cells = {
+        (method, name): _analysed(evidence.cell(f"{method}", "laptop-1", method=method, protocol=name), networks)
+        for name in PROTOCOLS
+        for method in ("dense", "osp", "app")
+    }
+    channels = _analysed(evidence.cell("app with channels", "laptop-4", method="app", granularity="channel"), networks)
+    noise = Noise(groups, networks)
+    compared = [
+        comparison(cells[one, name], cells[other, name], noise.contrast, name, LOST)
+        for name in PROTOCOLS
+        for one, other in (("app", "dense"), ("app", "osp"), ("osp", "dense"))
+    ]
+    compared.append(comparison(channels, cells["dense", "paper"], noise.contrast, "paper", LOST))
+    rows = [(f"{method}, {name}", cell) for (method, name), cell in cells.items()] + [
+        (f"{channels.name}, paper", channels)
+    ]
+    shown = [f"Shown to {len(networks)} networks: {setup.in_words}."] if setup else []
+    return "\n\n".join(
+        [*map(wrapped, shown), *filter(None, [_geometry(rows, networks)]), told(compared, LOST, "measured networks")]
+    )
+
+
+def _analysed(cell: Cell, networks: Mapping[str, Robust]) -> Cell:
+    """The cell with those of its runs alone that were shown the images."""
+    runs = tuple(run for run in cell.group.runs if run.content["run_id"] in networks) if cell.group else ()
+    return replace(cell, group=replace(cell.group, runs=runs, diverged=()) if cell.group and runs else None)
+
+
+def _geometry(rows: list[tuple[str, Cell]], networks: Mapping[str, Robust]) -> str:
+    """Accuracy and geometry of each setting, on clean and on corrupted images; empty without any."""
+    body = []
+    for name, cell in rows:
+        own = [networks[run_id] for run_id in cell.group.ids] if cell.group else []
+        if own:
+            accuracy = [f"{100 * statistics.fmean(one.clean for one in own):.2f}"]
+            accuracy += [f"{100 * statistics.fmean(one.corrupted for one in own):.2f}"]
+            changes = [
+                _change([(one.mean(what, CLEAN), one.over_corruptions(what)) for one in own]) for what in GEOMETRY
+            ]
+            body.append([name, *accuracy, *changes, str(len(own))])
+    headings = ["setting", "clean accuracy %", "corrupted %", "angle, degrees", "length", "margin", "networks"]
+    return to_table(headings, body) if body else ""
+
+
+def _change(values: list[tuple[float, float]]) -> str:
+    clean, changed = (statistics.fmean(column) for column in zip(*values, strict=True))
+    return f"{clean:.2f} → {changed:.2f}"
+
+
+def regime_maps(evidence: Evidence) -> str:
+    """A sentence per map of regimes: its labels, and what temperature does."""
+    found = regimes.maps(connectivity.of_records(evidence.records, evidence.analyses))
+    lines = [wrapped(f"- {_in_words(one)}", "  ") for one in found]
+    planned = evidence.preset_size(REGIME)
+    count = f"Published: {planned[0]} of the {planned[1]} runs of preset {REGIME}."
+    return "\n\n".join(filter(None, ["\n".join(lines), count]))
+
+
+def _in_words(one: RegimeMap) -> str:
+    labels = Counter(cell.label() for cell in one.cells.values())
+    counted = ", ".join(f"{labels[name]} {name}" for name in LABELS if labels[name])
+    unknown = f", {labels[None]} without a label" if labels[None] else ""
+    seeds = sorted({len(cell.by_seed) for cell in one.cells.values()})
+    pairs = sum(len(cell.pairs) for cell in one.cells.values())
+    what = f"{one.settings['method']}, siblings that part at megabatch {one.branch}"
+    size = f"{len(one.cells)} cells, {pairs} pairs, {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds"
+    return f"{what} ({size}): {counted}{unknown}. Temperature: {one.interaction.says}."

@@ -1,0 +1,152 @@
+"""Differences as a table, and what it shows, does not show and lacks, in words that its intervals choose."""
+
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from app_repro.claims.contrasts import Contrast, contrast
+from app_repro.claims.judgement import mean_of
+from app_repro.claims.variance import Pool
+from app_repro.records import metrics
+from app_repro.records.metrics import Scale
+from app_repro.records.settings import Group
+from app_repro.report.findings.evidence import Cell
+
+MEASURES = {name: metrics.METRICS[name].at("differences") for name in ("test_accuracy", "cer", "generalisation_gap")}
+"""Metrics of runs in which settings are compared, and how differences are shown."""
+
+WIDTH = 140
+"""Characters of a line of the pages."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One setting against another: what is asked of them, and the differences, one minus the other, paired by seed."""
+
+    one: Cell
+    other: Cell
+    where: str
+    """What both share, in words; empty where the names say it all."""
+    differences: Mapping[str, Contrast | None]
+    """By measure; None where no pair is published."""
+
+    @property
+    def name(self) -> str:
+        """ "app − osp, released"."""
+        return f"{self.one.name} \N{MINUS SIGN} {self.other.name}{self._where}"
+
+    def sides(self, joined: str) -> str:
+        """ "app and osp (released)"."""
+        return f"{self.one.name} {joined} {self.other.name}" + (f" ({self.where})" if self.where else "")
+
+    @property
+    def seeds(self) -> int:
+        """Pairs that are published."""
+        return max((len(found.differences) for found in self.differences.values() if found), default=0)
+
+    @property
+    def _where(self) -> str:
+        return f", {self.where}" if self.where else ""
+
+
+def compare(one: Cell, other: Cell, pool: Pool, where: str = "", measures: Iterable[str] = MEASURES) -> Comparison:
+    """`one` minus `other` in metrics of runs."""
+    return comparison(one, other, lambda mine, theirs, name: contrast(mine, theirs, name, pool), where, measures)
+
+
+def comparison(
+    one: Cell, other: Cell, differ: Callable[[Group, Group, str], Contrast], where: str, measures: Iterable[str]
+) -> Comparison:
+    """`one` minus `other` in each measure, as `differ` measures it."""
+    known: dict[str, Contrast | None] = {}
+    for name in measures:
+        found = differ(one.group, other.group, name) if one.group and other.group else None
+        known[name] = found if found and found.differences else None
+    return Comparison(one, other, where, known)
+
+
+def told(compared: Sequence[Comparison], measures: Mapping[str, Scale] = MEASURES, what: str = "runs") -> str:
+    """The table of those comparisons that have a pair, then what they show, do not show, and lack; `what`: of which
+    there are too few.
+    """
+    there = [one for one in compared if one.seeds]
+    shown = [line for name, scale in measures.items() if (line := _shown(there, name, scale))]
+    parts = [_table(there, measures), "\n".join(shown)] if there else []
+    return "\n\n".join(filter(None, [*parts, _lacking(compared, what)]))
+
+
+def to_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown, the first column to the left."""
+    from tabulate import tabulate
+
+    align = ["left", *["right"] * (len(headings) - 1)]
+    return tabulate(rows, headings, tablefmt="github", disable_numparse=True, colalign=align)
+
+
+def _table(compared: Sequence[Comparison], measures: Mapping[str, Scale]) -> str:
+    headings = ["difference", *(scale.heading for scale in measures.values()), "n"]
+    return to_table(
+        headings,
+        [
+            [one.name, *(number(one.differences.get(name), scale) for name, scale in measures.items()), str(one.seeds)]
+            for one in compared
+        ],
+    )
+
+
+def number(found: Contrast | None, scale: Scale) -> str:
+    """ "-1.34 [-3.10, +0.43]"; without an interval where it is not known, `-` where nothing was measured."""
+    if not found:
+        return "-"
+    middle = signed(mean_of(found.differences), scale)
+    ends = judged(found)
+    return f"{middle} [{signed(ends[0], scale)}, {signed(ends[1], scale)}]" if ends else middle
+
+
+def signed(value: float, scale: Scale) -> str:
+    """A difference in the scale's unit, with its sign."""
+    return f"{value * scale.factor:+,.{scale.digits}f}"
+
+
+def judged(found: Contrast) -> tuple[float, float] | None:
+    """The interval that decides; None where one seed is all, or the noise is unknown."""
+    return found.interval if len(found.differences) > 1 else None
+
+
+def _shown(compared: Sequence[Comparison], name: str, scale: Scale) -> str:
+    """What the intervals of one measure say."""
+    found = [(one, each) for one in compared if (each := one.differences.get(name))]
+    ends = [(one, judged(each)) for one, each in found]
+    said = {
+        "higher": [one for one, known in ends if known and known[0] > 0],
+        "lower": [one for one, known in ends if known and known[1] < 0],
+    }
+    open_ = [one for one, known in ends if known and known[0] <= 0 <= known[1]]
+    alone = [one for one, known in ends if not known]
+    parts = [("shown", "; ".join(_listed(members, f"{way} than") for way, members in said.items() if members))]
+    parts += [("not told apart", _listed(open_, "and")), ("not judged, as seeds are missing", _listed(alone, "and"))]
+    heading = scale.heading.partition(",")[0].removesuffix(" %")
+    words = "; ".join(f"**{what}**: {of}" for what, of in parts if of)
+    return wrapped(f"- {heading[:1].upper()}{heading[1:]}: {words}.", "  ") if words else ""
+
+
+def _listed(compared: Sequence[Comparison], joined: str) -> str:
+    return ", ".join(one.sides(joined) for one in compared)
+
+
+def _lacking(compared: Sequence[Comparison], what: str) -> str:
+    """A sentence that counts the `what` behind comparisons, and names those without a pair; empty if all are there."""
+    cells = {cell.planned: cell for one in compared for cell in (one.one, one.other)}
+    planned = len(frozenset().union(*cells))
+    published = sum(cell.published for cell in cells.values())
+    if published == planned:
+        return ""
+    absent = [one for one in compared if not one.seeds]
+    named = f" Without any pair so far: {_listed(absent, 'and')}." if len(absent) < len(compared) and absent else ""
+    return wrapped(f"Not there yet: {planned - published} of the {planned} {what} that this takes.{named}")
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """A paragraph in lines of the pages' width; `indent` before all but the first."""
+    options = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.fill(text, WIDTH, subsequent_indent=indent, **options)  # type: ignore[arg-type]

@@ -1,0 +1,113 @@
+"""The studies that compare metrics of runs: protocols, criteria, control arms, granularities, patterns and flows."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from app_repro.claims import controls
+from app_repro.claims.contrasts import Contrast
+from app_repro.claims.controls import Arms, Difference
+from app_repro.claims.variance import Pool
+from app_repro.config.catalogue import CRITERIA
+from app_repro.config.protocols import PROTOCOLS
+from app_repro.records.settings import Group
+from app_repro.report.findings.evidence import KINDS, Cell, Evidence
+from app_repro.report.findings.sentences import MEASURES, Comparison, compare, comparison, told
+
+METHODS = ("app", "dense"), ("app", "osp"), ("osp", "dense")
+M = 8
+"""Length of the groups of the campaign's runs of N:M."""
+FLOWS = ("ste", "srste", "mdgf_exp")
+
+
+def protocols(evidence: Evidence) -> str:
+    """Each method against the others under both protocols, and under the released one against the paper's."""
+    cells = {
+        (name, method): evidence.cell(method, "laptop-1", method=method, protocol=name)
+        for name in PROTOCOLS
+        for method in ("dense", "osp", "app")
+    }
+    compared = [
+        compare(cells[name, one], cells[name, other], evidence.pool, name)
+        for name in PROTOCOLS
+        for one, other in METHODS
+    ]
+    for method in ("dense", "osp", "app"):
+        sides = [replace(cells[name, method], name=f"{method} {name}") for name in ("released", "paper")]
+        compared.append(compare(sides[0], sides[1], evidence.pool))
+    return told(compared)
+
+
+def criteria(evidence: Evidence) -> str:
+    """Each other criterion against SNIP, and against random ranking."""
+    cells = {"snip": evidence.cell("snip", "laptop-1", method="app", protocol="paper")}
+    cells |= {name: evidence.cell(name, "laptop-2", criterion=name) for name in CRITERIA if name != "snip"}
+    against = [("snip", name) for name in cells if name != "snip"]
+    against += [(name, "random") for name in cells if name not in ("snip", "random")]
+    return told([compare(cells[one], cells[other], evidence.pool) for one, other in against])
+
+
+def control_arms(evidence: Evidence) -> str:
+    """The differences of one thing between control arms, of app's masks and of osp's."""
+    compared = list(_of_arms(evidence))
+    return told(compared, {name: MEASURES[name] for name in ("test_accuracy", "cer")})
+
+
+def _of_arms(evidence: Evidence) -> Iterator[Comparison]:
+    found = {arms.settings["method"]: arms for arms in controls.of_runs(evidence.runs)}
+    for method, one in itertools.product(("app", "osp"), (*controls.DIFFERENCES, _BUDGET)):
+        if method == "osp" and "ticket" in (one.one, one.other):
+            continue  # the ticket of osp is osp again
+        sides = [_arm(evidence, method, name) for name in (one.one, one.other)]
+        differ = partial(_differ, found.get(method), one, evidence.pool)
+        yield comparison(sides[0], sides[1], differ, f"masks of {method}", ("test_accuracy", "cer"))
+
+
+def _differ(arms: Arms | None, one: Difference, pool: Pool, mine: Group, theirs: Group, name: str) -> Contrast:
+    """The difference as the table of control arms has it; none where hindsight forbids to judge it."""
+    known = arms.difference(one.one, one.other, name, pool) if arms and arms.is_judged(name) else None
+    return known or Contrast((), None, ())
+
+
+_BUDGET = Difference("scratch-b", "scratch-e", "training for the FLOPs of the unpruned network")
+
+
+def _arm(evidence: Evidence, method: str, name: str) -> Cell:
+    if name == controls.SOURCE:
+        return evidence.cell(method, "laptop-1", method=method, protocol="paper")
+    return evidence.cell(name, "laptop-3", method=method, control=name)
+
+
+def granularities(evidence: Evidence) -> str:
+    """Channels and N of each 8 against single weights at one density, and app against osp in each."""
+    cells = {
+        (kind, method): evidence.cell(
+            KINDS[kind].format(m=M),
+            "laptop-4",
+            granularity=None if kind == "weight" else kind,
+            method=method,
+            nm_n=None,
+        )
+        for kind in ("weight", "nm", "channel")
+        for method in ("osp", "app")
+    }
+    compared = [
+        compare(cells[kind, method], cells["weight", method], evidence.pool, method)
+        for method in ("app", "osp")
+        for kind in ("nm", "channel")
+    ]
+    for kind in ("weight", "nm", "channel"):
+        sides = [replace(cells[kind, method], name=method) for method in ("app", "osp")]
+        compared.append(compare(sides[0], sides[1], evidence.pool, KINDS[kind].format(m=M)))
+    return told(compared)
+
+
+def flows(evidence: Evidence) -> str:
+    """1:8 with each flow against none, and the gradient that fades against SR-STE."""
+    cells = {
+        name: evidence.cell(f"flow {name}", "laptop-4", granularity="nm", nm_n=1, flow=name)
+        for name in ("none", *FLOWS)
+    }
+    pairs = [*((name, "none") for name in FLOWS), ("mdgf_exp", "srste")]
+    return told([compare(cells[one], cells[other], evidence.pool) for one, other in pairs])

@@ -1,0 +1,114 @@
+"""docs/findings.md: each sentence is chosen by its interval, and what is missing is counted."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import analysed
+import pytest
+import synthetic
+
+from app_repro.config.spec import RunSpec
+from app_repro.core import files
+from app_repro.report.findings import write
+
+NOISE = {1: 0.0, 2: 0.004, 3: -0.003}
+Records = list[dict[str, Any]]
+
+
+def publish(published: Path, preset: str, accuracy: Callable[[RunSpec], float | None], **options: Any) -> Records:
+    """Records of those runs of a preset that get an accuracy, in its folder."""
+    made = []
+    for spec in synthetic.grid(preset):
+        level = accuracy(spec)
+        if level is not None:
+            own = options | ({"gap": options["gap"](spec)} if "gap" in options else {})
+            made.append(synthetic.make(spec, accuracy=level + NOISE[spec.seed], cer=40_000, official=False, **own))
+            files.write_sealed(published / preset / f"{made[-1]['run_id']}.json", made[-1])
+    return made
+
+
+def part(published: Path, name: str) -> str:
+    return " ".join(write.part(f"findings-{name}", published).split())
+
+
+def test_without_records_every_part_says_so(tmp_path: Path) -> None:
+    for name in write.PARTS:
+        text = write.part(name, tmp_path)
+        assert "0 of the" in text or "that this takes" in text
+        assert "shown**" not in text
+
+
+@pytest.mark.parametrize(
+    ("lead", "said"),
+    [(0.05, "app higher than osp (paper)"), (-0.05, "app lower than osp (paper)"),
+     (0.0005, "**not told apart**: app and osp (paper)")],
+)  # fmt: skip
+def test_a_sentence_is_chosen_by_its_interval(tmp_path: Path, lead: float, said: str) -> None:
+    def level(spec: RunSpec) -> float | None:
+        noise = 0.003 * (spec.seed - 2) * (spec.method == "osp")
+        return None if spec.protocol[0] == "released" else 0.6 + noise + lead * (spec.method == "app")
+
+    publish(tmp_path, "laptop-1", level)
+    text = part(tmp_path, "protocols")
+    assert said in text.split("Test accuracy: ")[1].split("- CER")[0]
+    assert "9 of the 18 runs" in text and "app and osp (released)" in text.split("Without any pair")[1]
+    assert "Published: 9 of the campaign's 99 runs" in part(tmp_path, "runs") and "`0000" in part(tmp_path, "runs")
+
+
+def test_one_seed_is_not_judged(tmp_path: Path) -> None:
+    publish(tmp_path, "laptop-2", lambda spec: 0.6 if spec.seed == 1 or spec.criterion in ("grasp", "taylor") else None)
+    text = part(tmp_path, "criteria")
+    assert "synflow and random" in text.split("not judged")[1] and "shown**" not in text
+
+
+def test_arms_that_know_the_whole_stream_have_no_cer(tmp_path: Path) -> None:
+    publish(tmp_path, "laptop-3", lambda spec: 0.6 + 0.05 * (spec.control == "ticket"))
+    text = part(tmp_path, "controls")
+    assert "ticket higher than shuffle (masks of app)" in text
+    assert "masks of app" not in text.split("- CER: ")[1] and "shuffle and random (masks of osp)" in text
+
+
+def test_each_granularity_is_set_beside_single_weights(tmp_path: Path) -> None:
+    publish(tmp_path, "laptop-4", lambda spec: 0.6 - 0.05 * (spec.granularity == "channel" and spec.method == "app"))
+    text = part(tmp_path, "granularities")
+    assert "channels lower than single weights (app)" in text and "that this takes" not in text
+    assert "flow mdgf_exp and flow srste" in part(tmp_path, "flows")
+
+
+def rising(spec: RunSpec) -> list[float]:
+    return [0.002 * k + 0.0001 * spec.seed for k in range(spec.sb)]
+
+
+def turning(spec: RunSpec) -> list[float]:
+    return [0.004 * abs(50 - abs(k - 25)) + 0.0001 * spec.seed for k in range(spec.sb)]
+
+
+@pytest.mark.parametrize(
+    ("of_paper", "of_released", "said"),
+    [
+        (turning, rising, "takes no collapse"),
+        (rising, turning, "is shown where the density collapses"),
+        (rising, rising, "is open"),
+    ],
+)
+def test_the_long_stream_answers_by_its_curves(tmp_path: Path, of_paper: Any, of_released: Any, said: str) -> None:
+    kinds = {"dense": rising, "paper": of_paper, "released": of_released}
+
+    def gap(spec: RunSpec) -> list[float]:
+        return kinds["dense" if spec.method == "dense" else spec.protocol[0]](spec)
+
+    publish(tmp_path, "laptop-6", lambda spec: 0.6, gap=gap)
+    assert said in part(tmp_path, "long")
+
+
+def test_robustness_is_of_networks_that_were_measured(tmp_path: Path) -> None:
+    records = publish(tmp_path, "laptop-1", lambda spec: 0.6)
+    for record in records:
+        if record["protocol"]["name"] == "paper":
+            clean = 0.9 - 0.2 * (record["spec"]["method"] == "app") - 0.01 * record["spec"]["seed"]
+            one = analysed.analysis(record, clean)
+            files.write_sealed(tmp_path / "laptop-1" / "analyses" / "robustness" / one.path, one.content)
+    text = part(tmp_path, "robustness")
+    assert "Shown to 9 networks" in text and "app lower than dense (paper)" in text
+    assert "12 of the 21 measured networks" in text
