@@ -44,6 +44,7 @@ DOORS: dict[str, set[str]] = {
         "reading",
         "grid",
         "presets",
+        "laptop",
     },
     "data": {"dataset", "fetching", "splits", "megabatches", "images"},
     "pruning": {"select", "masks", "criteria", "nm", "channels", "removal", "shrinking"},
