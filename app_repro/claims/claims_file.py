@@ -11,7 +11,7 @@ from pathlib import Path
 from app_repro.claims.controls import BEFORE_THE_END, has_hindsight
 from app_repro.claims.exports import other_format
 from app_repro.claims.kinds.registry import KINDS
-from app_repro.claims.statement import OWN, Claim, protocols, seeds, side_specs
+from app_repro.claims.statement import OWN, Claim, protocols, seeds, side_settings, side_specs
 from app_repro.config.presets import PRESETS
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
@@ -220,6 +220,8 @@ def _check_setting(claim: Claim) -> None:
         by_side = [side_specs(claim, side, first, seeds(claim)[0]) for side in claim.sides]
     except AppReproError as error:
         raise ClaimsError(str(error).removeprefix(f"{claim.id}: "), key="settings", kind="setting") from None
+    if len({"protocol" in side_settings(side) for side in claim.sides}) > 1:
+        raise _wrong("against", "unfit", "where one side names its protocol, every side does")
     sizes = {len(specs) for specs in by_side}
     if len(sizes) > 1:
         text = f"the sides expand to {sizes} cells; an axis may not be a pruning setting"

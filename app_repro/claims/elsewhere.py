@@ -52,14 +52,19 @@ class Elsewhere:
         unit = "" if self.claim.unit in ("fraction", "ratio") else f" {self.claim.unit}"
         ends = f" [{', '.join(format(end, form) for end in found.interval)}]" if found.interval else ""
         lost = f"; diverged: seed{'s' * (len(self.diverged) > 1)} {few(list(map(str, self.diverged)))}"
-        shown = f": {found.shown}" if found.shown else ""
+        is_sized = self.claim.value is not None and not KINDS[self.claim.kind].has_limit
+        shown = found.shown.replace("shown", "direction shown") if is_sized and found.shown == "shown" else found.shown
+        shown = f": {shown}" if shown else ""
         text = f"{format(found.mean, form)}{unit}{ends}, n = {found.n}{shown if ends else ': no interval'}"
         return text + (lost if self.diverged else "")
 
     @property
     def text(self) -> str:
         """All of it, or why there is none."""
-        return f"{self.setting}: {self.numbers}" if self.measured else self.why
+        if self.measured is None:
+            return self.why
+        of = "" if self.measured.is_plain else f"{self.measured.quantity} "
+        return f"{self.setting}: {of}{self.numbers}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; numbers in the claim's unit."""
@@ -93,7 +98,7 @@ class Evidence:
         judged: ids of the runs behind its verdict, which are not looked at again. Of all comparisons it is the first by
         Option.rank that measures what the claim is about.
         """
-        cells, known = nearby.cells_of(claim, protocol), self._known.get(protocol, [])
+        cells, known = nearby.cells_of(claim, protocol), self._known
         options = [option for cell in cells for option in cell.options(known)]
         options = [one for one in options if one.departures and not set(one.ids) <= set(judged)]
         refusals: list[str] = []
@@ -103,7 +108,8 @@ class Evidence:
                 seeds = tuple(option.comparison.seeds)
                 return Elsewhere(claim, protocol, "", option.departures, found, seeds, option.diverged, option.ids)
             refusals.append(found)
-        lacking = [cells[0].name(side) for side in claim.sides if not any(cell.of_side(side, known) for cell in cells)]
+        needed = [side for side in claim.sides if side not in claim.known_sides]
+        lacking = [cells[0].name(side) for side in needed if not any(cell.of_side(side, known) for cell in cells)]
         return Elsewhere(claim, protocol, _why(claim, protocol, lacking, refusals, bool(judged)))
 
 

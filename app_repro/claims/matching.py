@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app_repro.claims.statement import Claim, seeds, side_settings, side_specs
+from app_repro.claims.statement import Claim, seeds, side_protocol, side_settings, side_specs
 from app_repro.config.catalogue import CONTROL_ONLY, CONTROLS
 from app_repro.config.methods import prunes
-from app_repro.config.protocols import OF_GROUPS, PRUNING_ONLY, SWITCHES
+from app_repro.config.protocols import OF_GROUPS, PROTOCOLS, PRUNING_ONLY, SWITCHES
 from app_repro.records import settings
 from app_repro.records.content import Spec
 from app_repro.records.runs import RunRecord
@@ -59,7 +59,7 @@ class Comparison:
     label: str
     """Data set/network."""
     sides: dict[str, BySeed]
-    """Side -> seed -> run."""
+    """Side -> seed -> run, without those that need none (Claim.known_sides) and have none."""
     missing: tuple[str, ...]
     """Declared runs that are not there, in words: "app seeds 2, 3"."""
     deviations: tuple[str, ...]
@@ -95,7 +95,8 @@ def comparisons_of(claim: Claim, protocol: str, runs: Index) -> list[Comparison]
     """
     if claim.is_open:
         return _in_settings_with_runs(claim, protocol, runs)
-    return [_filled(template, protocol, runs, seeds(claim)) for template in cells(claim, protocol)]
+    filled = (_filled(template, protocol, runs, seeds(claim)) for template in cells(claim, protocol))
+    return [_without_known(claim, comparison) for comparison in filled]
 
 
 def cells(claim: Claim, protocol: str) -> list[dict[str, Spec]]:
@@ -110,7 +111,8 @@ def fixed(claim: Claim, side: str) -> dict[str, list[Any]]:
     plain = {key: value for key, value in _PLAIN.items() if key not in claim.overrides}
     named = plain | claim.overrides | side_settings(side)
     named.pop("protocol", None)
-    return {key: value if isinstance(value, list) else [value] for key, value in named.items()}
+    is_axis = {key: isinstance(value, list) and key != "milestones" for key, value in named.items()}
+    return {key: value if is_axis[key] else [value] for key, value in named.items()}
 
 
 def _in_settings_with_runs(claim: Claim, protocol: str, runs: Index) -> list[Comparison]:
@@ -125,18 +127,31 @@ def _in_settings_with_runs(claim: Claim, protocol: str, runs: Index) -> list[Com
     comparisons = []
     for _, run in sorted(templates.items()):
         sides = {side: _other_side(claim, run.spec | plain, side) for side in claim.sides}
-        comparison = _filled(sides, protocol, runs, (), exact=run)
+        comparison = _without_known(claim, _filled(sides, protocol, runs, (), exact=run))
         counts = {side: len(by_seed) for side, by_seed in comparison.sides.items()}
         missing = tuple(f"{side}: {n} of {declared} seeds" for side, n in counts.items() if n < declared)
         comparisons.append(replace(comparison, missing=missing, deviations=()))
     return comparisons
 
 
+def _without_known(claim: Claim, comparison: Comparison) -> Comparison:
+    """The comparison without the sides that need no run, where they have none."""
+    known = {side for side in claim.known_sides if not comparison.sides[side]}
+    if not known or known == set(comparison.sides):
+        return comparison
+    missing = tuple(text for text in comparison.missing if not any(text.startswith(f"{side} seed") for side in known))
+    sides = {side: runs for side, runs in comparison.sides.items() if side not in known}
+    return replace(comparison, sides=sides, missing=missing)
+
+
 def _other_side(claim: Claim, spec: Spec, side: str) -> Spec:
     """Settings of `side` of a claim, as in `spec` otherwise; those of pruning are None if that side never prunes, and
     the limit of a budget if it has none.
     """
-    values = spec | {"budget_cap": claim.raw["budget_cap"]} | side_settings(side)
+    named = dict(side_settings(side))
+    switches = PROTOCOLS[named.pop("protocol")] if "protocol" in named else {}
+    applying = {key: value for key, value in switches.items() if spec[key] is not None}
+    values = spec | {"budget_cap": claim.raw["budget_cap"]} | applying | named
     if not (values["control"] and CONTROLS[values["control"]].budget == "FLOPs"):
         values["budget_cap"] = None
     return values | ({} if prunes(values["method"], spec["sb"]) else dict.fromkeys(PRUNING_ONLY))
@@ -150,7 +165,9 @@ def _filled(
     Sides are compared only on equal images, and if they deviate from the claim in the same way. template: side -> the
     claim's settings. declared: the claim's seeds. exact: take only runs with just these settings, on this run's data.
     """
-    candidates = {side: runs.get((protocol, _identity(spec)), []) for side, spec in template.items()}
+    candidates = {
+        side: runs.get((side_protocol(side, protocol), _identity(spec)), []) for side, spec in template.items()
+    }
     if exact:
         for side, spec in template.items():
             wanted = settings.key(spec, exact.is_official)

@@ -4,12 +4,12 @@ The sides of such a comparison differ from each other as the claim says, and in 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from app_repro.claims.matching import Comparison, cells, fixed
-from app_repro.claims.statement import Claim, side_settings
+from app_repro.claims.statement import Claim, listed, side_protocol, side_settings
 from app_repro.config.catalogue import CONTROL_ONLY
 from app_repro.config.methods import prunes
 from app_repro.config.protocols import OF_GROUPS, PRUNING_ONLY, SWITCHES
@@ -115,11 +115,16 @@ class Runs:
     """What tells data sets of one name apart."""
     of_data: str
     """Empty for official images, else where they come from."""
+    switches_changed: bool
+    """Whether a switch departs from the protocol."""
     by_seed: dict[int, RunRecord] = field(default_factory=dict)
     diverged: set[int] = field(default_factory=set)
 
 
-def by_protocol(runs: Iterable[RunRecord]) -> dict[str, list[Runs]]:
+ByProtocol = dict[str, list[Runs]]
+
+
+def by_protocol(runs: Iterable[RunRecord]) -> ByProtocol:
     """The runs by protocol and setting."""
     found: dict[str, dict[str, Runs]] = defaultdict(dict)
     for run in runs:
@@ -127,7 +132,9 @@ def by_protocol(runs: Iterable[RunRecord]) -> dict[str, list[Runs]]:
         if run.setting not in of_protocol:
             values = {key: _plain(run.spec.get(key)) for key in _FIELDS}
             origin = "" if run.is_official else str(run.content["data_source"].get("origin", "a copy"))
-            of_protocol[run.setting] = Runs(values, (run.spec["data_digest"], origin), origin)
+            of_protocol[run.setting] = Runs(
+                values, (run.spec["data_digest"], origin), origin, bool(run.switches_changed)
+            )
         one = of_protocol[run.setting]
         if run.is_finished:
             one.by_seed[run.seed] = run
@@ -143,13 +150,12 @@ def _plain(value: Any) -> Any:
 class Cell:
     """One cell of a claim: what the runs of each side must have, and what all sides share."""
 
-    def __init__(self, claim: Claim, sides: dict[str, _Allowed]) -> None:
-        self._claim, self._sides = claim, sides
-        method = claim.raw["method"]
-        methods = {side: allowed.get("method", (method,))[0] for side, allowed in sides.items()}
-        length = {side: allowed.get("sb", (claim.raw["sb"],))[0] for side, allowed in sides.items()}
-        self._pruned = [side for side in sides if prunes(methods[side], length[side])]
-        named = {key for side in sides for key in side_settings(side)}
+    def __init__(self, claim: Claim, protocol: str, sides: dict[str, _Allowed]) -> None:
+        self._claim, self._protocol, self._sides = claim, protocol, sides
+        preset = {key: tuple(listed(claim.raw[key])) for key in ("method", "sb")}
+        self._pruned = [side for side, allowed in sides.items() if _prunes(preset | allowed)]
+        named = {key for side in sides for key in side_settings(side)} - {"protocol"}
+        named |= set(SWITCHES) if claim.names_protocols else set()
         self._differing = {key for key in _OF_MASKS if len({sides[side].get(key) for side in self._pruned}) > 1}
         self._exact = tuple(named | self._differing | set(_EXACT))
         self._shared = tuple(key for key in _OF_ALL if key not in self._exact)
@@ -163,21 +169,24 @@ class Cell:
         implied -= set(side_settings(side))
         return " ".join([side, *(f"{key}={in_words(told[key][0])}" for key in sorted(implied))])
 
-    def of_side(self, side: str, known: Sequence[Runs]) -> list[Runs]:
+    def of_side(self, side: str, known: ByProtocol) -> list[Runs]:
         """Those that have what makes the side what it is."""
         wanted = [(key, self._sides[side][key]) for key in self._exact if key in self._sides[side]]
-        return [one for one in known if all(one.values[key] in allowed for key, allowed in wanted)]
+        runs = known.get(side_protocol(side, self._protocol), [])
+        whole = [one for one in runs if not (one.switches_changed and self._claim.names_protocols)]
+        return [one for one in whole if all(one.values[key] in allowed for key, allowed in wanted)]
 
-    def options(self, known: Sequence[Runs]) -> Iterator[Option]:
+    def options(self, known: ByProtocol) -> Iterator[Option]:
         """Every comparison of all its sides in equal settings, whether it departs or not, with a seed that all have."""
         found = {side: self._by_setting(side, known) for side in self._sides}
         first = self._pruned[0] if self._pruned else self._claim.method
         for shared, of_masks in found[first]:
             keys = {side: (shared, of_masks if side in self._pruned else ()) for side in self._sides}
-            if all(keys[side] in by_setting for side, by_setting in found.items()):
-                yield from self._option({side: found[side][keys[side]] for side in self._sides})
+            runs = {side: found[side][key] for side, key in keys.items() if key in found[side]}
+            if runs.keys() | self._claim.known_sides == self._sides.keys():
+                yield from self._option(runs)
 
-    def _by_setting(self, side: str, known: Sequence[Runs]) -> dict[tuple[Any, Any], Runs]:
+    def _by_setting(self, side: str, known: ByProtocol) -> dict[tuple[Any, Any], Runs]:
         """The side's runs by what all sides share, and what those share that prune."""
         of_masks = self._of_masks if side in self._pruned else ()
         by_setting: dict[tuple[Any, Any], Runs] = {}
@@ -187,7 +196,7 @@ class Cell:
         return by_setting
 
     def _option(self, runs: dict[str, Runs]) -> Iterator[Option]:
-        sides = {side: runs[side].by_seed for side in self._claim.sides}
+        sides = {side: runs[side].by_seed for side in self._claim.sides if side in runs}
         label = "/".join(str(next(iter(runs.values())).values[key]) for key in ("dataset", "arch"))
         comparison = Comparison(label, sides, (), ())
         if comparison.seeds:
@@ -208,6 +217,10 @@ class Cell:
                 yield Departure(key, claimed, here[key])
 
 
+def _prunes(allowed: _Allowed) -> bool:
+    return any(prunes(method, length) for method in allowed["method"] for length in allowed["sb"])
+
+
 def cells_of(claim: Claim, protocol: str) -> list[Cell]:
     """The cells of a claim under a protocol; of an open claim one, whose sides may have any value that is not named."""
     if claim.is_open:
@@ -215,9 +228,9 @@ def cells_of(claim: Claim, protocol: str) -> list[Cell]:
             side: {key: tuple(map(_plain, values)) for key, values in fixed(claim, side).items()}
             for side in claim.sides
         }
-        return [Cell(claim, sides)]
+        return [Cell(claim, protocol, sides)]
     plain = (
         {side: {key: (_plain(value),) for key, value in spec.items()} for side, spec in cell.items()}
         for cell in cells(claim, protocol)
     )
-    return [Cell(claim, sides) for sides in plain]
+    return [Cell(claim, protocol, sides) for sides in plain]

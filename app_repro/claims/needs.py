@@ -1,11 +1,13 @@
 """Which runs the claims need, and which claims a set of runs can decide."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypedDict
 
 from app_repro.claims import claims_file
 from app_repro.claims.statement import Claim, protocols
 from app_repro.config.grid import Params
+from app_repro.config.methods import prunes
 from app_repro.config.spec import RunSpec
 from app_repro.records import record, settings, sources
 from app_repro.records.content import Record
@@ -14,12 +16,18 @@ from app_repro.records.content import Record
 def grid(claims: Sequence[Claim], claim_id: str) -> Params:
     """The grid that one of the claims needs. Raises ClaimsError for an unknown id."""
     (claim,) = claims_file.select(claims, [claim_id])
-    return claim.grid
+    return replace(claim.grid, specs=tuple(spec for spec in claim.grid.specs if not _is_known(claim, spec)))
 
 
 def specs(claim: Claim, protocol: str) -> list[RunSpec]:
     """Every run that the claim needs under a protocol. Their data digests are empty: no data set is asked for."""
-    return [spec for spec in claim.grid.specs if spec.protocol[0] == protocol]
+    needed = [spec for spec in claim.grid.specs if not _is_known(claim, spec)]
+    return [spec for spec in needed if claim.names_protocols or spec.protocol[0] == protocol]
+
+
+def _is_known(claim: Claim, spec: RunSpec) -> bool:
+    """Whether it is a run of a side whose value is known without one; a claim is about other sides, too."""
+    return bool(claim.known_sides) and not prunes(spec.method, spec.sb)
 
 
 def by_protocol(claims: Sequence[Claim]) -> list[tuple[str, str, list[RunSpec]]]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from app_repro.config import presets
 from app_repro.config.catalogue import CONTROL_ONLY, CONTROLS, CRITERIA
 from app_repro.config.grid import Params, parse
-from app_repro.config.methods import METHODS
+from app_repro.config.methods import METHODS, prunes
 from app_repro.config.protocols import OF_GROUPS, PRUNING_ONLY, SWITCHES
 from app_repro.config.reading import settings_from_words
 from app_repro.config.spec import RunSpec
@@ -98,6 +98,20 @@ class Claim:
         variants = [side_settings(side) for side in self.sides]
         return parse(self.raw | {"variants": variants}, self.id)
 
+    @cached_property
+    def known_sides(self) -> frozenset[str]:
+        """Sides whose value is known without a run: those that never prune, of a metric that is defined there."""
+        if METRICS[self.metric].unpruned is None:
+            return frozenset()
+        values = {side: self.raw | side_settings(side) for side in self.sides}
+        lists = {side: (listed(of["method"]), listed(of["sb"])) for side, of in values.items()}
+        return frozenset(side for side, (ms, ks) in lists.items() if not any(prunes(m, k) for m in ms for k in ks))
+
+    @property
+    def names_protocols(self) -> bool:
+        """Whether each side names its protocol."""
+        return "protocol" in side_settings(self.method)
+
     @property
     def scale(self) -> float:
         """Factor from a record's value to the claim's unit."""
@@ -115,8 +129,15 @@ def side_settings(side: str) -> dict[str, Any]:
     return found | ({"granularity": None} if found.get("granularity") == "weight" else {})
 
 
+def side_protocol(side: str, protocol: str) -> str:
+    """The protocol of a side's runs where the verdict is one under `protocol`."""
+    return str(side_settings(side).get("protocol", protocol))
+
+
 def protocols(claim: Claim) -> tuple[str, ...]:
-    """The protocols for which the claim is made."""
+    """The protocols for which the claim is made; of one whose sides name theirs, that of the method."""
+    if claim.names_protocols:
+        return (side_protocol(claim.method, ""),)
     return tuple(dict.fromkeys(spec.protocol[0] for spec in claim.grid.specs))
 
 
@@ -127,8 +148,9 @@ def seeds(claim: Claim) -> tuple[int, ...]:
 
 def side_specs(claim: Claim, side: str, protocol: str, seed: int) -> list[RunSpec]:
     """One spec per cell of the claim for a side under a protocol, all with the same seed, in the order of the axes."""
-    wanted = {key: _listed(value) for key, value in (claim.raw | side_settings(side)).items() if key in _OF_SIDES}
-    specs = [spec for spec in claim.grid.specs if spec.seed == seed and spec.protocol[0] == protocol]
+    wanted = {key: listed(value) for key, value in (claim.raw | side_settings(side)).items() if key in _OF_SIDES}
+    own = side_protocol(side, protocol)
+    specs = [spec for spec in claim.grid.specs if spec.seed == seed and spec.protocol[0] == own]
     return [spec for spec in specs if all(_fits(spec, key, values) for key, values in wanted.items())]
 
 
@@ -144,5 +166,6 @@ def _fits(spec: RunSpec, key: str, values: list[Any]) -> bool:
     return value in (None, *values)
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """The values of an axis; of a single value that one."""
     return value if isinstance(value, list) else [value]

@@ -39,13 +39,16 @@ class Pool:
         """
         return self._spread(metric, like, paired=False)
 
-    def of_contrast(self, metric: str, like: RunRecord, weights: Sequence[float]) -> SeedSpread | None:
+    def of_contrast(
+        self, metric: str, like: RunRecord, weights: Sequence[float], *, is_paired: bool = True
+    ) -> SeedSpread | None:
         """Pooled standard deviation of a contrast paired by seed: sum of weights x value, weights adding up to 0.
 
         Residual standard deviation of value ~ method + seed within each setting (two-way layout), scaled by the
-        contrast's weights: sqrt(sum w^2). None without a setting that leaves degrees of freedom.
+        contrast's weights: sqrt(sum w^2). None without a setting that leaves degrees of freedom. Not `is_paired`: that
+        of values, with what runs of one seed have in common, which no difference of unlike streams takes off.
         """
-        spread = self._spread(metric, like, paired=True)
+        spread = self._spread(metric, like, paired=is_paired)
         size = math.sqrt(math.fsum(weight**2 for weight in weights))
         return spread and SeedSpread(spread.sd * size, spread.dof, True)
 

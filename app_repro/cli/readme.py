@@ -15,7 +15,7 @@ from app_repro.claims import claims_file, printing
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
-from app_repro.claims.verify import verify
+from app_repro.claims.verify import Report, verify
 from app_repro.config import taxonomy
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError
@@ -98,9 +98,22 @@ def verdicts(published: Path) -> str:
     untested = [item.claim for item in report.verdicts if item.protocol is None]
     total = len({item.claim.id for item in report.verdicts})
     count = len(untested)
-    return (
-        f"{table}\n\n`not_run`, as no published record is about them: {count} of {total} claims ({_whose(untested)})."
-    )
+    none = f"`not_run`, as no published record is about them: {count} of {total} claims ({_whose(untested)})."
+    return "\n\n".join([table, none, *elsewhere(report)])
+
+
+def elsewhere(report: Report) -> list[str]:
+    """What the nearest runs measure of others' claims that no run is about: a sentence and a table, or nothing."""
+    from tabulate import tabulate
+
+    untested = [verdict for verdict in report.verdicts if verdict.protocol is None and verdict.claim.whose != "own"]
+    found = [one for verdict in untested for one in verdict.elsewhere if one.measured]
+    sentences = [KINDS[one.claim.kind].sentence(one.claim).removesuffix(".") for one in found]
+    rows = [[text, one.protocol, one.numbers, one.setting] for text, one in zip(sentences, found, strict=True)]
+    headings = ["claim", "protocol", "measured elsewhere", "where the runs depart from its setting"]
+    table = tabulate(rows, headings, tablefmt="github", disable_numparse=True)
+    lead = "The runs nearest to those of others measure this, which is no verdict and counts for none:"
+    return [lead, table] if rows else []
 
 
 def contrasts(published: Path) -> str:

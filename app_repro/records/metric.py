@@ -48,6 +48,8 @@ class Metric:
     the settings."""
     deterministic: bool = False
     """Whether it follows from the settings, so that all seeds have the same value."""
+    unpruned: float | None = None
+    """Its value of a network that is never pruned, where it is so by definition; such a network needs no run."""
     kind: Literal["number", "count", "list"] = "number"
 
     @property

@@ -18,6 +18,12 @@ def _result(name: str) -> dict[str, Any]:
     return {"of_megabatch": lambda done: done[-1].get(name)}
 
 
+def _density(which: str) -> dict[str, Any]:
+    """A density, which is 1 of a network that is never pruned."""
+    name, known = f"density_{which}", {"claim_units": _POINTS, "unpruned": 1.0}
+    return {"name": name, "scale": Scale(f"{which} density", 1, 4)} | _last(name) | known
+
+
 _POINTS = {"points": 100.0, "fraction": 1.0}
 _NOISE = Scale("noise of gradients, pruned over kept", 1, 3)
 _SIZES: tuple[Place, ...] = ("overview", "main", "card", "megabatches", "effects")
@@ -83,20 +89,11 @@ _ALL: tuple[Metric, ...] = (
         competes=True,
     ),
     Metric(
-        name="density_nominal",
-        scale=Scale("nominal density", 1, 4),
-        **_last("density_nominal"),
+        **_density("nominal"),
         places=("overview", "main", "card", "megabatches", "wandb"),
-        claim_units=_POINTS,
         deterministic=True,
     ),
-    Metric(
-        name="density_effective",
-        scale=Scale("effective density", 1, 4),
-        **_last("density_effective"),
-        places=(*_SIZES, "plots", "wandb"),
-        claim_units=_POINTS,
-    ),
+    Metric(**_density("effective"), places=(*_SIZES, "plots", "wandb")),
     Metric(name="macs_share", scale=Scale("share of MACs", 1, 4), derived=formulas.macs_share, places=_SIZES),
     Metric(
         name="train_samples", scale=Scale("images seen"), kind="count", **_result("train_samples"), places=("wandb",)

@@ -17,6 +17,7 @@ from app_repro.claims.judgement import Judgement
 from app_repro.claims.verify import Report, Verdict
 from app_repro.claims.verify import verify as judge
 from app_repro.config import grid, presets
+from app_repro.config.protocols import PROTOCOLS
 from app_repro.core.errors import AppReproError
 from app_repro.records import record
 from app_repro.records.runs import read
@@ -67,6 +68,32 @@ def test_a_question_that_cannot_be_asked_is_2(tmp_path: Path, one_claim: Path, o
     assert (error.value.exit_code, error.value.key, error.value.kind) == (2, name, "unknown")
 
 
+def test_sides_under_protocols_of_their_own_have_the_noise_of_values(tmp_path: Path) -> None:
+    """A seed that is better by a point under both protocols makes no difference of theirs surer."""
+    fields = {"kind": "ordering", "value": "", "margin": "", "margin_reason": "", "settings": "protocol=paper"}
+    sides = {"against": "osp protocol=paper", "method": "app protocol=released"}
+    one, other = (
+        synthetic.claims_file(
+            tmp_path / name, synthetic.row(id="o", **fields | {"method": "app", "against": "osp"} | named)
+        )
+        for name, named in (("one.csv", {}), ("other.csv", sides))
+    )
+    for side in ("app", "osp", "dense"):
+        for name in ("paper", "released"):
+            for seed in (1, 2, 3):
+                spec = synthetic.spec(side, seed, dataset="cifar100", arch="resnet50").model_copy(
+                    update=PROTOCOLS[name]
+                )
+                pruning = {} if side != "dense" else dict.fromkeys(("scored_weights", "candidates", "score_sample"))
+                noise = 0.01 * seed + 0.0001 * (seed % 2) * (side == "app")
+                accuracy = 0.5 + noise + 0.01 * (side == "app")
+                synthetic.write(tmp_path / "runs", synthetic.make(spec.model_copy(update=pruning), accuracy=accuracy))
+    within, across = (verify([tmp_path / "runs"], path).as_dict()["verdicts"][0] for path in (one, other))
+    assert (within["protocol"], across["protocol"]) == ("paper", "released")
+    assert within["verdict"] == "reproduced" and across["verdict"] == "inconclusive"
+    assert across["mean"] == pytest.approx(within["mean"]) and across["sd"] == pytest.approx(2**0.5, rel=0.02)
+
+
 def test_a_diverged_run_is_an_error_and_3(tmp_path: Path, one_claim: Path) -> None:
     records(tmp_path, 0.63)
     spec = synthetic.specs(synthetic.claim(DIFFERENCE), "paper")["app"][2]
@@ -101,6 +128,18 @@ def test_missing_seeds_hide_nothing_and_decide_nothing(tmp_path: Path, one_claim
         text = dict(zip(printing.HEADERS, printing.row(report.verdicts[0]), strict=True))["measured mean +- sd"]
         assert text.startswith("18") and text.endswith(" so far") and ("+-" in text) == (n > 1)
     assert not verify([records(tmp_path, 0.63)], one_claim).as_dict()["verdicts"][0]["so_far"]
+
+
+@pytest.mark.parametrize(("protocol", "dense"), [("paper", 0), ("released", 0), ("released", 3), ("paper", 1)])
+def test_a_network_that_is_never_pruned_needs_no_run_for_its_density(tmp_path: Path, protocol: str, dense: int) -> None:
+    claim = synthetic.claim("size-third")
+    for side, by_seed in synthetic.specs(claim, protocol).items():
+        seeds = range(1, 4 if side != "dense" else 1 + dense)
+        synthetic.write(tmp_path, *(synthetic.make(by_seed[seed]) for seed in seeds))
+    (row,) = verify([tmp_path], synthetic.CLAIMS, only=[claim.id]).as_dict()["verdicts"]
+    assert (row["verdict"], row["protocol"], row["mean"]) == ("reproduced", protocol, pytest.approx(0.8**4.5))
+    assert (row["n"], len(row["runs"])) == (3 if dense != 1 else 1, 3 + dense)
+    assert row["missing"] == (["digits/resnet8s: dense: 1 of 3 seeds"] if dense == 1 else [])
 
 
 @pytest.mark.parametrize("n", [1, 3])

@@ -81,9 +81,9 @@ def _closer(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
 
 
 def _closer_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured:
-    quantity = f"how far {claim.method} lies past the midpoint of the others, towards {claim.against[0]}"
+    quantity = f"{claim.method} past the midpoint towards {claim.against[0]} by"
     judged = _closer(claim, comparison, pool)
-    found = measured(quantity, _towards_near(claim, comparison), None)
+    found = replace(measured(quantity, _towards_near(claim, comparison), None), is_plain=False)
     if found.n < MIN_SEEDS or judged.low is None or judged.high is None:
         return found
     return replace(found, interval=(judged.low, judged.high), shown=SHOWN[judged.verdict])

@@ -25,6 +25,8 @@ class Measured:
 
     quantity: str
     """What was measured, in words: "app minus dense"."""
+    is_plain: bool = True
+    """Whether that is the number that the claim is about, so that it needs no words beside it."""
     n: int
     """Seeds that every side has."""
     mean: float
@@ -97,7 +99,9 @@ class Kind:
 
 
 def values(claim: Claim, comparison: Comparison, side: str) -> list[float]:
-    """The metric of a side at the seeds that every side has, in the claim's unit."""
+    """The metric of a side at the seeds that every side has, in the claim's unit; without runs as it is defined."""
+    if side not in comparison.sides:
+        return [(METRICS[claim.metric].unpruned or 0.0) * claim.scale for _ in comparison.seeds]
     return [comparison.sides[side][seed].value(claim.metric) * claim.scale for seed in comparison.seeds]
 
 
@@ -116,9 +120,15 @@ def weighted(claim: Claim, comparison: Comparison, weights: Sequence[float], sid
 def contrast_sample(
     claim: Claim, comparison: Comparison, pool: Pool, weights: Sequence[float], sides: Sequence[str]
 ) -> Sample:
-    """Sum of weights x sides as `weighted` gives it, with the spread pooled over contrasts paired by seed."""
+    """Sum of weights x sides as `weighted` gives it, with the spread pooled over contrasts paired by seed; where the
+    sides saw other streams of images, so that a seed has nothing in common, over values.
+    """
     numbers = weighted(claim, comparison, weights, sides)
-    return numbers, choose_spread(_in_unit(pool.of_contrast(claim.metric, comparison.runs[0], weights), claim), numbers)
+    weighing = [side for side, weight in zip(sides, weights, strict=True) if weight and side in comparison.sides]
+    runs = [next(iter(comparison.sides[side].values())) for side in weighing]
+    is_paired = len({run.paired_setting for run in runs}) == 1
+    spread = pool.of_contrast(claim.metric, runs[0], weights, is_paired=is_paired)
+    return numbers, choose_spread(_in_unit(spread, claim), numbers)
 
 
 def _in_unit(spread: SeedSpread | None, claim: Claim) -> SeedSpread | None:

@@ -111,7 +111,7 @@ def _nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured | str:
     numbers = [mean_of(layers) for layers in table]
     which = "the early layers" if early == claim.layers else f"the first {len(early)} convolutions"
     quantity = f"sparsity of {claim.method} minus {claim.against[0]} in {which}"
-    return measured(quantity, numbers, own_spread(numbers), above=0.0)
+    return replace(measured(quantity, numbers, own_spread(numbers), above=0.0), is_plain=False)
 
 
 def _early(claim: Claim, names: Sequence[str]) -> tuple[str, ...]:

@@ -137,10 +137,11 @@ def _ordering_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measur
     known = [(pair.label, mean_of(pair.differences), n, pair.spread) for pair in pairs if pair.spread]
     if n < MIN_SEEDS or len(known) < len(pairs):
         weakest = min(pairs, key=lambda pair: mean_of(pair.differences))
-        return measured(weakest.label, weakest.differences, None)
+        return replace(measured(weakest.label, weakest.differences, None), is_plain=not pairs[1:])
     bound = min(holm(known, LEVEL), key=lambda one: one.edge)
     interval = (bound.edge, 2 * bound.mean - bound.edge)
-    return Measured(quantity=bound.label, n=n, mean=bound.mean, interval=interval, shown=in_words(*interval))
+    found = Measured(quantity=bound.label, n=n, mean=bound.mean, interval=interval, shown=in_words(*interval))
+    return replace(found, is_plain=not pairs[1:])
 
 
 def _ahead(claim: Claim) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app_repro.claims.judgement import HARD, LEAST_POINTS, MIN_SEEDS, Judgement, mean_of, spread_of
 from app_repro.claims.kinds.kind import SHOWN, Kind, Measured, subject, weakest_cell
@@ -159,10 +159,8 @@ def _nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured | str:
         return f"curves of {n} seed{'s' * (n > 1)} are too few for a shape, which takes {MIN_SEEDS}"
     judged = _shape(claim, comparison, pool)
     assert judged.mean is not None and judged.low is not None and judged.high is not None
-    quantity = f"the smaller of rise and fall of {claim.method}, against the other"
-    return Measured(
-        quantity=quantity, n=n, mean=judged.mean, interval=(judged.low, judged.high), shown=SHOWN[judged.verdict]
-    )
+    found = Measured(quantity="the smaller of rise and fall", n=n, mean=judged.mean, shown=SHOWN[judged.verdict])
+    return replace(found, interval=(judged.low, judged.high), is_plain=False)
 
 
 def _check(claim: Claim) -> str:

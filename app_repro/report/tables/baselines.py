@@ -130,8 +130,10 @@ def _reported(
             cells = [cell for cell in comparisons_of(claim, protocol, runs) if cell.runs]
             absent += [] if cells else [(claim, protocol, "not run")]
             for cell in cells:
-                sides = [_finished(cell.sides[side].values()) for side in claim.sides]
-                diverged = [f"diverged: {s} seed {n}" for s in claim.sides for n, run in _diverged(cell.sides[s])]
+                sides = [_finished(cell.sides.get(side, {}).values()) for side in claim.sides]
+                diverged = [
+                    f"diverged: {s} seed {n}" for s in claim.sides for n, run in _diverged(cell.sides.get(s, {}))
+                ]
                 remark = "; ".join([*cell.deviations, *diverged, *(f"missing: {text}" for text in cell.missing)])
                 if all(sides) and claim.against[0] in BASELINES and claim.metric in SCALES:
                     reported[claim.metric, sides[0][0].setting, sides[1][0].setting] = (claim, remark)
