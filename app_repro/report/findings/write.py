@@ -5,6 +5,7 @@ from pathlib import Path
 
 from app_repro.config.laptop import LAPTOP
 from app_repro.report.findings import measured, streams, studies
+from app_repro.report.findings.claims import claims
 from app_repro.report.findings.evidence import Cell, Evidence
 from app_repro.report.findings.sentences import to_table, wrapped
 
@@ -19,14 +20,16 @@ _STUDIES: Mapping[str, Callable[[Evidence], str]] = {
     "long": streams.long_stream,
 }
 
-PARTS = tuple(f"findings-{name}" for name in ("runs", *_STUDIES))
+PARTS = tuple(f"findings-{name}" for name in ("runs", "claims", *_STUDIES))
 """Names of the parts."""
 
 
 def part(name: str, published: Path) -> str:
-    """The part `name`, Markdown, of what lies in the folders of the campaign in `published`."""
-    evidence = Evidence.of(published)
-    return {"findings-runs": runs, **{f"findings-{key}": value for key, value in _STUDIES.items()}}[name](evidence)
+    """The part `name`, Markdown: of what lies in the folders of the campaign in `published`; claims of all of it."""
+    if name == "findings-claims":
+        return claims(published)
+    of_evidence = {"findings-runs": runs, **{f"findings-{key}": value for key, value in _STUDIES.items()}}
+    return of_evidence[name](Evidence.of(published))
 
 
 def runs(evidence: Evidence) -> str:

@@ -35,8 +35,16 @@ def part(published: Path, name: str) -> str:
 def test_without_records_every_part_says_so(tmp_path: Path) -> None:
     for name in write.PARTS:
         text = write.part(name, tmp_path)
-        assert "0 of the" in text or "that this takes" in text
+        assert "0 of the" in text or "that this takes" in text or "claims 0 have runs" in text
         assert "shown**" not in text
+
+
+def test_claims_have_their_verdict_and_what_was_measured_elsewhere(tmp_path: Path) -> None:
+    publish(tmp_path, "laptop-1", lambda spec: 0.6)
+    text = part(tmp_path, "claims")
+    claim = text.split("- `c100-r50-acc-vs-dense`")[1].split("- `")[0]
+    assert "(**not_run**)" in claim and "Elsewhere under released, with cifar10" in claim and "n = 3" in claim
+    assert "**reproduced** under paper" in text.split("- `size-third`")[1].split("- `")[0]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +70,7 @@ def test_one_seed_is_not_judged(tmp_path: Path) -> None:
         return 0.6 + noise if spec.seed == 1 or spec.criterion in ("grasp", "taylor", "random") else None
 
     publish(tmp_path, "laptop-2", level)
+    publish(tmp_path, "laptop-4", lambda spec: 0.6 + 0.001 * (int(spec.run_id, 16) % 5))  # noise enough for one seed
     text = part(tmp_path, "criteria")
     accuracy = text.split("Test accuracy: ")[1].split("- CER")[0]
     assert "synflow and random" in accuracy.split("**not judged")[1]

@@ -1,0 +1,68 @@
+"""Every claim with its verdict on all published records, and what the nearest runs measure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from app_repro.claims import claims_file
+from app_repro.claims.elsewhere import Elsewhere
+from app_repro.claims.kinds.registry import KINDS
+from app_repro.claims.verify import Verdict, verify
+from app_repro.core.paths import CLAIMS
+from app_repro.records import runs
+from app_repro.report.findings.sentences import wrapped
+
+WHOSE = {"paper": "Of the paper and its poster", "another": "Of another paper", "own": "Of this project"}
+
+
+def claims(published: Path) -> str:
+    """An item per claim, by whose it is: its words, its verdicts, what was measured, and what is nearest."""
+    by_claim: dict[str, list[Verdict]] = {}
+    for verdict in verify(runs.read([published]), claims_file.load(CLAIMS)).verdicts:
+        by_claim.setdefault(verdict.claim.id, []).append(verdict)
+    parts = [_count(list(by_claim.values()))]
+    for whose, heading in WHOSE.items():
+        items = [_item(verdicts) for verdicts in by_claim.values() if verdicts[0].claim.whose == whose]
+        parts += [f"**{heading}**", "\n".join(items)] if items else []
+    return "\n\n".join(parts)
+
+
+def _count(verdicts: Sequence[Sequence[Verdict]]) -> str:
+    judged = [each for each in verdicts if any(one.verdict != "not_run" for one in each)]
+    near = [each for each in verdicts if each not in judged and any(one.measured for one in _near(each))]
+    rest = len(verdicts) - len(judged) - len(near)
+    return wrapped(
+        f"Of {len(verdicts)} claims {len(judged)} have runs in their own setting, {len(near)} others have some in "
+        f"another one, and {rest} are touched by no published run."
+    )
+
+
+def _near(verdicts: Sequence[Verdict]) -> list[Elsewhere]:
+    return [one for verdict in verdicts for one in verdict.elsewhere]
+
+
+def _item(verdicts: Sequence[Verdict]) -> str:
+    claim = verdicts[0].claim
+    asked = KINDS[claim.kind].sentence(claim).removesuffix(".")
+    given = [f"**{one.verdict}**{f' under {one.protocol}' if one.protocol else ''}{_measured(one)}" for one in verdicts]
+    text = f"- `{claim.id}`, “{claim.quotation}”, read as: {asked} ({', '.join(given)})."
+    return wrapped(" ".join([text, *_beside(verdicts)]), "  ")
+
+
+def _beside(verdicts: Sequence[Verdict]) -> list[str]:
+    """Sentences about the nearest runs under each protocol; one alone where there are none."""
+    near = _near(verdicts)
+    if not any(one.measured for one in near):
+        return [f"Elsewhere nothing, as {one.why}." for one in near[:1] if "beside those judged" not in one.why]
+    return [
+        f"Elsewhere under {one.protocol}, with {one.setting}, it comes to {one.numbers.replace(': ', ', ')}."
+        if one.measured
+        else f"Nothing elsewhere under {one.protocol}."
+        for one in near
+    ]
+
+
+def _measured(verdict: Verdict) -> str:
+    judged = verdict.judgement
+    if verdict.verdict == "not_run" or judged.mean is None:
+        return ""
+    return f": {judged.mean:.4g} {verdict.claim.unit}, n = {judged.n}"
