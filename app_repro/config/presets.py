@@ -53,6 +53,7 @@ SHORT: dict[str, Any] = {
     "branch": None,
     "granularity": "weight",
     **dict.fromkeys(OF_GROUPS),
+    "threads": None,
 }
 """The committed params.yaml without device, workers and tracking."""
 

@@ -67,6 +67,10 @@ def _between(least: int, most: int, value: int | None) -> int | None:
     return value
 
 
+def _several(value: int | None) -> int | None:
+    return None if value == 1 else value
+
+
 def _is_rising(value: tuple[int, ...]) -> tuple[int, ...]:
     if any(a >= b for a, b in itertools.pairwise(value)):
         raise ValueError("epochs must rise")
@@ -163,6 +167,9 @@ class RunSpec(BaseModel):
     """Whether the mdgf flows scale the gradients of pruned weights by beta too, or let them pass."""
     srste_lambda: Rate | None = None
     """Pull of flow srste on pruned weights towards 0."""
+    threads: Annotated[int, Field(ge=1, le=1024), AfterValidator(_several)] | None = None
+    """Threads of the CPU that share each operation, whose sums depend on their number in the last digits; null: one
+    (1 is turned into it). A run on a GPU has none."""
 
     @classmethod
     @functools.cache  # asked for each run

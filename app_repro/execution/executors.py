@@ -11,7 +11,7 @@ from app_repro.core.paths import BENCHES
 from app_repro.data.dataset import data_folder
 from app_repro.execution import gpu_advice, local, ray, slurm, speeds
 from app_repro.execution.cost import Shape, workload
-from app_repro.execution.outcome import Executor
+from app_repro.execution.outcome import Executor, check_threads, threads_of
 
 CPU_LIMIT_HOURS = 12.0
 """A grid predicted to take longer on a CPU is not started unless asked twice."""
@@ -45,10 +45,13 @@ def bind(
     if name == "local":
         return _local(todo, shapes, device, workers, runs_per_gpu, anyway)
     if name == "ray":
-        slots, kind = workers or len(os.sched_getaffinity(0)), device.partition(":")[0]
+        cores, kind = max(len(os.sched_getaffinity(0)), threads_of(todo)), device.partition(":")[0]
+        slots = workers * threads_of(todo) if workers else cores
         return functools.partial(ray.train, device=kind, slots=slots, address=address, per_gpu=runs_per_gpu or 1)
     # a login node has no GPU: unless the CPU is asked for, each task gets one
-    return functools.partial(slurm.train, device="cpu" if device == "cpu" else "cuda", slots=workers, **of_slurm)
+    node = "cpu" if device == "cpu" else "cuda"
+    check_threads(todo, node)
+    return functools.partial(slurm.train, device=node, slots=workers, **of_slurm)
 
 
 def hint(name: str, todo: Sequence[RunSpec], device: str, workers: int | None = None) -> str:
@@ -72,7 +75,8 @@ def _local(
     """
     from app_repro.training.device import describe_device, devices
 
-    each = devices(device, workers)
+    each = devices(device, workers, threads_of(todo))
+    check_threads(todo, each[0])
     if each[0] == "cpu":
         if any(spec.engine == "graph" for spec in todo):
             what = "engine: graph needs a CUDA device, and there is none; use engine: eager"

@@ -51,6 +51,18 @@ class Executor(Protocol):
     def __call__(self, todo: Sequence[RunSpec], paths: Paths, display: Display, outcome: Outcome) -> None: ...
 
 
+def threads_of(specs: Sequence[RunSpec]) -> int:
+    """The most threads that one of these runs has on a CPU."""
+    return max((spec.threads or 1 for spec in specs), default=1)
+
+
+def check_threads(specs: Sequence[RunSpec], device: str) -> None:
+    """Raise ParamsError for runs with threads on a device that is not the CPU, where they would mean nothing."""
+    if device != "cpu" and (threads := threads_of(specs)) > 1:
+        what = f"threads: {threads}: of a CPU, and these runs would be trained on {device}"
+        raise ParamsError(f"{what}; use threads: null, or device: cpu", key="threads", kind="device")
+
+
 def not_installed(executor: str, package: str) -> ParamsError:
     """The error for an executor whose package is missing: it is an extra of this project."""
     how = f"run `make setup`, or `pip install '.[{executor}]'` in the project's folder"

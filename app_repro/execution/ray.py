@@ -15,6 +15,7 @@ from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError, ParamsError, one_line
 from app_repro.data.dataset import data_folder
 from app_repro.data.splits import stream_name, with_digest
+from app_repro.execution import outcome as outcomes
 from app_repro.execution.outcome import GRACE_SECONDS, Display, Outcome, not_installed, sigterm_as_interrupt
 from app_repro.execution.worker import prepare_and_attempt
 from app_repro.records import merge, provenance, record, sources
@@ -55,7 +56,7 @@ def train(
     per_gpu: int = 1,
     attempt: Attempt = prepare_and_attempt,
 ) -> None:
-    """Train `todo` as tasks of Ray: `slots` at a time on a Ray started here, or those of the cluster at `address`.
+    """Train `todo` as tasks of Ray: on `slots` cores of a Ray started here, or on those of the cluster at `address`.
 
     `device`: "cpu", "cuda" or "auto", which is the latter where the cluster has GPUs; `per_gpu`: runs that share one.
     An outcome.Executor once these are bound. Raises ParamsError where there is no Ray, or none at the address.
@@ -73,11 +74,15 @@ def train(
             remote = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=head)(_Board)
             board = remote.remote(paths)
             device = _device(ray, device)
-            together = _together(device, len(todo), slots, address, per_gpu)
+            outcomes.check_threads(todo, device)
+            together = _together(device, len(todo), slots // outcomes.threads_of(todo), address, per_gpu)
             order = ray.put(TaskOrder(paths, token, record.code_digest(todo[0]), device, together, attempt))
             resources = {"num_gpus": 1 / per_gpu} if device != "cpu" else {}
-            task = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False, **resources)(_task)
-            at_work = {task.remote(spec.model_dump_json(), order, board): spec for spec in todo}
+            task = ray.remote(max_retries=RETRIES, retry_exceptions=False, **resources)(_task)
+            at_work = {
+                task.options(num_cpus=spec.threads or 1).remote(spec.model_dump_json(), order, board): spec
+                for spec in todo
+            }
             _watch(ray, at_work, board, Store(paths.store), display, outcome)
     finally:
         if token:

@@ -15,7 +15,14 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError, ParamsError, RunError
-from app_repro.execution.outcome import Display, Outcome, interrupts_held, not_installed, sigterm_as_interrupt
+from app_repro.execution.outcome import (
+    Display,
+    Outcome,
+    interrupts_held,
+    not_installed,
+    sigterm_as_interrupt,
+    threads_of,
+)
 from app_repro.execution.slurm_task import Attempt, Task, ended_file
 from app_repro.execution.worker import prepare_and_attempt
 from app_repro.records import record, sources
@@ -171,7 +178,8 @@ def _array(submitit: Any, head: _Head, part: list[RunSpec]) -> Path:
     }
     files.write_sealed(plan / "plan.json", content)
     executor = submitit.SlurmExecutor(plan / "logs", max_num_timeout=MAX_TIMEOUTS, python=head.python)
-    of_device = {"gpus_per_node": 1} if head.device != "cpu" else {}
+    of_device: dict[str, int | None] = {"gpus_per_node": 1} if head.device != "cpu" else {}
+    of_device |= {"cpus_per_task": threads} if (threads := threads_of(part)) > 1 else {}
     environment = {"OMP_NUM_THREADS": "1"} if head.device == "cpu" else {}
     if "PYTHONPATH" in os.environ:  # a cluster may not hand it on, and tasks import the package of their head
         environment["PYTHONPATH"] = os.environ["PYTHONPATH"]

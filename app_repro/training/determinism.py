@@ -1,4 +1,4 @@
-"""Process settings: kernels whose results repeat bit for bit, and the precision of float32 products."""
+"""Process settings: kernels whose results repeat bit for bit, threads, and the precision of float32 products."""
 
 import ctypes
 import os
@@ -23,6 +23,17 @@ def configure(device: str) -> None:
     if device == "cpu":
         torch.set_num_threads(1)
         keep_freed()
+
+
+def set_threads(threads: int | None) -> None:
+    """Have this thread share operations on the CPU among so many threads; None: it does them alone.
+
+    Sums are split by the number that is asked for, whatever cores there are: equal numbers give equal bits.
+    """
+    import torch
+
+    if torch.get_num_threads() != (threads or 1):
+        torch.set_num_threads(threads or 1)
 
 
 def set_precision(precision: str) -> None:

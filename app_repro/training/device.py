@@ -21,10 +21,11 @@ _OUT_OF_MEMORY = (
 """Parts of the messages of torch's allocators and libraries, in lower case; all raise RuntimeError."""
 
 
-def devices(asked: str, workers: int | None) -> list[str]:
-    """The device of each worker; `workers` None: one worker per GPU, or per core on a CPU.
+def devices(asked: str, workers: int | None, threads: int = 1) -> list[str]:
+    """The device of each worker; `workers` None: one worker per GPU, or as many on a CPU as it has cores for.
 
-    asked: auto, cpu, cuda or cuda:<index>. Raises ParamsError for another word, and a GPU that does not exist.
+    asked: auto, cpu, cuda or cuda:<index>; threads: of each run on a CPU. Raises ParamsError for another word, and a
+    GPU that does not exist.
     """
     import torch
 
@@ -32,7 +33,7 @@ def devices(asked: str, workers: int | None) -> list[str]:
         raise ParamsError(f"device: {asked!r}: not one of auto, cpu, cuda, cuda:<index>", key="device", kind="unknown")
 
     if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
-        return ["cpu"] * (workers or len(os.sched_getaffinity(0)))
+        return ["cpu"] * (workers or max(1, len(os.sched_getaffinity(0)) // threads))
     if not torch.cuda.is_available():
         raise ParamsError(f"device: {asked}: torch sees no GPU here; use device: cpu, or auto", key="device")
     gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if asked in ("auto", "cuda") else [asked]

@@ -48,8 +48,9 @@ class Images:
         labels = torch.from_numpy(np.array(getattr(data, f"{part}_labels"), np.int64))
         if not on_host:
             pixels, labels = pixels.to(device), labels.to(device)
-        mean = torch.tensor(data.mean, dtype=torch.float32, device=device) * 255
-        std = torch.tensor(data.std, dtype=torch.float32, device=device) * 255
+        # made on the host: a product on a GPU's default stream would be nothing that a run's own stream waits for
+        mean = (torch.tensor(data.mean, dtype=torch.float32) * 255).to(device)
+        std = (torch.tensor(data.std, dtype=torch.float32) * 255).to(device)
         loaded = _LOADED[key] = cls(pixels, labels, mean, std, data.augmentation, on_host)
         return loaded
 

@@ -17,7 +17,7 @@ from app_repro.pruning.masks import Mask
 from app_repro.pruning.select import ScoreError
 from app_repro.training import checkpoint, controls, results
 from app_repro.training.checkpoint import RunFiles
-from app_repro.training.determinism import set_precision
+from app_repro.training.determinism import set_precision, set_threads
 from app_repro.training.fit import Progress, calling, fit
 from app_repro.training.flows import FlowSettings, Live
 from app_repro.training.groups import Groups
@@ -104,7 +104,9 @@ class Run:
 
         A process advances its concurrent runs in turn. Raises what `go` raises.
         """
-        set_precision(self.spec.precision)  # a global switch that a concurrent run may have changed
+        # global switches that a concurrent run may have changed
+        set_precision(self.spec.precision)
+        set_threads(self.spec.threads)
         try:
             with self._on_stream():
                 return next(self.launches, None)

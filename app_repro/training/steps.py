@@ -23,6 +23,15 @@ EVALUATION_BATCH = 625
 """Images per batch. It divides CIFAR's 10,000 test images and the validation parts at T = 8: one graph each."""
 
 
+def _compiled(net: nn.Module) -> Any:
+    import torch._dynamo
+
+    # beyond its limit torch runs further networks, shapes and modes of a process uncompiled, with other bits, and only
+    # warns: a run would depend on those that its process had before
+    torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 2**31
+    return torch.compile(net, dynamic=False)
+
+
 @dataclass(frozen=True)
 class Counts:
     """Errors of a network on `samples` images, and its summed cross-entropy."""
@@ -83,7 +92,7 @@ class Steps:
         sums = [part for tally in (self.trained, self.evaluated) for part in (tally.loss, tally.correct)]
         self.changed = [*net.state_dict().values(), *self.momentum.values(), *self.flow.changed, *sums]
         self.engine = ENGINES[settings.engine](device)
-        self.compiled = torch.compile(net, dynamic=False) if settings.engine == "compiled" else net
+        self.compiled = _compiled(net) if settings.engine == "compiled" else net
 
     def set_mask(self, mask: Mask) -> None:
         """Train under `mask` from now on; sets the weights that it prunes, and their momentum, to 0."""
@@ -96,8 +105,6 @@ class Steps:
         images: (B, C, H, W), normalised, for which the logits must not change. Raises RunError if they do.
         """
         stays = remove(self.net, channels, before, after, images)
-        if self.settings.engine == "compiled":
-            torch.compiler.reset()  # it compiles a network for a few sets of shapes only, then no more
         smaller = Steps(self.net, self.settings)
         for name, buffer in smaller.momentum.items():
             buffer.copy_(cut(self.momentum[name], stays.get(name, ())))

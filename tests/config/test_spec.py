@@ -73,6 +73,7 @@ OTHER = {
     "flow_rate": 3.0,
     "flow_gradient": "straight",
     "srste_lambda": 0.01,
+    "threads": 2,
 }
 """Another value than in `spec_of()` for every field there is."""
 
@@ -123,7 +124,9 @@ def test_the_run_ids_of_published_records_are_those_of_their_settings() -> None:
         assert RunSpec.model_validate(content["spec"]).run_id == content["run_id"]
 
 
-LATER = {name: OTHER[name] for name in ("control", "budget_cap", "sgd_seed", "branch", "granularity", *OF_GROUPS)}
+LATER = {
+    name: OTHER[name] for name in ("control", "budget_cap", "sgd_seed", "branch", "granularity", *OF_GROUPS, "threads")
+}
 
 
 def test_a_later_setting_changes_no_id_and_no_stored_spec_while_it_is_none() -> None:
@@ -146,6 +149,7 @@ def test_a_later_setting_changes_no_id_and_no_stored_spec_while_it_is_none() -> 
         ({"sgd_seed": 1}, "bff630ed2041"),
         ({"sgd_seed": 1, "branch": 2}, "d6e38d7b9767"),
         ({"method": "late"}, "26553bc8d09a"),
+        ({"threads": 2}, "6c8ae9a7fbb9"),
     ],
 )
 def test_run_ids_with_later_settings_are_pinned(changes: dict, run_id: str) -> None:
@@ -183,6 +187,8 @@ def test_a_later_setting_may_be_missing_from_params_and_vary_all_the_same() -> N
         ({"granularity": "channel"}, {"granularity": "channel"}),
         ({"granularity": "channel", "control": "ticket"}, {"granularity": "channel", "control": "ticket"}),
         ({"granularity": "channel", "method": "dense"}, {}),
+        ({"threads": 1}, {}),
+        ({"threads": 4, "method": "dense"}, {"threads": 4}),
     ],
 )
 def test_later_settings_that_do_not_apply_are_null(changes: dict, kept: dict) -> None:
@@ -204,6 +210,8 @@ def test_later_settings_that_do_not_apply_are_null(changes: dict, kept: dict) ->
         ({"sgd_seed": 0}, "sgd_seed"),
         ({"sgd_seed": 1, "branch": 9}, "branch"),
         ({"sgd_seed": 1, "branch": 0}, "branch"),
+        ({"threads": 0}, "threads"),
+        ({"threads": 1025}, "threads"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line_that_names_the_setting(changes: dict, key: str) -> None:

@@ -1,7 +1,9 @@
 import functools
+import os
 
 import pretend
 import pytest
+import torch
 from workbench import complete, prepared, settings
 
 from app_repro.config import grid
@@ -41,6 +43,24 @@ def test_captured_steps_without_a_gpu_are_refused_before_anything_starts() -> No
     with pytest.raises(ParamsError) as caught:
         executors.bind("local", captured, {}, device="cpu")
     assert (caught.value.key, caught.value.kind) == ("engine", "no GPU")
+
+
+def test_threads_of_a_run_take_its_cores_and_mean_nothing_on_a_gpu(monkeypatch) -> None:
+    shared = grid.parse(settings(method="dense", threads=[None, 3])).specs
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for workers, count in ((None, 2), (4, 4)):
+        here: Executor = executors.bind("local", shared, {}, device="cpu", workers=workers, anyway=True)
+        assert isinstance(here, functools.partial) and here.keywords["devices"] == ["cpu"] * count
+    on_ray: Executor = executors.bind("ray", shared, {}, device="cpu", workers=2)
+    assert isinstance(on_ray, functools.partial) and on_ray.keywords["slots"] == 6
+    executors.bind("slurm", shared, {}, device="cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for name in ("local", "slurm"):
+        with pytest.raises(ParamsError) as caught:
+            executors.bind(name, shared, {}, device="auto")
+        assert (caught.value.key, caught.value.kind) == ("threads", "device")
 
 
 def asked(name: str, device: str = "auto", **options) -> dict:

@@ -89,6 +89,7 @@ def test_devices_are_one_a_core_unless_asked_otherwise(monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
     assert device.devices("auto", None) == ["cpu"] * 3 and device.devices("cpu", 1) == ["cpu"]
+    assert [len(device.devices("cpu", None, threads)) for threads in (2, 3, 4)] == [1, 1, 1]
     with pytest.raises(ParamsError, match="device: cuda: "):
         device.devices("cuda", None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

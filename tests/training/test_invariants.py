@@ -189,6 +189,7 @@ OTHER = {
     "flow_rate": RATE | st.none(),
     "flow_gradient": st.sampled_from(["damped", "straight", None]),
     "srste_lambda": st.floats(0, 1000) | st.none(),
+    "threads": st.integers(2, 1024) | st.none(),
 }
 """Any value of any field."""
 SPECS = st.fixed_dictionaries(OTHER)

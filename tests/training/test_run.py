@@ -261,3 +261,22 @@ def test_a_pruned_weight_that_is_not_zero_is_an_error(bench, tmp_path, monkeypat
     monkeypatch.setattr(flows, "zero_pruned", lambda tensors, mask: None)
     with pytest.raises(AppReproError, match="megabatch 1"):
         a_run(bench, spec, Store(tmp_path).folder(spec)).go()
+
+
+def test_a_run_on_several_threads_repeats_its_bits_and_leaves_the_number_to_the_next(tmp_path) -> None:
+    (alone, shared), places = prepared(tmp_path, method="app", threads=[None, 2])
+    seen = list[int]()
+    told = {"report": lambda event: seen.append(torch.get_num_threads())}
+    stops = iter([False] * 5 + [True] * 9)
+    folder = Store(tmp_path / "stopped").folder(shared)
+    with pytest.raises(Stopped):
+        a_run((None, places), shared, folder, should_stop=lambda: next(stops)).go()
+    resumed = a_run((None, places), shared, folder, **told)
+    whole = a_run((None, places), shared, Store(tmp_path / "whole").folder(shared), **told)
+    resumed.go(), whole.go()
+    assert set(seen) == {2} and outcome(resumed)[0] == outcome(whole)[0]
+    assert all(same(one, other) for one, other in zip(outcome(resumed)[1:], outcome(whole)[1:], strict=True))
+    seen.clear()
+    other = a_run((None, places), alone, Store(tmp_path / "alone").folder(alone), **told)
+    other.go()
+    assert set(seen) == {1} and not same(outcome(other)[1], outcome(whole)[1])
