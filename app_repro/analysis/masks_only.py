@@ -114,10 +114,15 @@ def audit(chosen: Sequence[RunSpec], raw: Path, device: str = "cpu", images: int
 def _begin(threads: int) -> None:
     """Set up a process of the pool: its number of threads, and that it ends when its parent does."""
     torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Have this process of a pool end when its parent does, also where that was killed."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     if parent := multiprocessing.parent_process():
         parent.join()
         os._exit(1)

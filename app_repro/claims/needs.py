@@ -9,6 +9,7 @@ from app_repro.claims.statement import Claim, protocols
 from app_repro.config.grid import Params
 from app_repro.config.methods import prunes
 from app_repro.config.spec import RunSpec
+from app_repro.core.errors import ParamsError
 from app_repro.records import record, settings, sources
 from app_repro.records.content import Record
 
@@ -31,8 +32,27 @@ def _is_known(claim: Claim, spec: RunSpec) -> bool:
 
 
 def by_protocol(claims: Sequence[Claim]) -> list[tuple[str, str, list[RunSpec]]]:
-    """(id of the claim, protocol, the runs that it needs under it) for every claim and protocol."""
-    return [(claim.id, protocol, specs(claim, protocol)) for claim in claims for protocol in protocols(claim)]
+    """(id of the claim, protocol, the runs that it needs under it) for each claim that takes training, and protocol."""
+    trained = [claim for claim in claims if not claim.is_of_first_masks]
+    return [(claim.id, protocol, specs(claim, protocol)) for claim in trained for protocol in protocols(claim)]
+
+
+def first_masks(claims: Sequence[Claim], claim_id: str) -> Params:
+    """The grid whose masks before megabatch 1 one of the claims is about.
+
+    Raises ClaimsError for an unknown id, ParamsError for a claim that takes training.
+    """
+    (claim,) = claims_file.select(claims, [claim_id])
+    if not is_of_first_masks(claims, claim_id):
+        others = ", ".join(one.id for one in claims if one.is_of_first_masks) or "none"
+        what = f"takes training, as `app-repro plan --claim {claim_id}` says; about first masks alone: {others}"
+        raise ParamsError(f"--claim {claim_id}: {what}", key=claim_id, kind="training")
+    return claim.grid
+
+
+def is_of_first_masks(claims: Sequence[Claim], claim_id: str) -> bool:
+    """Whether one of the claims needs no training, but masks before megabatch 1 alone. Raises ClaimsError."""
+    return claims_file.select(claims, [claim_id])[0].is_of_first_masks
 
 
 class Decidable(TypedDict):

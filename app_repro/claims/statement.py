@@ -76,6 +76,18 @@ class Claim:
         """Whether any of its sides is a control arm."""
         return any(spec.control for spec in self.grid.specs)
 
+    @cached_property
+    def is_of_first_masks(self) -> bool:
+        """Whether it is about masks before megabatch 1 alone, which need no training."""
+        return self.megabatches == (1,) and not self.names_controls
+
+    @property
+    def remedy(self) -> str:
+        """What there are none of where it is not judged, and the command that says more."""
+        if self.is_of_first_masks:
+            return f"no masks; `app-repro audit --claim {self.id}` makes them, without training"
+        return f"no runs; `app-repro plan --claim {self.id}` names those it needs"
+
     @property
     def is_open(self) -> bool:
         """Whether settings that the row does not name may be any ("*")."""

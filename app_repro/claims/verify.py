@@ -23,6 +23,9 @@ from app_repro.records.runs import Records
 SCHEMA = 1
 """Version of the JSON that `Report.as_dict` gives."""
 
+NONE = Records((), (), ())
+"""No records."""
+
 ALLOWABLE = ("partial", "inconclusive", "not_run")
 
 
@@ -140,9 +143,15 @@ def check_allowed(allow: Collection[str]) -> None:
 
 
 def verify(
-    records: Records, claims: Sequence[Claim], *, only: Sequence[str] = (), protocol: str | None = None
+    records: Records,
+    claims: Sequence[Claim],
+    masks: Records = NONE,
+    *,
+    only: Sequence[str] = (),
+    protocol: str | None = None,
 ) -> Report:
-    """Judge claims on records (as runs.read gives them, in any order).
+    """Judge claims on records (as runs.read gives them, in any order), and those about the masks before megabatch 1
+    also on `masks` that were made without training (as first_masks.read gives them).
 
     `only` names claims, `protocol` one protocol; empty or None: all. Raises ClaimsError for an unknown claim,
     VerifyError for an unknown protocol.
@@ -153,13 +162,16 @@ def verify(
     chosen = claims_file.select(claims, only)
     runs = sorted(sources.fresh(records.runs), key=lambda run: run.content["run_id"])
     by_identity, pools, evidence = index(runs), Pools(runs), Evidence(runs)
+    of_masks = index([*masks.runs, *runs])  # of two records of one seed the trained run's counts
     verdicts: list[Verdict] = []
     for claim in chosen:
         wanted = [name for name in protocols(claim) if protocol in (None, name)]
-        rows = [row for name in wanted if (row := judge_claim(claim, name, by_identity, pools.of(claim)))]
-        none = Judgement("not_run", "no runs; `app-repro plan --claim " + claim.id + "` names those it needs", 0)
+        found = of_masks if claim.is_of_first_masks else by_identity
+        rows = [row for name in wanted if (row := judge_claim(claim, name, found, pools.of(claim)))]
+        none = Judgement("not_run", claim.remedy, 0)
         verdicts += _beside(rows or [Verdict(claim, None, none)], wanted, evidence, pools.of(claim))
-    return Report(tuple(verdicts), records.problems, (*records.notes, *sources.stale_in_words(records.runs)))
+    problems = (*records.problems, *masks.problems)
+    return Report(tuple(verdicts), problems, (*records.notes, *sources.stale_in_words(records.runs)))
 
 
 def _beside(verdicts: Sequence[Verdict], wanted: Sequence[str], evidence: Evidence, pool: Pool) -> list[Verdict]:

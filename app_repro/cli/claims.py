@@ -2,6 +2,7 @@
 
 import gc
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -42,15 +43,16 @@ def verify(
     from app_repro.claims import claims_file, printing
     from app_repro.claims.verify import check_allowed
     from app_repro.claims.verify import verify as judge
-    from app_repro.records import runs
+    from app_repro.records import first_masks, runs
 
     allowed = [name for name in allow.split(",") if name]
     check_allowed(allowed)  # before anything is read, printed or written
     reported = claims_file.load(claims)
     chosen = [*(only or []), *([explain] if explain else [])]
-    evidence = runs.read(runs.known([*(records or []), *(more or [])]))
+    named = [*(records or []), *(more or [])]
+    evidence, masks = runs.read(runs.known(named)), first_masks.known(named)
     gc.freeze()  # it stays until the process ends; to look for cycles in it took an eighth of the time on 400 records
-    verdicts = judge(evidence, reported, only=chosen, protocol=protocol)
+    verdicts = judge(evidence, reported, masks, only=chosen, protocol=protocol)
     typer.echo(printing.show(verdicts, explain, as_json))
     printing.save(verdicts, junit=junit, markdown=markdown, folder=out)
     raise typer.Exit(0 if out else verdicts.exit_code(allowed))
@@ -113,8 +115,18 @@ def reported(
     typer.echo("\n".join(f"app-repro: {line}" for line in lines), err=True)
 
 
+OfDifferences = Annotated[
+    list[Path] | None,
+    typer.Option(help="With --differences: folders of records.", show_default="store, runs, published"),
+]
+OfClaim = Annotated[
+    str | None, typer.Option(help="Instead: the masks before megabatch 1 that this claim is about, all images scored.")
+]
+
+
 @app.command()
 def audit(
+    context: typer.Context,
     arch: Annotated[str, typer.Option(help="Network.")] = "resnet20s",
     sb: Annotated[int | None, typer.Option(help="Number of megabatches; that of the params file if not given.")] = None,
     criterion: Annotated[str | None, typer.Option(help="How weights are scored.")] = None,
@@ -125,18 +137,24 @@ def audit(
     ] = None,
     settings: Settings = None,
     images: Annotated[int, typer.Option(min=1, help="Images scored a megabatch, at most.")] = 1000,
-    out: Annotated[Path | None, typer.Option(help="Write table, JSON and figure there.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write table, JSON and figure there; with --claim the masks, else into data/analyses."),
+    ] = None,
     as_json: AsJson = False,
     differences: Annotated[bool, typer.Option(help="What each switch does to results, from records alone.")] = False,
-    records: Annotated[
-        list[Path] | None,
-        typer.Option(help="With --differences: folders of records.", show_default="store, runs, published"),
-    ] = None,
+    records: OfDifferences = None,
     params: ParamsFile = PARAMS,
     raw: RawFolder = RAW,
     store: StoreFolder = None,
+    claim: OfClaim = None,
+    claims: ClaimsFile = CLAIMS,
 ) -> None:
     """Show what each protocol does to masks, megabatch by megabatch and layer by layer, without training."""
+    if claim is not None:
+        _refuse_beside_claim(context)
+        _first_masks(claim, claims, raw, store, out, as_json)
+        return
     if differences:
         _ablations([*(records or []), *map(Path, more or [])], store, out, as_json)
     from app_repro.analysis import masks_only
@@ -151,6 +169,32 @@ def audit(
         masks_only.save(audited, out)
         audit_figure.save(audited, out)
     typer.echo(json.dumps(audited, indent=1) if as_json else masks_only.to_text(audited))
+
+
+_WITH_CLAIM = ("claim", "claims", "raw", "store", "out", "as_json")
+"""Parameters of `audit` that go with --claim, which says all else itself."""
+
+
+def _refuse_beside_claim(context: typer.Context) -> None:
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if source and source.name == "COMMANDLINE" and parameter.name not in _WITH_CLAIM:
+            option = parameter.opts[0]
+            raise ParamsError(f"--claim says the whole setting; leave out {option}", key=option, kind="unfit")
+
+
+def _first_masks(claim: str, claims: Path, raw: Path, store: Path | None, out: Path | None, as_json: bool) -> None:
+    """Make the first masks that a claim is about, lay them out, and print what they keep."""
+    from app_repro.analysis import first_masks
+    from app_repro.claims import claims_file, needs
+
+    grid = needs.first_masks(claims_file.load(claims), claim)
+    tell = partial(typer.echo, err=as_json)
+    made = first_masks.make(grid.specs, grid.axes, raw, store_at(store), out or ANALYSES, tell)
+    if as_json:
+        typer.echo(json.dumps({name: one.content for name, one in made.items()}, indent=1))
+    else:
+        typer.echo(f"{out or ANALYSES}: {len(made)} masks; `app-repro verify --only {claim}` judges them")
 
 
 def _ablations(folders: list[Path], store: Path | None, out: Path | None, as_json: bool) -> None:

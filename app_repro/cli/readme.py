@@ -21,7 +21,7 @@ from app_repro.core import files
 from app_repro.core.errors import IntegrityError
 from app_repro.core.paths import BENCHES, CLAIMS, PUBLISHED
 from app_repro.machine import speed_table
-from app_repro.records import metrics, runs, settings, sources
+from app_repro.records import first_masks, metrics, runs, settings, sources
 from app_repro.records.runs import RunRecord
 from app_repro.report.figures import write as figures
 from app_repro.report.findings import write as findings
@@ -84,7 +84,7 @@ def verdicts(published: Path) -> str:
     """A row per claim and protocol for which there are runs, and a line that counts the claims without."""
     from tabulate import tabulate
 
-    report = verify(runs.read([published]), claims_file.load(CLAIMS))
+    report = verify(runs.read([published]), claims_file.load(CLAIMS), first_masks.read([published]))
     rows = []
     for verdict in report.verdicts:
         claim, judged = verdict.claim, verdict.judgement

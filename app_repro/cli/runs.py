@@ -110,6 +110,8 @@ def plan(
     planned = planning.plan(grid, raw, Store(store_at(store)), **asked)  # type: ignore[arg-type]
     decided = needs.decidable(known, grid.specs, planned.records)
     typer.echo(plan_text.to_json(planned, decided) if as_json else plan_text.to_text(planned, decided))
+    if claim and needs.is_of_first_masks(known, claim):
+        typer.echo(f"app-repro: {claim} needs none of these runs: app-repro audit --claim {claim}", err=True)
 
 
 def _grid(params: Path, preset: str | None) -> "Params":

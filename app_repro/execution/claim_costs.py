@@ -17,7 +17,8 @@ KINDS = {"cuda": "GPU", "cpu": "CPU"}
 """Kind of a device in a record -> as it is called in the table."""
 
 NOTE = """\
-Claims share runs; the last row counts each run once. Training samples, FLOPs (unpruned, three forward passes per
+Claims share runs; the last row counts each run once. Claims about masks before megabatch 1 alone need no training and
+are left out (`app-repro audit --claim ID`). Training samples, FLOPs (unpruned, three forward passes per
 sample) and disk (4 bytes per parameter and the last mask) are those of all runs needed, counted from the settings and
 the sizes of published data sets (Restricted ImageNet's are estimates). Taken: wall time of the finished runs with
 exactly the claim's setting, each in full, though several may have shared a device. To go: what `app-repro plan` would

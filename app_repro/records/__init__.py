@@ -15,5 +15,6 @@ store.py       one folder per run: lock, states, results, record; data/runs laid
 sources.py     control arms in the store: the run on whose mask one is trained, and whether it has another by now
 merge.py       runs taken from one store into another, checked against their seals
 analyses.py    what is measured on finished runs' weights: sealed files, read and laid out
+first_masks.py  masks before megabatch 1, made without training, read as runs that went no further
 publish.py     small checked copies of records for version control
 """

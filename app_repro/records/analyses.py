@@ -163,11 +163,14 @@ class Analyses:
         return [one for one in self.found if one.kind == kind]
 
 
-def read(roots: Sequence[Path]) -> Analyses:
-    """Every analysis in and below `roots` that lies in a folder called `analyses`, checksums verified."""
+def read(roots: Sequence[Path], kind: str | None = None) -> Analyses:
+    """Every analysis in and below `roots` that lies in a folder called `analyses`, checksums verified; `kind`: of those
+    alone that lie in a folder of this name there.
+    """
     found: dict[str, Analysis] = {}
     damaged = []
-    for path in sorted({path for root in roots for path in _files(root)}):
+    every = {path for root in roots for path in _files(root)}
+    for path in sorted(path for path in every if kind in (None, path.parent.name)):
         try:
             content = files.read_sealed(path)
             if set(KEYS) - set(content):

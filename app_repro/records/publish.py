@@ -8,7 +8,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, DataError, IntegrityError
 from app_repro.core.paths import ANALYSES
-from app_repro.records import analyses, record, settings, sources
+from app_repro.records import analyses, first_masks, record, settings, sources
 from app_repro.records.analyses import Analysis
 from app_repro.records.content import Record
 from app_repro.records.finished import WEIGHTS
@@ -27,28 +27,30 @@ class PublishError(AppReproError):
 
 def publish(runs: Path, target: Path, names: Sequence[str] = (), measured: Path = ANALYSES) -> list[Path]:
     """Copy the records of finished runs under `runs` to `target`/<run's name>.json, and what analyses of them there are
-    below `measured` to `target`/analyses/<kind>; the files written.
+    below `measured`, and first masks, to `target`/analyses/<kind>; the files written.
 
-    Without `names` every run, and none if one diverged or deviates; with names (of folders, or run ids) those alone,
-    whatever they are. Every checksum is verified first, that of the files beside a record included. Raises DataError,
-    IntegrityError or PublishError; nothing is written then.
+    Without `names` every run and first mask, and none if one diverged or deviates; with names (of folders, run ids, or
+    files of first masks) those alone, whatever they are. Every checksum is verified first, that of the files beside a
+    record included. Raises DataError, IntegrityError or PublishError; nothing is written then.
     """
-    records = _finished(runs)
-    named = [find(records, name, whole=True) for name in names] if names else records
+    found = analyses.read([measured])
+    masks = {one.path.stem: one for one in found.of(first_masks.KIND) if one.path.stem in names or not names}
+    records = [] if masks and not any(runs.glob("*/record.json")) else _finished(runs)
+    if found.damaged:
+        raise IntegrityError(found.damaged[0])
+    named = [find(records, name, whole=True) for name in names if name not in masks] if names else records
     chosen = {name_of(run): run.content for run in named}
+    every = chosen | {name: first_masks.as_run(one).content for name, one in masks.items()}
     stale = sources.stale_ids([run.content for run in records])
-    objections = {name: _objection(content, stale) for name, content in chosen.items() if not names}
+    objections = {name: _objection(content, stale) for name, content in every.items() if not names}
     refused = [f"{name}: {why}" for name, why in objections.items() if why]
     if refused:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         raise PublishError(
             f"not published: {refused[0]}{more}; name those you want published; a named run is published as it is"
         )
-    texts = {name: _checked(runs / name, content) for name, content in chosen.items()}
-    found = analyses.read([measured])
-    if found.damaged:
-        raise IntegrityError(found.damaged[0])
-    return _write({f"{name}.json": text for name, text in texts.items()} | _of(chosen, found.found), target)
+    texts = {f"{name}.json": _checked(runs / name, content) for name, content in chosen.items()}
+    return _write(texts | _of(chosen, found.found) | _texts(masks.values()), target)
 
 
 def publish_preset(name: str, store: Path, target: Path) -> tuple[list[Path], str]:
@@ -118,11 +120,13 @@ def _write(texts: Mapping[str, str], target: Path) -> list[Path]:
 def _of(published: Mapping[str, Record], found: Iterable[Analysis]) -> dict[str, str]:
     """The analyses of published runs, as they are now: where each goes, and its text."""
     of_id = {content["run_id"]: content for content in published.values()}
-    return {
-        f"{ANALYSES.name}/{one.kind}/{one.path.name}": files.sealed(one.content)
-        for one in found
-        if all(run_id in of_id and _is_of(one, of_id[run_id]) for run_id in one.runs)
-    }
+    return _texts(
+        one for one in found if one.runs and all(run_id in of_id and _is_of(one, of_id[run_id]) for run_id in one.runs)
+    )
+
+
+def _texts(found: Iterable[Analysis]) -> dict[str, str]:
+    return {f"{ANALYSES.name}/{one.kind}/{one.path.name}": files.sealed(one.content) for one in found}
 
 
 def _is_of(analysis: Analysis, content: Record) -> bool:

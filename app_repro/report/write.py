@@ -10,7 +10,7 @@ from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
 from app_repro.core import files
 from app_repro.core.paths import ANALYSES, BENCHES
-from app_repro.records import analyses, runs, settings, sources
+from app_repro.records import analyses, first_masks, runs, settings, sources
 from app_repro.records.analyses import Analysis
 from app_repro.records.record import remark
 from app_repro.records.runs import Records, RunRecord
@@ -54,7 +54,7 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str,
         drawn = figures.save(contents, out / "figures", histories, printed, measured.found)
         text, tables = write_tables(records, reported, out, measured.found)
         if claims:
-            verdicts = verify.verify(records, reported)
+            verdicts = verify.verify(records, reported, first_masks.known(folders))
         else:
             verdicts = verify.Report((), records.damaged, ("No claims file: no verdicts.", *records.notes))
         index_html = page.save(out, verdicts, tables, [figures.for_page(one) for one in drawn], records.runs)

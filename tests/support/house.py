@@ -50,7 +50,7 @@ DOORS: dict[str, set[str]] = {
     "pruning": {"select", "masks", "criteria", "nm", "channels", "removal", "shrinking"},
     "records": {
         *("content", "metrics", "settings", "record", "runs", "frame", "store", "merge", "publish", "provenance"),
-        *("formulas", "sources", "finished", "analyses"),
+        *("formulas", "sources", "finished", "analyses", "first_masks"),
     },
     "claims": {
         *("statement", "claims_file", "variance", "matching", "judgement", "contrasts", "controls", "ablations"),
@@ -85,7 +85,7 @@ DOORS: dict[str, set[str]] = {
         *("host_batches", "engines", "steps"),
     },
     "execution": {"grid", "plan", "plan_text", "claim_costs", "cost", "tracking"},
-    "analysis": {"masks_only", "command", "classify", "export", "after/shrink"},
+    "analysis": {"masks_only", "first_masks", "command", "classify", "export", "after/shrink"},
     "report": {
         *("write", "modelcard", "page/write", "tables/main", "tables/contrasts", "tables/runs"),
         *("figures/write", "figures/audit", "findings/write"),
@@ -106,11 +106,11 @@ MOST_FILES = {
     "config": 12,
     "pruning": 8,
     "data": 14,
-    "records": 16,
+    "records": 17,
     "claims": 29,
     "training": 22,
     "execution": 18,
-    "analysis": 24,
+    "analysis": 25,
     "report": 60,
     "machine": 13,
     "cli": 9,

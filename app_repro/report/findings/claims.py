@@ -8,7 +8,7 @@ from app_repro.claims.elsewhere import Elsewhere
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.verify import Verdict, verify
 from app_repro.core.paths import CLAIMS
-from app_repro.records import runs
+from app_repro.records import first_masks, runs
 from app_repro.report.findings.sentences import wrapped
 
 WHOSE = {"paper": "Of the paper and its poster", "another": "Of another paper", "own": "Of this project"}
@@ -17,7 +17,8 @@ WHOSE = {"paper": "Of the paper and its poster", "another": "Of another paper", 
 def claims(published: Path) -> str:
     """An item per claim, by whose it is: its words, its verdicts, what was measured, and what is nearest."""
     by_claim: dict[str, list[Verdict]] = {}
-    for verdict in verify(runs.read([published]), claims_file.load(CLAIMS)).verdicts:
+    records, masks = runs.read([published]), first_masks.read([published])
+    for verdict in verify(records, claims_file.load(CLAIMS), masks).verdicts:
         by_claim.setdefault(verdict.claim.id, []).append(verdict)
     parts = [_count(list(by_claim.values()))]
     for whose, heading in WHOSE.items():

@@ -94,8 +94,7 @@ def _finding(verdict: Verdict) -> VerdictText:
 
 def _unseen(protocol: str, claim: Claim) -> VerdictText:
     """A protocol that the claim admits and no run follows."""
-    reason = f"no runs; `app-repro plan --claim {claim.id}` names those it needs"
-    return VerdictText(protocol, "not_run", MEANINGS["not_run"], reason, "", "0", "", "", "")
+    return VerdictText(protocol, "not_run", MEANINGS["not_run"], claim.remedy, "", "0", "", "", "")
 
 
 INTERVAL = f"{200 * LEVEL - 100:.0f} % interval"
