@@ -106,6 +106,11 @@ GRIDS = {
     "nm-demo": "b98fb7392e6e9c9d",
     "regime": "47f9f00c2f9e1fbb",
     "regime-gpu": "c1e6e9ae8dd69be1",
+    "laptop-1": "499cde547299c7ec",
+    "laptop-2": "f56240570372ec0d",
+    "laptop-3": "77e016a79c8f34d3",
+    "laptop-4": "e7d5f735e0c87bf0",
+    "laptop-6": "7a68a54cabeacf7b",
 }
 """Preset -> first 16 hex digits of sha256 over the sorted run ids of its grid."""
 
