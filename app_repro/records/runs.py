@@ -17,6 +17,7 @@ from app_repro.core.errors import DataError, IntegrityError, nearest_and_known, 
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import ANALYSES, PUBLISHED, RUNS
 from app_repro.records import metrics, record, settings
+from app_repro.records.code import code_digest
 from app_repro.records.content import Record
 
 
@@ -124,9 +125,7 @@ def known(named: Sequence[Path]) -> list[Path]:
 
 @contextlib.contextmanager
 def _collector_off() -> Iterator[None]:
-    """Turn Python's cyclic collector off: records hold no cycles, and to look for some took a tenth of the time of
-    `verify` on 400 of them.
-    """
+    """Turn Python's cyclic collector off: records hold no cycles, and to look for some took a tenth of `verify`."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -140,13 +139,13 @@ def _collector_off() -> Iterator[None]:
 def read(roots: Sequence[Path]) -> Records:
     """Every record under `roots` (folders of runs, of published records, or single files), checksums verified.
 
-    Of two records of one run a diverged one goes before a finished one, then one's own before a published one; a note
-    names the other one where its numbers differ. JSON that does not call itself a record is passed over, with a note if
-    it is none, or a list of records.
+    Of two records of one run a diverged one goes first, then one's own before a published one, then one of today's
+    code; a note names the other where its numbers differ. Other JSON is passed over, with a note if it is no object.
     """
     by_id: dict[str, RunRecord] = {}
     problems: list[str] = []
     damaged: list[str] = []
+    unlike: list[str] = []
     notes = [f"{root}: no such folder" for root in roots if not root.exists()]
     for path in sorted({path for root in roots for path in record_files(root)}):
         try:
@@ -165,8 +164,9 @@ def read(roots: Sequence[Path]) -> Records:
         if run_id in by_id:
             run, other = sorted((by_id[run_id], run), key=_precedence)
             if record.numbers(other.content) != record.numbers(run.content):
-                notes.append(f"{other.path}: the same run as {run.path} with other numbers; the latter is judged")
+                unlike.append(f"{other.path}: the same run as {run.path} with other numbers; the latter is judged")
         by_id[run_id] = run
+    notes += unlike if len(unlike) < 4 else [f"{unlike[0]}; and {len(unlike) - 1} more pairs like it"]
     runs = tuple(by_id[run_id] for run_id in sorted(by_id))
     return Records(runs, tuple(problems), tuple(notes), tuple(damaged))
 
@@ -186,9 +186,8 @@ def read_any(folders: Sequence[Path]) -> Records:
 
 
 def record_files(root: Path) -> Iterator[Path]:
-    """Files below `root` that may be records: record.json of a run's folder, which may be a link, and any other JSON
-    file where there is none beside it; nothing hidden, no analyses. Folders that cannot be read are among them, to be
-    named.
+    """Files below `root` that may be records: record.json of a run's folder, which may be a link, and other JSON files
+    where there is none beside them; nothing hidden, no analyses. Folders that cannot be read are among them.
     """
     if root.is_file():
         yield root
@@ -245,6 +244,7 @@ def find(records: Sequence[RunRecord], name: str, *, whole: bool = False) -> Run
     raise DataError(f"no run {name!r}{nearest_and_known(name, every, few)}", key=name, kind="unknown")
 
 
-def _precedence(run: RunRecord) -> tuple[bool, bool, str]:
-    """Sorts records of one run: diverged before finished, one's own before published, then by digest."""
-    return run.is_finished, run.path.name != "record.json", digest(canonical(run.content).encode())
+def _precedence(run: RunRecord) -> tuple[bool, bool, bool, str]:
+    """Sorts records of one run, as `read` says; the digest decides the rest."""
+    is_outdated = run.content["code_digest"] != code_digest(RunSpec.model_validate(run.spec))
+    return run.is_finished, run.path.name != "record.json", is_outdated, digest(canonical(run.content).encode())

@@ -15,6 +15,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError
 from app_repro.records import runs
+from app_repro.records.code import code_digest
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,16 @@ def test_one_s_own_run_goes_before_a_published_one(
         found = runs.read(roots)
         assert found.runs[0].value("test_accuracy") == pytest.approx(mine)
         assert "b.json" in found.notes[0] and "other numbers" in found.notes[0]
+
+
+@pytest.mark.parametrize("current", [0.6, 0.7])
+def test_of_two_published_ones_that_of_today_s_code_is_judged(
+    tmp_path: Path, specs: dict[int, RunSpec], current: float
+) -> None:
+    other = synthetic.make(specs[1], accuracy=1.3 - current)
+    files.write_sealed(tmp_path / "a.json", synthetic.make(specs[1], accuracy=current) | {"code_digest": code_digest()})
+    files.write_sealed(tmp_path / "b.json", other)
+    assert runs.read([tmp_path]).runs[0].value("test_accuracy") == pytest.approx(current)
 
 
 def test_an_unfinished_run_is_no_record(tmp_path: Path) -> None:
