@@ -1,5 +1,6 @@
 """The command `run`: which runs of a grid the store lacks, trained by an executor, laid out, summed up."""
 
+import contextlib
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,15 +11,17 @@ from typing import Any
 from app_repro.config.grid import load
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.core.errors import ParamsError
+from app_repro.core.errors import DataError, ParamsError
+from app_repro.core.paths import BENCHES
 from app_repro.data import splits
 from app_repro.data.dataset import data_folder
-from app_repro.execution import cost, executors, prefixes, tracking
+from app_repro.execution import advice, cost, executors, prefixes, speeds, tracking
 from app_repro.execution.display import GridDisplay
 from app_repro.execution.outcome import Display, Executor, Outcome
 from app_repro.records import merge, record, sources
 from app_repro.records.content import Record
 from app_repro.records.store import Paths, Store, check_target, labels, lay_out
+from app_repro.training.device import describe_device
 
 _COST = ("dataset", "image_size", "arch", "precision", "sb", "replay", "epochs", "batch_size", "method")
 """Settings that decide what a run costs: runs that agree in them are dealt out evenly to shares."""
@@ -58,6 +61,8 @@ def run(
         train = executors.bind(executor, todo, shapes, **options)
         if line := executors.hint(executor, todo, options["device"], options["workers"]):
             print(f"app-repro: {line}", file=sys.stderr)
+        if executor == "local" and len(todo) == len(asked):
+            _advise(todo, shapes, store, options)
         display = _display(asked, shapes, names)
         with display, tracking.Mirror(display, params.tracking, paths.store, asked) as mirror:
             for run_id, (status, _) in outcome.ended.items():
@@ -77,6 +82,20 @@ def _check(specs: Sequence[RunSpec], paths: Paths, target: Path) -> None:
     files.check_writable(paths.store / "runs")
     check_target(target, paths.store)
     preflight.check(specs, paths.raw)
+
+
+def _advise(
+    specs: Sequence[RunSpec], shapes: Mapping[str, cost.Shape], store: Store, options: Mapping[str, Any]
+) -> None:
+    """Say in a line if cores would idle; not once a run has begun, which would begin anew with another setting."""
+    if speeds.has_gpu(options["device"]) or any(sources.state(store, spec) != "to do" for spec in specs):
+        return
+    benches = []
+    with contextlib.suppress(DataError):  # `plan` names a file that is none
+        name = describe_device("cpu")["name"]
+        benches = [bench for bench in speeds.read_benches(BENCHES) if bench["device"] == name]
+    for line in advice.of_cores(specs, shapes, options["workers"], benches):
+        print(f"app-repro: {line}", file=sys.stderr)
 
 
 def _display(specs: Sequence[RunSpec], shapes: Mapping[str, cost.Shape], names: Mapping[str, str]) -> GridDisplay:
@@ -144,18 +163,14 @@ def begin(specs: Sequence[RunSpec], records: Mapping[str, Record]) -> tuple[Outc
 
 
 def in_waves(train: Executor, todo: Sequence[RunSpec], paths: Paths, display: Display, outcome: Outcome) -> None:
-    """Have an executor train `todo`: first the runs that need no other, then siblings, which go on from the state that
-    these leave (prefixes.py), then control arms, whose sources have ended.
+    """Have an executor train `todo`, one of prefixes.waves after the other.
 
     A control arm whose source did not end well ends with it, as failed.
     """
     store = Store(paths.store)
     if not paths.keep_weights:
         prefixes.ask(todo, store)
-    first, siblings, controls = list[RunSpec](), list[RunSpec](), list[RunSpec]()
-    for spec in todo:
-        (controls if spec.control else siblings if prefixes.parted_from(spec) else first).append(spec)
-    for wave in (first, siblings, controls):
+    for wave in prefixes.waves(todo):
         ready = []
         for spec in wave:
             status, _ = outcome.ended.get(spec.source.run_id, ("finished", "")) if spec.source else ("finished", "")

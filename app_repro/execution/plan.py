@@ -14,12 +14,12 @@ from app_repro.core.errors import DataError, ParamsError
 from app_repro.core.paths import BENCHES
 from app_repro.data.dataset import data_folder
 from app_repro.data.splits import with_digest
-from app_repro.execution import cost, gpu_advice, prefixes
+from app_repro.execution import advice, cost, gpu_advice, prefixes
 from app_repro.execution.cost import Growth, Shape, workload
 from app_repro.execution.speeds import Speeds, has_gpu, power, read_benches
 from app_repro.records import runs, sources
 from app_repro.records.store import Store, labels
-from app_repro.training.device import describe_device
+from app_repro.training.device import describe_device, has_bf16
 
 ENDED = ("finished", "diverged")
 STATE_COPIES = 2 * 3
@@ -114,10 +114,17 @@ def plan(
     watts, drawn = power(watts, name == here, on_this)
     speeds = Speeds(its_records, its_benches, is_here=name == here and not on_this)
     rows, at_work = planned_runs(params, raw, store, speeds, watts), params.workers or 1
-    first = params.specs[0], cost.shape_of(params.specs[0], raw)
+    shapes = cost.shapes(params.specs, raw)
+    first = params.specs[0], shapes[data_folder(params.specs[0])]
     law, grown = cost.law(*first), cost.growth(*first) if growth else []
     hint = gpu_advice.line(params.specs, name, its_benches) if on_gpu else ""
-    notes = cost.of_channels([spec for spec, row in zip(params.specs, rows, strict=True) if row.is_left], raw)
+    left = [(spec, row) for spec, row in zip(params.specs, rows, strict=True) if row.is_left]
+    notes = cost.of_channels([spec for spec, _ in left], raw)
+    if name != here or on_this or has_bf16():
+        runs_left = [(spec, shapes[data_folder(spec)], row.seconds) for spec, row in left]
+        notes += advice.of_bf16(runs_left, name, its_benches)
+    if speeds.is_here and all(row.state == "to do" for row in rows):
+        notes += advice.of_cores(params.specs, shapes, params.workers, its_benches)
     return Plan(name, drawn, rows, totals(rows, counts, at_work), at_work, records, law, grown, hint, notes)
 
 

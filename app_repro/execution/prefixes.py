@@ -25,6 +25,15 @@ def parted_from(spec: RunSpec) -> RunSpec | None:
     return spec.model_copy(update={"sgd_seed": None, "branch": None})
 
 
+def waves(specs: Sequence[RunSpec]) -> tuple[list[RunSpec], list[RunSpec], list[RunSpec]]:
+    """Runs that need no other, siblings, which go on from what these leave, and control arms, whose sources end first:
+    each trained when those before have ended.
+    """
+    controls = [spec for spec in specs if spec.control]
+    siblings = [spec for spec in specs if parted_from(spec)]
+    return [spec for spec in specs if not (spec.control or parted_from(spec))], siblings, controls
+
+
 def folder(store: Store, source: RunSpec, branch: int) -> RunFolder:
     """Where the state of `source` before megabatch `branch` lies."""
     return RunFolder(store.root / "prefixes" / f"{source.run_id}-{branch:03d}")

@@ -1,28 +1,41 @@
 """How fast a device trains: measured by finished runs, by bench files, else scaled from the nearest, or timed here."""
 
-import functools
 import json
 import re
 import shutil
 import statistics
 import subprocess
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError
 from app_repro.data.sets import FOLDER, SETS
+from app_repro.execution import timing
 from app_repro.execution.cost import Shape, sizes
 
 EVALUATION = 1 / 3
 """What a pass without gradients costs of one with them: forward only, against forward and two backward products."""
 
-Key = tuple[str, ...]
-"""What decides how long a pass takes on a device: network, precision, engine, batch size, image size."""
+
+class Key(NamedTuple):
+    """What decides how long a pass takes on a device."""
+
+    arch: str
+    precision: str
+    engine: str
+    batch_size: int
+    image_size: int
+    """In pixels; 0: only the data say it."""
+    threads: int
+    """Of a run on a CPU."""
+
+    def is_like(self, other: "Key") -> bool:
+        """Whether the times of both differ by the cost of their networks alone, more or less."""
+        return self._replace(arch=other.arch, batch_size=other.batch_size) == other
 
 
 @dataclass(frozen=True)
@@ -65,53 +78,31 @@ class Speeds:
 
     def find(self, spec: RunSpec, shape: Shape) -> Speed | None:
         """The speed of a run: measured, benched, or scaled by FLOPs from the network nearest in cost with the same
-        precision and engine at the same image size, else timed on one thread of this machine.
+        precision, engine and threads at the same image size, else timed on as many threads of this machine.
 
         None where nothing of that is possible.
         """
         wanted = _key(spec.model_dump(), shape.size)
         if wanted in self.known:
             return self.known[wanted]
-        alike = [key for key in self.known if (key[1:3], key[4]) == (wanted[1:3], wanted[4])]
+        alike = [key for key in self.known if key.is_like(wanted)]
         if not alike:
             if not self.is_here:
                 return None
             self.known[wanted] = timed_here(spec, shape)  # others are scaled from it: to time each takes too long
             return self.known[wanted]
-        flops = {key: sizes(key[0], shape).flops for key in [wanted, *alike]}
+        flops = {key: sizes(key.arch, shape).flops for key in [wanted, *alike]}
         near = min(alike, key=lambda key: abs(flops[key] - flops[wanted]))
         seconds = self.known[near].seconds_per_pass * flops[wanted] / flops[near]
-        basis = f"estimate: {near[0]} at batch {near[3]}, scaled by FLOPs"
+        basis = f"estimate: {near.arch} at batch {near.batch_size}, scaled by FLOPs"
         return replace(self.known[near], seconds_per_pass=seconds, basis=basis, peak_bytes=None)
 
 
 def timed_here(spec: RunSpec, shape: Shape) -> Speed:
-    """The speed of a run on one thread of this machine, by two small steps."""
-    seconds = seconds_per_sample(spec.arch, shape.classes, shape.size, shape.channels, spec.batch_size)
-    return Speed(seconds, "estimate: two steps timed just now on one thread", on_cpu=True)
-
-
-@functools.cache
-def seconds_per_sample(arch: str, classes: int, size: int, channels: int, batch_size: int) -> float:
-    """Seconds of one training sample on one thread, the quicker of two small steps; each kind is timed once."""
-    import torch
-    import torch.nn.functional as F
-
-    from app_repro.training import networks
-
-    threads, batch = torch.get_num_threads(), min(batch_size, 16)
-    torch.set_num_threads(1)
-    try:
-        net = networks.build(arch, classes, size, channels).to(memory_format=torch.channels_last)  # type: ignore
-        images, labels = torch.zeros(batch, channels, size, size), torch.zeros(batch, dtype=torch.long)
-        times = []
-        for _ in range(2):
-            start = time.perf_counter()
-            F.cross_entropy(net(images), labels).backward()
-            times.append(time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(threads)
-    return min(times) / batch
+    """The speed of a run on as many threads of this machine as it has, by two small steps."""
+    threads = spec.threads or 1
+    on = "one thread" if threads == 1 else f"{threads} threads"
+    return Speed(timing.seconds(spec, shape, threads), f"estimate: two steps timed just now on {on}", on_cpu=True)
 
 
 def read_benches(folder: Path) -> list[dict[str, Any]]:
@@ -154,19 +145,20 @@ def _best_lanes_of(rows: Iterable[dict[str, Any]], arch: str, *kind: str) -> int
     """Of runs of this precision and engine, else of other captured runs of the network, the fewest. What was only timed
     alone says nothing of how many go together.
     """
-    sweeps: dict[Key, list[tuple[float, int]]] = defaultdict(list)
+    sweeps: dict[tuple[str, ...], list[tuple[float, int]]] = defaultdict(list)
     for row in rows:
         key = _key(row, 0)
-        if key[0] == arch and key[2] != "eager":
-            sweeps[key[1:3]].append((row["samples_per_second"], row.get("runs_together", 1)))
+        if key.arch == arch and key.engine != "eager":
+            sweeps[key.precision, key.engine].append((row["samples_per_second"], row.get("runs_together", 1)))
     swept = {key: max(found)[1] for key, found in sweeps.items() if any(together > 1 for _, together in found)}
     return swept.get(kind, min(swept.values(), default=UNMEASURED_LANES))
 
 
 def _key(settings: Mapping[str, Any], image_size: int) -> Key:
     """Of a spec's settings, or of a row of a bench, which need not name them all."""
-    values = ("precision", "fp32"), ("engine", "eager"), ("batch_size", 64)
-    return settings["arch"], *(str(settings.get(name, usual)) for name, usual in values), str(image_size)
+    precision, engine = settings.get("precision", "fp32"), settings.get("engine", "eager")
+    batch_size, threads = settings.get("batch_size", 64), settings.get("threads") or 1
+    return Key(settings["arch"], precision, engine, batch_size, image_size, threads)
 
 
 def _of_bench(row: Mapping[str, Any], on_cpu: bool) -> Speed:

@@ -23,43 +23,49 @@ from app_repro.records import provenance
 from app_repro.training import checkpoint
 from app_repro.training.batches import Batches
 from app_repro.training.determinism import configure, set_precision
-from app_repro.training.device import describe_device
+from app_repro.training.device import describe_device, has_bf16
 from app_repro.training.fit import Progress
 from app_repro.training.networks import ARCHITECTURES
 from app_repro.training.phases import EpochOrder
 from app_repro.training.run import SAVE_EVERY_SECONDS
 
+BYTES_OF_A_RUN = 4 * 10**9
+"""What a run takes on a CPU at most: 3.3 GB were measured, with VGG-16."""
+
 
 def cases(arch: str, device: str, quick: bool) -> list[Case]:
-    """What is compared for one network, the reference first."""
+    """What is compared for one network, the reference first.
+
+    On a CPU: one run on one thread, one run on all cores, and a run per core side by side, where memory is enough.
+    """
     if device == "cpu":
-        kinds = ["fp32", "bf16"] if has_bf16() else ["fp32"]
-        return [Case(arch, "reference"), *(Case(arch, "workers", p, "eager", n) for n in (1, 2) for p in kinds)]
+        cores, kinds = len(os.sched_getaffinity(0)), ("fp32", "bf16") if has_bf16() else ("fp32",)
+        ways = dict.fromkeys([(1, 1), (1, cores), (min(cores, _runs_in_memory()), 1)])
+        return [Case(arch, "reference"), *(Case(arch, "workers", p, "eager", *way) for way in ways for p in kinds)]
     precisions, engines = (["bf16"], ["graph"]) if quick else (["fp32", "tf32", "bf16"], ["eager", "graph", "compiled"])
     alone = [Case(arch, "engine", precision, engine) for precision in precisions for engine in engines]
     lanes = [Case(arch, "engine", "bf16", "graph", count) for count in ((2, 4) if quick else (2, 4, 8, 16))]
     return [Case(arch, "reference"), *alone, *lanes]
 
 
-def has_bf16() -> bool:
-    """Whether the processor multiplies in bfloat16; where it does not, bf16 is emulated and slower than fp32."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+def _runs_in_memory() -> int:
+    """Runs side by side for which this machine's memory is enough, beside what else is prepared with them."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, memory // BYTES_OF_A_RUN - 3)
 
 
 def measure_network(arch: str, device: str, *, quick: bool, log: Callable[[str], None]) -> list[dict[str, Any]]:
     """A row per case of one network, the reference first: medians over rounds in which it takes turns with the others.
 
-    On a GPU all that runs alone takes turns together, and then each number of lanes with the reference loop only:
-    prepared all at once they would not find memory.
+    Each of `_groups` takes turns with the reference loop: prepared all at once they would not find memory.
     """
     rounds, window = (3, 1.0) if quick else (5, 3.0)
     lacks_compiler = bool(gpus.missing_compiler(device))
     first, *others = (case for case in cases(arch, device, quick) if case.engine != "compiled" or not lacks_compiler)
-    alone = [case for case in others if device == "cpu" or case.runs_together == 1]
     reference = Trial(first)
     rows: list[dict[str, Any]] = []
     _prepare(reference, device, window, log)
-    for group in [alone, *([case] for case in others if case not in alone)]:
+    for group in _groups(others, device):
         reference.rates, trials = [], [reference, *map(Trial, group)]
         for trial in trials[1:]:
             _prepare(trial, device, window, log)
@@ -74,9 +80,20 @@ def measure_network(arch: str, device: str, *, quick: bool, log: Callable[[str],
     return rows
 
 
+def _groups(cases: Sequence[Case], device: str) -> list[list[Case]]:
+    """Cases that take turns together: on a CPU those of a precision, on a GPU all that run alone, and then each number
+    of lanes.
+    """
+    if device == "cpu":
+        return [[case for case in cases if case.precision == kind] for kind in ("fp32", "bf16")]
+    alone = [case for case in cases if case.runs_together == 1]
+    return [alone, *([case] for case in cases if case not in alone)]
+
+
 def _prepare(trial: Trial, device: str, window: float, log: Callable[[str], None]) -> None:
     case = trial.case
-    log(f"{case.arch}: preparing {case.kind} {case.engine} {case.precision} x {case.runs_together}")
+    threads = f" on {case.threads} threads" if case.threads > 1 else ""
+    log(f"{case.arch}: preparing {case.kind} {case.engine} {case.precision} x {case.runs_together}{threads}")
     trial.prepare(device, window)
 
 
@@ -188,7 +205,7 @@ def _share_of_roofline(row: dict[str, Any], device: str, limits: dict[str, ceili
     if row["kind"] == "reference" or "failed" in row or row["precision"] not in limits:
         return {}
     limit = ceilings.roofline(row["arch"], row["precision"], limits[row["precision"]])
-    cores = row["runs_together"] if device == "cpu" else 1  # ceilings of a CPU are those of one thread
+    cores = row["runs_together"] * row["threads"] if device == "cpu" else 1  # ceilings of a CPU are of one thread
     return {"share_of_roofline": row["samples_per_second"] / (limit * cores)}
 
 

@@ -41,18 +41,25 @@ def products(bench: dict[str, Any], tablefmt: str = "github") -> str:
 
 
 def speed_table(bench: dict[str, Any], tablefmt: str = "github") -> str:
-    """A row per case: samples/s of all runs together, ratio to the reference loop, roofline's share, memory per run."""
+    """A row per case: samples/s of all runs together, ratio to the reference loop (median [least, most] of the rounds,
+    where they were kept), roofline's share, memory per run.
+    """
     rows = sorted(bench["reference"] + bench["results"], key=lambda row: row["arch"])
     names = {"network": [row["arch"] for row in rows], "what": list(map(_what, rows))}
     names["precision"] = [row["precision"] for row in rows]
-    numbers = {
-        "runs": ("runs_together", 1, "d"),
-        "samples/s": ("samples_per_second", 1, ",.0f"),
-        "x reference": ("ratio_to_reference", 1, ".2f"),
-        "roofline %": ("share_of_roofline", 100, ".0f"),
-        "GB": ("peak_bytes", 1e-9, ".2f"),
-    }
-    return _table(names, rows, numbers, tablefmt)
+    names["runs"] = [str(row["runs_together"]) for row in rows]
+    if bench["kind"] == "cpu":  # the reference loop has torch's default, all cores
+        threads = [bench["cores"] if row["kind"] == "reference" else row.get("threads", 1) for row in rows]
+        names["threads"] = list(map(str, threads))
+    numbers = {"samples/s": ("samples_per_second", 1, ",.0f"), "x reference": ("ratio_to_reference", 1, ".2f")}
+    more = {"roofline %": ("share_of_roofline", 100, ".0f"), "GB": ("peak_bytes", 1e-9, ".2f")}
+    columns = names | _cells(rows, numbers) | _cells(rows, more)
+    ranges = [row.get("ratio_range") if row["kind"] != "reference" else None for row in rows]
+    columns["x reference"] = [
+        f"{cell} [{between[0]:.2f}, {between[1]:.2f}]" if between else cell
+        for cell, between in zip(columns["x reference"], ranges, strict=True)
+    ]
+    return _tabulated(columns, 3, tablefmt)
 
 
 def parts_table(bench: dict[str, Any], tablefmt: str = "github") -> str:
@@ -75,11 +82,20 @@ def _table(
     tablefmt: str,
 ) -> str:
     """`names`: heading -> cells; `numbers`: heading -> key in `rows`, factor, format; a dash where a row has none."""
-    columns = dict(names) | {
+    return _tabulated(dict(names) | _cells(rows, numbers), len(names), tablefmt)
+
+
+def _cells(rows: Sequence[dict[str, Any]], numbers: Mapping[str, tuple[str, float, str]]) -> dict[str, list[str]]:
+    """Columns of numbers by heading; `numbers` as in `_table`."""
+    return {
         heading: [f"{factor * row[key]:{form}}" if row.get(key) else "-" for row in rows]
         for heading, (key, factor, form) in numbers.items()
     }
-    align = ["left"] * len(names) + ["right"] * len(numbers)
+
+
+def _tabulated(columns: Mapping[str, Sequence[str]], left: int, tablefmt: str) -> str:
+    """A table whose first `left` columns are aligned left, the others right."""
+    align = ["left"] * left + ["right"] * (len(columns) - left)
     return tabulate(columns, "keys", tablefmt=tablefmt, disable_numparse=True, colalign=align)
 
 
@@ -138,7 +154,7 @@ def _prunings(rows: Sequence[dict[str, Any]], tablefmt: str) -> str:
 def notes(bench: dict[str, Any]) -> list[str]:
     """A line for each thing that was left out or has failed."""
     failed = [
-        f"{row['arch']}, {_what(row)} {row['precision']} x {row['runs_together']}: failed: {row['failed']}"
+        f"{row['arch']}, {_what(row)} {row['precision']} x {row['runs_together']}{_on(row)}: failed: {row['failed']}"
         for row in bench["reference"] + bench["results"]
         if "failed" in row
     ]
@@ -148,3 +164,7 @@ def notes(bench: dict[str, Any]) -> list[str]:
 
 def _what(row: dict[str, Any]) -> str:
     return "reference loop" if row["kind"] == "reference" else row["engine"]
+
+
+def _on(row: dict[str, Any]) -> str:
+    return f" on {row['threads']} threads" if row.get("threads", 1) > 1 else ""

@@ -30,7 +30,7 @@ IMAGES = 2048
 
 @dataclass(frozen=True)
 class Case:
-    """What is timed: a network under one engine and precision, `runs_together` of them on the device."""
+    """What is timed: a network under one engine and precision, `runs_together` of them on the device at once."""
 
     arch: str
     kind: str
@@ -38,6 +38,8 @@ class Case:
     precision: str = "fp32"
     engine: str = "eager"
     runs_together: int = 1
+    threads: int = 1
+    """Of each run, on a CPU."""
 
 
 class Timed(Protocol):
@@ -114,7 +116,7 @@ def _images(device: torch.device) -> Images:
 
 
 class Workers:
-    """Runs side by side in processes of their own, one thread each, as `run` has them on a CPU."""
+    """Runs side by side in processes of their own, as `run` has them on a CPU."""
 
     def __init__(self, case: Case, device: str) -> None:
         context = torch.multiprocessing.get_context("spawn")
@@ -151,7 +153,7 @@ class Workers:
 
 def _serve(pipe: Any, case: Case, device: str) -> None:
     configure(device)
-
+    torch.set_num_threads(case.threads)
     try:
         lanes = Lanes(Case(case.arch, "engine", case.precision, case.engine), device)
         while (steps := pipe.recv()) is not None:
@@ -225,9 +227,11 @@ class Trial:
         if self.failed:
             return asdict(self.case) | {"failed": self.failed}
         in_turn = len(reference) == len(self.rates)  # else the reference loop has failed
+        ratios = list(map(float.__truediv__, self.rates, reference)) if in_turn else []
         return asdict(self.case) | {
             "samples_per_second": statistics.median(self.rates),
-            "ratio_to_reference": statistics.median(map(float.__truediv__, self.rates, reference)) if in_turn else None,
+            "ratio_to_reference": statistics.median(ratios) if ratios else None,
+            "ratio_range": [min(ratios), max(ratios)] if ratios else None,
             "batch_size": BATCH,
             "image_size": 32,
             "peak_bytes": getattr(self.timed, "peak_bytes", self.peak_bytes),

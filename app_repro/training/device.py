@@ -62,6 +62,13 @@ def _cpu_name() -> str:
         return "unknown"
 
 
+def has_bf16() -> bool:
+    """Whether the processor multiplies in bfloat16; where it does not, bf16 is emulated and slower than fp32."""
+    import torch
+
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
 def ran_out(error: BaseException) -> bool:
     """Whether `error` says that memory ran out, on the host or on a device."""
     if isinstance(error, OSError):

@@ -8,7 +8,7 @@ from workbench import complete, prepared, settings
 
 from app_repro.config import grid
 from app_repro.core.errors import ParamsError
-from app_repro.execution import cost, executors, speeds
+from app_repro.execution import cost, executors, timing
 from app_repro.execution.outcome import Executor
 
 
@@ -29,12 +29,12 @@ def test_a_grid_that_takes_a_cpu_hours_is_refused_unless_asked_twice(tmp_path, m
     specs, places = prepared(tmp_path, method="dense")
     shapes = cost.shapes(specs, places.raw)
     local = functools.partial(executors.bind, "local", specs, shapes, device="cpu", workers=1)
-    monkeypatch.setattr(speeds, "seconds_per_sample", lambda *key: 1000.0)
+    monkeypatch.setattr(timing, "seconds_per_sample", lambda *key: 1000.0)
     with pytest.raises(ParamsError, match=r"over 3\d\d hours on 1 CPU workers") as caught:
         local()
     assert caught.value.key == "--anyway"
     local(anyway=True)
-    monkeypatch.setattr(speeds, "seconds_per_sample", lambda *key: 1e-6)
+    monkeypatch.setattr(timing, "seconds_per_sample", lambda *key: 1e-6)
     local()
 
 

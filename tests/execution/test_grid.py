@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from app_repro.config import presets, reading
 from app_repro.config.grid import load, parse
 from app_repro.core.errors import ParamsError, PlaceError
 from app_repro.data import splits
-from app_repro.execution import grid
+from app_repro.execution import executors, grid, speeds, timing
 from app_repro.machine.workspace import environment
 from app_repro.records import record
 from app_repro.records.store import Paths, Store
@@ -108,6 +109,22 @@ def test_the_job_s_arguments_train_a_share_from_the_image_s_empty_folder(tmp_pat
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, env=at_pod)
     assert ran.returncode == 0 and ran.stdout.endswith("1 of 1 runs finished\n"), ran.stderr
     assert len(list((tmp_path / "store/runs").iterdir())) == 1
+
+
+@pytest.mark.parametrize(("begun", "device", "is_said"), [(False, "cpu", 1), (True, "cpu", 0), (False, "cuda", 0)])
+def test_cores_that_would_idle_are_named_before_anything_is_trained(
+    tmp_path, monkeypatch, capsys, begun, device, is_said
+) -> None:
+    specs, places = prepared(tmp_path, method="dense", device=device)
+    (tmp_path / "params.yaml").write_text(reading.to_yaml(settings(method="dense", device=device)))
+    if begun:
+        Store(places.store).folder(specs[0]).save_state(b"begun")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(timing, "seconds", lambda spec, shape, threads: 1.0 / threads)
+    monkeypatch.setattr(executors, "bind", lambda *words, **options: lambda *given: None)
+    monkeypatch.setattr(speeds, "has_gpu", lambda asked: asked == "cuda")
+    grid.run(tmp_path / "params.yaml", places, tmp_path / "o")
+    assert capsys.readouterr().err.count("1 run, 2 cores: -S threads=2 is about 2x faster") == is_said
 
 
 def test_data_runs_is_exactly_the_grid(tmp_path) -> None:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -194,3 +196,24 @@ def test_runs_that_remove_channels_are_counted_in_full_and_one_that_cannot_be_is
     content = planned((specs[30.0], *grid[1:]))
     assert set(notes[30.0]) < set(plan_text.to_text(content, []).splitlines())
     assert not planned(grid).notes
+
+
+def test_advice_is_part_of_a_plan_until_a_run_has_begun(grid, tmp_path, monkeypatch) -> None:
+    results = [
+        {"arch": "resnet8s", "image_size": 8, "samples_per_second": rate, "precision": precision, "threads": threads}
+        for precision, threads, rate in (("fp32", 1, 0.1), ("fp32", 4, 0.2), ("bf16", 1, 0.2))
+    ]
+    name = plan.describe_device("cpu")["name"]
+    files.write_text(tmp_path / "bench/here.json", json.dumps({"device": name, "kind": "cpu", "results": results}))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)))
+    found = {}
+    for has_bf16 in (True, False):
+        monkeypatch.setattr(plan, "has_bf16", lambda has=has_bf16: has)
+        found[has_bf16] = planned(grid, bench=tmp_path / "bench").notes
+    assert [re.findall("-S ([a-z0-9=]+) ", line) for line in found[True]] == [["precision=bf16"], ["threads=4"]], (
+        "one worker was asked for"
+    )
+    assert found[False] == found[True][1:], "a processor of the same name that emulates bf16"
+    Store(grid[2].store).folder(grid[1][0]).save_state(b"begun")
+    monkeypatch.setattr(plan, "has_bf16", lambda: True)
+    assert planned(grid, bench=tmp_path / "bench").notes == found[True][:1]

@@ -8,7 +8,7 @@ from workbench import settings
 from app_repro.config import grid
 from app_repro.core import files
 from app_repro.core.errors import DataError
-from app_repro.execution import cost, speeds
+from app_repro.execution import cost, speeds, timing
 from app_repro.execution.speeds import Speeds, read_benches
 
 CIFAR = cost.PUBLISHED["cifar10"]
@@ -95,6 +95,25 @@ def test_an_unmeasured_network_is_scaled_from_the_nearest_and_says_so(tmp_path) 
     factor = cost.sizes("resnet20s", CIFAR).flops / cost.sizes("resnet8s", CIFAR).flops
     assert found is not None and found.seconds_per_pass == pytest.approx(factor / 1000)
     assert found.basis == "estimate: resnet8s at batch 64, scaled by FLOPs"
+
+
+def test_a_run_on_two_threads_is_not_as_fast_as_one_on_one(tmp_path, monkeypatch) -> None:
+    """Nor is an estimate of it scaled from one; a bench without threads was of runs on one each."""
+    rows = [{"arch": "resnet20s", "samples_per_second": 100.0, "runs_together": 2}]
+    benches = bench(tmp_path, *rows, {"arch": "resnet20s", "samples_per_second": 80.0, "threads": 2})
+    one, two = (Speeds([], benches).find(spec(threads=count), CIFAR) for count in (None, 2))
+    assert (one.seconds_per_pass, two.seconds_per_pass) == (2 / 100, 1 / 80)
+    scaled = Speeds([], benches).find(spec("resnet56s", threads=2), CIFAR)
+    factor = cost.sizes("resnet56s", CIFAR).flops / cost.sizes("resnet20s", CIFAR).flops
+    assert scaled.seconds_per_pass == pytest.approx(factor / 80)
+    records = [done(spec(), 10.0), done(spec(threads=2), 5.0)]
+    assert [len(Speeds(records).known), Speeds(records).find(spec(threads=2), CIFAR).basis] == [
+        2,
+        "measured: 1 runs here",
+    ]
+    assert Speeds(records).find(spec(threads=4), CIFAR) is None, "how many threads help nothing tells"
+    monkeypatch.setattr(timing, "seconds_per_sample", lambda *key: float(key[5]))
+    assert Speeds(records, is_here=True).find(spec(threads=4), CIFAR).seconds_per_pass == 4
 
 
 def test_what_nothing_is_like_is_timed_where_one_is() -> None:

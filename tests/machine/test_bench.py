@@ -64,11 +64,37 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(t
         bench.run(True, ["resnet8s"], tmp_path / "file/out.json", print)
 
 
-def test_a_cpu_is_measured_with_one_and_two_workers(monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("cores", "gigabytes", "ways"),
+    [(8, 64, {(1, 1), (1, 8), (8, 1)}), (8, 21, {(1, 1), (1, 8), (2, 1)}), (1, 64, {(1, 1)}), (2, 8, {(1, 1), (1, 2)})],
+)
+def test_a_cpu_is_measured_with_one_run_on_one_thread_and_on_all_cores_and_with_as_many_runs(
+    monkeypatch, cores, gigabytes, ways
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)))
+    monkeypatch.setattr(os, "sysconf", lambda name: 10**9 if name == "SC_PAGE_SIZE" else gigabytes)
     for has, precisions in ((True, {"fp32", "bf16"}), (False, {"fp32"})):
         monkeypatch.setattr(bench, "has_bf16", lambda has=has: has)
         found = [case for case in bench.cases("resnet20s", "cpu", quick=False) if case.kind == "workers"]
-        assert {case.runs_together for case in found} == {1, 2} and {case.precision for case in found} == precisions
+        assert {(case.precision, case.runs_together, case.threads) for case in found} == {
+            (precision, *way) for precision in precisions for way in ways
+        }
+        assert len(found) == len(precisions) * len(ways)
+
+
+def test_a_worker_has_the_threads_of_its_case() -> None:
+    class Pipe:
+        threads = 0
+
+        def recv(self) -> None:
+            self.threads = torch.get_num_threads()
+
+    before, pipe = torch.get_num_threads(), Pipe()
+    try:
+        trials._serve(pipe, Case("resnet8s", "workers", threads=3), "cpu")
+    finally:
+        torch.set_num_threads(before)
+    assert pipe.threads == 3
 
 
 def test_lanes_take_as_many_steps_as_they_are_timed_for() -> None:
@@ -115,14 +141,19 @@ def test_the_roofline_counts_arithmetic_and_traffic_without_overlap() -> None:
     assert 1 / both == pytest.approx(1 / arithmetic + 1 / traffic)
 
 
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
 def test_tables_show_what_was_measured() -> None:
-    lines = speed_table.speed_table(FOUND).splitlines()
-    assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == (
-        ["resnet20s", "reference loop", "fp32", "1", "200", "1.00", "-", "-"]
-    )
-    assert [cell.strip() for cell in lines[3].split("|")[1:-1]] == (
-        ["resnet20s", "eager", "fp32", "2", "500", "2.50", "44", "0.61"]
-    )
+    """Also by a bench from before rows named their threads and the range of their ratios."""
+    alone = row("resnet20s", "workers", 400.0, 2.0, threads=2, ratio_range=[1.875, 2.5])
+    lines = speed_table.speed_table(FOUND | {"results": [*FOUND["results"], alone]}).splitlines()
+    assert cells(lines[0])[3:7] == ["runs", "threads", "samples/s", "x reference"]
+    assert cells(lines[2]) == ["resnet20s", "reference loop", "fp32", "1", "2", "200", "1.00", "-", "-"]
+    assert cells(lines[3]) == ["resnet20s", "eager", "fp32", "2", "1", "500", "2.50", "44", "0.61"]
+    assert cells(lines[4]) == ["resnet20s", "eager", "fp32", "1", "2", "400", "2.00 [1.88, 2.50]", "-", "-"]
+    assert "threads" not in cells(speed_table.speed_table(FOUND | {"kind": "cuda"}).splitlines()[0])
     text = speed_table.to_text(FOUND)
     assert "a processor, 2 cores; ceilings: fp32: 0.09 TFLOP/s, 9 GB/s" in text and "0.02" in text
 
@@ -135,8 +166,8 @@ FAILED = FOUND | {
 
 
 def test_tables_have_a_dash_for_what_failed_and_a_line_that_says_why() -> None:
-    last = speed_table.speed_table(FAILED).splitlines()[-1]
-    assert [cell.strip() for cell in last.split("|")[1:-1]] == ["resnet50", "graph", "bf16", "4", *"----"]
+    last = cells(speed_table.speed_table(FAILED).splitlines()[-1])
+    assert last == ["resnet50", "graph", "bf16", "4", "1", *"----"]
     assert speed_table.parts_table(FAILED).splitlines()[-1].count(" - ") == 5
     assert speed_table.notes(FAILED) == [
         "compiled: left out, no compiler here",
@@ -149,7 +180,7 @@ def test_tables_have_a_dash_for_what_failed_and_a_line_that_says_why() -> None:
 
 def test_a_case_without_a_ratio_has_a_dash_there() -> None:
     no_ratio = FOUND | {"results": [FOUND["results"][0] | {"ratio_to_reference": None}]}
-    assert speed_table.speed_table(no_ratio).splitlines()[-1].split("|")[6].strip() == "-"
+    assert cells(speed_table.speed_table(no_ratio).splitlines()[-1])[6] == "-"
 
 
 @pytest.fixture

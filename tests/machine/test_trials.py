@@ -78,9 +78,19 @@ def test_lanes_are_there_one_case_at_a_time_and_measured_against_the_loop_beside
     rows = rows_of(pretended)
     assert [case.runs_together for case in Pretended.most] == [1, 16] and not Pretended.alive
     assert rows[Case("resnet18", "reference")]["samples_per_second"] == BATCH / 4
-    assert rows[Case("resnet18", "engine", "bf16", "graph")]["ratio_to_reference"] == 4
+    alone = rows[Case("resnet18", "engine", "bf16", "graph")]
+    assert alone["ratio_to_reference"] == 4 and alone["ratio_range"] == [4, 4]
     assert rows[Case("resnet18", "engine", "bf16", "graph", 8)]["ratio_to_reference"] == 8
     assert rows[Case("resnet18", "engine", "bf16", "graph", 8)]["peak_bytes"] == 80 // 8, "of one run"
+
+
+def test_a_cpu_s_cases_of_one_precision_are_there_at_a_time(pretended, monkeypatch) -> None:
+    monkeypatch.setattr(trials, "Workers", Pretended)
+    monkeypatch.setattr(bench, "has_bf16", lambda: True)
+    found = bench.measure_network("resnet18", "cpu", quick=True, log=pretended.append)
+    assert [row["precision"] for row in found] == ["fp32"] * (len(found) // 2 + 1) + ["bf16"] * (len(found) // 2)
+    assert {case.precision for case in Pretended.most if case.kind == "workers"} in ({"fp32"}, {"bf16"})
+    assert not Pretended.alive
 
 
 def test_without_the_reference_loop_there_are_rates_and_no_ratios(pretended, monkeypatch) -> None:

@@ -109,7 +109,7 @@ MOST_FILES = {
     "records": 17,
     "claims": 29,
     "training": 22,
-    "execution": 18,
+    "execution": 20,
     "analysis": 25,
     "report": 60,
     "machine": 13,
