@@ -59,10 +59,8 @@ def run(
         shapes = cost.shapes(asked, paths.raw)
         options |= {"device": params.device, "workers": options.get("workers") or params.workers}
         train = executors.bind(executor, todo, shapes, **options)
-        if line := executors.hint(executor, todo, options["device"], options["workers"]):
+        for line in _hints(executor, todo, asked, shapes, store, options):
             print(f"app-repro: {line}", file=sys.stderr)
-        if executor == "local" and len(todo) == len(asked):
-            _advise(todo, shapes, store, options)
         display = _display(asked, shapes, names)
         with display, tracking.Mirror(display, params.tracking, paths.store, asked) as mirror:
             for run_id, (status, _) in outcome.ended.items():
@@ -84,18 +82,28 @@ def _check(specs: Sequence[RunSpec], paths: Paths, target: Path) -> None:
     preflight.check(specs, paths.raw)
 
 
-def _advise(
-    specs: Sequence[RunSpec], shapes: Mapping[str, cost.Shape], store: Store, options: Mapping[str, Any]
-) -> None:
-    """Say in a line if cores would idle; not once a run has begun, which would begin anew with another setting."""
-    if speeds.has_gpu(options["device"]) or any(sources.state(store, spec) != "to do" for spec in specs):
-        return
+def _hints(
+    executor: str,
+    todo: Sequence[RunSpec],
+    asked: Sequence[RunSpec],
+    shapes: Mapping[str, cost.Shape],
+    store: Store,
+    options: Mapping[str, Any],
+) -> list[str]:
+    """Lines about a GPU's engine, and cores that would idle; of these none once a run has begun, which would begin anew
+    with another setting.
+    """
+    device, workers = options["device"], options["workers"]
+    if line := executors.hint(executor, todo, device, workers):
+        return [line]
+    has_begun = len(todo) < len(asked) or any(sources.state(store, spec) != "to do" for spec in todo)
+    if executor != "local" or has_begun or speeds.has_gpu(device):
+        return []
     benches = []
     with contextlib.suppress(DataError):  # `plan` names a file that is none
         name = describe_device("cpu")["name"]
         benches = [bench for bench in speeds.read_benches(BENCHES) if bench["device"] == name]
-    for line in advice.of_cores(specs, shapes, options["workers"], benches):
-        print(f"app-repro: {line}", file=sys.stderr)
+    return advice.of_cores(todo, shapes, workers, benches)
 
 
 def _display(specs: Sequence[RunSpec], shapes: Mapping[str, cost.Shape], names: Mapping[str, str]) -> GridDisplay:

@@ -9,6 +9,9 @@ from app_repro.execution.cost import Shape, sizes
 STEP_FLOPS = 4 * 10**10
 """Of a step that is timed, at most, unless two images are more: about half a second of one thread."""
 
+ENOUGH_SECONDS = 1.0
+"""After a step of so long, as on a busy machine, no other is timed."""
+
 
 def seconds(spec: RunSpec, shape: Shape, threads: int) -> float:
     """Seconds of one training sample of such a run on so many threads, by two small steps."""
@@ -22,7 +25,9 @@ def seconds(spec: RunSpec, shape: Shape, threads: int) -> float:
 def seconds_per_sample(
     arch: str, classes: int, size: int, channels: int, batch: int, threads: int, in_bf16: bool
 ) -> float:
-    """Seconds of one training sample, the quicker of two steps of `batch`; each kind is timed once."""
+    """Seconds of one training sample, the quicker of two steps of `batch`, or of one that took ENOUGH_SECONDS; each
+    kind is timed once.
+    """
     import torch
     import torch.nn.functional as F
 
@@ -33,8 +38,8 @@ def seconds_per_sample(
     try:
         net = networks.build(arch, classes, size, channels).to(memory_format=torch.channels_last)  # type: ignore
         images, labels = torch.zeros(batch, channels, size, size), torch.zeros(batch, dtype=torch.long)
-        times = []
-        for _ in range(2):
+        times: list[float] = []
+        while len(times) < 2 and sum(times) < ENOUGH_SECONDS:
             start = time.perf_counter()
             with torch.autocast("cpu", torch.bfloat16, enabled=in_bf16):
                 logits = net(images)
