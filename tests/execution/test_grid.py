@@ -122,6 +122,7 @@ def test_cores_that_would_idle_are_named_before_anything_is_trained(
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
     monkeypatch.setattr(timing, "seconds", lambda spec, shape, threads: 1.0 / threads)
     monkeypatch.setattr(executors, "bind", lambda *words, **options: lambda *given: None)
+    monkeypatch.setattr(executors, "hint", lambda *words: "")
     monkeypatch.setattr(speeds, "has_gpu", lambda asked: asked == "cuda")
     grid.run(tmp_path / "params.yaml", places, tmp_path / "o")
     assert capsys.readouterr().err.count("1 run, 2 cores: -S threads=2 is about 2x faster") == is_said
