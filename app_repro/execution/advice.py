@@ -8,6 +8,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.data.dataset import data_folder
 from app_repro.execution import prefixes, timing
 from app_repro.execution.cost import Shape, train_flops, workload
+from app_repro.execution.outcome import threads_of
 from app_repro.execution.speeds import Speed
 
 LEAST_GAIN = 1.2
@@ -31,7 +32,7 @@ def of_cores(
     have not timed is timed now, by a few steps of the run that costs most.
     """
     cores, widest = len(os.sched_getaffinity(0)), max(map(len, prefixes.waves(specs)))
-    at_once, used = min(widest, workers or cores), max(spec.threads or 1 for spec in specs)
+    at_once, used = min(widest, workers or cores), threads_of(specs)
     threads = cores // at_once
     if threads <= used:
         return []

@@ -16,7 +16,7 @@ from app_repro.data.sets import Augmentation
 from app_repro.machine.reference import Reference
 from app_repro.training import networks
 from app_repro.training.batches import Batches
-from app_repro.training.determinism import configure, set_precision
+from app_repro.training.determinism import configure, set_precision, set_threads
 from app_repro.training.device import peak_bytes
 from app_repro.training.images import Images
 from app_repro.training.optimizer import OptimSettings
@@ -153,7 +153,7 @@ class Workers:
 
 def _serve(pipe: Any, case: Case, device: str) -> None:
     configure(device)
-    torch.set_num_threads(case.threads)
+    set_threads(case.threads)
     try:
         lanes = Lanes(Case(case.arch, "engine", case.precision, case.engine), device)
         while (steps := pipe.recv()) is not None:
