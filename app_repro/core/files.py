@@ -40,11 +40,12 @@ def _in_words(size: int) -> str:
 
 
 @contextlib.contextmanager
-def atomic_open(path: Path, need_bytes: int = 0) -> Iterator[BinaryIO]:
+def atomic_open(path: Path, need_bytes: int = 0, *, synced: bool = True) -> Iterator[BinaryIO]:
     """A binary file that appears at `path` when the block ends without an error, and not at all otherwise.
 
-    A temporary file beside it is written, synced and renamed, so that a file that exists is complete. A device or a
-    pipe (/dev/stdout) is written to as it is: the rename would put a file in its place.
+    A temporary file beside it is written, synced and renamed, so that a file that exists is complete. `synced`: whether
+    that holds after a power failure, too, for which each file waits for the disk. A device or a pipe (/dev/stdout) is
+    written to as it is: the rename would put a file in its place.
     """
     with disk_full_as_error(path, need_bytes):
         if path.exists() and not (path.is_file() or path.is_dir()):
@@ -58,24 +59,26 @@ def atomic_open(path: Path, need_bytes: int = 0) -> Iterator[BinaryIO]:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if synced:
+                    os.fsync(file.fileno())
             partial.chmod(0o666 & ~_umask())  # mkstemp gives 0600 and ignores the umask
             partial.replace(path)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        if synced:
+            _sync_folder(path.parent)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all."""
-    with atomic_open(path, len(content)) as file:
+def write_bytes(path: Path, content: bytes, *, synced: bool = True) -> None:
+    """Write `content` to `path`, whole or not at all. `synced`: see atomic_open."""
+    with atomic_open(path, len(content), synced=synced) as file:
         file.write(content)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all."""
-    write_bytes(path, text.encode())
+def write_text(path: Path, text: str, *, synced: bool = True) -> None:
+    """Write `text` to `path` as UTF-8, whole or not at all. `synced`: see atomic_open."""
+    write_bytes(path, text.encode(), synced=synced)
 
 
 def listing(folder: Path) -> list[Path]:

@@ -124,8 +124,8 @@ def known(named: Sequence[Path]) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _collector_off() -> Iterator[None]:
-    """Turn Python's cyclic collector off: records hold no cycles, and to look for some took a tenth of `verify`."""
+def collector_off() -> Iterator[None]:
+    """Turn Python's cyclic collector off: records hold no cycles; looking took a tenth of verify and report."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -135,7 +135,7 @@ def _collector_off() -> Iterator[None]:
             gc.enable()
 
 
-@_collector_off()
+@collector_off()
 def read(roots: Sequence[Path]) -> Records:
     """Every record under `roots` (folders of runs, of published records, or single files), checksums verified.
 

@@ -209,7 +209,7 @@ def telling_apart(settings: Sequence[Mapping[str, Any]], names: Sequence[str]) -
     differing = {tuple(repr(one[name]) for name in names) for one in settings}
     chosen: list[int] = []
     split = 1
-    for place in range(len(names)):
+    for place in (place for place, column in enumerate(zip(*differing, strict=True)) if len(set(column)) > 1):
         count = len({tuple(values[i] for i in (*chosen, place)) for values in differing})
         if count > split:
             chosen, split = [*chosen, place], count

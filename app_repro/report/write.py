@@ -36,6 +36,7 @@ from app_repro.report.tables.table import Table
 from app_repro.report.tables.timings import Timing
 
 
+@runs.collector_off()
 def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str, list[str]]:
     """Write the report of all records under `folders` (none named: runs.KNOWN) into `out`.
 
@@ -72,10 +73,10 @@ def write_tables(
     groups = settings.group(records.plain)
     tables = all_tables(records.runs, claims, measured, timings.read(BENCHES))
     overview = main.to_overview(tables[0], groups)
-    files.write_text(out / "tables" / "overview.md", overview + "\n")
+    files.write_text(out / "tables" / "overview.md", overview + "\n", synced=False)
     for table in tables:
         formats.save(table, out / "tables")
-    files.write_text(out / "metrics.json", json.dumps(main.means(tables[0], groups), indent=1) + "\n")
+    files.write_text(out / "metrics.json", json.dumps(main.means(tables[0], groups), indent=1) + "\n", synced=False)
     dvc_plots.save(next(table for table in tables if table.name == "per-megabatch"), out / "plots")
     return "\n\n".join([overview, *_remarks(records.runs), *records.notes]), tables
 

@@ -83,6 +83,9 @@ def test_content_is_on_disk_before_the_file_has_its_name(tmp_path, monkeypatch) 
     monkeypatch.setattr("pathlib.Path.replace", lambda *a: (calls.append("replace"), replace(*a))[1])
     files.write_bytes(tmp_path / "x", b"new")
     assert calls[:2] == [3, "replace"] and calls[2:] == [tmp_path.stat().st_size]  # the file, its name, the folder
+    calls.clear()
+    files.write_text(tmp_path / "x", "newer", synced=False)
+    assert calls == ["replace"] and (tmp_path / "x").read_text() == "newer"
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

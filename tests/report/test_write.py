@@ -1,3 +1,4 @@
+import gc
 import json
 import re
 from pathlib import Path
@@ -79,6 +80,17 @@ def test_tables_and_verdicts_read_each_record_once(runs, tmp_path, monkeypatch) 
     monkeypatch.setattr(record, "read", lambda path, real=record.read: read.append(path) or real(path))
     write.write([runs], synthetic.CLAIMS, tmp_path / "out")
     assert sorted(read) == sorted(runs.rglob("record.json"))
+
+
+def test_a_report_waits_for_no_disk_and_looks_for_no_cycles(runs, tmp_path, monkeypatch) -> None:
+    synced: list[int] = []
+    collected: list[bool] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    monkeypatch.setattr(
+        write, "write_tables", lambda *given, real=write.write_tables: collected.append(gc.isenabled()) or real(*given)
+    )
+    write.write([runs], synthetic.CLAIMS, tmp_path / "out")
+    assert (synced, collected) == ([], [False]) and gc.isenabled()
 
 
 def test_no_record_is_one_line_and_damaged_ones_are_named(runs, tmp_path) -> None:

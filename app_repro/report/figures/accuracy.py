@@ -58,7 +58,7 @@ def chart() -> "alt.TopLevelMixin":
     seeds, means = pieces.over("seeds"), pieces.over("means").encode(y=y, tooltip=tooltip)
     return alt.layer(
         seeds.mark_point(filled=True, size=20, opacity=0.55).encode(y=y, x=one, color=colour, tooltip=each),
-        means.mark_rule(strokeWidth=1.5).encode(x=low, x2="high:Q", color=colour),
+        means.mark_rule(strokeWidth=1.5).encode(x=low, x2=alt.X2("high:Q"), color=colour),
         means.mark_point(strokeWidth=2, size=90, filled=False).encode(
             x=mean, color=colour, shape=alt.Shape("mark:N", scale=None)
         ),

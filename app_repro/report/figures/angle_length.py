@@ -72,10 +72,12 @@ def chart() -> "alt.TopLevelMixin":
     )
     arrows = pieces.over("arrows")
     return alt.layer(
-        arrows.mark_rule(strokeWidth=1, opacity=0.7).encode(x=x, y=y, x2="to_length:Q", y2="to_angle:Q", color=colour),
+        arrows.mark_rule(strokeWidth=1, opacity=0.7).encode(
+            x=x, y=y, x2=alt.X2("to_length:Q"), y2=alt.Y2("to_angle:Q"), color=colour
+        ),
         arrows.mark_point(filled=False, size=28, strokeWidth=1.2).encode(x=x, y=y, color=colour, tooltip=tooltip),
         arrows.mark_point(filled=True, size=130, opacity=1).encode(x=to_x, y=to_y, color=colour, tooltip=tooltip),
-        arrows.mark_text(fontSize=9, color="white").encode(x=to_x, y=to_y, text="class:N", tooltip=tooltip),
+        arrows.mark_text(fontSize=9, color="white").encode(x=to_x, y=to_y, text=alt.Text("class:N"), tooltip=tooltip),
     )
 
 

@@ -114,7 +114,7 @@ def differences_chart() -> "alt.TopLevelMixin":
     return alt.layer(
         every.encode(y=y, x=mean, tooltip=tooltip),
         pieces.over("zero").mark_rule(strokeWidth=1, color="#888888").encode(x=alt.X("mean:Q")),
-        pieces.over("intervals").mark_rule(strokeWidth=1.5).encode(y=y, x=low, x2="high:Q", color=colour),
+        pieces.over("intervals").mark_rule(strokeWidth=1.5).encode(y=y, x=low, x2=alt.X2("high:Q"), color=colour),
         *(one.encode(y=y, x=mean, color=colour) for one in (dots, filled)),
     )
 

@@ -55,7 +55,9 @@ def chart() -> "alt.TopLevelMixin":
         ("n:Q", "seeds", "d"),
     )
     asked = pieces.over("lines").mark_line(strokeWidth=4, strokeDash=[1, 5], strokeCap="round", opacity=0.5)
-    nominal = asked.encode(x=x, y=pieces.value("density_nominal", TITLE, log=True, **AXIS), detail="label:N")
+    nominal = asked.encode(
+        x=x, y=pieces.value("density_nominal", TITLE, log=True, **AXIS), detail=alt.Detail("label:N")
+    )
     return alt.layer(
         nominal.encode(color=alt.Color("colour:N", scale=None)),
         *pieces.line(x, y, tooltip),

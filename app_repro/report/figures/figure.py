@@ -107,10 +107,13 @@ def _is_empty(layer: Any, view: View) -> bool:
 
 def rows_of(frame: "pd.DataFrame", digits: int = 6) -> list[dict[str, Any]]:
     """A frame's rows as JSON takes them: numbers of so many digits, None for what is not there."""
-    return [{str(name): _plain(value, digits) for name, value in row.items()} for row in frame.to_dict("records")]
+    names = [str(name) for name in frame.columns]
+    # as objects: pandas takes each text of a column by itself, which is most of the time of to_dict
+    columns = [[_plain(value, digits) for value in frame[name].to_numpy(dtype=object)] for name in frame.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _plain(value: Any, digits: int) -> Any:
     if isinstance(value, float):
         return None if value != value else float(f"{value:.{digits}g}")
-    return value
+    return value.item() if hasattr(value, "item") else value

@@ -20,8 +20,10 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
     schedules: dict[tuple[str, str, float | None], list[Row]] = {}
     for content in records:
         if content["status"] == "finished":
-            own = _stream(content)
-            schedules.setdefault((own[0]["setting"], own[0]["method"], own[0]["tau"]), own)
+            about = _about(content)
+            key = (about["setting"], about["method"], about["tau"])
+            if key not in schedules:
+                schedules[key] = _stream(content, about)
     table = [row for own in schedules.values() for row in own]
     taus = {key: {row["tau"] for row in own} for key, own in by(table, "setting", "method").items()}
     for row in table:
@@ -32,15 +34,20 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
     return pieces.frame(table)
 
 
-def _stream(content: Record) -> list[Row]:
-    """The megabatches of one run: all come from one cut, so each brings as many new images as the first."""
-    spec, results = content["spec"], content["megabatches"]
-    new = results[0]["train_samples"]
+def _about(content: Record) -> Row:
+    """What all rows of a run begin with: the stream that it learned, and how it pruned along it."""
+    spec, new = content["spec"], content["megabatches"][0]["train_samples"]
     dataset = short(spec["dataset"])
     setting = f"{dataset}, T = {spec['sb']}, {new:,} training images each, replay {spec['replay']}"
-    same = {"setting": setting, "dataset": dataset, "T": spec["sb"], "method": spec["method"], "tau": spec["tau"]}
+    return {"setting": setting, "dataset": dataset, "T": spec["sb"], "method": spec["method"], "tau": spec["tau"]}
+
+
+def _stream(content: Record, about: Row) -> list[Row]:
+    """The megabatches of one run: all come from one cut, so each brings as many new images as the first."""
+    results = content["megabatches"]
+    new = results[0]["train_samples"]
     return [
-        same
+        about
         | {"megabatch": item["megabatch"], "new_images": new, "replayed_images": item["train_samples"] - new}
         | {"density_nominal": item["density_nominal"]}
         for item in results
@@ -59,7 +66,7 @@ def images() -> "alt.TopLevelMixin":
         bars.encode(
             x=x,
             y=pieces.value("low", "", format=",d"),
-            y2="high:Q",
+            y2=alt.Y2("high:Q"),
             color=alt.Color("colour:N", scale=None),
             tooltip=tooltip,
         ),

@@ -49,7 +49,7 @@ def chart() -> "alt.TopLevelMixin":
     marks = pieces.looked(pieces.over("lines").mark_point(filled=True, size=40), dashed=False)
     y = pieces.value("gap", TITLE)
     return alt.layer(
-        spread.encode(x=x, y=pieces.value("low", TITLE), y2="high:Q"),
+        spread.encode(x=x, y=pieces.value("low", TITLE), y2=alt.Y2("high:Q")),
         marks.encode(x=x, y=y),
         *pieces.line(x, y, tooltip),
         *pieces.named_ends(TITLE),

@@ -65,7 +65,7 @@ def chart() -> "alt.TopLevelMixin":
     turns = pieces.over("turns").encode(color=alt.Color("ink:N", scale=None), tooltip=tooltip)
     return alt.layer(
         *stream.layers(TITLE),
-        turns.mark_rule(strokeDash=[5, 3], strokeWidth=1.5).encode(x=x, y=y, x2="to:Q", y2="to_gap:Q"),
+        turns.mark_rule(strokeDash=[5, 3], strokeWidth=1.5).encode(x=x, y=y, x2=alt.X2("to:Q"), y2=alt.Y2("to_gap:Q")),
         turns.mark_point(filled=True, size=50, shape="circle").encode(x=x, y=y),
         turns.mark_point(filled=True, size=60, shape="diamond").encode(x=to[0], y=to[1]),
     )

@@ -28,7 +28,7 @@ def heat_map(colour: "alt.Color") -> "alt.TopLevelMixin":
         ("seeds:Q", "source seeds", "d"),
     )  # fmt: skip
     texts = (
-        pieces.over(name).mark_text(fontSize=11, color=ink).encode(x=x, y=y, text="text:N")
+        pieces.over(name).mark_text(fontSize=11, color=ink).encode(x=x, y=y, text=alt.Text("text:N"))
         for name, ink in (("dark", DARK), ("light", LIGHT), ("absent", "#888888"))
     )
     hatch = {"shape": HATCH, "size": 1250, "filled": False, "strokeWidth": 0.8, "stroke": "#999999", "opacity": 0.6}

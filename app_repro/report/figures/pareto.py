@@ -78,13 +78,14 @@ def chart() -> "alt.TopLevelMixin":
     best = pieces.over("front")
     key = pieces.over("ends").mark_point(strokeWidth=1.8, size=45, filled=False, xOffset=14)
     [*_, names] = pieces.named_ends(title)
+    by_cost = alt.Order("cost:Q")
     return alt.layer(
-        best.mark_line(interpolate="step-after", color=grey, strokeWidth=1.2).encode(x=x, y=y, order="cost:Q"),
+        best.mark_line(interpolate="step-after", color=grey, strokeWidth=1.2).encode(x=x, y=y, order=by_cost),
         best.mark_point(size=170, color=grey, strokeWidth=1).encode(x=x, y=y),
         pieces.over("runs")
         .mark_point(strokeWidth=1.6, size=50, filled=False)
         .encode(x=x, y=y, color=colour, shape=mark, tooltip=tooltip),
-        key.encode(x=alt.value("width"), y=pieces.value("top", title), color=colour, shape=mark),
+        key.encode(x=alt.XValue("width"), y=pieces.value("top", title), color=colour, shape=mark),
         names.mark_text(align="left", baseline="middle", dx=24, fontSize=11, lineBreak="\n", lineHeight=ends.LINE),
     )
 

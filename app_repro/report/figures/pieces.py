@@ -1,11 +1,12 @@
 """Parts that several charts share: axes, lines with their names at the ends, what is said of a point."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from app_repro.report.figures import ends
 from app_repro.report.figures.figure import HEIGHT, rows_of
-from app_repro.report.figures.lines import panel
+from app_repro.report.figures.lines import SETTING, panel
 from app_repro.report.figures.marks import Look, looks
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def looked(chart: "alt.Chart", dashed: bool = True) -> "alt.Chart":
     import altair as alt
 
     pattern: dict[str, Any] = {"strokeDash": alt.StrokeDash("dash:N", scale=None)} if dashed else {}
-    opacity = alt.Opacity("opacity:Q", scale=None)
-    return chart.encode(color=alt.Color("colour:N", scale=None), opacity=opacity, detail="label:N", **pattern)
+    colour, opacity = alt.Color("colour:N", scale=None), alt.Opacity("opacity:Q", scale=None)
+    return chart.encode(color=colour, opacity=opacity, detail=alt.Detail("label:N"), **pattern)
 
 
 def over(data: str) -> "alt.Chart":
@@ -82,8 +83,8 @@ def named_ends(title: str, log: bool = False, **axis: Any) -> "list[alt.Chart]":
         align="left", baseline="middle", dx=11, fontSize=11, lineBreak="\n", lineHeight=ends.LINE
     )
     return [
-        leader.encode(x=alt.value("width"), x2=alt.value("width"), y=end, y2="place:Q", color=colour),
-        text.encode(x=alt.value("width"), y=top, text="text:N", color=colour),
+        leader.encode(x=alt.XValue("width"), x2=alt.X2Value("width"), y=end, y2=alt.Y2("place:Q"), color=colour),
+        text.encode(x=alt.XValue("width"), y=top, text=alt.Text("text:N"), color=colour),
     ]
 
 
@@ -91,8 +92,9 @@ def frame(rows: Sequence[Mapping[str, Any]], shared: Sequence[str] = ()) -> "pd.
     """Rows as a frame, with the column `setting` that parts them; rows that differ in `shared` stand together."""
     import pandas as pd
 
-    titles = ({"setting": panel(dict(row) | dict.fromkeys(shared, ""))} for row in rows)
-    return pd.DataFrame([title | dict(row) for title, row in zip(titles, rows, strict=True)])
+    told = [name for name in SETTING if name not in shared]
+    title = functools.cache(lambda values: panel(dict(zip(told, values, strict=True))))
+    return pd.DataFrame([{"setting": title(tuple(map(row.get, told))), **row} for row in rows])
 
 
 def styles(whole: "pd.DataFrame") -> dict[str, Look]:

@@ -4,14 +4,18 @@ import contextlib
 import multiprocessing
 import os
 import re
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app_repro.core import files
 from app_repro.report.figures.ends import broken
-from app_repro.report.figures.figure import Spec, View
+
+if TYPE_CHECKING:  # a process that prints needs neither records nor settings
+    from app_repro.report.figures.figure import Spec, View
 
 KINDS = ("svg", "pdf", "png")
 WIDTH = 250
@@ -26,8 +30,8 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 VERSION = "6.1"
 """Of Vega-Lite, that Altair's charts are written for."""
 INK, MUTED, RULE = "#1a1d21", "#555555", "#cccccc"
-APART: Spec = {"resolve": {"scale": {"color": "independent"}}}
-CONFIG: Spec = {
+APART: "Spec" = {"resolve": {"scale": {"color": "independent"}}}
+CONFIG: "Spec" = {
     "font": "Liberation Sans, Arial, Helvetica, sans-serif",
     "background": "white",
     "view": {"stroke": None},
@@ -42,7 +46,7 @@ CONFIG: Spec = {
 """How charts look on white paper."""
 
 
-def sheet(settings: Mapping[str, Sequence[View]], most: int = 12) -> Spec:
+def sheet(settings: Mapping[str, "Sequence[View]"], most: int = 12) -> "Spec":
     """One specification with the charts of the first `most` settings, each under its name."""
     kept = list(settings)[:most]
     columns = max(1, ACROSS // max(len(settings[name]) for name in kept))
@@ -54,8 +58,8 @@ def sheet(settings: Mapping[str, Sequence[View]], most: int = 12) -> Spec:
     return spec
 
 
-def _block(name: str, views: Sequence[View]) -> Spec:
-    specs = [view.spec() | {"width": WIDTH} for view in views]
+def _block(name: str, views: "Sequence[View]") -> "Spec":
+    specs = [_on_paper(view.spec()) | {"width": WIDTH} for view in views]
     title = {"text": broken(name, 60).split("\n"), "anchor": "start"}
     if len(specs) == 1:
         return specs[0] | {"title": title}
@@ -64,7 +68,25 @@ def _block(name: str, views: Sequence[View]) -> Spec:
     return block | (APART if len({view.chart for view in views}) > 1 else {})
 
 
-def save(spec: Spec, name: str, target: Path, kinds: Sequence[str] = KINDS) -> list[Path]:
+def _on_paper(spec: "Spec") -> "Spec":
+    """A chart without the layers that only say values where they are pointed at: nothing of them is seen, and a layer
+    before puts the same data in the same places, so that the axes stay as they are.
+    """
+    if "layer" not in spec:
+        return spec
+    kept: list[Any] = []
+    drawn: list[Any] = []
+    for layer in spec["layer"]:
+        mark, encoding = layer.get("mark"), layer.get("encoding", {})
+        places = layer.get("data"), encoding.get("x"), encoding.get("y")
+        is_seen = not isinstance(mark, dict) or mark.get("opacity") != 0
+        if is_seen or places not in drawn:
+            kept.append(layer)
+            drawn.append(places)
+    return spec | {"layer": kept}
+
+
+def save(spec: "Spec", name: str, target: Path, kinds: Sequence[str] = KINDS) -> list[Path]:
     """Write `spec` as `target`/`name`.svg, .pdf and .png; the files written. Equal specifications give equal bytes."""
     import vl_convert
 
@@ -75,25 +97,60 @@ def save(spec: Spec, name: str, target: Path, kinds: Sequence[str] = KINDS) -> l
         "png": lambda: vl_convert.svg_to_png(svg, scale=SCALE),
     }
     for kind in kinds:
-        files.write_bytes(target / f"{name}.{kind}", forms[kind]())
+        files.write_bytes(target / f"{name}.{kind}", forms[kind](), synced=False)
     return [target / f"{name}.{kind}" for kind in kinds]
 
 
 @contextlib.contextmanager
-def printer(records: int) -> Iterator[Callable[[Spec, str, Path], object]]:
+def printer(records: int) -> Iterator["Callable[[Spec, str, Path], object]"]:
     """`save`, in a process of its own while the body runs where there are MANY records and a second core.
 
-    What goes wrong there is raised here, after the body.
+    What is still waiting after the body is printed by both processes. What goes wrong there is raised here.
     """
     if records < MANY or len(os.sched_getaffinity(0)) < 2:
         yield save
         return
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        sheets: list[Future[list[Path]]] = []
-        pool.submit(_warmed)
-        yield lambda spec, name, target: sheets.append(pool.submit(save, spec, name, target))
-        for sheet in sheets:
-            sheet.result()
+        sheets = _Sheets(pool)
+        try:
+            yield sheets.add
+            sheets.finish()
+        finally:
+            sheets.waiting.clear()
+
+
+class _Sheets:
+    """Sheets to print: another process gets one at a time, so that this one can print the last ones itself."""
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self.waiting: deque[tuple[Spec, str, Path]] = deque()
+        self._pool = pool
+        self._lock = threading.RLock()
+        self._handed: list[Future[Any]] = [pool.submit(_warmed)]
+        self._handed[0].add_done_callback(self._hand_on)
+
+    def add(self, spec: "Spec", name: str, target: Path) -> None:
+        """Have a sheet printed as `save` does it."""
+        self.waiting.append((spec, name, target))
+        self._hand_on(self._handed[-1])
+
+    def finish(self) -> None:
+        """Print what is waiting; return when everything is printed. Raises what went wrong in either process."""
+        while sheet := self._last():
+            save(*sheet)
+        for handed in self._handed:
+            handed.result()
+
+    def _last(self) -> "tuple[Spec, str, Path] | None":
+        with self._lock:
+            return self.waiting.pop() if self.waiting else None
+
+    def _hand_on(self, last: "Future[Any]") -> None:
+        """Give the other process the next sheet if it has printed its `last` one."""
+        with self._lock:
+            if self.waiting and last is self._handed[-1] and last.done() and not last.exception():
+                self._handed.append(self._pool.submit(save, *self.waiting.popleft()))
+                self._handed[-1].add_done_callback(self._hand_on)
 
 
 def _warmed() -> None:

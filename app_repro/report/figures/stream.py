@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 def along(line: Line) -> list[tuple[Row, Any]]:
     """Start of a row, and the record's result, for each run and megabatch of a line."""
+    keys = line.keys
     return [
-        (line.keys | {"seed": run["spec"]["seed"], "run_id": run["run_id"], "megabatch": item["megabatch"]}, item)
+        (keys | {"seed": run["spec"]["seed"], "run_id": run["run_id"], "megabatch": item["megabatch"]}, item)
         for run in line.runs
         for item in run["megabatches"]
     ]
@@ -24,6 +25,7 @@ def along(line: Line) -> list[tuple[Row, Any]]:
 
 def layers(title: str) -> "list[alt.Chart]":
     """Means as lines, every seed thin; where there are too many seeds, a band from the lowest to the highest."""
+    import altair as alt
 
     x, y = pieces.count("megabatch", "megabatch"), pieces.value("mean", title)
     tooltip = pieces.points(
@@ -37,8 +39,8 @@ def layers(title: str) -> "list[alt.Chart]":
     seeds = pieces.looked(pieces.over("seeds").mark_line(strokeWidth=0.8))
     bands = pieces.looked(pieces.over("bands").mark_area(), dashed=False)
     return [
-        bands.encode(x=x, y=pieces.value("low", title), y2="high:Q"),
-        seeds.encode(x=x, y=pieces.value("value", title), detail=["label:N", "seed:N"]),
+        bands.encode(x=x, y=pieces.value("low", title), y2=alt.Y2("high:Q")),
+        seeds.encode(x=x, y=pieces.value("value", title), detail=[alt.Detail("label:N"), alt.Detail("seed:N")]),
         *pieces.line(x, y, tooltip),
         *pieces.named_ends(title),
     ]

@@ -146,9 +146,9 @@ def save(
             for kind in (*printing.KINDS, "csv"):
                 (target / f"{name}.{kind}").unlink(missing_ok=True)
             continue
-        files.write_text(target / f"{name}.csv", one.rows.to_csv(index=False))
+        files.write_text(target / f"{name}.csv", one.rows.to_csv(index=False), synced=False)
         printed(printing.sheet(one.views, figure.printed), name, target)
-    files.write_text(target / INDEX, "\n".join(lines))
+    files.write_text(target / INDEX, "\n".join(lines), synced=False)
     return drawn
 
 

@@ -59,7 +59,7 @@ def save(
 ) -> Path:
     """Write the page as `target`/index.html and return its path. `records`: every run that a table names."""
     path = target / "index.html"
-    files.write_text(path, render_html(verdicts, tables, figures, records))
+    files.write_text(path, render_html(verdicts, tables, figures, records), synced=False)
     return path
 
 

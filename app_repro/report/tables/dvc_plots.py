@@ -35,7 +35,7 @@ def save(per_megabatch: Table, target: Path) -> list[Path]:
     ends = ([name, *rows[-1][1:]] for name, rows in curves.items())
     texts[target / "final.csv"] = _csv(("setting", *DRAWN), ends)
     for path, text in texts.items():
-        files.write_text(path, text)
+        files.write_text(path, text, synced=False)
     return list(texts)
 
 

@@ -20,7 +20,7 @@ def save(table: Table, target: Path) -> list[Path]:
     written = []
     for ending, form in FORMATS.items():
         path = target / f"{table.name}.{ending}"
-        files.write_text(path, form(table))
+        files.write_text(path, form(table), synced=False)
         written.append(path)
     return written
 

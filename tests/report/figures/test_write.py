@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import analysed
@@ -88,6 +90,54 @@ def test_rows_lie_beside_figures_and_a_process_of_its_own_prints_the_same(tmp_pa
     for name in names:
         if not name.endswith(".pdf"):
             assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+
+
+def test_sheets_that_still_wait_in_the_end_are_printed_by_both(tmp_path, monkeypatch) -> None:
+    printed, here = [], threading.Event()
+
+    def save(spec: Any, name: str, target: Any) -> None:
+        is_own = threading.current_thread() is threading.main_thread()
+        printed.append((name, is_own))
+        here.set() if is_own else here.wait(5)
+
+    monkeypatch.setattr(printing, "save", save)
+    monkeypatch.setattr(printing, "_warmed", lambda: None)
+    monkeypatch.setattr(printing, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    with printing.printer(printing.MANY) as add:
+        for name in "abc":
+            add({}, name, tmp_path)
+    assert sorted(name for name, _ in printed) == ["a", "b", "c"] and ("c", True) in printed
+
+
+def test_an_error_of_either_process_is_raised_and_nothing_else_is_said(tmp_path, caplog) -> None:
+    with pytest.raises(ValueError, match="Vega"), printing.printer(printing.MANY) as add:
+        add({"$schema": printing.SCHEMA, "mark": "no mark"}, "bad", tmp_path)
+    with pytest.raises(KeyError), printing.printer(printing.MANY) as add:
+        add({"$schema": printing.SCHEMA, "mark": "point"}, "waiting", tmp_path)
+        raise KeyError
+    assert not caplog.records
+
+
+def test_paper_has_no_marks_to_point_at_and_the_page_has() -> None:
+    views = drawn("short", "anytime").views
+
+    def unseen(spec: Any) -> list[Any]:
+        return [layer for layer in spec["layer"] if layer["mark"].get("opacity") == 0]
+
+    assert all(unseen(view.spec()) for [view] in views.values())
+    assert not any(unseen(chart) for chart in printing.sheet(views)["concat"])
+
+
+def test_no_channel_is_left_to_altair_to_guess(monkeypatch) -> None:
+    import altair as alt
+
+    guessed: list[Any] = []
+    monkeypatch.setattr("app_repro.report.figures.figure._templates", {})
+    monkeypatch.setattr(alt.SchemaBase, "from_dict", lambda *given, **_: guessed.append(given))
+    for name in FIGURES:
+        for views in drawn(SHOWN_IN.get(name, "short"), name).views.values():
+            [view.spec() for view in views]
+    assert guessed == []
 
 
 def test_a_figure_without_rows_is_a_line_and_leaves_no_file_of_an_earlier_report(tmp_path) -> None:
@@ -182,3 +232,6 @@ def test_what_draws_is_loaded_by_a_report_alone() -> None:
     code += "; print([name for name in ('altair', 'pandas', 'vl_convert') if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+    code = "import sys, app_repro.report.figures.printing; print('pydantic' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False", "each process that prints would load what reads settings"
