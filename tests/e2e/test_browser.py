@@ -414,11 +414,11 @@ def test_a_printed_page_is_light_and_has_no_controls(opened) -> None:
     for control in (".bar", ".tools"):
         assert tab.locator(control).first.is_hidden()
     assert tab.locator("#figure-accuracy svg").is_visible()
-    assert tab.locator("details.waiting .claims").is_visible()
+    assert tab.locator("details.waiting .claims").last.is_visible()
     assert tab.locator("#rows-grouped tbody tr:not(.group)").first.is_visible()
     assert tab.pdf(format="A4").startswith(b"%PDF")
     tab.emulate_media(media="screen")
-    tab.locator("details.waiting .claims").wait_for(state="hidden")
+    tab.locator("details.waiting .claims").last.wait_for(state="hidden")
 
 
 SITUATIONS: dict[str, tuple[dict[str, Any], str]] = {

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app_repro.claims import printing
+from app_repro.claims.elsewhere import Elsewhere
 from app_repro.claims.judgement import HARD, LEVEL
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.statement import Claim, protocols
@@ -28,6 +29,8 @@ class VerdictText:
     """Seeds still needed for a hard verdict; empty if none are, or if no number is known to do."""
     runs: tuple[str, ...] = ()
     """Ids of the runs judged."""
+    elsewhere: tuple[Elsewhere, ...] = ()
+    """What the nearest runs of other settings measure, or why none do."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Card:
         """Whether any run is about it."""
         return any(finding.verdict != "not_run" for finding in self.findings)
 
+    @property
+    def is_touched(self) -> bool:
+        """Whether runs of other settings measure what it is about."""
+        return any(one.measured for finding in self.findings for one in finding.elsewhere)
+
 
 def cards(report: Report) -> list[Card]:
     """One card per claim, those with runs first, otherwise in the order of the claims file."""
@@ -71,7 +79,8 @@ def _card(claim: Claim, verdicts: list[Verdict]) -> Card:
     findings = [_finding(verdict) for verdict in verdicts]
     seen = {verdict.protocol for verdict in verdicts}
     if None not in seen:
-        findings += [_unseen(name, claim) for name in protocols(claim) if name not in seen]
+        beside = {one.protocol: one for verdict in verdicts for one in verdict.elsewhere}
+        findings += [_unseen(name, claim, beside.get(name)) for name in protocols(claim) if name not in seen]
     kind = KINDS[claim.kind]
     return Card(claim, kind.sentence(claim), printing.reported(claim), kind.interval_of, tuple(findings))
 
@@ -89,12 +98,14 @@ def _finding(verdict: Verdict) -> VerdictText:
         margin=printing.number(verdict.margin),
         needed="" if needed is None else str(needed),
         runs=verdict.runs,
+        elsewhere=tuple(one for one in verdict.elsewhere if verdict.protocol in (None, one.protocol)),
     )
 
 
-def _unseen(protocol: str, claim: Claim) -> VerdictText:
+def _unseen(protocol: str, claim: Claim, beside: Elsewhere | None) -> VerdictText:
     """A protocol that the claim admits and no run follows."""
-    return VerdictText(protocol, "not_run", MEANINGS["not_run"], claim.remedy, "", "0", "", "", "")
+    near = (beside,) if beside else ()
+    return VerdictText(protocol, "not_run", MEANINGS["not_run"], claim.remedy, "", "0", "", "", "", elsewhere=near)
 
 
 INTERVAL = f"{200 * LEVEL - 100:.0f} % interval"

@@ -46,6 +46,18 @@ def test_a_card_shows_what_is_measured_while_seeds_are_missing(tmp_path) -> None
     assert "missing" in one.reason and one.meaning == findings.MEANINGS["inconclusive"]
 
 
+def test_runs_of_other_settings_stand_beside_each_protocol_of_a_card_and_make_it_no_judged_one(tmp_path) -> None:
+    found = card(tmp_path, protocols=["paper"], epochs=6)
+    paper, released = found.findings
+    assert not paper.elsewhere[0].measured and [one.protocol for one in released.elsewhere] == ["released"]
+    near = card(tmp_path / "near", claim_id="rin-fewshot-acc", protocols=["paper"])
+    assert not near.is_judged and near.is_touched and not found.is_touched
+    assert [(one.protocol, bool(one.measured)) for one in near.findings[0].elsewhere] == [
+        ("paper", True),
+        ("released", False),
+    ]
+
+
 def test_claims_with_runs_come_first(tmp_path) -> None:
     order = [found.is_judged for found in findings.cards(pages.judged(tmp_path, pages.records()))]
     assert order == sorted(order, reverse=True) and order[0] and not order[-1]

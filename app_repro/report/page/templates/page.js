@@ -210,7 +210,7 @@ const draw = async (figure, specs) => {
 // The protocol switch reaches everything.
 let specs = {};
 const show = async () => {
-  for (const item of all(".finding")) item.hidden = !fits(item.dataset.protocol);
+  for (const item of all(".finding, .elsewhere")) item.hidden = !fits(item.dataset.protocol);
   for (const card of all("article.claim")) card.hidden = all(".finding", card).every((item) => item.hidden);
   for (const block of blocks) { filter(block); reachable(block); }
   for (const figure of all("figure")) await draw(figure, specs);
