@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import TypedDict
 
 from app_repro.claims import claims_file
-from app_repro.claims.statement import Claim, protocols
-from app_repro.config.grid import Params
+from app_repro.claims.statement import Claim, listed, protocols, side_settings
+from app_repro.config import laptop
+from app_repro.config.grid import Params, parse
 from app_repro.config.methods import prunes
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
@@ -18,6 +19,23 @@ def grid(claims: Sequence[Claim], claim_id: str) -> Params:
     """The grid that one of the claims needs. Raises ClaimsError for an unknown id."""
     (claim,) = claims_file.select(claims, [claim_id])
     return replace(claim.grid, specs=tuple(spec for spec in claim.grid.specs if not _is_known(claim, spec)))
+
+
+def small_grid(claims: Sequence[Claim], claim_id: str) -> tuple[Params, str]:
+    """The grid of a stand-in for a laptop, and what is to be said of it: the claim's sides in the small cell
+    (config/laptop.py), all else as it says; its own grid where that is as small.
+
+    What a stand-in gives is nearest to the claim (elsewhere.py) and decides nothing. Raises ClaimsError for an unknown
+    id.
+    """
+    (claim,) = claims_file.select(claims, [claim_id])
+    own = grid(claims, claim_id)
+    cell = claim.raw | laptop.cell(max(listed(claim.raw["sb"])))
+    small = parse(cell | {"variants": [side_settings(side) for side in claim.sides]}, f"{claim_id}, small")
+    small = replace(small, specs=tuple(spec for spec in small.specs if not _is_known(claim, spec)))
+    if set(small.specs) == set(own.specs) or set(listed(claim.raw["dataset"])) == {"digits"}:
+        return own, f"the runs of {claim_id} itself: they are as small as a stand-in"
+    return small, f"stand-ins for {claim_id}: `app-repro verify` shows what they measure elsewhere, which is no verdict"
 
 
 def specs(claim: Claim, protocol: str) -> list[RunSpec]:

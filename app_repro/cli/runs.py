@@ -1,5 +1,6 @@
 """Commands that compute: run, plan, merge."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,9 @@ from app_repro.core.errors import ParamsError
 from app_repro.core.paths import BENCHES, CLAIMS, PARAMS, RAW, RUNS, SPLITS, store_at
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app_repro.claims.statement import Claim
     from app_repro.config.grid import Params
 
 RunsPerGpu = Annotated[
@@ -76,6 +80,7 @@ def plan(
     store: StoreFolder = None,
     preset: Annotated[str | None, typer.Option(help="Plan a preset instead of the params file.")] = None,
     claim: Annotated[str | None, typer.Option(help="Plan the runs that this claim needs.")] = None,
+    small: Annotated[bool, typer.Option("--small", help="With --claim: stand-ins for a laptop, no verdict.")] = False,
     claims: ClaimsFile = CLAIMS,
     gpus: Annotated[str, typer.Option(help="When it is done on 1,4,8 GPUs (without one: worker processes).")] = "1",
     device: Annotated[str | None, typer.Option(help="A measured device, by part of its name; else this one.")] = None,
@@ -97,27 +102,41 @@ def plan(
     from app_repro.execution import plan_text
     from app_repro.records.store import Store
 
-    if preset and (claim or claims_cost):
-        other = "--claims-cost" if claims_cost else "--claim"
-        raise ParamsError(f"--preset {preset} and {other} name two grids; give one of them", key="--preset")
+    _check_grids(preset, claim, claims_cost, small)
     if bench != BENCHES and not bench.is_dir():
         raise ParamsError(f"--bench {bench}: no such folder; `app-repro bench --out` makes one", key="--bench")
     if claims_cost:
         _claims_cost(claim, claims, as_json)
     known = claims_file.load(claims) if claim or claims.exists() else []
-    grid = needs.grid(known, claim) if claim else _grid(params, preset)
+    grid, told = needs.small_grid(known, claim) if claim and small else (_grid(params, preset, known, claim), "")
     asked = {"gpus": gpus, "device": device, "watts": watts, "bench": bench, "growth": growth or as_json}
     planned = planning.plan(grid, raw, Store(store_at(store)), **asked)  # type: ignore[arg-type]
     decided = needs.decidable(known, grid.specs, planned.records)
+    planned = replace(planned, notes=[*planned.notes, told] if told else planned.notes)
     typer.echo(plan_text.to_json(planned, decided) if as_json else plan_text.to_text(planned, decided))
     if claim and needs.is_of_first_masks(known, claim):
         typer.echo(f"app-repro: {claim} needs none of these runs: app-repro audit --claim {claim}", err=True)
 
 
-def _grid(params: Path, preset: str | None) -> "Params":
+def _check_grids(preset: str | None, claim: str | None, claims_cost: bool, small: bool) -> None:
+    """Raise ParamsError where options of `plan` name two grids, or --small none."""
+    if preset and (claim or claims_cost):
+        other = "--claims-cost" if claims_cost else "--claim"
+        raise ParamsError(f"--preset {preset} and {other} name two grids; give one of them", key="--preset")
+    if small and (not claim or claims_cost):
+        raise ParamsError(
+            "--small names stand-ins for one claim's runs; give --claim ID, no --claims-cost", key="--small"
+        )
+
+
+def _grid(params: Path, preset: str | None, known: "Sequence[Claim]", claim: str | None) -> "Params":
+    """What is planned: the runs of a claim, of a preset or of the params file."""
+    from app_repro.claims import needs
     from app_repro.config import grid, presets
 
     outside = {"device": "auto", "workers": None}
+    if claim:
+        return needs.grid(known, claim)
     return grid.parse(presets.preset(preset) | outside, f"preset {preset}") if preset else grid.load(params)
 
 

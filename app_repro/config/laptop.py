@@ -44,15 +44,24 @@ _EQUAL_DENSITY: list[dict[str, Any]] = [
 """Channels, N of each 8 (N by tau) and single weights, each layer ranked alone, as N:M does: ranked over all layers,
 single weights would differ in two things. Then 1:8, step by step, with each flow."""
 
-_LONG_STREAM: dict[str, Any] = {
+LONG: dict[str, Any] = {
     "dataset": "cifar10",
     "arch": "resnet20s",
     "train_limit": 10_000,
     "test_limit": 2000,
-    "sb": 100,
     "epochs": 2,
     "milestones": [1],
 }
+"""The small cell of a long stream, in which each megabatch trains on all images before it again."""
+
+LONG_FROM = 50
+"""T from which a stream is long."""
+
+
+def cell(sb: int) -> dict[str, Any]:
+    """The small cell of a stream of `sb` megabatches; whatever the data set was before, it has one size."""
+    return (LONG if sb >= LONG_FROM else SMALL) | {"image_size": None, "few_shot": None}
+
 
 LAPTOP: dict[str, tuple[str, dict[str, Any]]] = {
     "laptop-1": (
@@ -73,7 +82,7 @@ LAPTOP: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "laptop-6": (
         "a long stream, two CPU cores: 100 megabatches of 100 CIFAR-10 images; dense, app under both protocols",
-        _LONG_STREAM | {"variants": [{"method": ["dense", "app"]}, {"method": "app", "protocol": "released"}]},
+        LONG | {"sb": 100, "variants": [{"method": ["dense", "app"]}, {"method": "app", "protocol": "released"}]},
     ),
 }
 """The presets of the campaign, as presets.PRESETS has them."""

@@ -17,6 +17,36 @@ def test_a_claim_s_grid_is_found_by_its_id() -> None:
         needs.grid(CLAIMS, "c100-r50-acc-vs-dens")
 
 
+@pytest.mark.parametrize(
+    ("claim_id", "runs", "cell"),
+    [
+        ("c100-r50-acc-vs-dense", 12, {"sb": 8, "epochs": 6, "milestones": (3, 5), "train_limit": 8000}),
+        ("rin-fewshot-gap", 12, {"sb": 10, "few_shot": None, "image_size": None, "train_limit": 8000}),
+        (
+            "gap-nonmonotone-100",
+            6,
+            {"sb": 100, "epochs": 2, "milestones": (1,), "train_limit": 10_000, "test_limit": 2000},
+        ),
+        ("magnitude-early-layers", 12, {"method": "app", "epochs": 6}),
+        ("own-nm-mdgf-beats-srste", 6, {"nm_m": 16, "nm_n": 1, "epochs": 6}),
+        ("app-beats-both-short", 18, {"tau": 4.5}),
+    ],
+)
+def test_a_stand_in_is_the_claim_in_the_small_cell(claim_id: str, runs: int, cell: dict[str, object]) -> None:
+    claim, (small, told) = synthetic.claim(claim_id), needs.small_grid(CLAIMS, claim_id)
+    assert len(small.specs) == runs and "no verdict" in told
+    found = [spec for spec in small.specs if spec.method == "app"]
+    wanted = cell | {"dataset": "cifar10", "arch": "resnet20s"}
+    assert all({key: getattr(spec, key) for key in wanted} == wanted for spec in found)
+    assert {spec.protocol[0] for spec in small.specs} == {spec.protocol[0] for spec in claim.grid.specs}
+
+
+@pytest.mark.parametrize("claim_id", ["size-third", "rethinking-ticket-no-gain", "own-audit-osp-sparse-closer-cer"])
+def test_a_claim_that_is_as_small_is_its_own_stand_in(claim_id: str) -> None:
+    small, told = needs.small_grid(CLAIMS, claim_id)
+    assert small.specs == needs.grid(CLAIMS, claim_id).specs and "itself" in told
+
+
 def test_the_runs_of_a_claim_under_a_protocol() -> None:
     specs = needs.specs(synthetic.claim("c100-r50-acc-vs-dense"), "released")
     assert len(specs) == 6 and {spec.protocol[0] for spec in specs} == {"released"}

@@ -1,9 +1,11 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from app_repro.cli import claims, runs
+from app_repro.core.errors import ParamsError
 
 CLAIMS = Path(__file__).parents[2] / "data/claims.csv"
 
@@ -28,6 +30,22 @@ def test_a_preset_and_a_claim_are_planned_without_their_data(tmp_path, monkeypat
     asked = ["plan", "--claim", "c100-r50-acc-vs-dense", "--claims", str(CLAIMS), "--json"]
     planned = json.loads(CliRunner().invoke(runs.app, asked).output)
     assert len(planned["runs"]) == 12 and planned["claims"][0]["id"] == "c100-r50-acc-vs-dense"
+
+
+def test_stand_ins_of_a_claim_are_planned_with_their_hours_and_decide_nothing(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ["plan", "--claim", "own-osp-sparse-closer-gap", "--claims", str(CLAIMS), "--small", "--device", "2.80GHz"]
+    bench = ["--bench", str(CLAIMS.parent / "published" / "bench")]
+    planned = json.loads(CliRunner().invoke(runs.app, [*asked, *bench, "--json"]).output)
+    assert len(planned["runs"]) == 9 and planned["claims"] == [] and planned["totals"]["device_hours"] > 0
+    assert all(run["name"].startswith("cifar10-resnet20s") for run in planned["runs"])
+    assert any("own-osp-sparse-closer-gap" in note for note in planned["notes"])
+
+
+@pytest.mark.parametrize("words", [["plan", "--small"], ["plan", "--small", "--claim", "x", "--claims-cost"]])
+def test_small_stands_in_for_one_claim_alone(words: list[str]) -> None:
+    error = CliRunner().invoke(runs.app, words).exception
+    assert isinstance(error, ParamsError) and error.key == "--small"
 
 
 def test_the_costs_of_claims_are_planned_without_a_params_file(tmp_path, monkeypatch) -> None:
