@@ -20,6 +20,7 @@ from app_repro.claims.statement import Claim
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
 from app_repro.records import formulas
+from app_repro.records.runs import RunRecord
 
 EQUAL_DENSITY = 0.1
 """Points within which two masks count as equally dense."""
@@ -61,6 +62,8 @@ def _layer_ordering(claim: Claim, comparison: Comparison, pool: Pool) -> Judgeme
         reason = f"global densities differ at megabatch {unequal}: nothing to compare"
         return Judgement("inconclusive", reason, len(comparison.seeds))
     judged = judge_layers(table)
+    kept = _kept(claim, comparison)
+    judged = replace(judged, reason=f"{judged.reason}; {kept}", steps=(*judged.steps, kept))
     if unequal:
         verdict = "partial" if judged.verdict == "reproduced" else judged.verdict
         judged = replace(judged, verdict=verdict, reason=f"{judged.reason}; not compared at megabatch {unequal}")
@@ -85,6 +88,23 @@ def _layer_table(claim: Claim, comparison: Comparison) -> tuple[list[list[float]
     return table, ", ".join(apart)
 
 
+def _kept(claim: Claim, comparison: Comparison) -> str:
+    """What the early layers keep on each side beside what all layers keep, in words: harder is not yet hard."""
+    means = {}
+    for side in claim.sides:
+        runs = [comparison.sides[side][seed] for seed in comparison.seeds]
+        early = [_early_densities(run, claim, k) for run in runs for k in claim.megabatches]
+        every = [run.curve("density_effective")[k - 1] for run in runs for k in claim.megabatches]
+        means[side] = 100 * mean_of([mean_of(layers) for layers in early]), 100 * mean_of(every)
+    return "; ".join(f"{side} keeps {a:.1f} % of them and {b:.1f} % of all" for side, (a, b) in means.items())
+
+
+def _early_densities(run: RunRecord, claim: Claim, k: int) -> list[float]:
+    """Densities of the early layers at megabatch k, fractions."""
+    densities = formulas.layer_densities(run.content["megabatches"][k - 1], run.content["network"])
+    return [densities[f"{layer}.weight"] for layer in claim.layers]
+
+
 def _density_gap(comparison: Comparison, seed: int, claim: Claim, k: int) -> float:
     """Points between the global densities of the two sides at megabatch k."""
     one, other = (comparison.sides[side][seed].curve("density_effective")[k - 1] for side in claim.sides)
@@ -93,9 +113,8 @@ def _density_gap(comparison: Comparison, seed: int, claim: Claim, k: int) -> flo
 
 def _sparsity_gaps(comparison: Comparison, seed: int, claim: Claim, k: int) -> list[float]:
     """Per early layer: sparsity of the method's side minus that of the other, fractions."""
-    runs = [comparison.sides[side][seed].content for side in claim.sides]
-    one, other = (formulas.layer_densities(run["megabatches"][k - 1], run["network"]) for run in runs)
-    return [other[f"{layer}.weight"] - one[f"{layer}.weight"] for layer in claim.layers]
+    one, other = (_early_densities(comparison.sides[side][seed], claim, k) for side in claim.sides)
+    return [b - a for a, b in zip(one, other, strict=True)]
 
 
 def _nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured | str:

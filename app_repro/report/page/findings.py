@@ -126,7 +126,8 @@ def _meaning(verdict: Verdict) -> str:
     if verdict.verdict == "reproduced" and verdict.judgement.margin is not None:
         return f"It reproduces: the whole {INTERVAL} lies inside the margin."
     if verdict.verdict == "partial" and (verdict.missing or verdict.deviations):
-        return "The runs agree, but they are not quite those that the claim is about."
+        what = "masks, made without training," if verdict.claim.is_of_first_masks else "runs"
+        return f"The {what} agree, but they are not quite those that the claim is about."
     if verdict.verdict == "inconclusive" and (more := verdict.seeds_to_go):
         seeds = "seed" if more == 1 else "seeds"
         return f"{MEANINGS[verdict.verdict]} At this mean and noise {more} more {seeds} would decide."
