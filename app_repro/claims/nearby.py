@@ -56,6 +56,8 @@ class Departure:
             return _ALL.get(self.setting, f"{self.setting} null")
         if self.setting in _COUNTED:
             return f"{self.here:,} {_COUNTED[self.setting]}"
+        if self.setting == "megabatches":
+            return f"megabatch {value} alone"
         return f"T = {value}" if self.setting == "sb" else f"{self.setting} {value}"
 
     @property
@@ -215,6 +217,9 @@ class Cell:
             if here[key] not in allowed[key] and not (key in _OF_SOME_DATA and here[key] is None):
                 claimed = allowed[key] if len(allowed[key]) > 1 else allowed[key][0]
                 yield Departure(key, claimed, here[key])
+        known = min(len(run.content["megabatches"]) for one in runs.values() for run in one.by_seed.values())
+        if within := tuple(k for k in self._claim.megabatches if k <= known < max(self._claim.megabatches)):
+            yield Departure("megabatches", self._claim.megabatches, within)
 
 
 def _prunes(allowed: _Allowed) -> bool:

@@ -161,15 +161,18 @@ def verify(
         raise VerifyError(text, key=protocol, kind="unknown")
     chosen = claims_file.select(claims, only)
     runs = sorted(sources.fresh(records.runs), key=lambda run: run.content["run_id"])
-    by_identity, pools, evidence = index(runs), Pools(runs), Evidence(runs)
+    by_identity, pools = index(runs), Pools(runs)
     of_masks = index([*masks.runs, *runs])  # of two records of one seed the trained run's counts
+    evidence = Evidence(runs)
+    of_layers = Evidence([*masks.runs, *runs]) if masks.runs else evidence
     verdicts: list[Verdict] = []
     for claim in chosen:
         wanted = [name for name in protocols(claim) if protocol in (None, name)]
         found = of_masks if claim.is_of_first_masks else by_identity
         rows = [row for name in wanted if (row := judge_claim(claim, name, found, pools.of(claim)))]
         none = Judgement("not_run", claim.remedy, 0)
-        verdicts += _beside(rows or [Verdict(claim, None, none)], wanted, evidence, pools.of(claim))
+        near = of_layers if claim.megabatches else evidence
+        verdicts += _beside(rows or [Verdict(claim, None, none)], wanted, near, pools.of(claim))
     problems = (*records.problems, *masks.problems)
     return Report(tuple(verdicts), problems, (*records.notes, *sources.stale_in_words(records.runs)))
 

@@ -1,5 +1,6 @@
 """What runs measure that depart from a claim's setting: for each kind, in the fewest settings, and never a verdict."""
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,23 @@ def test_runs_that_depart_are_measured_as_the_kind_does_and_decide_nothing(kind:
     assert (found["n"], len(found["runs"]), found["shown"] or "") == (3, 3 * len(claim.sides), shown)
     assert found["interval"][0] <= found["mean"] <= found["interval"][1]
     assert "resnet20s, 8,000 images, 6 epochs" in found["text"].replace(", T = 100", "") and "n = 3" in found["text"]
+
+
+def test_first_masks_say_of_a_claim_about_more_megabatches_what_they_have(tmp_path: Path) -> None:
+    fields, sides, mean, _ = CASES["layer_ordering"]
+    claim = claim_of(tmp_path, "layer_ordering", fields)
+    found = read([write(tmp_path / "runs", claim, sides)])
+    masks = [
+        dataclasses.replace(run, content=run.content | {"megabatches": run.content["megabatches"][:1]})
+        for run in found.runs
+    ]
+    (verdict,) = judge(
+        dataclasses.replace(found, runs=()), [claim], dataclasses.replace(found, runs=tuple(masks)), protocol="paper"
+    ).verdicts
+    (near,) = verdict.elsewhere
+    assert verdict.protocol is None and near.measured and near.measured.mean == pytest.approx(mean)
+    assert ("megabatches", (1, 2), (1,)) in {(one.setting, one.claimed, one.here) for one in near.departures}
+    assert "megabatch 1 alone" in near.text
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def _nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured | str:
     """Of a network without the claim's layers the first third of its convolutions, at the claim's megabatches."""
     runs = comparison.runs
     early = _early(claim, list(runs[0].content["network"]["layers"]))
-    known = tuple(k for k in claim.megabatches if k <= min(run.spec["sb"] for run in runs))
+    known = tuple(k for k in claim.megabatches if k <= min(len(run.content["megabatches"]) for run in runs))
     if not known:
         return "no megabatch is one that the claim names"
     table, unequal = _layer_table(replace(claim, layers=early, megabatches=known), comparison)
