@@ -41,7 +41,8 @@ def cases(arch: str, device: str, quick: bool) -> list[Case]:
     if device == "cpu":
         cores, kinds = len(os.sched_getaffinity(0)), ("fp32", "bf16") if has_bf16() else ("fp32",)
         ways = dict.fromkeys([(1, 1), (1, cores), (min(cores, _runs_in_memory()), 1)])
-        return [Case(arch, "reference"), *(Case(arch, "workers", p, "eager", *way) for way in ways for p in kinds)]
+        ours = [Case(arch, "workers", precision, "eager", *way) for way in ways for precision in kinds]
+        return [Case(arch, "reference", threads=cores), *ours]
     precisions, engines = (["bf16"], ["graph"]) if quick else (["fp32", "tf32", "bf16"], ["eager", "graph", "compiled"])
     alone = [Case(arch, "engine", precision, engine) for precision in precisions for engine in engines]
     lanes = [Case(arch, "engine", "bf16", "graph", count) for count in ((2, 4) if quick else (2, 4, 8, 16))]

@@ -49,8 +49,8 @@ def speed_table(bench: dict[str, Any], tablefmt: str = "github") -> str:
     names["precision"] = [row["precision"] for row in rows]
     names["runs"] = [str(row["runs_together"]) for row in rows]
     if bench["kind"] == "cpu":  # the reference loop has torch's default, all cores
-        threads = [bench["cores"] if row["kind"] == "reference" else row.get("threads", 1) for row in rows]
-        names["threads"] = list(map(str, threads))
+        usual = {"reference": bench["cores"]}
+        names["threads"] = [str(row.get("threads", usual.get(row["kind"], 1))) for row in rows]
     numbers = {"samples/s": ("samples_per_second", 1, ",.0f"), "x reference": ("ratio_to_reference", 1, ".2f")}
     more = {"roofline %": ("share_of_roofline", 100, ".0f"), "GB": ("peak_bytes", 1e-9, ".2f")}
     columns = names | _cells(rows, numbers) | _cells(rows, more)
