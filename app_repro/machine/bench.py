@@ -180,14 +180,14 @@ def about(device: str) -> dict[str, Any]:
 
 def _empty(device: str, archs: list[str], quick: bool) -> dict[str, Any]:
     """What a bench says of the device, its ceilings included; its lists of results are empty yet."""
-    limits = {}
+    notes, limits = [*missing_cases(archs, device, quick), *busy()], {}
     for precision in ("fp32", "tf32", "bf16") if device != "cpu" else ("fp32", "bf16") if has_bf16() else ("fp32",):
         set_precision(precision)
         limits[precision] = asdict(ceilings.measure(device, precision))
     return {
         **about(device),
         "save_every_seconds": SAVE_EVERY_SECONDS,
-        "notes": missing_cases(archs, device, quick),
+        "notes": notes,
         "ceilings": limits,
         "reference": [],
         "results": [],
@@ -200,6 +200,14 @@ def missing_cases(archs: list[str], device: str, quick: bool) -> list[str]:
     compiled = any(case.engine == "compiled" for arch in archs for case in cases(arch, device, quick))
     missing = gpus.missing_compiler(device) if compiled else ""
     return [f"compiled: left out, {missing}"] if missing else []
+
+
+def busy() -> list[str]:
+    """A line if this machine is at other work when a bench begins, which widens the range of its ratios."""
+    if (load := os.getloadavg()[0]) < 1.0:
+        return []
+    first = os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR)
+    return [f"load average {load:.1f} when the bench began{'; it had real-time priority' if first else ''}"]
 
 
 def _share_of_roofline(row: dict[str, Any], device: str, limits: dict[str, ceilings.Ceilings]) -> dict[str, float]:

@@ -204,6 +204,7 @@ def measured(monkeypatch, tmp_path) -> Callable[..., dict[str, Any]]:
     monkeypatch.setattr(bench, "measure_network", network)
     monkeypatch.setattr(ceilings, "measure", lambda *_: ceilings.Ceilings(1.0, 1.0))
     monkeypatch.setattr(bench, "timings", lambda *_: FOUND["parts"][0])
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.9, 9.0, 9.0))
     return go
 
 
@@ -234,6 +235,13 @@ def test_compiling_is_left_out_with_a_note_where_it_cannot_work(measured, monkey
     for quick, missing in ((False, ["compiled: left out, no compiler here"]), (True, [])):
         assert bench.missing_cases(["resnet18"], "cuda", quick) == missing
     assert measured("resnet18")["notes"] == []
+
+
+def test_a_bench_of_a_machine_at_other_work_says_so(measured, monkeypatch) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (7.25, 0.0, 0.0))
+    assert measured("resnet18")["notes"] == ["load average 7.2 when the bench began"]
+    monkeypatch.setattr(os, "sched_getscheduler", lambda pid: os.SCHED_RR)
+    assert measured("resnet18")["notes"][0].endswith("; it had real-time priority")
 
 
 def test_queues_to_the_gpu_are_set_before_cuda_is_asked_for(measured, monkeypatch) -> None:
