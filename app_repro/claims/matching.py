@@ -6,6 +6,7 @@ A claim is about one or more cells (a data set, a network ...). In each its side
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from app_repro.claims.statement import Claim, seeds, side_protocol, side_settings, side_specs
@@ -99,6 +100,7 @@ def comparisons_of(claim: Claim, protocol: str, runs: Index) -> list[Comparison]
     return [_without_known(claim, comparison) for comparison in filled]
 
 
+@cache  # asked for the runs of a claim, and for those nearest to it
 def cells(claim: Claim, protocol: str) -> list[dict[str, Spec]]:
     """Side -> settings, for each cell of a claim that is not open; their seed is the first that is declared."""
     specs = [side_specs(claim, side, protocol, seeds(claim)[0]) for side in claim.sides]

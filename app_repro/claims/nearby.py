@@ -217,9 +217,10 @@ class Cell:
             if here[key] not in allowed[key] and not (key in _OF_SOME_DATA and here[key] is None):
                 claimed = allowed[key] if len(allowed[key]) > 1 else allowed[key][0]
                 yield Departure(key, claimed, here[key])
-        known = min(len(run.content["megabatches"]) for one in runs.values() for run in one.by_seed.values())
-        if within := tuple(k for k in self._claim.megabatches if k <= known < max(self._claim.megabatches)):
-            yield Departure("megabatches", self._claim.megabatches, within)
+        if wanted := self._claim.megabatches:
+            known = min(len(run.content["megabatches"]) for one in runs.values() for run in one.by_seed.values())
+            if within := tuple(k for k in wanted if k <= known < max(wanted)):
+                yield Departure("megabatches", wanted, within)
 
 
 def _prunes(allowed: _Allowed) -> bool:
