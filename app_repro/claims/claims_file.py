@@ -96,7 +96,7 @@ def _text(path: Path) -> str:
         raise ClaimsError(f"{path}: {error.strerror}; name a claims file with --claims", kind="file") from None
     except UnicodeDecodeError:
         raise ClaimsError(f"{path}: not UTF-8 text; save it as CSV, UTF-8", kind="file") from None
-    if bad := re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\U0010ffff]", text):
+    if bad := re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]", text):
         line = text.count("\n", 0, bad.start()) + 1
         what = f"a control character (U+{ord(bad.group()):04X}); remove it"
         raise ClaimsError(f"{path}: line {line}: {what}", kind="file", line=line)

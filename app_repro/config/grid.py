@@ -95,7 +95,7 @@ def parse(raw: Mapping[str, Any], where: str = "params") -> Params:
     raw = {**raw, **{key: _ASSUMED.get(key) for key in RunSpec.later() if key not in raw}}
     settings = {key: _values(key, raw[key], where) for key in raw}
     variants = settings.pop("variants")[0] or [{}]
-    specs: dict[str, RunSpec] = {}
+    specs: dict[RunSpec, None] = {}  # in the order in which they are found
     axes = {key for key, values in settings.items() if len(values) > 1}
     for variant in variants:
         unknown = [key for key in variant if key not in raw or key in _SINGLE]
@@ -109,14 +109,14 @@ def parse(raw: Mapping[str, Any], where: str = "params") -> Params:
         for combination in itertools.product(*merged.values()):
             spec = _resolve(dict(zip(merged, combination, strict=True)), where)
             for needed in filter(None, (spec.source, spec)):
-                specs.setdefault(needed.run_id, needed)
-    if any(spec.control for spec in specs.values()):
+                specs.setdefault(needed)
+    if any(spec.control for spec in specs):
         axes.add("control")  # their sources stand beside them
     ordered = tuple(key for key in raw if key in axes)
     (device,), (workers,), (tracking,), (analyses,), (keep,) = (
         settings.get(key, [_FileOnly.model_fields[key].default]) for key in ("device", "workers", *_OPTIONAL)
     )
-    return Params(tuple(specs.values()), device, workers, ordered, tracking, tuple(analyses or ()), keep)
+    return Params(tuple(specs), device, workers, ordered, tracking, tuple(analyses or ()), keep)
 
 
 def _resolve(combined: dict[str, Any], where: str) -> RunSpec:

@@ -1,5 +1,6 @@
 """The two protocols: APP as the paper describes it and as the released code runs it, switch by switch."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,12 +51,20 @@ def nearest_protocol(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
     On a tie it is the first of PROTOCOLS. A switch that is None does not apply and departs from neither.
     """
-    switches_changed = {
-        name: {key: settings[key] for key, value in switches.items() if settings[key] not in (None, value)}
+    name, changed = _nearest(tuple(settings[key] for key in SWITCHES))
+    return name, {key: settings[key] for key in changed}
+
+
+@functools.cache  # asked for each side of each claim and each run that it needs, of few protocols
+def _nearest(values: tuple[Any, ...]) -> tuple[str, tuple[str, ...]]:
+    """The same for values in the order of SWITCHES; the switches by name."""
+    given = dict(zip(SWITCHES, values, strict=True))
+    changed = {
+        name: tuple(key for key, value in switches.items() if given[key] not in (None, value))
         for name, switches in PROTOCOLS.items()
     }
-    name = min(PROTOCOLS, key=lambda candidate: len(switches_changed[candidate]))
-    return name, switches_changed[name]
+    name = min(PROTOCOLS, key=lambda candidate: len(changed[candidate]))
+    return name, changed[name]
 
 
 def protocol_title(name: str, switches_changed: Mapping[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """Settings as people write them: params.yaml, and "key=value" words of the command line and of claims."""
 
+import copy
 import datetime
+import functools
 import json
 import math
 import re
@@ -8,15 +10,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
-
 from app_repro.core.errors import ParamsError, nearest, one_line
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+    from ruamel.yaml.error import MarkedYAMLError
 
 MAX_PARAMS_BYTES = 100_000
 MAX_DEPTH = 10
@@ -55,6 +53,10 @@ def from_yaml(text: str, where: str) -> Any:
     Raises ParamsError, which begins with `where` and names the line, of `kind` "yaml" (not readable), "double key",
     "alias" or "nesting".
     """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import DuplicateKeyError
+    from ruamel.yaml.error import MarkedYAMLError
+
     parser = YAML(typ="safe", pure=True)
     try:
         _refuse_what_expands(parser.parse(text), where)
@@ -70,7 +72,7 @@ def from_yaml(text: str, where: str) -> Any:
         raise ParamsError(f"{where}: not readable as YAML: {what}", kind="yaml") from None
 
 
-def _problem(error: MarkedYAMLError) -> str:
+def _problem(error: "MarkedYAMLError") -> str:
     line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
     problem = error.problem or str(error)
     if "'\\t'" in problem:
@@ -82,6 +84,8 @@ def _problem(error: MarkedYAMLError) -> str:
 
 def _refuse_what_expands(events: Iterable[Any], where: str) -> None:
     """Raises ParamsError for aliases, which can expand without bound, merge keys, and nesting beyond MAX_DEPTH."""
+    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
+
     depth = 0
     for event in events:
         line = event.start_mark.line + 1
@@ -116,9 +120,27 @@ def settings_from_words(words: Iterable[str], option: str = "", separator: str =
         if key in settings:
             example = f"seed=1{separator}2" if separator else "'seed=[1, 2]'"
             raise ParamsError(f"{lead}{key[:80]}: given twice; a list is an axis, as in {lead}{example}")
-        values = [from_yaml(item, f"{lead}{key[:80]}") for item in texts]
+        values = [copy.deepcopy(_value(item, f"{lead}{key[:80]}")) for item in texts]
         settings[key] = values if len(values) > 1 else values[0]
     return settings
+
+
+_NUMBER, _DECIMAL, _WORD = (
+    re.compile(form) for form in (r"0|[1-9][0-9]{0,8}", r"[0-9]+\.[0-9]+", r"[A-Za-z][A-Za-z0-9_-]*")
+)
+_NAMED = {"null": None, "true": True, "false": False}
+
+
+@functools.cache  # a claims file says the same few words in each row
+def _value(text: str, where: str) -> Any:
+    """What the text after a key stands for. Numbers and words, as most are, need no parser, which is slow to load."""
+    if _NUMBER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    if _WORD.fullmatch(text) and text.lower() not in _NAMED:
+        return text
+    return _NAMED[text] if text in _NAMED else from_yaml(text, where)
 
 
 def shortened(value: Any) -> str:

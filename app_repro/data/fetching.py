@@ -5,15 +5,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app_repro.config import grid
+from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError, ParamsError, one_line
-from app_repro.data import dataset, sources
-from app_repro.data.dataset import DataSet, request_of
-from app_repro.data.download import Progress
-from app_repro.data.sources import Request
+
+if TYPE_CHECKING:  # imported inside functions: the stage `look` is run each time, mostly without a folder to look at
+    from app_repro.data.dataset import DataSet
+    from app_repro.data.download import Progress
 
 
 def fetch_grid(
@@ -25,7 +26,10 @@ def fetch_grid(
     goes with one data set. What a user should know of one is said on standard error. Raises ParamsError, DataError or
     DiskFullError.
     """
-    requests = [request_of(spec) for spec in grid.load(params_file).specs]
+    from app_repro.data import dataset, sources
+    from app_repro.data.sources import Request
+
+    requests = [dataset.request_of(spec) for spec in grid.load(params_file).specs]
     if names:
         asked = {name: Request(name) for name in names}
         requests = list((asked | {request.name: request for request in requests if request.name in asked}).values())
@@ -60,13 +64,12 @@ def look_grid(params_file: Path, target: Path, store: Path) -> None:
     Only what has changed is read again. A folder that is not there keeps the digest that `target` has for it, so that
     images fetched before can be used without it. Raises ParamsError, or DataError.
     """
-    before, cache = _looked(target), store / "downloads"
-    own = {request.name: request for request in map(request_of, grid.load(params_file).specs) if request.own}
+    before = _looked(target)
+    own = {spec.dataset: spec for spec in grid.load(params_file).specs if spec.dataset.startswith("folder:")}
     found = {}
-    for name, request in own.items():
+    for name, spec in own.items():
         try:
-            with dataset.os_errors_as_data_errors(target):
-                found[name] = sources.digest_now(request, cache)
+            found[name] = _digest_now(spec, target, store)
             state = "as before" if before.get(name) == found[name] else "changed" if name in before else "new"
         except DataError as error:
             if error.kind != "missing" or name not in before:
@@ -76,8 +79,17 @@ def look_grid(params_file: Path, target: Path, store: Path) -> None:
     files.write_sealed(target, {"sources": found})
 
 
+def _digest_now(spec: RunSpec, target: Path, store: Path) -> str:
+    from app_repro.data import dataset, sources
+
+    with dataset.os_errors_as_data_errors(target):
+        return sources.digest_now(dataset.request_of(spec), store / "downloads")
+
+
 def _digests(*folders: Path) -> set[str]:
     """Digests of the data sets prepared in `folders`, where one is."""
+    from app_repro.data import dataset
+
     found = set()
     for folder in folders:
         with contextlib.suppress(DataError, IntegrityError):
@@ -92,7 +104,7 @@ def _looked(path: Path) -> dict[str, str]:
         return {}
 
 
-def _remarks(images: DataSet) -> Iterator[str]:
+def _remarks(images: "DataSet") -> Iterator[str]:
     """What a user should know of own images."""
     if part := images.source.get("test_part"):
         yield f"{images.name}: no labelled test/; the test images are those of {part}/"
@@ -101,7 +113,7 @@ def _remarks(images: DataSet) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _progress_bar() -> Iterator[Progress]:
+def _progress_bar() -> Iterator["Progress"]:
     """Progress bars on standard error, if that is a terminal."""
     from rich.console import Console
     from rich.progress import Progress as Bar

@@ -1,12 +1,17 @@
 """params.yaml and "key=value" words: what is read as it stands, and what is refused in one line."""
 
 import re
+import string
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dvc.utils.serialize import ParseError, load_yaml, parse_yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app_repro.config import grid, presets, reading
 from app_repro.core.errors import ParamsError
@@ -78,6 +83,36 @@ def test_a_text_means_what_it_means_to_dvc_or_nothing_to_both(tmp_path, text) ->
         ours = "refused"
         assert error.kind in ("yaml", "double key")
     assert ours == theirs
+
+
+def value_of(read: Callable[[], Any]) -> str:
+    try:
+        return repr(read())
+    except ParamsError as error:
+        return f"refused: {error.kind}"
+
+
+def as_word_and_in_file(text: str) -> tuple[str, str]:
+    word = value_of(lambda: reading.settings_from_words([f"k={text}"])["k"])
+    return word, value_of(lambda: reading.from_yaml(text, "k"))
+
+
+@given(text=st.text(string.ascii_letters + string.digits + ".-_+~:", min_size=1, max_size=5))
+def test_a_word_means_what_it_means_in_a_file(text) -> None:
+    word, in_file = as_word_and_in_file(text)
+    assert word == in_file
+
+
+def test_so_do_those_that_look_like_something_else() -> None:
+    for text in (scalar.replace("|", " ") for scalar in SCALARS.split(" ")):
+        word, in_file = as_word_and_in_file(text)
+        assert word == in_file, text
+
+
+def test_a_list_that_is_read_twice_is_two_lists() -> None:
+    one, two = (reading.settings_from_words(["seed=[1, 2]"])["seed"] for _ in range(2))
+    one.append(3)
+    assert two == [1, 2]
 
 
 def test_a_device_without_end_is_read_no_further_than_a_params_file_goes() -> None:

@@ -1,6 +1,8 @@
 """The data sets of a params file: fetched into a store that projects share, laid out, and looked at again."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,6 +123,17 @@ def test_a_look_says_whether_images_have_changed(
     assert said == ["new", "as before", "changed", "not there now"]
     project(here, monkeypatch, "digits")
     assert look() == {}
+
+
+def test_where_there_is_no_folder_to_look_at_nothing_that_reads_images_is_loaded(tmp_path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from app_repro.data import fetching\n"
+        "fetching.look_grid(*map(Path, sys.argv[1:]))\n"
+        "print([name for name in ('torch', 'numpy', 'PIL', 'http.client') if name in sys.modules])"
+    )
+    words = [str(paths.PACKAGE.parent / "params.yaml"), str(tmp_path / "sources.json"), str(tmp_path)]
+    told = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
 
 
 def look() -> dict[str, str]:
