@@ -7,6 +7,6 @@ runs         run, plan, merge
 analyses     analyse
 claims       verify, publish, power, reported, audit
 networks     export, predict, shrink
-machine      doctor, bench, wandb sync
+machine      doctor, bench, gpu-check, wandb sync
 readme       the generated parts of README.md and docs (`make readme`)
 """

@@ -1,4 +1,4 @@
-"""Commands about this machine (doctor, bench), and wandb sync."""
+"""Commands about this machine (doctor, bench, gpu-check), and wandb sync."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from app_repro.cli.options import AsJson, ParamsFile, RawFolder, StoreFolder
 from app_repro.core.errors import ParamsError
-from app_repro.core.paths import PARAMS, RAW, store_at
+from app_repro.core.paths import BENCHES, PARAMS, RAW, store_at
 from app_repro.data.sets import TIMED
 
 app = typer.Typer()
@@ -67,6 +67,34 @@ def bench(
     else:
         results = bench.run(quick, arch or [], out, lambda line: typer.echo(line, err=True))
     typer.echo(json.dumps(results, indent=1) if as_json else speed_table.to_text(results))
+
+
+@app.command("gpu-check")
+def gpu_check(
+    minutes: Annotated[float, typer.Option(min=0.1, max=600, help="What does not fit is left out and named.")] = 10,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where results go, as JSON; plan, run, doctor read the default.", show_default=str(BENCHES)),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cuda; cpu tries the command itself, with small networks.")] = "cuda",
+    raw: RawFolder = RAW,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Test a GPU and measure it, in ten minutes: captured steps against eager ones bit by bit, a bench, cells of the
+    short grid; ends with the engine, precision and runs at a time that it should be given. What was found until then
+    is written after each step. Exit code 3 if bits differ or a step had no answer.
+    """
+    import json
+
+    from app_repro.machine import gpu_check, speed_table
+
+    if device not in ("cuda", "cpu"):
+        raise ParamsError(f"--device {device}: not one of cuda, cpu", key="--device", kind="unknown")
+    log = lambda line: typer.echo(line, err=True)  # noqa: E731
+    found, code = gpu_check.run(device, minutes, out, raw, store_at(store), log)
+    typer.echo(json.dumps(found, indent=1) if as_json else speed_table.to_text(found))
+    raise typer.Exit(code)
 
 
 @wandb.command()

@@ -16,12 +16,12 @@ UNTESTED = (
 
 
 def recommended(device: str, benches: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """What gpu-check recommends for a device: engine, precision, lanes, why; None where it has not been made.
+    """What gpu-check recommends for a device: engine, precision, lanes, why; None where it has not tested the engine.
 
     device: its name. benches: see speeds.read_benches.
     """
-    found = [bench["recommended"] for bench in benches if bench["device"] == device and bench.get("recommended")]
-    return found[-1] if found else None
+    its = [bench.get("recommended", {}) for bench in benches if bench["device"] == device]
+    return next((best for best in its if best.get("tested")), None)
 
 
 def said(specs: Sequence[RunSpec], device: str, benches: Iterable[Mapping[str, Any]]) -> tuple[str, str] | None:

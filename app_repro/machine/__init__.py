@@ -9,6 +9,13 @@ trials.py       the cases of the bench, timed in turn
 speed_table.py  the results of a bench as tables
 bench.py        all of it on this machine (`app-repro bench`)
 granularity.py  what networks cost that were pruned in other ways (`app-repro bench --granularity`)
+same_bits.py    captured steps, lanes and images on the host against eager runs alone, bit by bit
+whole_runs.py   the same of whole runs, one of them killed
+hand.py         a process that does one piece of work after the other, and can be ended
+gpu_steps.py    what gpu-check has it do
+gpu_cells.py    cells of the short grid within gpu-check
+recommendation.py   engine, precision and lanes, by what gpu-check has found
+gpu_check.py    all of it on a GPU (`app-repro gpu-check`)
 products.py     matrix products at 2:4 on a GPU (`app-repro bench --nm`)
 workspace.py    a folder in which DVC runs the pipeline
 demo.py         the pipeline on the embedded digits (`app-repro demo`)

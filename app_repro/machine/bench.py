@@ -219,8 +219,12 @@ def _share_of_roofline(row: dict[str, Any], device: str, limits: dict[str, ceili
 
 
 def save(results: dict[str, Any], out: Path | None, what: str = "") -> None:
-    """Write results into the folder `out`, if there is one, under the name of the device and of what was measured."""
+    """Write results into the folder `out`, if there is one."""
     if out:
-        words = f"{results['device']} {results['cores']} cores {what}".strip()
-        name = re.sub(r"[^a-z0-9.]+", "-", words.lower())
-        files.write_text(out / f"{name}.json", json.dumps(results, indent=1) + "\n")
+        files.write_text(path_of(results, out, what), json.dumps(results, indent=1) + "\n")
+
+
+def path_of(results: dict[str, Any], out: Path, what: str = "") -> Path:
+    """Where results lie in the folder `out`: under the name of the device and of what was measured."""
+    words = f"{results['device']} {results['cores']} cores {what}".strip()
+    return out / f"{re.sub(r'[^a-z0-9.]+', '-', words.lower())}.json"

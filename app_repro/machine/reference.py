@@ -55,6 +55,7 @@ class Reference:
             batch_size,
             shuffle=True,
             num_workers=2,
+            multiprocessing_context="fork",  # as Linux has it; in a process that was itself spawned it would be another
             pin_memory=device != "cpu",
             drop_last=True,
         )

@@ -12,6 +12,8 @@ def to_text(bench: dict[str, Any], tablefmt: str = "github") -> str:
         return granularities(bench, tablefmt)
     if "products" in bench:
         return products(bench, tablefmt)
+    if "checks" in bench:
+        return gpu_check(bench, tablefmt)
     rates = ", ".join(
         f"{precision}: {value['flops'] / 1e12:.2f} TFLOP/s, {value['bytes'] / 1e9:.0f} GB/s"
         for precision, value in bench["ceilings"].items()
@@ -20,6 +22,20 @@ def to_text(bench: dict[str, Any], tablefmt: str = "github") -> str:
     title = f"{bench['device']}{cores}; ceilings: {rates}"
     parts = [title, speed_table(bench, tablefmt), "\n".join(notes(bench)), parts_table(bench, tablefmt)]
     return "\n\n".join(filter(None, parts))
+
+
+def gpu_check(bench: dict[str, Any], tablefmt: str = "github") -> str:
+    """What was compared, what was timed, the cells, and what is recommended."""
+    rows = [[one["name"], one["state"], ", ".join(one.get("differing", [])[:3])] for one in bench["checks"]]
+    checks = tabulate(rows, ["compared with eager runs alone", "bits", "what differs first"], tablefmt=tablefmt)
+    speeds = speed_table(bench | {"results": bench["results"] + bench["processes"]}, tablefmt)
+    parts = [f"{bench['device']}, gpu-check of {bench['minutes']:g} minutes", checks, speeds, "\n".join(notes(bench))]
+    if cells := bench.get("cells"):
+        parts.append(f"cells that have ended: {', '.join(cells['ended']) or 'none'} ({cells['seconds']:.0f} s)")
+    best = bench["recommended"]
+    default = f"engine: {best['engine']}, precision: {best['precision']}, {best['lanes']} at a time (--runs-per-gpu)"
+    said = [f"recommended: {default}", f"engine: {best['engine']}, {best['why']}", *best["remarks"].values()]
+    return "\n\n".join([*filter(None, parts), "\n".join(said)])
 
 
 def products(bench: dict[str, Any], tablefmt: str = "github") -> str:
@@ -163,7 +179,8 @@ def notes(bench: dict[str, Any]) -> list[str]:
 
 
 def _what(row: dict[str, Any]) -> str:
-    return "reference loop" if row["kind"] == "reference" else row["engine"]
+    where = " in processes" if row["kind"] == "workers" and row["engine"] == "graph" else ""  # on a CPU all are
+    return "reference loop" if row["kind"] == "reference" else row["engine"] + where
 
 
 def _on(row: dict[str, Any]) -> str:

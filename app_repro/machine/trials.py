@@ -60,11 +60,11 @@ class Lanes(Timed):
     def __init__(self, case: Case, device: str) -> None:
         self.device, self.case = torch.device(device), case
         self.images = _images(self.device)
-        self.streams = [_stream(self.device) for _ in range(case.runs_together)]
+        self.streams = [stream_of(self.device) for _ in range(case.runs_together)]
         self.lanes: list[Steps] = []
         self.batches: list[Batches] = []
         for seed, stream in enumerate(self.streams):
-            with _on(stream):
+            with on(stream):
                 net = networks.build(case.arch, 10, 32, 3, seed).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
                 self.batches.append(Batches(self.images, longest=1000 * BATCH))
                 self.lanes.append(Steps(net, _settings(case)))
@@ -87,15 +87,15 @@ class Lanes(Timed):
 
 
 def _next(turns: Iterator[bool], stream: Any) -> bool:
-    with _on(stream):
+    with on(stream):
         return next(turns, None) is not None
 
 
-def _on(stream: Any) -> AbstractContextManager[Any]:
+def on(stream: Any) -> AbstractContextManager[Any]:
     return torch.cuda.stream(stream) if stream else nullcontext()
 
 
-def _stream(device: torch.device) -> Any:
+def stream_of(device: torch.device) -> Any:
     return torch.cuda.Stream(device) if device.type == "cuda" else None
 
 

@@ -155,7 +155,11 @@ def test_a_gpu_nobody_checked_is_named_and_run_says_it_itself(tmp_path, machine,
     assert asked.state == "warn" and "gpu-check" in asked.remedy
     assert not [line for line in doctor.before_training(tmp_path / "params.yaml") if "gpu-check" in line]
     assert found(made(tmp_path, **captured), "engine").state == "ok"
-    content = {"device": "NVIDIA H100", "results": [], "recommended": {"engine": "graph", "why": "faster"}}
+    content = {
+        "device": "NVIDIA H100",
+        "results": [],
+        "recommended": {"engine": "graph", "why": "faster", "tested": True},
+    }
     files.write_text(tmp_path / "data/published/bench/h100.json", json.dumps(content))
     asked = found(made(tmp_path, **eager), "engine")
     assert (asked.state, asked.remedy) == ("warn", "-S engine=graph")
