@@ -65,19 +65,30 @@ def measure_network(arch: str, device: str, *, quick: bool, log: Callable[[str],
     first, *others = (case for case in cases(arch, device, quick) if case.engine != "compiled" or not lacks_compiler)
     reference = Trial(first)
     rows: list[dict[str, Any]] = []
-    _prepare(reference, device, window, log)
     for group in _groups(others, device):
-        reference.rates, trials = [], [reference, *map(Trial, group)]
-        for trial in trials[1:]:
-            _prepare(trial, device, window, log)
-        for index in range(rounds):
-            log(f"{arch}: round {index + 1} of {rounds}")
-            for trial in trials:
-                trial.turn()
-        rows += [trial.row(reference.rates) for trial in (trials[1:] if rows else trials)]
-        for trial in trials[1:]:
-            trial.let_go()
+        found = in_turn(reference, group, device, rounds, window, log)
+        rows += found[1:] if rows else found
     reference.let_go()
+    return rows
+
+
+def in_turn(
+    reference: Trial, cases: Sequence[Case], device: str, rounds: int, window: float, log: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """A row for the reference loop, prepared unless it has been, and one per case, which are let go of again: medians
+    over rounds, each of `window` seconds, in which they take turns.
+    """
+    reference.rates, trials = [], [reference, *map(Trial, cases)]
+    for trial in trials:
+        if trial.timed is None and not trial.failed:
+            _prepare(trial, device, window, log)
+    for index in range(rounds):
+        log(f"{reference.case.arch}: round {index + 1} of {rounds}")
+        for trial in trials:
+            trial.turn()
+    rows = [trial.row(reference.rates) for trial in trials]
+    for trial in trials[1:]:
+        trial.let_go()
     return rows
 
 
@@ -136,7 +147,7 @@ def run(quick: bool, archs: list[str], out: Path | None, log: Callable[[str], No
     limits = {precision: ceilings.Ceilings(**value) for precision, value in results["ceilings"].items()}
     for arch in archs:
         for row in measure_network(arch, device, quick=quick, log=log):
-            share = _share_of_roofline(row, device, limits)
+            share = share_of_roofline(row, device, limits)
             results["reference" if row["kind"] == "reference" else "results"].append(row | share)
         save(results, out)
     for arch in archs:
@@ -210,7 +221,8 @@ def busy() -> list[str]:
     return [f"load average {load:.1f} when the bench began{'; it had real-time priority' if first else ''}"]
 
 
-def _share_of_roofline(row: dict[str, Any], device: str, limits: dict[str, ceilings.Ceilings]) -> dict[str, float]:
+def share_of_roofline(row: dict[str, Any], device: str, limits: dict[str, ceilings.Ceilings]) -> dict[str, float]:
+    """What a row says more where the ceilings of its precision were measured: the share of the roofline reached."""
     if row["kind"] == "reference" or "failed" in row or row["precision"] not in limits:
         return {}
     limit = ceilings.roofline(row["arch"], row["precision"], limits[row["precision"]])

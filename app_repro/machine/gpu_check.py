@@ -161,7 +161,7 @@ class Campaign:
             if row["kind"] == "reference" and row["arch"] in known:
                 continue
             place = {"reference": "reference", "workers": "processes"}.get(row["kind"], "results")
-            self.found[place].append(row | bench._share_of_roofline(row, self.device, limits))
+            self.found[place].append(row | bench.share_of_roofline(row, self.device, limits))
 
     def _train(self, cells: Cells) -> None:
         best = recommend(self.found)

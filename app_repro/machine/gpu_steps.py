@@ -74,17 +74,10 @@ def compare(log: Log, device: str, archs: Sequence[str], name: str) -> list[str]
 
 def measure(log: Log, device: str, rounds: int, window: float, cases: Sequence[Case]) -> list[dict[str, Any]]:
     """A row per case, and one of the reference loop, which takes turns with them."""
-    trials = [Trial(case) for case in (Case(cases[0].arch, "reference"), *cases)]
-    try:
-        for trial in trials:
-            trial.prepare(device, window)
-        for _ in range(rounds):
-            for trial in trials:
-                trial.turn()
-        return [trial.row(trials[0].rates) for trial in trials]
-    finally:
-        for trial in trials:
-            trial.let_go()
+    reference = Trial(Case(cases[0].arch, "reference"))
+    rows = bench.in_turn(reference, cases, device, rounds, window, log)
+    reference.let_go()
+    return rows
 
 
 def groups(device: str) -> Iterator[tuple[str, float, list[Case]]]:

@@ -193,7 +193,7 @@ def comparisons(device: str, archs: Sequence[str] = NETWORKS) -> list[Comparison
     lanes = [replace(small, arch=arch, seed=seed) for seed in (1, 2) for arch in ("resnet8s", "resnet20s")]
     kinds = {pruned: [replace(small, pruned=pruned)] for pruned in ("weights", *FLOWS, "channels")}
     kinds["resized crops"] = [replace(small, crop="resized")]
-    precisions = ("fp32", "tf32", "bf16") if on_gpu else ("fp32", "bf16")
+    precisions = ("fp32", "tf32", "bf16") if on_gpu else ("fp32",)
     full = {arch: [replace(large, arch=arch, precision=precision) for precision in precisions] for arch in archs}
     return [
         Comparison("the same twice", 5, partial(_pairs, [small], "eager")),
