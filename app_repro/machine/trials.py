@@ -92,10 +92,12 @@ def _next(turns: Iterator[bool], stream: Any) -> bool:
 
 
 def on(stream: Any) -> AbstractContextManager[Any]:
+    """Within the block work is launched on a stream of `stream_of`."""
     return torch.cuda.stream(stream) if stream else nullcontext()
 
 
 def stream_of(device: torch.device) -> Any:
+    """A new stream of a GPU; None for a CPU, which has none."""
     return torch.cuda.Stream(device) if device.type == "cuda" else None
 
 

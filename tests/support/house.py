@@ -91,7 +91,7 @@ DOORS: dict[str, set[str]] = {
         *("figures/write", "figures/audit", "findings/write"),
     },
     "machine": {
-        *("doctor", "checks", "bench", "products", "granularity", "speed_table", "demo", "gpu_check", "same_bits"),
+        *("doctor", "checks", "bench", "products", "granularity", "speed_table", "demo", "gpu_check"),
     },
     "cli": {"pipeline"},
 }
@@ -114,7 +114,7 @@ MOST_FILES = {
     "execution": 20,
     "analysis": 25,
     "report": 60,
-    "machine": 19,
+    "machine": 20,
     "cli": 9,
 }
 """How many files a room may have, its __init__.py aside."""
