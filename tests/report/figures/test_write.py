@@ -77,7 +77,7 @@ def test_what_is_printed_repeats_bit_by_bit_and_its_rows_lie_beside_it(name, tmp
 
 
 def test_rows_lie_beside_figures_and_a_process_of_its_own_prints_the_same(tmp_path) -> None:
-    records = SITUATIONS["lengths"]
+    records = SITUATIONS["one"]
     figures = write.save(records, tmp_path / "one")
     with printing.printer(printing.MANY) as printed:
         write.save(records, tmp_path / "two", None, printed)
@@ -109,11 +109,19 @@ def test_sheets_that_still_wait_in_the_end_are_printed_by_both(tmp_path, monkeyp
     assert sorted(name for name, _ in printed) == ["a", "b", "c"] and ("c", True) in printed
 
 
-def test_an_error_of_either_process_is_raised_and_nothing_else_is_said(tmp_path, caplog) -> None:
-    with pytest.raises(ValueError, match="Vega"), printing.printer(printing.MANY) as add:
-        add({"$schema": printing.SCHEMA, "mark": "no mark"}, "bad", tmp_path)
+def test_an_error_of_either_process_is_raised_and_nothing_else_is_said(tmp_path, monkeypatch, caplog) -> None:
+    def save(spec: Any, name: str, target: Any) -> None:
+        raise ValueError(name)
+
+    monkeypatch.setattr(printing, "save", save)
+    monkeypatch.setattr(printing, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    with pytest.raises(ValueError, match="bad"), printing.printer(printing.MANY) as add:
+        add({}, "bad", tmp_path)
+    started = threading.Event()
+    monkeypatch.setattr(printing, "_warmed", lambda: started.wait(5))
     with pytest.raises(KeyError), printing.printer(printing.MANY) as add:
-        add({"$schema": printing.SCHEMA, "mark": "point"}, "waiting", tmp_path)
+        add({}, "waiting", tmp_path)
+        threading.Timer(0.2, started.set).start()  # when the body has ended
         raise KeyError
     assert not caplog.records
 
