@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError
 from app_repro.data.sets import FOLDER, SETS
-from app_repro.execution import timing
+from app_repro.execution import gpu_advice, timing
 from app_repro.execution.cost import Shape, sizes
 
 EVALUATION = 1 / 3
@@ -131,12 +131,16 @@ UNMEASURED_LANES = 4
 
 
 def best_lanes(specs: Sequence[RunSpec], device: str, benches: Iterable[dict[str, Any]]) -> int:
-    """How many of these runs share one GPU best: what the bench found for the network that bears the fewest.
+    """How many of these runs share one GPU best: as gpu-check recommends, else what the bench found for the network
+    that bears the fewest.
 
     1 where a step is not captured: host and kernels would wait for each other.
     """
     if any(spec.engine == "eager" for spec in specs):
         return 1
+    benches = list(benches)
+    if best := gpu_advice.recommended(device, benches):
+        return int(best["lanes"])
     rows = [row for bench in benches if bench["device"] == device for row in bench["results"]]
     return min(_best_lanes_of(rows, *kind) for kind in {(spec.arch, spec.precision, spec.engine) for spec in specs})
 

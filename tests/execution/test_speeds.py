@@ -167,6 +167,14 @@ def test_runs_share_a_gpu_as_the_bench_found_best_for_the_network_that_bears_few
     assert lanes(rows, ["resnet18"], device="another") == lanes(rows, ["vgg16_bn"]) == speeds.UNMEASURED_LANES
 
 
+def test_what_gpu_check_recommends_counts_more_than_the_best_rate() -> None:
+    benches = [{"device": "a GPU", "results": [swept("resnet18", 4, 99.0)]}]
+    specs = grid.parse(settings(dataset="cifar10", arch="resnet18", method="dense", engine="graph")).specs
+    for tested, expected in ((True, 1), (False, 4)):
+        best = {"engine": "graph", "lanes": 1, "why": "", "tested": tested}
+        assert speeds.best_lanes(specs, "a GPU", [*benches, benches[0] | {"recommended": best}]) == expected
+
+
 def test_what_was_only_timed_alone_shares_a_gpu_as_its_network_does_otherwise() -> None:
     alone = [swept("resnet18", 1, 30.0, p, e) for p in ("fp32", "bf16") for e in ("eager", "graph", "compiled")]
     sweep = [swept("resnet18", 2, 50.0), swept("resnet18", 8, 60.0)]
