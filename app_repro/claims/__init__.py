@@ -8,6 +8,7 @@ matching.py     which runs a claim is about, and how they depart from its settin
 kinds/          the kinds of claims, a file per family: rule, words, what a row needs
 claims_file.py  data/claims.csv read and validated
 needs.py        which runs the claims need, and which claims a grid can decide
+departures.py   how a setting is named in which runs depart from a claim
 nearby.py       runs that depart from a claim's setting in the same way on each of its sides
 elsewhere.py    what is nearest to a claim's setting, beside its verdict
 verify.py       verdicts on claims from records, and the exit code

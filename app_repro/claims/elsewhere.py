@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from app_repro.claims import nearby
+from app_repro.claims.departures import Departure
 from app_repro.claims.judgement import few, own_spread
 from app_repro.claims.kinds.kind import Measured, measured
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.matching import Comparison
-from app_repro.claims.nearby import Departure
 from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
 from app_repro.core.errors import DataError

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from app_repro.claims.departures import Departure
 from app_repro.claims.matching import Comparison, cells, fixed
 from app_repro.claims.statement import Claim, listed, side_protocol, side_settings
 from app_repro.config.catalogue import CONTROL_ONLY
 from app_repro.config.methods import prunes
-from app_repro.config.protocols import OF_GROUPS, PRUNING_ONLY, SWITCHES
+from app_repro.config.protocols import PRUNING_ONLY, SWITCHES
 from app_repro.config.spec import RunSpec
-from app_repro.data.sets import FOLDER, SETS, SetInfo
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import in_words
 
@@ -23,63 +23,16 @@ _FIELDS = tuple(dict.fromkeys((*_FIRST, *RunSpec.model_fields)))
 """Settings in the order in which departures are named."""
 _OF_MASKS = (*PRUNING_ONLY, *CONTROL_ONLY)
 _OF_ALL = tuple(key for key in _FIELDS if key not in (*_OF_MASKS, "seed", "data_digest", "augmentation"))
-_EXACT = ("control", "sgd_seed", "branch")
-"""Settings in which none may depart: a control arm, or a sibling with another order of images, is something else."""
+_EXACT = ("control", "sgd_seed", "branch", "granularity", "flow")
+"""Settings in which none may depart: a control arm, a sibling with another order of images, something else that is
+pruned as one, and other gradients are other questions."""
 _OF_SOME_DATA = ("image_size", "few_shot")
 """Settings that only some data sets have."""
 
+_NONE = (None,)
+
 _Allowed = dict[str, tuple[Any, ...]]
 """Setting -> the values that a side of a claim may have; any, if it is not there."""
-
-
-@dataclass(frozen=True)
-class Departure:
-    """A setting in which runs depart from a claim."""
-
-    setting: str
-    claimed: Any
-    here: Any
-
-    @property
-    def text(self) -> str:
-        """As people read it: "8,000 images"."""
-        value = in_words(self.here)
-        if self.setting == "dataset" and (size := _set(self.here).size) != _set(self.claimed).size and size:
-            return f"{value} ({size} x {size} pixels)"
-        if self.setting in SWITCHES:
-            return f"switch {self.setting}={value}"
-        if self.setting in ("dataset", "arch", "method", "criterion"):
-            return value
-        if self.setting == "data":
-            return f"images of {value}"
-        if self.here is None:
-            return _ALL.get(self.setting, f"{self.setting} null")
-        if self.setting in _COUNTED:
-            return f"{self.here:,} {_COUNTED[self.setting]}"
-        if self.setting == "megabatches":
-            return f"megabatch {value} alone"
-        return f"T = {value}" if self.setting == "sb" else f"{self.setting} {value}"
-
-    @property
-    def weight(self) -> int:
-        """What it counts: 1; of a data set 1 more for each property of its images that differs too."""
-        if self.setting != "dataset":
-            return 1
-        here, claimed = _set(self.here), _set(self.claimed)
-        return 1 + sum(getattr(here, name) != getattr(claimed, name) for name in ("classes", "size", "channels"))
-
-
-def _set(name: Any) -> SetInfo:
-    return SETS.get(name, FOLDER)
-
-
-_ALL = {"train_limit": "all images", "test_limit": "all test images"}
-_COUNTED = {
-    "train_limit": "images",
-    "test_limit": "test images",
-    "few_shot": "images a class",
-    "epochs": "epochs",
-}
 
 
 @dataclass(frozen=True)
@@ -158,17 +111,19 @@ class Cell:
         self._pruned = [side for side, allowed in sides.items() if _prunes(preset | allowed)]
         named = {key for side in sides for key in side_settings(side)} - {"protocol"}
         named |= set(SWITCHES) if claim.names_protocols else set()
-        self._differing = {key for key in _OF_MASKS if len({sides[side].get(key) for side in self._pruned}) > 1}
+        values = {key: {sides[side].get(key, _NONE) for side in self._pruned} for key in _OF_MASKS}
+        self._partial = {key for key, own in values.items() if _NONE in own and len(own) == 2} - named - set(_EXACT)
+        """Settings that apply to some sides alone."""
+        self._differing = {key for key, own in values.items() if len(own) > 1} - self._partial
         self._exact = tuple(named | self._differing | set(_EXACT))
         self._shared = tuple(key for key in _OF_ALL if key not in self._exact)
-        self._of_masks = tuple(key for key in _OF_MASKS if key not in self._exact)
+        self._of_masks = tuple(key for key in _OF_MASKS if key not in (*self._exact, *self._partial))
 
     def name(self, side: str) -> str:
         """The side with what else makes it different from the others, as it is written in a claims file."""
         told = self._sides[side]
-        implied = {key for key in self._differing - {"budget_cap"} if told.get(key, (None,)) != (None,)}
-        implied |= {"granularity"} if implied & set(OF_GROUPS) else set()
-        implied -= set(side_settings(side))
+        implied = {key for key in (*self._differing, "granularity", "flow") if told.get(key, _NONE) != _NONE}
+        implied -= {"budget_cap", *side_settings(side)}
         return " ".join([side, *(f"{key}={in_words(told[key][0])}" for key in sorted(implied))])
 
     def of_side(self, side: str, known: ByProtocol) -> list[Runs]:
@@ -192,10 +147,16 @@ class Cell:
         """The side's runs by what all sides share, and what those share that prune."""
         of_masks = self._of_masks if side in self._pruned else ()
         by_setting: dict[tuple[Any, Any], Runs] = {}
-        for one in self.of_side(side, known):
+        for one in sorted(self.of_side(side, known), key=lambda one: len(self._of_one_side(side, one))):
             shared = (*(one.values[key] for key in self._shared), one.data)
             by_setting.setdefault((shared, tuple(one.values[key] for key in of_masks)), one)
         return by_setting
+
+    def _of_one_side(self, side: str, runs: Runs) -> list[Departure]:
+        """Departures in settings that do not apply to every side, where they apply to these runs."""
+        own = [(key, self._sides[side].get(key, _NONE)) for key in _FIELDS if key in self._partial]
+        departing = [(key, allowed) for key, allowed in own if runs.values[key] not in (None, *allowed)]
+        return [Departure(key, allowed[0], runs.values[key]) for key, allowed in departing if allowed != _NONE]
 
     def _option(self, runs: dict[str, Runs]) -> Iterator[Option]:
         sides = {side: runs[side].by_seed for side in self._claim.sides if side in runs}
@@ -217,6 +178,8 @@ class Cell:
             if here[key] not in allowed[key] and not (key in _OF_SOME_DATA and here[key] is None):
                 claimed = allowed[key] if len(allowed[key]) > 1 else allowed[key][0]
                 yield Departure(key, claimed, here[key])
+        for side in self._pruned:
+            yield from self._of_one_side(side, runs[side])
         if wanted := self._claim.megabatches:
             known = min(len(run.content["megabatches"]) for one in runs.values() for run in one.by_seed.values())
             if within := tuple(k for k in wanted if k <= known < max(wanted)):

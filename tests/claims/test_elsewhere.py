@@ -209,6 +209,22 @@ def test_the_runs_that_are_judged_are_not_shown_again_and_a_protocol_without_a_v
     assert [(one["protocol"], one["n"]) for one in row["elsewhere"]] == [("paper", 0), ("released", 3)]
 
 
+def test_what_is_pruned_as_one_stays_the_claim_s_and_what_applies_to_one_side_alone_is_named(tmp_path: Path) -> None:
+    claim = synthetic.claim("own-nm-app-beats-osp-none")
+    single = {"granularity": None, "nm_m": None, "nm_n": None, "nm_schedule": None, "flow": None, "scope": "global"}
+    numbers = {"app": {"accuracy": 0.55}, "osp": {"accuracy": 0.5}}
+    folder = write(tmp_path, claim, numbers, tau=4.5, **single)
+    (found,) = verify(folder, claim).as_dict()["verdicts"][0]["elsewhere"]
+    assert found["n"] == 0 and "granularity=nm" in found["text"]
+    for side, schedule in (("app", "geometric"), ("osp", None)):
+        for spec in synthetic.specs(claim, side=side)[side].values():
+            synthetic.write(
+                folder, synthetic.make(spec.model_copy(update={"nm_m": 8, "nm_schedule": schedule}), **numbers[side])
+            )
+    (found,) = verify(folder, claim).as_dict()["verdicts"][0]["elsewhere"]
+    assert {one["setting"]: one["here"] for one in found["departures"]} == {"nm_m": 8, "nm_schedule": "geometric"}
+
+
 def test_no_word_of_it_is_a_verdict_s() -> None:
     report = judge(read([synthetic.CLAIMS.parent / "published"]), claims_file.load(synthetic.CLAIMS))
     lines = printing.elsewhere(report)

@@ -109,7 +109,7 @@ MOST_FILES = {
     "pruning": 8,
     "data": 14,
     "records": 17,
-    "claims": 29,
+    "claims": 30,
     "training": 22,
     "execution": 20,
     "analysis": 25,
