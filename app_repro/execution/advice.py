@@ -39,14 +39,18 @@ def of_cores(
     spec = max(specs, key=lambda spec: train_flops(spec, shapes[data_folder(spec)]))
     shape = shapes[data_folder(spec)]
     trained, evaluated = workload(spec, shape)
-    now, then = _benched(spec, shape, (used, threads), benches) or (timing.seconds(spec, shape, used), None)
+    benched = _benched(spec, shape, (used, threads), benches)
+    if not benched and os.getloadavg()[0] > cores / 2:  # at other work: a step would take long, and say little
+        return []
+    now, then = benched or (timing.seconds(spec, shape, used), None)
     if Speed(now, "").seconds(trained, evaluated) < LEAST_SECONDS:
         return []
     gain = now / (then or timing.seconds(spec, shape, threads))
     if gain < LEAST_GAIN:
         return []
     runs = f"{at_once} run{'s' if at_once > 1 else ''}{' at a time' if len(specs) > at_once else ''}"
-    return [f"{runs}, {cores} cores: -S threads={threads} is about {min(gain, threads):.2g}x faster {OTHERS}"]
+    others = "; more workers would use them, too" if widest > at_once else ""
+    return [f"{runs}, {cores} cores: -S threads={threads} is about {min(gain, threads):.2g}x faster {OTHERS}{others}"]
 
 
 def _benched(
@@ -54,7 +58,7 @@ def _benched(
 ) -> tuple[float, float] | None:
     """Seconds of one training sample of such a run alone on these numbers of threads; None if one was not measured."""
     seconds = {
-        row.get("threads", 1): 1 / row["samples_per_second"]
+        row.get("threads") or 1: 1 / row["samples_per_second"]
         for bench in benches
         for row in bench["results"]
         if row.get("runs_together", 1) == 1 and _what(row) == (spec.arch, spec.engine, shape.size, spec.precision)
@@ -88,7 +92,7 @@ def _share_of_bf16(spec: RunSpec, shape: Shape, benches: Sequence[Mapping[str, A
     rates: dict[tuple[int, str], float] = {}
     for row in (row for bench in benches for row in bench["results"]):
         arch, engine, size, precision = _what(row)
-        if (arch, engine, size, row.get("threads", 1)) == (spec.arch, spec.engine, shape.size, spec.threads or 1):
+        if (arch, engine, size, row.get("threads") or 1) == (spec.arch, spec.engine, shape.size, spec.threads or 1):
             rates[row.get("runs_together", 1), precision] = row["samples_per_second"]
     pairs = [
         (rate, rates[together, spec.precision] / rate)

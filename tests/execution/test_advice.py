@@ -17,9 +17,12 @@ def specs(**changes):
     return parse(settings(**{"dataset": "cifar10", "arch": "resnet20s", "method": "dense", **changes})).specs
 
 
-def of_cores(runs, monkeypatch, cores: int, workers: int | None = None, seconds: float = 1.0, gain=lambda n: 0.7 * n):
+def of_cores(
+    runs, monkeypatch, cores: int, workers: int | None = None, seconds: float = 1.0, gain=lambda n: 0.7 * n, load=0.0
+):
     """The line, if `threads` threads are `gain` times as fast as one, which takes `seconds` for an image."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)))
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
     monkeypatch.setattr(timing, "seconds", lambda spec, shape, threads: seconds / max(1, gain(threads)))
     return advice.of_cores(runs, {data_folder(spec): CIFAR for spec in runs}, workers)
 
@@ -37,6 +40,7 @@ def test_cores_that_would_idle_are_named_with_the_threads_that_use_them(
     lines = of_cores(specs(seed=list(range(1, runs + 1))), monkeypatch, cores, workers)
     assert [re.findall("threads=([0-9]+) ", line) for line in lines] == ([[str(threads)]] if threads else [])
     assert all(f"about {0.7 * threads:.2g}x" in line and f"{cores} cores" in line for line in lines)
+    assert all(("more workers" in line) == (runs > (workers or cores)) for line in lines)
 
 
 def test_runs_that_wait_for_others_use_no_core_meanwhile(monkeypatch) -> None:
@@ -44,13 +48,16 @@ def test_runs_that_wait_for_others_use_no_core_meanwhile(monkeypatch) -> None:
     assert line.startswith("1 run at a time, 2 cores: -S threads=2 ")
 
 
-@pytest.mark.parametrize("measured", [{"gain": lambda n: 1.1}, {"seconds": 1e-9}, {"cores": 4, "gain": lambda n: 0.5}])
-def test_what_gains_little_or_is_done_soon_has_no_line(monkeypatch, measured) -> None:
+@pytest.mark.parametrize(
+    "measured", [{"gain": lambda n: 1.1}, {"seconds": 1e-9}, {"gain": lambda n: 0.5}, {"load": 4.5}]
+)
+def test_what_gains_little_or_is_done_soon_or_cannot_be_timed_has_no_line(monkeypatch, measured) -> None:
     assert not of_cores(specs(), monkeypatch, **{"cores": 8, **measured})
 
 
 def test_threads_that_runs_have_are_counted(monkeypatch) -> None:
     assert not of_cores(specs(threads=8), monkeypatch, 8)
+    assert not of_cores(specs(threads=8, seed=[1, 2]), monkeypatch, 8, gain=lambda n: 9 - n), "fewer are no advice"
     (line,) = of_cores(specs(threads=2), monkeypatch, 8)
     assert "threads=8 is about 4x" in line
 
@@ -64,6 +71,7 @@ def rates(*rows: tuple[str, int, int, float], arch: str = "resnet20s"):
 def test_what_a_bench_has_timed_is_not_timed_again(monkeypatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
     monkeypatch.setattr(timing, "seconds", None)
+    monkeypatch.setattr(os, "getloadavg", lambda: (9.0, 0.0, 0.0))
     runs = specs(dataset="cifar10", seed=1, train_limit=None, epochs=10)
     benches = rates(("fp32", 1, 1, 100.0), ("fp32", 1, 2, 150.0), ("fp32", 2, 1, 900.0), ("bf16", 1, 2, 900.0))
     (line,) = advice.of_cores(runs, {data_folder(runs[0]): CIFAR}, None, benches)

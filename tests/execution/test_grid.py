@@ -120,6 +120,7 @@ def test_cores_that_would_idle_are_named_before_anything_is_trained(
     if begun:
         Store(places.store).folder(specs[0]).save_state(b"begun")
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     monkeypatch.setattr(timing, "seconds", lambda spec, shape, threads: 1.0 / threads)
     monkeypatch.setattr(executors, "bind", lambda *words, **options: lambda *given: None)
     monkeypatch.setattr(executors, "hint", lambda *words: "")
