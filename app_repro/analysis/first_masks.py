@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from app_repro.analysis.masks_only import end_with_parent, masks_only
 from app_repro.config.patterns import nominal_density
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
+from app_repro.core.errors import RunError
 from app_repro.data import dataset, splits
 from app_repro.pruning import masks
 from app_repro.records import analyses, first_masks, provenance
@@ -35,7 +37,8 @@ def make(
 
     specs: of no control arms; their data sets are prepared in `raw`. axes: keys that labels say. They are made on the
     CPU with the threads of the settings, so that the bits do not depend on the machine's number of cores. Raises
-    DataError for a data set that is not there, ParamsError, PlaceError, DiskFullError.
+    DataError for a data set that is not there, ParamsError, PlaceError, DiskFullError, and RunError if a process was
+    killed; finished masks are kept.
     """
     for folder in (out, store):
         files.check_writable(folder)
@@ -65,6 +68,10 @@ def _made(specs: Sequence[RunSpec], raw: Path) -> "Any":
             coming = {pool.submit(partial(_mask_of, raw=raw), spec): spec for spec in specs}
             for future in as_completed(coming):
                 yield coming[future], future.result()
+        except BrokenProcessPool:
+            what = "a process was killed, mostly for want of memory; what it had finished is kept"
+            how = "run again on fewer cores: taskset -c 0 app-repro audit ..."
+            raise RunError(f"{what}; {how}", key="memory", kind="killed") from None
         except BaseException:  # interrupted, or one failed: what is at work would take minutes
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():

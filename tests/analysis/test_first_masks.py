@@ -1,5 +1,8 @@
 """Masks before megabatch 1 without training: those of the runs, made once, judged as the runs are."""
 
+import os
+import signal
+
 import pytest
 import synthetic
 from workbench import ended, trained
@@ -8,6 +11,7 @@ from app_repro.analysis import first_masks as making
 from app_repro.claims import claims_file
 from app_repro.claims.verify import verify
 from app_repro.core import files
+from app_repro.core.errors import RunError
 from app_repro.records import first_masks, publish, runs
 
 LAYERS = "conv1|layer1.0.conv1|layer1.0.conv2"
@@ -98,6 +102,19 @@ def test_a_damaged_mask_is_a_problem_of_the_verdicts(tmp_path) -> None:
     report = verify(runs.read([]), [claim], first_masks.read([store]))
     named = zip((first, second), sorted(report.problems, key=len), strict=True)
     assert report.exit_code() == 3 and all(str(path) in line for path, line in named)
+
+
+def killed(spec, raw):
+    """What the kernel does to a process for want of memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_is_one_line_with_a_remedy(bench, monkeypatch, tmp_path) -> None:
+    _, specs, places, *_ = bench
+    monkeypatch.setattr(making, "_mask_of", killed)
+    with pytest.raises(RunError) as caught:
+        making.make(specs[:1], (), places.raw, tmp_path / "store", tmp_path / "out", print)
+    assert caught.value.kind == "killed" and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
