@@ -113,7 +113,7 @@ MOST_FILES = {
     "training": 22,
     "execution": 20,
     "analysis": 25,
-    "report": 60,
+    "report": 61,
     "machine": 20,
     "cli": 9,
 }

@@ -1,6 +1,7 @@
 """The figures: each a file with its rows and its Altair chart, for the page and for print. In reading order:
 
 lines       the lines of a figure: finished records by setting, with names that tell them apart
+parts       panels with more lines than a reader can follow, parted by what their runs ask
 marks       colours, line patterns and marks of lines
 ends        names at the ends of lines, moved apart so that they never touch
 figure      what a figure is, and how a chart is filled for a setting

@@ -56,7 +56,7 @@ def _titles(found: Sequence[Arms]) -> dict[str, Row]:
         members = [run for group in one.members.values() for run in group.runs]
         for run in members[:1]:
             plain[one.name] = run.content | {"spec": run.spec | dict.fromkeys(CONTROL_ONLY)}
-    names = {run["run_id"]: line for line in lines(plain.values()) for run in line.runs}
+    names = {run["run_id"]: line for line in reversed(lines(plain.values())) for run in line.runs}
     made = {}
     for name, content in plain.items():
         line, spec = names[content["run_id"]], content["spec"]

@@ -49,7 +49,8 @@ def shown(records: Sequence[Record], analyses: Sequence[Analysis], final: bool =
     """The lines of which networks were analysed: after the last megabatch, or after any if not `final`."""
     found = [one for one in robustness.of_records(records, analyses) if one.is_final or not final]
     made: list[tuple[Line, Setup, tuple[Robust, ...]]] = []
-    for line in lines(records):
+    known = {one.run_id for one in found}
+    for line in lines([content for content in records if content["run_id"] in known]):
         ids = {run["run_id"] for run in line.runs}
         own = [one for one in found if one.run_id in ids]
         for setup in dict.fromkeys(one.setup for one in own):

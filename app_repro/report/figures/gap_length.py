@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
-    """Mean and sd of the last gap in points, a row per line and length, of settings that have several lengths."""
+    """Mean and sd of the last gap in points, a row per line and length, where some line has several lengths."""
     table: list[Row] = []
     for line in lines(records, across=["sb"]):
         lengths: dict[int, list[Record]] = {}
@@ -23,10 +23,9 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
             mean, sd = mean_sd([run["summary"]["generalisation_gap"] for run in runs], 100)
             ids = " ".join(run["run_id"] for run in runs)
             table.append(line.keys | {"megabatches": length, "gap": mean, "sd": sd, "n": len(runs), "runs": ids})
-    several = {
-        name: len(by(group, "megabatches")) > 1 for name, group in by(table, "dataset", "arch", "protocol").items()
-    }
-    return pieces.frame([row for row in table if several[row["dataset"], row["arch"], row["protocol"]]])
+    names = ("dataset", "arch", "protocol", "part")
+    several = {key[:-1] for key, own in by(table, *names, "label").items() if len(by(own, "megabatches")) > 1}
+    return pieces.frame([row for row in table if tuple(row[name] for name in names) in several])
 
 
 TITLE = "generalisation gap, points"

@@ -8,7 +8,7 @@ from app_repro.records import formulas
 from app_repro.report.figures import pieces
 from app_repro.report.figures.density import pruning
 from app_repro.report.figures.figure import Figure, Histories, View, rows_of
-from app_repro.report.figures.lines import Line, Record, Row
+from app_repro.report.figures.lines import Line, Record, Row, panel
 
 if TYPE_CHECKING:
     import altair as alt
@@ -39,7 +39,7 @@ def _criteria(line: Line) -> dict[str, list[Record]]:
 
 
 def _rows(line: Line, criterion: str, runs: Sequence[Record]) -> list[Row]:
-    setting = {"setting": f"{line.dataset}, {line.arch}, {line.protocol}, T = {line.T}, {line.label}"}
+    setting = {"setting": f"{panel(line.keys)}, {line.label}"}
     start = setting | line.keys | {"criterion": criterion, "n": len(runs)}
     network, table = runs[0]["network"], []
     for at, item in enumerate(runs[0]["megabatches"]):

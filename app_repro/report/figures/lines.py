@@ -12,6 +12,7 @@ from app_repro.records import settings
 from app_repro.records.content import Record
 from app_repro.records.record import protocol_name
 from app_repro.records.runs import RunRecord
+from app_repro.report.figures import parts
 
 Row = dict[str, Any]
 """A row of the CSV beside a figure: plain values, percent and points where the name says so."""
@@ -19,7 +20,7 @@ Row = dict[str, Any]
 TITLES = {name: method.appearance.title for name, method in METHODS.items()}
 """The methods as the paper names them in its figures."""
 
-SETTING = ("dataset", "arch", "protocol", "T")
+SETTING = ("dataset", "arch", "protocol", "T", "part")
 """What one panel of a figure is about."""
 
 
@@ -35,6 +36,8 @@ class Line:
     variant: str
     """What tells it from other lines of its panel and method: "tau 17.5"; empty where nothing must."""
     runs: tuple[Record, ...]
+    part: str = ""
+    """What its panel is about where a setting has several (parts.py)."""
 
     @property
     def label(self) -> str:
@@ -48,7 +51,8 @@ class Line:
         return {name: getattr(self, name) for name in names}
 
 
-_FIRST = ("tau", "criterion", "scope", "replay", "buffer_size", "epochs", "few_shot", "image_size", "train_limit")
+_PRUNED = ("tau", "criterion", "granularity", "scope")
+_FIRST = (*_PRUNED, "replay", "buffer_size", "epochs", "few_shot", "image_size", "train_limit")
 _OF_PANEL = ("arch", "method", "protocol", "sb")
 _LAST = ("official", "data_digest", "dataset")
 _LABELS = (*_FIRST, *(name for name in settings.SETTINGS if name not in (*_FIRST, *_OF_PANEL, *_LAST)), *_LAST)
@@ -56,24 +60,38 @@ _LABELS = (*_FIRST, *(name for name in settings.SETTINGS if name not in (*_FIRST
 
 
 def lines(records: Iterable[Record], across: Sequence[str] = ()) -> list[Line]:
-    """Finished records by setting, in the order of the tables; settings in `across` may differ within a line."""
+    """Finished records by setting, in the order of the tables; settings in `across` may differ within a line. A record
+    may stand in several parts of its setting.
+    """
     panels: dict[tuple[Any, ...], list[Record]] = {}
     for content in records:
         if content["status"] == "finished":
             spec = content["spec"]
             length = 0 if "sb" in across else spec["sb"]
-            key = (short(spec["dataset"]), spec["arch"], protocol_name(content), length, spec["method"])
+            key = (short(spec["dataset"]), spec["arch"], protocol_name(content), length)
             panels.setdefault(key, []).append(content)
+    named = [name for name in _LABELS if name not in across]
     made = []
     for key in sorted(panels, key=_rank):
         values_of = [settings.of_run(RunRecord(Path(content["run_id"]), content)) for content in panels[key]]
-        names = settings.telling_apart(values_of, [name for name in _LABELS if name not in across])
-        variants: dict[str, list[Record]] = {}
-        for content, values in zip(panels[key], values_of, strict=True):
-            text = ", ".join(filter(None, (_told(name, values[name]) for name in names)))
-            variants.setdefault(text, []).append(content)
-        made += [Line(*key, text, tuple(runs)) for text, runs in variants.items()]
+        for part, places in parts.parted(values_of, ["method", *named]):
+            by_method: dict[str, list[int]] = {}
+            for place in places:
+                by_method.setdefault(panels[key][place]["spec"]["method"], []).append(place)
+            for method in sorted(by_method, key=_rank_of_method):
+                own = [(panels[key][place], values_of[place]) for place in by_method[method]]
+                made += [Line(*key, method, text, runs, part) for text, runs in _variants(own, named).items()]
     return made
+
+
+def _variants(own: Sequence[tuple[Record, dict[str, Any]]], named: Sequence[str]) -> dict[str, tuple[Record, ...]]:
+    """Runs of one method by what tells them from the others."""
+    names = settings.telling_apart([values for _, values in own], named)
+    variants: dict[str, list[Record]] = {}
+    for content, values in own:
+        text = ", ".join(filter(None, (_told(name, values[name]) for name in names)))
+        variants.setdefault(text, []).append(content)
+    return {text: tuple(runs) for text, runs in variants.items()}
 
 
 def is_plain(content: Record) -> bool:
@@ -88,16 +106,15 @@ def short(dataset: str) -> str:
 
 
 def _rank(key: tuple[Any, ...]) -> tuple[Any, ...]:
-    dataset, arch, protocol, length, method = key
-    bundle, methods = protocol.partition(",")[0], list(METHODS)
-    return (
-        dataset,
-        arch,
-        list(PROTOCOLS).index(bundle) if bundle in PROTOCOLS else len(PROTOCOLS),
-        protocol,
-        length,
-        methods.index(method) if method in methods else len(methods),
-    )
+    dataset, arch, protocol, length = key
+    bundle = protocol.partition(",")[0]
+    place = list(PROTOCOLS).index(bundle) if bundle in PROTOCOLS else len(PROTOCOLS)
+    return dataset, arch, place, protocol, length
+
+
+def _rank_of_method(method: str) -> int:
+    methods = list(METHODS)
+    return methods.index(method) if method in methods else len(methods)
 
 
 def _told(name: str, value: Any) -> str:
@@ -114,8 +131,9 @@ def _told(name: str, value: Any) -> str:
 
 def panel(row: Row) -> str:
     """A row's setting as the title of its panel."""
-    parts = [row[name] for name in ("dataset", "arch", "protocol") if row.get(name)]
-    return ", ".join([*parts, *([f"T = {row['T']}"] if row.get("T") else [])])
+    named = [row[name] for name in ("dataset", "arch", "protocol") if row.get(name)]
+    length = [f"T = {row['T']}"] if row.get("T") else []
+    return ", ".join([*named, *length, *([row["part"]] if row.get("part") else [])])
 
 
 def by(rows: Iterable[Any], *names: str) -> dict[Any, list[Any]]:

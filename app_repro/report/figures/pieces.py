@@ -116,7 +116,8 @@ def with_looks(rows: "pd.DataFrame", looks: Mapping[str, Look] | None = None, op
 def family(panel: "pd.DataFrame", whole: "pd.DataFrame") -> "pd.DataFrame":
     """Rows of every protocol in the setting of `panel`."""
     first = panel.iloc[0]
-    return whole[(whole["dataset"] == first["dataset"]) & (whole["arch"] == first["arch"]) & (whole["T"] == first["T"])]
+    names = [name for name in ("dataset", "arch", "T", "part") if name in whole]
+    return whole[(whole[names] == first[names]).all(axis=1)]
 
 
 def behind(panel: "pd.DataFrame", whole: "pd.DataFrame") -> "pd.DataFrame":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from app_repro.report.figures import pieces
 from app_repro.report.figures.density import pruning
 from app_repro.report.figures.figure import Figure, Histories, View, rows_of
-from app_repro.report.figures.lines import Line, Record, Row
+from app_repro.report.figures.lines import Line, Record, Row, panel
 
 if TYPE_CHECKING:
     import altair as alt
@@ -30,7 +30,7 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
 
 
 def _rows(line: Line) -> list[Row]:
-    setting = {"setting": f"{line.dataset}, {line.arch}, {line.protocol}, T = {line.T}, {line.label}"}
+    setting = {"setting": f"{panel(line.keys)}, {line.label}"}
     start, table = setting | line.keys | {"n": len(line.runs)}, []
     for at, item in enumerate(line.runs[0]["megabatches"]):
         of_runs = zip(*(run["megabatches"][at].get("widths", []) for run in line.runs), strict=True)
