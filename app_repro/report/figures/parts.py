@@ -1,6 +1,6 @@
 """Panels with more lines than a reader can follow, parted by what their runs ask."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MOST = 8
@@ -15,25 +15,29 @@ Values = Mapping[str, Any]
 
 def parted(runs: Sequence[Values], names: Sequence[str]) -> list[tuple[str, list[int]]]:
     """Titles of the parts of a panel, and the places of the runs in each: all in one without a title unless the panel
-    has more than MOST lines. `names`: the settings in which lines differ.
+    has more than MOST lines, and more than one part has runs that are pruned. `names`: settings in which lines differ.
 
-    Runs that are never pruned are in every part; with other criteria stand the same runs under the first part's.
+    Runs that are never pruned are in every part; beside other criteria stand the same runs under the first part's.
     """
-    everything = list(range(len(runs)))
-    if len({tuple(repr(one[name]) for name in names) for one in runs}) <= MOST:
-        return [("", everything)]
+    places = list(range(len(runs)))
     base = _base(runs) if "criterion" in names else None
-    found: dict[str, list[int]] = {"": []}
-    for place, one in enumerate(runs):
-        found.setdefault(_part(one, base or one["criterion"]), []).append(place)
-    if sum(map(bool, found.values())) == 1:
-        return [("", everything)]
-    beside = {name: _beside(name, [runs[place] for place in found[name]]) for name in found}
-    shown = {
-        name: [place for place in everything if place in own or (name and beside[name](runs[place]))]
-        for name, own in found.items()
-    }
-    return [(name, places) for name, places in shown.items() if found[name]]
+    part_of = ["" if _is_dense(one) else _part(one, base or one["criterion"]) for one in runs]
+    titles = list(dict.fromkeys(part for part, one in zip(part_of, runs, strict=True) if not _is_dense(one)))
+    if len({tuple(repr(one[name]) for name in names) for one in runs}) <= MOST or len(titles) < 2:
+        return [("", places)]
+    others = {(one["method"], one["tau"]) for one, part in zip(runs, part_of, strict=True) if part == CRITERIA}
+
+    def stands_in(place: int, title: str) -> bool:
+        one = runs[place]
+        is_beside = title == CRITERIA and not part_of[place] and (one["method"], one["tau"]) in others
+        return part_of[place] == title or _is_dense(one) or is_beside
+
+    ordered = [title for title in ("", CRITERIA, PIECES, PATTERNS) if title in titles]
+    return [(title, [place for place in places if stands_in(place, title)]) for title in ordered]
+
+
+def _is_dense(one: Values) -> bool:
+    return one["tau"] is None and one["nm_n"] is None
 
 
 def _base(runs: Sequence[Values]) -> Any:
@@ -48,18 +52,3 @@ def _part(one: Values, base: Any) -> str:
     if one["scope"] == "local" or one["granularity"] not in (None, "weight"):
         return PIECES
     return CRITERIA if one["criterion"] not in (None, base) else ""
-
-
-def _beside(part: str, own: Sequence[Values]) -> Callable[[Values], bool]:
-    """Whether a run of the first part stands in another part, too."""
-    alike = {(one["method"], one["tau"]) for one in own} if part == CRITERIA else set()
-
-    def is_beside(one: Values) -> bool:
-        never_pruned = one["tau"] is None and one["granularity"] is None
-        return never_pruned or (not _is_apart(one) and (one["method"], one["tau"]) in alike)
-
-    return is_beside
-
-
-def _is_apart(one: Values) -> bool:
-    return bool(_part(one, one["criterion"]))
