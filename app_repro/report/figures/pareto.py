@@ -16,7 +16,7 @@ COSTS = {"density_effective": "effective density", "inference_mflops": "inferenc
 
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
-    """Accuracy in percent and costs, a row per run; `front_*`: whether no run of its data set beats it in both."""
+    """Accuracy in percent and costs, a row per run; `front_*`: whether no run of its panel beats it in both."""
     table: list[Row] = []
     all_lines = lines(records)
     several = len({line.protocol for line in all_lines}) > 1
@@ -32,7 +32,7 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
                 | {"inference_mflops": summary["inference_flops_at_density"] / 1e6}
                 | {"train_gflops": summary["train_flops_at_density"] / 1e9}
             )
-    for group in by(table, "dataset").values():
+    for group in by(table, "dataset", "part").values():
         for cost in COSTS:
             best = front([(row[cost], row["test_accuracy"]) for row in group])
             for place, row in enumerate(group):
