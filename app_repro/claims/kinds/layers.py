@@ -37,23 +37,23 @@ def judge_layers(differences: Sequence[Sequence[float]]) -> Judgement:
     if n < MIN_SEEDS:
         return Judgement("inconclusive", f"{n} seeds, {MIN_SEEDS} are needed", n, mean, seeds_needed=MIN_SEEDS)
     spread = spread_of(per_seed)
-    low = mean - quantile(LEVEL, n - 1) * spread / math.sqrt(n)
-    high = mean + quantile(HARD, n - 1) * spread / math.sqrt(n)
+    low, high = (mean + side * quantile(LEVEL, n - 1) * spread / math.sqrt(n) for side in (-1, 1))
+    highest = mean + quantile(HARD, n - 1) * spread / math.sqrt(n)
     by_layer = [mean_of(seeds) for seeds in zip(*differences, strict=True)]
     agree = sum(value > 0 for value in by_layer) / len(by_layer)
     steps = (
         f"C per seed {', '.join(f'{value:.4f}' for value in per_seed)}: mean {mean:.6g}, s = {spread:.6g}",
         f"lower 95 % bound {low:.6g} against 0, mean against {LEAST_POINTS:g} point, "
-        f"upper 99 % bound {high:.6g} against {LEAST_POINTS:g} point",
+        f"upper 99 % bound {highest:.6g} against {LEAST_POINTS:g} point",
         f"{agree:.0%} of {len(by_layer)} layers agree, two thirds are asked for",
     )
     if min(per_seed) > 0 and low > 0 and mean >= LEAST_POINTS and agree >= 2 / 3:
         verdict, reason = "reproduced", f"harder by {mean:.2f} points, {agree:.0%} of the layers agree"
-    elif high < LEAST_POINTS:
+    elif highest < LEAST_POINTS:
         verdict, reason = "not_reproduced", f"harder by less than {LEAST_POINTS:g} point: {mean:.2f}"
     else:
         verdict, reason = "inconclusive", f"{mean:.2f} points, {agree:.0%} of the layers agree"
-    return Judgement(verdict, reason, n, mean, spread, low, high, LEAST_POINTS, steps=steps)
+    return Judgement(verdict, reason, n, mean, spread, low, high, steps=steps)
 
 
 def _layer_ordering(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:

@@ -111,6 +111,7 @@ def layers(magnitude: list[int], snip: list[int], effective: Any = None) -> Judg
 def test_layer_ordering_compares_the_early_layers_alone() -> None:
     found = layers([700, 750, 900, 850], [800, 800, 800, 800])
     assert found.verdict == "reproduced" and found.mean == pytest.approx(7.5)  # 10 and 5 points
+    assert found.margin is None and found.low == found.high == found.mean  # equal seeds; no margin to lie inside of
     assert "magnitude keeps 72.5 % of them" in found.reason and "snip keeps 80.0 % of them" in found.reason
     assert layers([900, 850, 700, 750], [800, 800, 800, 800]).verdict == "not_reproduced"
 
