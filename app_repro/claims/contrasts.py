@@ -43,7 +43,9 @@ def contrast(one: Group, other: Group, metric: str, pool: Pool) -> Contrast:
 
 
 def mean_contrast(ones: Sequence[Group], others: Sequence[Group], metric: str, pool: Pool) -> Contrast:
-    """The mean of `ones` minus the mean of `others` in `metric`, paired by the seeds that all of them have."""
+    """The mean of `ones` minus the mean of `others` in `metric`, paired by the seeds that all of them have; where they
+    saw other streams of images, so that a seed has nothing in common, with the spread pooled over values.
+    """
     groups = [*ones, *others]
     weights = [1 / len(ones)] * len(ones) + [-1 / len(others)] * len(others)
     seeds = sorted(set.intersection(*(set(group.by_seed) for group in groups)))
@@ -53,7 +55,8 @@ def mean_contrast(ones: Sequence[Group], others: Sequence[Group], metric: str, p
     differences = tuple(
         math.fsum(weight * run.value(metric) for weight, run in zip(weights, runs, strict=True)) for runs in paired
     )
-    spread = choose_spread(pool.of_contrast(metric, paired[0][0], weights), differences)
+    is_paired = len({group.contest for group in groups}) == 1
+    spread = choose_spread(pool.of_contrast(metric, paired[0][0], weights, is_paired=is_paired), differences)
     return Contrast(differences, spread, tuple(run.content["run_id"] for runs in paired for run in runs))
 
 

@@ -49,6 +49,22 @@ def test_seeds_that_one_side_lacks_are_left_out_and_too_few_have_no_interval() -
     assert one_sided.differences == () and one_sided.interval is None
 
 
+def test_what_a_seed_brings_is_taken_off_only_where_both_saw_one_stream() -> None:
+    levels = {1: -0.03, 2: 0.02, 3: 0.0, 4: 0.05}
+    ahead = {"dense": 0.0, "osp": 0.01, "app": 0.02}
+    made = [
+        RunRecord(Path("x"), synthetic.make(one, accuracy=0.6 + levels[one.seed] + ahead[one.method]))
+        for one in synthetic.grid("laptop-1", seed=list(levels))
+    ]
+    groups, pool = settings.group(made), Pool(made)
+    dense, osp = ([one for one in groups if one.settings["method"] == name] for name in ("dense", "osp"))
+    paired = contrast(osp[0], dense[0], "test_accuracy", pool)
+    apart = contrast(dense[0], dense[1], "test_accuracy", pool)
+    assert paired.spread and apart.spread and paired.spread.sd == pytest.approx(0, abs=1e-6)
+    sd = math.sqrt(sum((level - 0.01) ** 2 for level in levels.values()) / 3)
+    assert (apart.spread.sd, apart.spread.dof) == pytest.approx((math.sqrt(2) * sd, 18))
+
+
 def test_the_best_is_ahead_of_every_rival() -> None:
     ahead: Accuracies = {"dense": [0.60, 0.61, 0.62], "osp": [0.59, 0.60, 0.61], "app": [0.70, 0.71, 0.72]}
     assert winner(ahead) == "app"
