@@ -59,12 +59,17 @@ class Elsewhere:
         return text + (lost if self.diverged else "")
 
     @property
+    def result(self) -> str:
+        """The numbers, and what they are of where that is not the number that the claim is about."""
+        found = self.measured
+        return f"{found.quantity} {self.numbers}" if found and not found.is_plain else self.numbers
+
+    @property
     def text(self) -> str:
         """All of it, or why there is none."""
         if self.measured is None:
             return self.why
-        of = "" if self.measured.is_plain else f"{self.measured.quantity} "
-        return f"{self.setting}: {of}{self.numbers}"
+        return f"{self.setting}: {self.result}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; numbers in the claim's unit."""

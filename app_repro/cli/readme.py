@@ -109,7 +109,7 @@ def elsewhere(report: Report) -> list[str]:
     untested = [verdict for verdict in report.verdicts if verdict.protocol is None and verdict.claim.whose != "own"]
     found = [one for verdict in untested for one in verdict.elsewhere if one.measured]
     sentences = [KINDS[one.claim.kind].sentence(one.claim).removesuffix(".") for one in found]
-    rows = [[text, one.protocol, one.numbers, one.setting] for text, one in zip(sentences, found, strict=True)]
+    rows = [[text, one.protocol, one.result, one.setting] for text, one in zip(sentences, found, strict=True)]
     headings = ["claim", "protocol", "measured elsewhere", "where the runs depart from its setting"]
     table = tabulate(rows, headings, tablefmt="github", disable_numparse=True)
     lead = "The runs nearest to those of others measure this, which is no verdict and counts for none:"

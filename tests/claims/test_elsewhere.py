@@ -119,6 +119,27 @@ def test_runs_that_depart_are_measured_as_the_kind_does_and_decide_nothing(kind:
     assert "resnet20s, 8,000 images, 6 epochs" in found["text"].replace(", T = 100", "") and "n = 3" in found["text"]
 
 
+@pytest.mark.parametrize(("osp", "shown"), [(0.5035, "not shown"), (0.505, "the contrary is shown")])
+def test_the_weakest_of_several_pairs_shows_the_contrary_only_where_it_is_corrected_for_the_others(
+    osp: float, shown: str, tmp_path: Path
+) -> None:
+    fields, sides, _, _ = CASES["ordering"]
+    claim = claim_of(tmp_path, "ordering", fields)
+    report = verify(write(tmp_path / "runs", claim, sides | {"osp": {"accuracy": osp}}), claim)
+    found = report.verdicts[0].elsewhere[0].as_dict()
+    assert (found["quantity"], found["shown"]) == ("app ahead of osp", shown)
+    assert (found["interval"][1] < 0) == (shown != "not shown")
+
+
+def test_which_side_is_ahead_is_said_where_fewer_are_better(tmp_path: Path) -> None:
+    claim = claim_of(
+        tmp_path, "ordering", CASES["ordering"][0] | {"against": "dense", "metric": "cer", "unit": "errors"}
+    )
+    sides = {"app": {"cer": 39_000}, "dense": {"cer": 40_000}}
+    (found,) = verify(write(tmp_path / "runs", claim, sides), claim).verdicts[0].elsewhere
+    assert "app ahead of dense 1,000.0" in found.text
+
+
 def test_first_masks_say_of_a_claim_about_more_megabatches_what_they_have(tmp_path: Path) -> None:
     fields, sides, mean, _ = CASES["layer_ordering"]
     claim = claim_of(tmp_path, "layer_ordering", fields)

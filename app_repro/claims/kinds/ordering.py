@@ -132,16 +132,19 @@ def _pairs(claim: Claim, comparison: Comparison, pool: Pool) -> list[Pair]:
 
 
 def _ordering_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured:
-    """The weakest pair, its lower bound corrected for the others (Holm)."""
+    """The weakest pair, its bounds corrected for the others (Holm), and so is what shows the contrary."""
     pairs, n = _pairs(claim, comparison, pool), len(comparison.seeds)
     known = [(pair.label, mean_of(pair.differences), n, pair.spread) for pair in pairs if pair.spread]
+    # of errors, of which fewer are better, it is the other side minus the method
+    is_plain = not pairs[1:] and METRICS[claim.metric].higher_is_better
     if n < MIN_SEEDS or len(known) < len(pairs):
         weakest = min(pairs, key=lambda pair: mean_of(pair.differences))
-        return replace(measured(weakest.label, weakest.differences, None), is_plain=not pairs[1:])
+        return replace(measured(weakest.label, weakest.differences, None), is_plain=is_plain)
     bound = min(holm(known, LEVEL), key=lambda one: one.edge)
-    interval = (bound.edge, 2 * bound.mean - bound.edge)
-    found = Measured(quantity=bound.label, n=n, mean=bound.mean, interval=interval, shown=in_words(*interval))
-    return replace(found, is_plain=not pairs[1:])
+    back = holm([(label, -mean, n, spread) for label, mean, _, spread in known], LEVEL)
+    interval = (bound.edge, next(-one.edge for one in back if one.label == bound.label))
+    shown = "the contrary is shown" if any(one.holds for one in back) else in_words(bound.edge, math.inf)
+    return Measured(quantity=bound.label, is_plain=is_plain, n=n, mean=bound.mean, interval=interval, shown=shown)
 
 
 def _ahead(claim: Claim) -> tuple[float, float]:

@@ -28,12 +28,12 @@ def claims(published: Path) -> str:
 
 
 def _count(verdicts: Sequence[Sequence[Verdict]]) -> str:
-    judged = [each for each in verdicts if any(one.verdict != "not_run" for one in each)]
+    judged = [each for each in verdicts if any(one.judgement.n or one.verdict == "error" for one in each)]
     near = [each for each in verdicts if each not in judged and any(one.measured for one in _near(each))]
     rest = len(verdicts) - len(judged) - len(near)
     return wrapped(
         f"Of {len(verdicts)} claims {len(judged)} have runs in their own setting, {len(near)} others have some in "
-        f"another one, and {rest} are touched by no published run."
+        f"another one, and of {rest} no published runs have every side."
     )
 
 
@@ -55,11 +55,17 @@ def _beside(verdicts: Sequence[Verdict]) -> list[str]:
     if not any(one.measured for one in near):
         return [f"Elsewhere nothing, as {one.why}." for one in near[:1] if "beside those judged" not in one.why]
     return [
-        f"Elsewhere under {one.protocol}, with {one.setting}, it comes to {one.numbers.replace(': ', ', ')}."
+        f"Elsewhere under {one.protocol}, with {one.setting}, {_lead(one.measured.is_plain)} "
+        f"{one.result.replace(': ', ', ')}."
         if one.measured
         else f"Nothing elsewhere under {one.protocol}."
         for one in near
     ]
+
+
+def _lead(is_plain: bool) -> str:
+    """What leads to the result, which says what it is of where that is not the number that the claim is about."""
+    return "it comes to" if is_plain else "there is measured:"
 
 
 def _measured(verdict: Verdict) -> str:

@@ -45,6 +45,14 @@ def test_claims_have_their_verdict_and_what_was_measured_elsewhere(tmp_path: Pat
     claim = text.split("- `c100-r50-acc-vs-dense`")[1].split("- `")[0]
     assert "(**not_run**)" in claim and "Elsewhere under released, with cifar10" in claim and "n = 3" in claim
     assert "**reproduced** under paper" in text.split("- `size-third`")[1].split("- `")[0]
+    of_two = text.split("- `app-beats-both-short`")[1].split("- `")[0]
+    assert "it comes to" not in of_two and "measured: app ahead of" in of_two
+
+
+def test_a_claim_with_runs_of_one_side_alone_has_none_in_its_own_setting(tmp_path: Path) -> None:
+    publish(tmp_path, "laptop-1", lambda spec: 0.6 if spec.method == "app" and spec.protocol[0] == "paper" else None)
+    text = part(tmp_path, "claims")
+    assert "claims 1 have runs" in text and "**inconclusive**" in text.split("- `own-places-matter`")[1].split("- `")[0]
 
 
 @pytest.mark.parametrize(
