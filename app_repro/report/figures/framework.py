@@ -27,7 +27,8 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
     table = [row for own in schedules.values() for row in own]
     taus = {key: {row["tau"] for row in own} for key, own in by(table, "setting", "method").items()}
     for row in table:
-        tau = f", tau {row['tau']}" if len(taus[row["setting"], row["method"]]) > 1 else ""
+        told = "N given" if row["tau"] is None else f"tau {row['tau']}"
+        tau = f", {told}" if len(taus[row["setting"], row["method"]]) > 1 else ""
         row["label"] = f"{TITLES.get(row['method'], row['method'])}{tau}"
     order = list(TITLES)
     table.sort(key=lambda row: (row["T"], row["setting"], order.index(row["method"]), row["tau"] or 0))
