@@ -71,7 +71,7 @@ class Cells:
             "exit_code": code,
             "ended": ended,
         }
-        return found | {"published": [str(path) for path in publish(runs, self.target)] if ended else []}
+        return found | {"published": [str(path) for path in publish(runs, self.target, ended)] if ended else []}
 
     def _command(self, lanes: int) -> list[str]:
         places = {"params": PLACE / "params.yaml", "raw": self.raw, "splits": PLACE / "splits", "out": PLACE / "runs"}

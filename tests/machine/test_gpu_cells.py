@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+import synthetic
 
 from app_repro.data import dataset
 from app_repro.machine import gpu_cells
@@ -30,6 +31,18 @@ def test_what_ends_in_time_is_published_as_publish_does(cells) -> None:
     content = read_run(published).content
     assert published.parent == cells.target and content["provenance"]["device"]["kind"] == "cpu"
     assert (content["spec"]["sb"], content["status"]) == (2, "finished")
+
+
+def test_a_run_on_a_copy_of_the_images_is_published_as_it_is(cells, monkeypatch) -> None:
+    def train(*_: object) -> int:
+        synthetic.write(gpu_cells.PLACE / "runs", synthetic.make(synthetic.spec(), official=False))
+        return 0
+
+    monkeypatch.setattr(gpu_cells, "_run", train)
+    for name in ("grid", "write"):
+        monkeypatch.setattr(gpu_cells.splits, name, lambda *_: {})
+    (published,) = map(Path, cells.train(1, 1, print)["published"])
+    assert read_run(published).content["run_id"] == synthetic.spec().run_id
 
 
 def test_when_time_is_up_runs_are_asked_to_stop_and_then_made_to(monkeypatch) -> None:
