@@ -16,7 +16,7 @@ from app_repro.claims.judgement import (
 )
 from app_repro.claims.kinds.kind import Kind, Measured, measured, subject, weakest_cell
 from app_repro.claims.matching import Comparison
-from app_repro.claims.statement import Claim
+from app_repro.claims.statement import Claim, listed
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
 from app_repro.records import formulas
@@ -143,6 +143,12 @@ def _check(claim: Claim) -> str:
     return "layers: names a layer twice" if len(set(claim.layers)) < len(claim.layers) else ""
 
 
+def _sentence(claim: Claim) -> str:
+    when, told = " and ".join(map(str, claim.megabatches)), subject(claim)
+    with_what = " or ".join(map(str, listed(claim.raw["method"])))
+    return f"With {with_what} {told[0].lower()}{told[1:]} lies below that of {claim.against[0]} at megabatch {when}."
+
+
 LAYER_ORDERING = Kind(
     against=(1, 1),
     needs=("layers", "megabatches"),
@@ -151,8 +157,5 @@ LAYER_ORDERING = Kind(
     rule=weakest_cell(_layer_ordering),
     so_far=lambda claim, comparison: [mean_of(row) for row in _layer_table(claim, comparison)[0]],
     nearby=_nearby,
-    sentence=lambda claim: (
-        f"{subject(claim)} lies below that of {claim.against[0]} "
-        f"at megabatch {' and '.join(map(str, claim.megabatches))}."
-    ),
+    sentence=_sentence,
 )
