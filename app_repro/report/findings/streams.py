@@ -14,7 +14,7 @@ SHOWN = ("density_effective", "test_accuracy", "cer", GAP)
 """Metrics of each setting, after the last megabatch."""
 SAID = {
     "reproduced": "both rises and falls",
-    "not_reproduced": "is monotone",
+    "not_reproduced": "turns back by less than the rule asks",
     "inconclusive": "is not shown to be either",
 }
 """Verdict of the rule for curves -> what the gap does."""
@@ -63,7 +63,10 @@ def _answer(dense: str, paper: str, released: str) -> str:
         shown = "A gap that rises and falls takes no collapse of the density: it is shown under the paper's protocol."
         return f"{shown}{also}"
     if released == "reproduced" and paper == "not_reproduced":
-        return "A gap that rises and falls is shown where the density collapses; where it does not, it is monotone."
+        return (
+            "A gap that rises and falls is shown where the density collapses; where it does not, the gap turns back by "
+            "less than the rule asks."
+        )
     if released == "reproduced":
         return (
             "A gap that rises and falls is shown under the released protocol; whether it takes the collapse of the "
