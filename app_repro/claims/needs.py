@@ -11,6 +11,7 @@ from app_repro.config.grid import Params, parse
 from app_repro.config.methods import prunes
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
+from app_repro.data.sets import SETS
 from app_repro.records import record, settings, sources
 from app_repro.records.content import Record
 
@@ -33,9 +34,14 @@ def small_grid(claims: Sequence[Claim], claim_id: str) -> tuple[Params, str]:
     cell = claim.raw | laptop.cell(max(listed(claim.raw["sb"])))
     small = parse(cell | {"variants": [side_settings(side) for side in claim.sides]}, f"{claim_id}, small")
     small = replace(small, specs=tuple(spec for spec in small.specs if not _is_known(claim, spec)))
-    if set(small.specs) == set(own.specs) or set(listed(claim.raw["dataset"])) == {"digits"}:
+    if set(small.specs) == set(own.specs) or _is_embedded(claim):
         return own, f"the runs of {claim_id} itself: they are as small as a stand-in"
     return small, f"stand-ins for {claim_id}: `app-repro verify` shows what they measure elsewhere, which is no verdict"
+
+
+def _is_embedded(claim: Claim) -> bool:
+    """Whether its data sets come with the project, which no stand-in is smaller than."""
+    return all(name in SETS and SETS[name].embedded for name in listed(claim.raw["dataset"]))
 
 
 def specs(claim: Claim, protocol: str) -> list[RunSpec]:

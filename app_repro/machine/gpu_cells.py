@@ -22,8 +22,8 @@ from app_repro.records.publish import publish
 PLACE = Path("data/gpu-check")
 """Where its params file, index files and finished runs are laid out."""
 
-CELLS: dict[str, Any] = {"dataset": "cifar10", "arch": "resnet18", "seed": 1}
-"""Of the short grid: one per method."""
+CELLS: dict[str, Any] = {key: presets.preset("short")[key][0] for key in ("dataset", "arch", "seed")}
+"""Of the short grid its first: one per method."""
 
 GRACE_SECONDS = 25.0
 """How long runs may take to save their state when time is up."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from app_repro.config import presets
 from app_repro.machine import bench, ceilings, gpu_cells, same_bits
 from app_repro.machine.hand import Log
 from app_repro.machine.trials import Case, Trial
@@ -30,7 +31,8 @@ SIZES = {
         ("resnet8s",),
         0.05,
         1,
-        {"dataset": "digits", "arch": "resnet8s", "method": "dense", "seed": 1, "sb": 2, "epochs": 1, "milestones": []}
+        {key: presets.preset("demo")[key] for key in ("dataset", "arch")}
+        | {"method": "dense", "seed": 1, "sb": 2, "epochs": 1, "milestones": []}
         | {"train_limit": 100, "test_limit": 50, "batch_size": 16},
     ),
 }

@@ -30,7 +30,7 @@ CHECKED_ELSEWHERE = {
     "yaml": ("cluster.md",),  # execution/test_grid.py
 }
 """Language of a block that is no shell -> the pages whose blocks another test follows."""
-SPEAKING = {"verify": {0, 1, 4, 5}, "doctor": {0, 1}}
+SPEAKING = {"verify": {0, 1, 4, 5}, "doctor": {0, 1}, "gpu-check": {2}}
 """Commands whose exit code depends on what they find."""
 STAND_INS = {
     "app-repro": f'exec {sys.executable} -m app_repro "$@"',
@@ -89,6 +89,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @functools.cache
 def run(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     places = {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    places["CUDA_VISIBLE_DEVICES"] = ""  # where there is a GPU, gpu-check would take it for ten minutes
     (folder / "dvc-words").unlink(missing_ok=True)
     words = ["bash", "-euo", "pipefail", "-c", command]
     return subprocess.run(words, cwd=folder, env=os.environ | places, capture_output=True, text=True, timeout=300)
