@@ -209,6 +209,7 @@ def lay_out_grid(
     for name, spec in zip(labels(specs, axes), specs, strict=True):
         if spec.run_id in ended:
             folders[name] = store.folder(spec)
+            folders[name].drop_states()  # what was killed right after its record was written has them still
             merge.check(folders[name].path, but=["model.safetensors"], content=ended[spec.run_id])
     lay_out(folders, target)
 

@@ -175,3 +175,14 @@ def test_what_is_no_share_is_refused(share: str) -> None:
     with pytest.raises(ParamsError) as caught:
         grid.shard(SHORT, share)
     assert (caught.value.key, caught.value.kind) == ("--shard", "form")
+
+
+def test_states_that_a_killed_run_left_beside_its_record_go(tmp_path) -> None:
+    specs, places = prepared(tmp_path, method=["dense"])
+    run_grid(specs, places, ["cpu"], pretend.Recorder())
+    folder = Store(places.store).folder(specs[0])
+    before = sorted(path.name for path in folder.path.iterdir())
+    folder.save_state(b"a state")
+    assert len(list(folder.path.iterdir())) == len(before) + 1
+    grid.lay_out_grid(specs, (), Store(places.store), tmp_path / "runs")
+    assert sorted(path.name for path in folder.path.iterdir()) == before
