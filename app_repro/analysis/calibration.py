@@ -11,7 +11,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.seeds import seed_for
 from app_repro.data.dataset import DataSet
 from app_repro.data.megabatches import Split
-from app_repro.training.images import Images
+from app_repro.training.inputs.images import Images
 
 SOURCES = ("train", "noise")
 SCORED = 1000

@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from app_repro.core.errors import DataError, one_line
 from app_repro.data import images
-from app_repro.records import finished
+from app_repro.records.stores import finished
 
 AT_ONCE = 64
 """Images that a network is given at a time, at most."""

@@ -23,11 +23,13 @@ from app_repro.core import files
 from app_repro.core.errors import ParamsError, RunError, one_line
 from app_repro.data import dataset
 from app_repro.data.dataset import DataSet
-from app_repro.records import finished, metrics, runs
+from app_repro.records import runs
+from app_repro.records.measures import metrics
 from app_repro.records.runs import RunRecord
+from app_repro.records.stores import finished
 from app_repro.training import checkpoint
 from app_repro.training.device import describe_device
-from app_repro.training.images import Images
+from app_repro.training.inputs.images import Images
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 """Packages of the extra onnx; torch's exporter uses the first two."""

@@ -22,10 +22,11 @@ from app_repro.data import dataset, splits
 from app_repro.pruning import masks
 from app_repro.records import analyses, first_masks, provenance
 from app_repro.records.analyses import Analysis
-from app_repro.records.store import labels
-from app_repro.training import checkpoint, flops, preflight
+from app_repro.records.stores.store import labels
+from app_repro.training import checkpoint, preflight
 from app_repro.training.determinism import configure, set_precision, set_threads
 from app_repro.training.device import describe_device
+from app_repro.training.models import flops
 
 Tell = Callable[[str], Any]
 

@@ -27,12 +27,13 @@ from app_repro.data.megabatches import Split
 from app_repro.pruning import masks
 from app_repro.pruning.masks import Mask
 from app_repro.pruning.removal import compact
-from app_repro.records import formulas
-from app_repro.training import flops, preflight
+from app_repro.records.measures import formulas
+from app_repro.training import preflight
 from app_repro.training.determinism import configure, keep_freed, set_precision
 from app_repro.training.device import devices
-from app_repro.training.host_batches import batches_of
-from app_repro.training.images import Images
+from app_repro.training.inputs.host_batches import batches_of
+from app_repro.training.inputs.images import Images
+from app_repro.training.models import flops
 from app_repro.training.protocol import channels_of, network_of, next_mask, phase_of
 
 IMAGES = 1000

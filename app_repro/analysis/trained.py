@@ -9,9 +9,9 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
 from app_repro.records import runs as records
-from app_repro.records.finished import WEIGHTS
 from app_repro.records.runs import RunRecord
-from app_repro.records.store import kept_name
+from app_repro.records.stores.finished import WEIGHTS
+from app_repro.records.stores.store import kept_name
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,11 @@ matching.py     which runs a claim is about, and how they depart from its settin
 kinds/          the kinds of claims, a file per family: rule, words, what a row needs
 claims_file.py  data/claims.csv read and validated
 needs.py        which runs the claims need, and which claims a grid can decide
-departures.py   how a setting is named in which runs depart from a claim
-nearby.py       runs that depart from a claim's setting in the same way on each of its sides
-elsewhere.py    what is nearest to a claim's setting, beside its verdict
+nearest/        what the runs nearest to a claim's setting measure, beside its verdict
 verify.py       verdicts on claims from records, and the exit code
 printing.py     verdicts as a table, Markdown, JUnit XML, JSON, and one claim explained step by step
 power.py        how many seeds a hard verdict needs, and what they cost
 contrasts.py    differences between groups of runs, and which is ahead, by the same rules
-controls.py     control arms beside their sources, and the differences that say what a mask is worth
-ablations.py    what each protocol switch does to APP, from runs that differ in it alone
-robustness.py   runs under corrupted images by their analyses, and differences between them
-connectivity.py  pairs of siblings by their analyses: errors along the path between them, and the labels that follow
-regimes.py      these pairs as cells of load and temperature, and what temperature does
-tag_contrasts.py  contrasts of the taxonomy: the runs that test each, and the command for those that none tests
-exports.py      the authors' runs as plain values, from wandb or a file that a dashboard exported
-reported.py     these runs as rows for the claims file, and which of them count
+studies/        what groups of runs say of each study, by the rules of claims
+authors/        runs of the paper's authors, as rows for the claims file
 """

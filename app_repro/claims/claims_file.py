@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from app_repro.claims.controls import BEFORE_THE_END, has_hindsight
-from app_repro.claims.exports import other_format
+from app_repro.claims.authors.exports import other_format
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.statement import OWN, Claim, protocols, seeds, side_settings, side_specs
+from app_repro.claims.studies.controls import BEFORE_THE_END, has_hindsight
 from app_repro.config.presets import PRESETS
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
-from app_repro.records import metrics
+from app_repro.records.measures import metrics
 
 MAX_BYTES = 1_000_000
 

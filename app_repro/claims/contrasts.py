@@ -11,7 +11,7 @@ from app_repro.claims.judgement import LEVEL, SeedSpread, choose_spread, mean_of
 from app_repro.claims.kinds.ordering import Pair, judge_ordering
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
-from app_repro.records.metrics import METRICS
+from app_repro.records.measures.metrics import METRICS
 from app_repro.records.settings import Group
 
 

@@ -12,8 +12,9 @@ from app_repro.config.methods import prunes
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.data.sets import SETS
-from app_repro.records import record, settings, sources
+from app_repro.records import record, settings
 from app_repro.records.content import Record
+from app_repro.records.stores import sources
 
 
 def grid(claims: Sequence[Claim], claim_id: str) -> Params:

@@ -10,8 +10,8 @@ from app_repro.claims.matching import Comparison, comparisons_of, index
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool, Pools
-from app_repro.records import sources
 from app_repro.records.runs import Records, RunRecord
+from app_repro.records.stores import sources
 
 SIZES = (3, 4, 5, 6, 8, 10, 15, 20, 30)
 TARGETS = (0.8, 0.95)

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-from app_repro.claims.elsewhere import HEADING, Elsewhere
 from app_repro.claims.judgement import VERDICTS, Judgement
 from app_repro.claims.kinds.registry import KINDS
+from app_repro.claims.nearest.elsewhere import HEADING, Elsewhere
 from app_repro.claims.statement import Claim
 from app_repro.claims.verify import Report, Verdict, VerifyError
 from app_repro.core import files

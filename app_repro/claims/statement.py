@@ -13,7 +13,7 @@ from app_repro.config.protocols import OF_GROUPS, PRUNING_ONLY, SWITCHES
 from app_repro.config.reading import settings_from_words
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
-from app_repro.records.metrics import METRICS
+from app_repro.records.measures.metrics import METRICS
 
 OWN = "app-repro"
 """The source that rows of our own statements name; each of them says why it may fail."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from app_repro.claims.judgement import NOISELESS, SeedSpread, mean_of
 from app_repro.claims.statement import Claim
 from app_repro.config import taxonomy
-from app_repro.records.metrics import METRICS
+from app_repro.records.measures.metrics import METRICS
 from app_repro.records.runs import RunRecord
 
 SAME_DATA = ("dataset", "image_size", "few_shot", "train_limit", "test_limit", "sb", "epochs")

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app_repro.claims import claims_file
-from app_repro.claims.elsewhere import Elsewhere, Evidence
 from app_repro.claims.judgement import Judgement, few, mean_of, spread_of
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.matching import Comparison, Index, comparisons_of, index
+from app_repro.claims.nearest.elsewhere import Elsewhere, Evidence
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.variance import Pool, Pools
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.core.errors import AppReproError, nearest, nearest_and_known
-from app_repro.records import sources
-from app_repro.records.metrics import METRICS
+from app_repro.records.measures.metrics import METRICS
 from app_repro.records.runs import Records
+from app_repro.records.stores import sources
 
 SCHEMA = 1
 """Version of the JSON that `Report.as_dict` gives."""

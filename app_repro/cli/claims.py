@@ -107,7 +107,7 @@ def reported(
     project: Annotated[str | None, typer.Argument(help="With --from wandb: ENTITY/PROJECT.")] = None,
 ) -> None:
     """Read the authors' dashboard, or its export, into rows for the claims file, printed as CSV."""
-    from app_repro.claims.reported import import_rows
+    from app_repro.claims.authors.reported import import_rows
 
     text, lines = import_rows(origin, project)
     typer.echo(text, nl=False)
@@ -198,7 +198,7 @@ def _first_masks(claim: str, claims: Path, raw: Path, store: Path | None, out: P
 
 def _ablations(folders: list[Path], store: Path | None, out: Path | None, as_json: bool) -> None:
     """Print what each switch does to APP, from the records in `folders`, else all there are; ends the command."""
-    from app_repro.claims import ablations
+    from app_repro.claims.studies import ablations
     from app_repro.records import runs
 
     known = [folder for folder in (store_at(store) / "runs", *runs.known([])) if folder.exists()]

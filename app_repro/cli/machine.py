@@ -53,7 +53,7 @@ def bench(
     """
     import json
 
-    from app_repro.machine import bench, granularity, products, speed_table
+    from app_repro.machine.bench import bench, granularity, products, speed_table
 
     if by_granularity and nm:
         raise ParamsError("--granularity and --nm measure two things; give one of them", key="--granularity")
@@ -87,7 +87,8 @@ def gpu_check(
     """
     import json
 
-    from app_repro.machine import gpu_check, speed_table
+    from app_repro.machine.bench import speed_table
+    from app_repro.machine.gpu import gpu_check
 
     if device not in ("cuda", "cpu"):
         raise ParamsError(f"--device {device}: not one of cuda, cpu", key="--device", kind="unknown")

@@ -24,7 +24,7 @@ def export(
 ) -> None:
     """Write a finished run's network as ONNX: pixels in, logits out, checked against torch, its speed measured."""
     from app_repro.analysis import export as networks
-    from app_repro.records import finished
+    from app_repro.records.stores import finished
 
     root = store_at(store)
     told = networks.export(finished.named(run, root), raw, root, onnx)

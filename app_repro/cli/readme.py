@@ -20,9 +20,11 @@ from app_repro.config import taxonomy
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError
 from app_repro.core.paths import BENCHES, CLAIMS, PUBLISHED
-from app_repro.machine import speed_table
-from app_repro.records import first_masks, metrics, runs, settings, sources
+from app_repro.machine.bench import speed_table
+from app_repro.records import first_masks, runs, settings
+from app_repro.records.measures import metrics
 from app_repro.records.runs import RunRecord
+from app_repro.records.stores import sources
 from app_repro.report.figures import write as figures
 from app_repro.report.findings import write as findings
 from app_repro.report.tables.contrasts import SCALES

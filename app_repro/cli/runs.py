@@ -65,7 +65,7 @@ def run(
 ) -> None:
     """Train every run of the grid that the store lacks, here or on a cluster; carry on what was interrupted."""
     from app_repro.execution import grid
-    from app_repro.records.store import Paths
+    from app_repro.records.stores.store import Paths
 
     options = {"workers": workers, "address": address, "runs_per_gpu": runs_per_gpu, "minutes": minutes}
     options |= {"python": python, "partition": partition, "account": account, "anyway": anyway}
@@ -98,9 +98,9 @@ def plan(
 ) -> None:
     """Print the grid without running it: what is done, seconds, energy, memory, disk, the claims it can decide."""
     from app_repro.claims import claims_file, needs
-    from app_repro.execution import plan as planning
-    from app_repro.execution import plan_text
-    from app_repro.records.store import Store
+    from app_repro.execution.planning import plan as planning
+    from app_repro.execution.planning import plan_text
+    from app_repro.records.stores.store import Store
 
     _check_grids(preset, claim, claims_cost, small)
     if bench != BENCHES and not bench.is_dir():
@@ -143,7 +143,7 @@ def _grid(params: Path, preset: str | None, known: "Sequence[Claim]", claim: str
 def _claims_cost(claim: str | None, claims: Path, as_json: bool) -> None:
     """Print what the runs of each claim, or of one alone, cost, by the records that `verify` judges."""
     from app_repro.claims import claims_file, needs
-    from app_repro.execution import claim_costs
+    from app_repro.execution.planning import claim_costs
     from app_repro.records import runs
 
     chosen = claims_file.select(claims_file.load(claims), [claim] if claim else [])
@@ -159,7 +159,7 @@ def merge(
     store: StoreFolder = None,
 ) -> None:
     """Unite stores that were filled apart: checksums checked, conflicting results refused."""
-    from app_repro.records import merge as stores
+    from app_repro.records.stores import merge as stores
 
     root = store_at(store)
     typer.echo(stores.merge(folders, root).line(root))

@@ -14,8 +14,8 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError
 from app_repro.data import sets, sources
-from app_repro.data.download import Progress
-from app_repro.data.npy import shared_images, statistics, write_blocks
+from app_repro.data.files.download import Progress
+from app_repro.data.files.npy import shared_images, statistics, write_blocks
 from app_repro.data.sets import Augmentation
 from app_repro.data.sources import Content, Request
 

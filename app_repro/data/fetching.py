@@ -14,7 +14,7 @@ from app_repro.core.errors import DataError, IntegrityError, ParamsError, one_li
 
 if TYPE_CHECKING:  # imported inside functions: the stage `look` is run each time, mostly without a folder to look at
     from app_repro.data.dataset import DataSet
-    from app_repro.data.download import Progress
+    from app_repro.data.files.download import Progress
 
 
 def fetch_grid(

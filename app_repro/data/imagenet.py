@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app_repro.core.errors import DataError
-from app_repro.data.folders import Layout, image_files, labelled, root_of, subfolders
+from app_repro.data.files.folders import Layout, image_files, labelled, root_of, subfolders
 
 
 def superclasses() -> dict[str, range]:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from app_repro.core.errors import DataError, one_line
-from app_repro.data.folders import Layout
+from app_repro.data.files.folders import Layout
 
 MAX_PIXELS = 1 << 26  # of one image; a larger one is a bomb or a mistake
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # none that runs a program (EPS) or hides its depth (PPM)

@@ -13,10 +13,11 @@ import numpy as np
 from app_repro.core.errors import DataError, one_line
 from app_repro.core.files import digest, file_digest
 from app_repro.core.paths import PACKAGE, checkout
-from app_repro.data import cifar, digests, images, sets
-from app_repro.data.archives import extract
-from app_repro.data.download import Progress, download, shown_url
-from app_repro.data.folders import Layout, class_folders
+from app_repro.data import cifar, images, sets
+from app_repro.data.files import digests
+from app_repro.data.files.archives import extract
+from app_repro.data.files.download import Progress, download, shown_url
+from app_repro.data.files.folders import Layout, class_folders
 from app_repro.data.imagenet import synset_folders
 from app_repro.data.sets import SetInfo
 

@@ -9,9 +9,10 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError, nearest_and_known
 from app_repro.core.paths import BENCHES
 from app_repro.data.dataset import data_folder
-from app_repro.execution import gpu_advice, local, ray, slurm, speeds
-from app_repro.execution.cost import Shape, workload
-from app_repro.execution.outcome import Executor, check_threads, threads_of
+from app_repro.execution.planning import gpu_advice, speeds
+from app_repro.execution.planning.cost import Shape, workload
+from app_repro.execution.workers import local, ray, slurm
+from app_repro.execution.workers.outcome import Executor, check_threads, threads_of
 
 CPU_LIMIT_HOURS = 12.0
 """A grid predicted to take longer on a CPU is not started unless asked twice."""

@@ -15,12 +15,15 @@ from app_repro.core.errors import DataError, ParamsError
 from app_repro.core.paths import BENCHES
 from app_repro.data import splits
 from app_repro.data.dataset import data_folder
-from app_repro.execution import advice, cost, executors, prefixes, speeds, tracking
+from app_repro.execution import executors, tracking
 from app_repro.execution.display import GridDisplay
-from app_repro.execution.outcome import Display, Executor, Outcome
-from app_repro.records import merge, record, sources
+from app_repro.execution.planning import advice, cost, speeds
+from app_repro.execution.workers import prefixes
+from app_repro.execution.workers.outcome import Display, Executor, Outcome
+from app_repro.records import record
 from app_repro.records.content import Record
-from app_repro.records.store import Paths, Store, check_target, labels, lay_out
+from app_repro.records.stores import merge, sources
+from app_repro.records.stores.store import Paths, Store, check_target, labels, lay_out
 from app_repro.training.device import describe_device
 
 _COST = ("dataset", "image_size", "arch", "precision", "sb", "replay", "epochs", "batch_size", "method")

@@ -13,9 +13,9 @@ from typing import Any
 
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError
-from app_repro.execution.outcome import Display, deaf_to_ctrl_c
 from app_repro.execution.wandb_mirror import serve
-from app_repro.records import finished
+from app_repro.execution.workers.outcome import Display, deaf_to_ctrl_c
+from app_repro.records.stores import finished
 
 START_SECONDS = 45.0
 """How long the mirror may take to reach its server before it is given up."""

@@ -10,9 +10,10 @@ from app_repro.config.protocols import protocol_title
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import one_line
-from app_repro.records import metrics, record
+from app_repro.records import record
 from app_repro.records.content import Record
-from app_repro.records.store import Store
+from app_repro.records.measures import metrics
+from app_repro.records.stores.store import Store
 
 PROJECT = "app-repro"
 INIT_SECONDS = 25.0

@@ -19,11 +19,11 @@ from app_repro.core import checkout, files
 from app_repro.core.errors import DataError, IntegrityError, PlaceError, one_line
 from app_repro.core.paths import PACKAGE, REPORT, RUNS, SPLITS
 from app_repro.data import dataset, sets
-from app_repro.execution import cost, plan
+from app_repro.execution.planning import cost, plan
 from app_repro.execution.tracking import has_key
 from app_repro.machine import workspace
 from app_repro.records import provenance
-from app_repro.records.store import Store
+from app_repro.records.stores.store import Store
 
 SHM_BYTES = 32 << 20
 """/dev/shm of Docker's default size, 64 MB, is enough: no loader process shares batches through it."""

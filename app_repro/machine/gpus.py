@@ -11,8 +11,8 @@ import torch
 
 from app_repro.core.errors import one_line
 from app_repro.core.paths import BENCHES
-from app_repro.execution import gpu_advice
-from app_repro.execution.speeds import read_benches
+from app_repro.execution.planning import gpu_advice
+from app_repro.execution.planning.speeds import read_benches
 from app_repro.machine.checks import Answer, Subject
 from app_repro.training.determinism import configure
 from app_repro.training.device import describe_device

@@ -62,7 +62,7 @@ class Megabatch(TypedDict):
     each a mean over the epochs; None where nothing is pruned."""
     flow: NotRequired[dict[str, list[float | None]]]
     """Of runs of N of each M weights, per epoch: mean beta of its steps, and energy, noise and signal-to-noise ratio of
-    the gradients at pruned and at kept weights (training/energies.py); in megabatch-NNN.json only."""
+    the gradients at pruned and at kept weights (training/updates/energies.py); in megabatch-NNN.json only."""
     timing: Timing
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from app_repro.config.protocols import protocol_title
 from app_repro.config.spec import RunSpec
-from app_repro.records import metrics, runs
+from app_repro.records import runs
+from app_repro.records.measures import metrics
 from app_repro.records.runs import RunRecord
 
 if TYPE_CHECKING:

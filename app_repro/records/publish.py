@@ -8,12 +8,13 @@ from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, DataError, IntegrityError
 from app_repro.core.paths import ANALYSES
-from app_repro.records import analyses, first_masks, record, settings, sources
+from app_repro.records import analyses, first_masks, record, settings
 from app_repro.records.analyses import Analysis
 from app_repro.records.content import Record
-from app_repro.records.finished import WEIGHTS
 from app_repro.records.runs import RunRecord, find, name_of, read_run
-from app_repro.records.store import labels
+from app_repro.records.stores import sources
+from app_repro.records.stores.finished import WEIGHTS
+from app_repro.records.stores.store import labels
 
 MAX_BYTES = 200_000
 """A published record is no larger: a ResNet-50 over 150 megabatches just fits."""

@@ -11,9 +11,9 @@ from app_repro.config.reading import shortened
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DivergedError, IntegrityError, place
 from app_repro.core.files import MAX_SEALED_BYTES, read_sealed
-from app_repro.records import formulas, metrics
 from app_repro.records.code import code_digest
 from app_repro.records.content import Record
+from app_repro.records.measures import formulas, metrics
 
 SCHEMA = 1
 BESIDE = ("history", "flow")

@@ -16,9 +16,9 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import DataError, IntegrityError, nearest_and_known, one_line
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import ANALYSES, PUBLISHED, RUNS
-from app_repro.records import metrics, record, settings
-from app_repro.records.code import code_digest
+from app_repro.records import code, record, settings
 from app_repro.records.content import Record
+from app_repro.records.measures import metrics
 
 
 @dataclass(frozen=True)
@@ -246,5 +246,5 @@ def find(records: Sequence[RunRecord], name: str, *, whole: bool = False) -> Run
 
 def _precedence(run: RunRecord) -> tuple[bool, bool, bool, str]:
     """Sorts records of one run, as `read` says; the digest decides the rest."""
-    is_outdated = run.content["code_digest"] != code_digest(RunSpec.model_validate(run.spec))
+    is_outdated = run.content["code_digest"] != code.code_digest(RunSpec.model_validate(run.spec))
     return run.is_finished, run.path.name != "record.json", is_outdated, digest(canonical(run.content).encode())

@@ -5,16 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app_repro.claims.controls import HINDSIGHT, has_hindsight
+from app_repro.claims.studies.controls import HINDSIGHT, has_hindsight
 from app_repro.config.catalogue import CONTROLS
 from app_repro.config.methods import METHODS
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
 from app_repro.core.errors import DataError, IntegrityError, ParamsError
-from app_repro.records import formulas, metrics, runs, sources
+from app_repro.records import runs
 from app_repro.records.content import Record
+from app_repro.records.measures import formulas, metrics
 from app_repro.records.record import diverged_where, protocol_name
 from app_repro.records.runs import RunRecord
+from app_repro.records.stores import sources
 
 _OF_UNPRUNED = ("inference_flops", "train_flops")
 """Metrics whose headings in tables do not say that they are the unpruned network's; those at layer density are not."""

@@ -10,30 +10,19 @@ from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
 from app_repro.core import files
 from app_repro.core.paths import ANALYSES, BENCHES
-from app_repro.records import analyses, first_masks, runs, settings, sources
+from app_repro.records import analyses, first_masks, runs, settings
 from app_repro.records.analyses import Analysis
 from app_repro.records.record import remark
 from app_repro.records.runs import Records, RunRecord
-from app_repro.report.figures import curves, printing
+from app_repro.records.stores import sources
+from app_repro.report.figures import printing
 from app_repro.report.figures import write as figures
+from app_repro.report.figures.paper import curves
 from app_repro.report.page import write as page
-from app_repro.report.tables import (
-    baselines,
-    contrasts,
-    controls,
-    dvc_plots,
-    formats,
-    granularities,
-    main,
-    nm,
-    regime,
-    robustness,
-    shrunk,
-    stream,
-    timings,
-)
+from app_repro.report.tables import baselines, contrasts, dvc_plots, formats, main, stream
+from app_repro.report.tables.studies import controls, granularities, nm, regime, robustness, shrunk, timings
+from app_repro.report.tables.studies.timings import Timing
 from app_repro.report.tables.table import Table
-from app_repro.report.tables.timings import Timing
 
 
 @runs.collector_off()

@@ -19,10 +19,10 @@ from app_repro.core.files import digest, read_sealed
 from app_repro.pruning.channels import Channels
 from app_repro.pruning.masks import Mask, full, pack, prunable, unpack
 from app_repro.pruning.removal import compact
-from app_repro.training import networks
 from app_repro.training.fit import Progress
-from app_repro.training.flows import Flow
-from app_repro.training.optimizer import momentum_of
+from app_repro.training.models import networks
+from app_repro.training.updates.flows import Flow
+from app_repro.training.updates.optimizer import momentum_of
 
 _PARTS = ("net", "momentum", "best", "mask", "dense", "best_dense", "sums", "squares")
 

@@ -24,8 +24,8 @@ from app_repro.pruning import masks
 from app_repro.pruning.channels import Channels
 from app_repro.pruning.masks import Mask
 from app_repro.pruning.removal import compact
-from app_repro.training import flops, networks
-from app_repro.training.optimizer import OptimSettings
+from app_repro.training.models import flops, networks
+from app_repro.training.updates.optimizer import OptimSettings
 
 
 @dataclass(frozen=True)

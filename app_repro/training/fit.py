@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from app_repro.core.errors import DivergedError
-from app_repro.training.batches import Batches
-from app_repro.training.networks import load
-from app_repro.training.phases import Phase
-from app_repro.training.steps import Counts, Launches, Steps
+from app_repro.training.inputs.batches import Batches
+from app_repro.training.inputs.phases import Phase
+from app_repro.training.models.networks import load
+from app_repro.training.updates.steps import Counts, Launches, Steps
 
 
 @dataclass

@@ -24,7 +24,7 @@ from app_repro.pruning.criteria import CRITERIA
 from app_repro.pruning.masks import prunable
 from app_repro.pruning.removal import remove
 from app_repro.pruning.shrinking import least_density
-from app_repro.training.networks import ARCHITECTURES, IMAGENET_SIZE, build
+from app_repro.training.models.networks import ARCHITECTURES, IMAGENET_SIZE, build
 
 _SEEN_BY = ("replay", "seed", "val_fraction", "buffer_size", "score_sample", "score_fraction")
 """Settings that choose the images of a megabatch."""

@@ -18,10 +18,10 @@ from app_repro.pruning.criteria import SCORE_BATCH, Batch, Sample
 from app_repro.pruning.masks import Mask, prunable
 from app_repro.pruning.select import prune
 from app_repro.pruning.shrinking import prune_channels
-from app_repro.training import networks
-from app_repro.training.batches import Batches
-from app_repro.training.images import Images
-from app_repro.training.phases import Phase
+from app_repro.training.inputs.batches import Batches
+from app_repro.training.inputs.images import Images
+from app_repro.training.inputs.phases import Phase
+from app_repro.training.models import networks
 
 
 def network_of(spec: RunSpec, data: DataSet, device: torch.device) -> nn.Module:

@@ -7,8 +7,8 @@ from app_repro.config.spec import RunSpec
 from app_repro.pruning import masks
 from app_repro.pruning.masks import Mask
 from app_repro.training.fit import Progress
-from app_repro.training.phases import Phase
-from app_repro.training.steps import Counts
+from app_repro.training.inputs.phases import Phase
+from app_repro.training.updates.steps import Counts
 
 HISTORY = ("train_loss", "train_accuracy", "val_accuracy", "lr")
 

@@ -19,15 +19,15 @@ from app_repro.training import checkpoint, controls, results
 from app_repro.training.checkpoint import RunFiles
 from app_repro.training.determinism import set_precision, set_threads
 from app_repro.training.fit import Progress, calling, fit
-from app_repro.training.flows import FlowSettings, Live
-from app_repro.training.groups import Groups
-from app_repro.training.host_batches import batches_of
-from app_repro.training.images import Images
-from app_repro.training.optimizer import OptimSettings
-from app_repro.training.phases import EpochOrder, Phase
+from app_repro.training.inputs.host_batches import batches_of
+from app_repro.training.inputs.images import Images
+from app_repro.training.inputs.phases import EpochOrder, Phase
+from app_repro.training.models.groups import Groups
+from app_repro.training.models.widths import CHECKED, Widths
 from app_repro.training.protocol import network_of, next_mask, phase_of
-from app_repro.training.steps import Counts, Launches, Steps
-from app_repro.training.widths import CHECKED, Widths
+from app_repro.training.updates.flows import FlowSettings, Live
+from app_repro.training.updates.optimizer import OptimSettings
+from app_repro.training.updates.steps import Counts, Launches, Steps
 
 SAVE_EVERY_SECONDS = 30.0
 """How long after the start of one save of the state the next one is made."""

@@ -19,7 +19,7 @@ from workbench import ended, trained
 
 from app_repro.analysis import classify, export
 from app_repro.core import files
-from app_repro.records import finished
+from app_repro.records.stores import finished
 
 WHERE = ("--raw", "raw", "--store", "store")
 

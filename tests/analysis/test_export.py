@@ -20,10 +20,10 @@ from app_repro.core import files
 from app_repro.core.errors import RunError
 from app_repro.core.paths import PACKAGE
 from app_repro.data import dataset
-from app_repro.records import finished
-from app_repro.records.store import Paths, Store, lay_out
+from app_repro.records.stores import finished
+from app_repro.records.stores.store import Paths, Store, lay_out
 from app_repro.training import checkpoint
-from app_repro.training.images import Images
+from app_repro.training.inputs.images import Images
 
 KINDS = ("dense", "unstructured", "channel")
 WHERE = ("--raw", "raw", "--store", "store")

@@ -22,7 +22,7 @@ from app_repro.data import splits
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks
 from app_repro.pruning.criteria import CRITERIA
-from app_repro.records.store import Store
+from app_repro.records.stores.store import Store
 from app_repro.training.run import Run
 
 BOTH = ["paper", "released"]

@@ -101,7 +101,7 @@ def test_sides_get_their_own_settings(committed: dict[str, Claim]) -> None:
 
 
 def test_early_layers_are_the_first_third_of_the_network(committed: dict[str, Claim]) -> None:
-    models = pytest.importorskip("app_repro.training.networks")
+    models = pytest.importorskip("app_repro.training.models.networks")
     masks = pytest.importorskip("app_repro.pruning.masks")
     weights = [name.removesuffix(".weight") for name in masks.prunable(models.build("resnet50", 10, 32))]
     assert committed["magnitude-early-layers"].layers == tuple(weights[: len(weights) // 3])

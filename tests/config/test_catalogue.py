@@ -2,8 +2,8 @@
 
 from app_repro.config import catalogue
 from app_repro.pruning.criteria import CRITERIA
-from app_repro.training.engines import ENGINES
-from app_repro.training.networks import ARCHITECTURES
+from app_repro.training.models.networks import ARCHITECTURES
+from app_repro.training.updates.engines import ENGINES
 
 
 def test_names_are_those_of_the_registries_in_their_order() -> None:

@@ -15,7 +15,8 @@ from app_repro.config.protocols import OF_GROUPS, PROTOCOLS, PRUNING_ONLY, SWITC
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.core.errors import ParamsError
-from app_repro.records import publish, record, store
+from app_repro.records import publish, record
+from app_repro.records.stores import store
 from app_repro.report import modelcard
 
 OUTSIDE = {"device": "cpu", "workers": None}

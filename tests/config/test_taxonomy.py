@@ -10,8 +10,8 @@ from app_repro.cli import pipeline
 from app_repro.config import catalogue, grid, presets, taxonomy
 from app_repro.config.methods import METHODS
 from app_repro.pruning.criteria import CRITERIA
-from app_repro.training.engines import ENGINES
-from app_repro.training.networks import ARCHITECTURES
+from app_repro.training.models.networks import ARCHITECTURES
+from app_repro.training.updates.engines import ENGINES
 
 
 def tags(**changed: Any) -> dict[str, str]:

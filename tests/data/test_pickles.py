@@ -23,9 +23,9 @@ from app_repro.analysis.corrupted.releases import RELEASES
 from app_repro.core.errors import AppReproError
 from app_repro.data import dataset, splits
 from app_repro.data.dataset import DataSet
-from app_repro.execution import worker
-from app_repro.records import merge
-from app_repro.records.store import Store
+from app_repro.execution.workers import worker
+from app_repro.records.stores import merge
+from app_repro.records.stores.store import Store
 
 
 class Call:

@@ -11,8 +11,9 @@ from torture import drawing, times
 
 from app_repro.core.errors import IntegrityError
 from app_repro.execution import grid as execute
-from app_repro.records import merge, record
-from app_repro.records.store import RunFolder, Store
+from app_repro.records import record
+from app_repro.records.stores import merge
+from app_repro.records.stores.store import RunFolder, Store
 
 
 @pytest.mark.promise

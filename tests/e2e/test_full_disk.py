@@ -17,9 +17,9 @@ from workbench import app_repro, prepared
 
 from app_repro.core.errors import DiskFullError
 from app_repro.data import dataset, sets, splits
-from app_repro.execution import worker
+from app_repro.execution.workers import worker
 from app_repro.records import record
-from app_repro.records.store import Store
+from app_repro.records.stores.store import Store
 
 SPACE = 4096
 """What a file takes of the disk is a multiple of this."""

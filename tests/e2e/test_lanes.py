@@ -10,9 +10,9 @@ import torch
 from workbench import prepared
 
 from app_repro.config.spec import RunSpec
-from app_repro.execution import worker
+from app_repro.execution.workers import worker
 from app_repro.records import record
-from app_repro.records.store import Paths, Store
+from app_repro.records.stores.store import Paths, Store
 from app_repro.training.determinism import configure
 
 GRID = {"arch": ["resnet8s", "resnet20s"], "method": ["app", "dense"], "protocol": ["paper", "released"], "sb": 2}

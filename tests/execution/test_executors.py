@@ -8,8 +8,9 @@ from workbench import complete, prepared, settings
 
 from app_repro.config import grid
 from app_repro.core.errors import ParamsError
-from app_repro.execution import cost, executors, timing
-from app_repro.execution.outcome import Executor
+from app_repro.execution import executors
+from app_repro.execution.planning import cost, timing
+from app_repro.execution.workers.outcome import Executor
 
 
 def test_an_unknown_executor_names_the_known_and_the_nearest() -> None:

@@ -14,10 +14,11 @@ from app_repro.config import presets, reading
 from app_repro.config.grid import load, parse
 from app_repro.core.errors import ParamsError, PlaceError
 from app_repro.data import splits
-from app_repro.execution import executors, grid, speeds, timing
+from app_repro.execution import executors, grid
+from app_repro.execution.planning import speeds, timing
 from app_repro.machine.workspace import environment
 from app_repro.records import record
-from app_repro.records.store import Paths, Store
+from app_repro.records.stores.store import Paths, Store
 
 
 def test_shares_run_apart_and_merged_are_the_grid(tmp_path) -> None:

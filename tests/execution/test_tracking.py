@@ -20,7 +20,7 @@ from app_repro.execution import grid as execute
 from app_repro.execution import tracking
 from app_repro.execution.tracking import Mirror, TrackingError
 from app_repro.records import record
-from app_repro.records.store import Store
+from app_repro.records.stores.store import Store
 
 PUBLISHED = Path(__file__).parents[2] / "data/published/demo"
 KEY = "a" * 40

@@ -7,6 +7,8 @@ from collections import Counter
 
 from house import DOORS, FILES, INSIDE, MOST_FILES, PLAIN, ROOMS, TORCH, imports, module_of, room_of
 
+from app_repro.core.paths import PACKAGE
+
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 IMPORTS = [(module_of(path), name) for path, tree in TREES.items() for name in {*imports(tree)} if room_of(path)]
 """(file, file that it imports somewhere), as room/name."""
@@ -51,7 +53,17 @@ def test_files_and_functions_are_short() -> None:
     assert {name: count for name, count in lines.items() if count > 45} == {}
 
 
-def test_rooms_do_not_grow() -> None:
-    """Whoever adds a file says so here."""
-    counts = Counter(room_of(path) for path in FILES if path.name != "__init__.py" and room_of(path))
-    assert {room: count for room, count in counts.items() if count > MOST_FILES[room]} == {}
+def test_a_reader_can_oversee_each_folder() -> None:
+    counts = Counter(path.parent.relative_to(PACKAGE).as_posix() for path in FILES if path.name != "__init__.py")
+    assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
+
+
+def test_each_folder_lists_what_it_holds_in_its_docstring() -> None:
+    wrong = []
+    for folder in {path.parent for path in FILES} - {PACKAGE}:
+        lines = (ast.get_docstring(TREES[folder / "__init__.py"]) or "").split("\n")[1:]
+        listed = {line.removeprefix("- ").split()[0].rstrip(":").removesuffix(".py") for line in lines if line}
+        files = {path.stem for path in FILES if path.parent == folder} - {"__init__"}
+        folders = {f"{path.parent.name}/" for path in FILES if path.parent.parent == folder}
+        wrong += [f"{folder.name}: {name}" for name in listed ^ (files | folders) if name != "templates/"]
+    assert wrong == []

@@ -153,7 +153,7 @@ def test_what_is_excused_from_a_rule_is_known() -> None:
     lines = [(path.as_posix(), (ROOT / path).read_text(encoding="utf-8")) for path in SOURCES if path.name != HERE]
     excused = [f"{path}: {rule}" for path, text in lines for rule in re.findall(r"# noqa: (S\d+)", text)]
     assert sorted(excused) == [
-        "app_repro/data/download.py: S310",
+        "app_repro/data/files/download.py: S310",
         "app_repro/report/modelcard.py: S701",
         "tests/data/test_pickles.py: S301",
     ]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app_repro.pruning import masks
 from app_repro.pruning.channels import Channels
-from app_repro.training import networks
+from app_repro.training.models import networks
 
 NETWORKS = {name: Channels.of(networks.build(name, 10, 32, 3)) for name in ("resnet8s", "resnet18")} | {
     "own": Channels.of(Own())

@@ -9,7 +9,7 @@ from torch import nn
 
 from app_repro.pruning.channels import Channels
 from app_repro.pruning.coupling import ChannelError
-from app_repro.training import networks
+from app_repro.training.models import networks
 
 
 def theirs(net: nn.Module) -> set[frozenset[tuple[str, str, int]]]:

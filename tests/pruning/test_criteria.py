@@ -10,7 +10,7 @@ from torch import Tensor, nn, tensor
 from app_repro.pruning import criteria, masks
 from app_repro.pruning.criteria import CRITERIA, SCORE_BATCH
 from app_repro.pruning.select import prune, targets
-from app_repro.training import networks
+from app_repro.training.models import networks
 
 Layers = dict[str, list[float]]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn, tensor
 
 from app_repro.pruning import masks, nm
 from app_repro.pruning.select import PruningError
-from app_repro.training import networks
+from app_repro.training.models import networks
 
 S1 = PATTERNS["S1"]
 OURS, PUBLIC = S1["our_masks"], S1["public_masks"]

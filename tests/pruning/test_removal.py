@@ -13,9 +13,9 @@ from app_repro.pruning import masks
 from app_repro.pruning.channels import Channels
 from app_repro.pruning.removal import TOLERANCE, check, compact, cut, silenced
 from app_repro.pruning.shrinking import choose, class_scores
-from app_repro.training import networks
-from app_repro.training.optimizer import OptimSettings
-from app_repro.training.steps import Steps
+from app_repro.training.models import networks
+from app_repro.training.updates.optimizer import OptimSettings
+from app_repro.training.updates.steps import Steps
 
 IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 

@@ -12,7 +12,7 @@ from torch import nn, tensor
 from app_repro.core.seeds import seed_for
 from app_repro.pruning import masks
 from app_repro.pruning.select import CRITERIA, PruningError, ScoreError, fresh_weights, prune, select
-from app_repro.training import networks
+from app_repro.training.models import networks
 
 
 def two_layers() -> nn.Module:

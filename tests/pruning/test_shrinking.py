@@ -15,7 +15,7 @@ from app_repro.pruning.criteria import CRITERIA
 from app_repro.pruning.removal import compact
 from app_repro.pruning.select import PruningError, ScoreError
 from app_repro.pruning.shrinking import choose, class_scores, prune_channels
-from app_repro.training import flops, networks
+from app_repro.training.models import flops, networks
 
 
 def density(step: int) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app_repro.records.store import RunFolder
+from app_repro.records.stores.store import RunFolder
 
 POINTS = ("open", "mid-write", "before fsync", "after fsync", "before replace", "after replace")
 

@@ -49,49 +49,31 @@ DOORS: dict[str, set[str]] = {
     "data": {"dataset", "fetching", "splits", "megabatches", "images"},
     "pruning": {"select", "masks", "criteria", "nm", "channels", "removal", "shrinking"},
     "records": {
-        *("content", "metrics", "settings", "record", "runs", "frame", "store", "merge", "publish", "provenance"),
-        *("formulas", "sources", "finished", "analyses", "first_masks"),
+        *("content", "settings", "record", "runs", "frame", "publish", "provenance", "analyses", "first_masks"),
+        *("measures/metrics", "measures/formulas", "stores/store", "stores/merge", "stores/sources", "stores/finished"),
     },
     "claims": {
-        *("statement", "claims_file", "variance", "matching", "judgement", "contrasts", "controls", "ablations"),
-        *(
-            "verify",
-            "elsewhere",
-            "printing",
-            "power",
-            "needs",
-            "reported",
-            "tag_contrasts",
-            "robustness",
-            "connectivity",
-            "regimes",
-            "kinds/registry",
-            "kinds/shape",
-        ),
+        *("statement", "claims_file", "variance", "matching", "judgement", "contrasts", "verify", "printing", "power"),
+        *("needs", "kinds/registry", "kinds/shape", "nearest/elsewhere", "authors/reported"),
+        *("studies/controls", "studies/ablations", "studies/tag_contrasts", "studies/robustness"),
+        *("studies/connectivity", "studies/regimes"),
     },
     "training": {
-        *(
-            "run",
-            "protocol",
-            "controls",
-            "networks",
-            "flops",
-            "device",
-            "determinism",
-            "checkpoint",
-            "preflight",
-            "images",
-        ),
-        *("host_batches", "engines", "steps"),
+        *("run", "protocol", "controls", "device", "determinism", "checkpoint", "preflight"),
+        *("models/networks", "models/flops", "inputs/images", "inputs/host_batches"),
+        *("updates/engines", "updates/steps"),
     },
-    "execution": {"grid", "plan", "plan_text", "claim_costs", "cost", "tracking"},
+    "execution": {
+        *("grid", "tracking", "planning/plan", "planning/plan_text", "planning/claim_costs", "planning/cost"),
+    },
     "analysis": {"masks_only", "first_masks", "command", "classify", "export", "after/shrink"},
     "report": {
         *("write", "modelcard", "page/write", "tables/main", "tables/contrasts", "tables/runs"),
         *("figures/write", "figures/audit", "findings/write"),
     },
     "machine": {
-        *("doctor", "checks", "bench", "products", "granularity", "speed_table", "demo", "gpu_check"),
+        *("doctor", "checks", "demo", "bench/bench", "bench/products", "bench/granularity", "bench/speed_table"),
+        "gpu/gpu_check",
     },
     "cli": {"pipeline"},
 }
@@ -103,21 +85,8 @@ INSIDE = {("machine", "training"), ("machine", "execution")}
 TORCH = {"pruning", "training", "analysis"}
 """Rooms whose files may import torch at their top."""
 
-MOST_FILES = {
-    "core": 6,
-    "config": 12,
-    "pruning": 8,
-    "data": 14,
-    "records": 17,
-    "claims": 30,
-    "training": 22,
-    "execution": 20,
-    "analysis": 25,
-    "report": 61,
-    "machine": 20,
-    "cli": 9,
-}
-"""How many files a room may have, its __init__.py aside."""
+MOST_FILES = 12
+"""How many files a folder may have, its __init__.py aside."""
 
 
 def room_of(path: Path) -> str:

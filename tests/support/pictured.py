@@ -6,7 +6,7 @@ from typing import Any
 from synthetic import grid, make
 
 from app_repro.config.patterns import nominal_density
-from app_repro.report.figures.curves import chosen
+from app_repro.report.figures.paper.curves import chosen
 
 Records = list[dict[str, Any]]
 

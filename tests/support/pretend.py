@@ -12,7 +12,7 @@ from app_repro.config import grid
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
 from app_repro.records import record
-from app_repro.records.store import Paths, RunFolder, Store
+from app_repro.records.stores.store import Paths, RunFolder, Store
 
 
 def specs(count: int) -> list[RunSpec]:

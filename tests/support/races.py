@@ -19,9 +19,9 @@ import torch._dynamo  # an optimizer imports it late
 from workbench import prepared
 
 from app_repro.core import files
-from app_repro.execution import worker
+from app_repro.execution.workers import worker
 from app_repro.records import record
-from app_repro.records.store import RunFolder, Store
+from app_repro.records.stores.store import RunFolder, Store
 from app_repro.training import run
 from app_repro.training.determinism import configure
 

@@ -18,8 +18,8 @@ from app_repro.config.spec import RunSpec
 from app_repro.data import splits
 from app_repro.data.dataset import DataSet, load
 from app_repro.data.sets import Augmentation
-from app_repro.records.store import Store
-from app_repro.training import networks
+from app_repro.records.stores.store import Store
+from app_repro.training.models import networks
 from app_repro.training.run import Run
 
 HERE = Path(__file__).parent

@@ -13,7 +13,8 @@ from app_repro.config import patterns, presets
 from app_repro.config.grid import parse
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
-from app_repro.records import record, sources
+from app_repro.records import record
+from app_repro.records.stores import sources
 
 CLAIMS = Path(__file__).parents[2] / "data" / "claims.csv"
 LAYERS = {"conv1.weight": {"weights": 1000, "flops": 2000}, "layer1.0.conv1.weight": {"weights": 3000, "flops": 6000}}

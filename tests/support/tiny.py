@@ -11,10 +11,10 @@ from app_repro.config import grid
 from app_repro.config.spec import RunSpec
 from app_repro.data.dataset import DataSet
 from app_repro.data.sets import Augmentation
-from app_repro.training import networks
-from app_repro.training.images import Images
-from app_repro.training.optimizer import OptimSettings
-from app_repro.training.steps import Steps
+from app_repro.training.inputs.images import Images
+from app_repro.training.models import networks
+from app_repro.training.updates.optimizer import OptimSettings
+from app_repro.training.updates.steps import Steps
 
 CPU = torch.device("cpu")
 SETTINGS = OptimSettings(1, 4, 0.1, 0.9, 1e-4, (), 0.1, True, "fp32")

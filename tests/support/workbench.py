@@ -14,9 +14,10 @@ from app_repro.config import presets, reading
 from app_repro.config.grid import parse
 from app_repro.config.spec import RunSpec
 from app_repro.data import dataset, splits
-from app_repro.execution import grid, local, worker
-from app_repro.execution.outcome import Executor, Outcome
-from app_repro.records.store import Paths, Store, lay_out
+from app_repro.execution import grid
+from app_repro.execution.workers import local, worker
+from app_repro.execution.workers.outcome import Executor, Outcome
+from app_repro.records.stores.store import Paths, Store, lay_out
 
 TINY: dict[str, Any] = {
     "device": "cpu",

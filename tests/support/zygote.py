@@ -26,9 +26,11 @@ import torch._dynamo  # an optimizer imports it late, which takes longer than a 
 
 from app_repro.cli import pipeline
 from app_repro.data import splits
-from app_repro.execution import executors, grid, local, worker
+from app_repro.execution import executors, grid
+from app_repro.execution.workers import local, worker
 from app_repro.records import record
-from app_repro.training import checkpoint, optimizer, run
+from app_repro.training import checkpoint, run
+from app_repro.training.updates import optimizer
 
 LOADED = (run, checkpoint, executors, grid, local, splits, worker)
 

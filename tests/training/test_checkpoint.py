@@ -15,14 +15,15 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import IntegrityError
 from app_repro.data import splits
 from app_repro.data.dataset import load as load_data
-from app_repro.execution import worker
+from app_repro.execution.workers import worker
 from app_repro.pruning import masks
 from app_repro.records import record
-from app_repro.records.store import Store
-from app_repro.training import checkpoint, networks
+from app_repro.records.stores.store import Store
+from app_repro.training import checkpoint
 from app_repro.training.fit import Progress
-from app_repro.training.images import Images
-from app_repro.training.optimizer import OptimSettings, momentum_of, optimizer_for
+from app_repro.training.inputs.images import Images
+from app_repro.training.models import networks
+from app_repro.training.updates.optimizer import OptimSettings, momentum_of, optimizer_for
 
 RECIPE = OptimSettings(5, 4, 0.1, 0.9, 1e-4, (2,), 0.1, True, "fp32")
 POSITION = {"run_id": "0123456789ab", "finished": 3, "scored": {"seconds": 0.1 + 0.2, "samples": 7}}

@@ -17,7 +17,7 @@ from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.data.megabatches import split
 from app_repro.pruning import criteria, masks
-from app_repro.records.store import RunFolder
+from app_repro.records.stores.store import RunFolder
 from app_repro.training.run import Run
 
 AXES: dict[str, tuple[Any, ...]] = {

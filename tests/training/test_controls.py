@@ -15,8 +15,9 @@ from app_repro.core.seeds import seed_for
 from app_repro.pruning import masks
 from app_repro.pruning.channels import Channels
 from app_repro.pruning.removal import compact
-from app_repro.training import checkpoint, controls, networks
-from app_repro.training.flops import Cost
+from app_repro.training import checkpoint, controls
+from app_repro.training.models import networks
+from app_repro.training.models.flops import Cost
 from app_repro.training.protocol import network_of
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "support/golden/controls.json").read_text())

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from app_repro.core.errors import ParamsError
-from app_repro.execution.outcome import Outcome
+from app_repro.execution.workers.outcome import Outcome
 from app_repro.training import device
 
 LIMITED = """

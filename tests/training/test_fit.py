@@ -7,13 +7,13 @@ from app_repro.data import dataset, splits
 from app_repro.data.megabatches import phase
 from app_repro.pruning import masks
 from app_repro.pruning.select import prune
-from app_repro.training import networks
-from app_repro.training.batches import Batches
 from app_repro.training.fit import Progress, fit
-from app_repro.training.images import Images
-from app_repro.training.optimizer import OptimSettings
-from app_repro.training.phases import EpochOrder, Phase
-from app_repro.training.steps import Counts, Steps
+from app_repro.training.inputs.batches import Batches
+from app_repro.training.inputs.images import Images
+from app_repro.training.inputs.phases import EpochOrder, Phase
+from app_repro.training.models import networks
+from app_repro.training.updates.optimizer import OptimSettings
+from app_repro.training.updates.steps import Counts, Steps
 
 SETTINGS = OptimSettings(
     epochs=2,

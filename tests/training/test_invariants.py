@@ -19,7 +19,7 @@ from app_repro.data import dataset, splits
 from app_repro.data.megabatches import phase, split
 from app_repro.pruning import masks
 from app_repro.records import record
-from app_repro.records.store import RunFolder
+from app_repro.records.stores.store import RunFolder
 from app_repro.training.run import Run
 
 SWITCHES = {

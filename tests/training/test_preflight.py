@@ -6,9 +6,11 @@ from workbench import prepared, settings
 
 from app_repro.config import reading
 from app_repro.core.errors import ParamsError
-from app_repro.execution import grid, worker
-from app_repro.records.store import Store
-from app_repro.training import networks, preflight
+from app_repro.execution import grid
+from app_repro.execution.workers import worker
+from app_repro.records.stores.store import Store
+from app_repro.training import preflight
+from app_repro.training.models import networks
 
 ONE_PIXEL = {"arch": "resnet18", "method": "app", "seed": 1, "sb": 2, "epochs": 1, "milestones": [], "test_limit": 20}
 """ResNet-18 on digits of 8x8 pixels ends in maps of one."""

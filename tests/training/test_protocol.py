@@ -13,8 +13,8 @@ from app_repro.config.methods import METHODS
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks, select
 from app_repro.pruning.criteria import CRITERIA
-from app_repro.training.host_batches import batches_of
-from app_repro.training.images import Images
+from app_repro.training.inputs.host_batches import batches_of
+from app_repro.training.inputs.images import Images
 from app_repro.training.protocol import next_mask, phase_of
 
 REPLAY = ["full", "none", "last", "buffer"]

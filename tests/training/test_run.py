@@ -12,9 +12,11 @@ from app_repro.core.errors import AppReproError, Stopped
 from app_repro.data import dataset, splits
 from app_repro.pruning import masks
 from app_repro.records import record
-from app_repro.records.store import Store
-from app_repro.training import checkpoint, controls, flows, networks
+from app_repro.records.stores.store import Store
+from app_repro.training import checkpoint, controls
+from app_repro.training.models import networks
 from app_repro.training.run import Run
+from app_repro.training.updates import flows
 
 PRUNABLE = 73_872
 """Convolution weights of resnet8s for one channel: 9 (16 + 2 * 16 * 16 + 16 * 32 + 32 * 32 + 32 * 64 + 64 * 64)."""

@@ -12,9 +12,9 @@ from app_repro.data import dataset as data
 from app_repro.data import splits
 from app_repro.data.megabatches import split
 from app_repro.pruning import masks
-from app_repro.records.store import Store
-from app_repro.training.images import Images
-from app_repro.training.phases import Phase
+from app_repro.records.stores.store import Store
+from app_repro.training.inputs.images import Images
+from app_repro.training.inputs.phases import Phase
 from app_repro.training.protocol import phase_of
 from app_repro.training.run import Run
 

@@ -10,8 +10,9 @@ from app_repro.analysis.after.shrunk import Row, Subject, Tell
 from app_repro.analysis.command import SHRUNK, shrunk_name
 from app_repro.core import files
 from app_repro.core.errors import RunError
-from app_repro.records import analyses, finished, provenance
+from app_repro.records import analyses, provenance
 from app_repro.records.analyses import Analysis, AnalysisFile
+from app_repro.records.stores import finished
 from app_repro.training.determinism import configure
 from app_repro.training.device import describe_device, devices, ran_out
 

@@ -25,12 +25,13 @@ from app_repro.pruning.channels import Channels
 from app_repro.pruning.masks import Mask, density, full, prunable, unpack
 from app_repro.pruning.removal import remove
 from app_repro.pruning.shrinking import least_density, prune_channels
-from app_repro.records import finished
 from app_repro.records.runs import RunRecord
-from app_repro.training import checkpoint, flops
+from app_repro.records.stores import finished
+from app_repro.training import checkpoint
 from app_repro.training.determinism import set_precision
-from app_repro.training.flops import Cost
-from app_repro.training.images import Images
+from app_repro.training.inputs.images import Images
+from app_repro.training.models import flops
+from app_repro.training.models.flops import Cost
 from app_repro.training.protocol import network_of
 
 REMOVED, STATISTICS, WEIGHTS, BOTH = "removed only", "BatchNorm", "weights", "weights, BatchNorm"

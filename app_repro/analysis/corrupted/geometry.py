@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from app_repro.core.errors import AppReproError, RunError
-from app_repro.training.engines import ENGINES
-from app_repro.training.images import Images
-from app_repro.training.steps import EVALUATION_BATCH
+from app_repro.training.inputs.images import Images
+from app_repro.training.updates.engines import ENGINES
+from app_repro.training.updates.steps import EVALUATION_BATCH
 
 TIE = 1e-4
 """Logits that differ by less, relative to the largest, may be in another order in float64 than in float32."""

@@ -16,7 +16,7 @@ from app_repro.core import files
 from app_repro.records.runs import RunRecord
 from app_repro.training import checkpoint
 from app_repro.training.determinism import configure, set_precision
-from app_repro.training.images import Images
+from app_repro.training.inputs.images import Images
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from app_repro.records.analyses import Analysis, AnalysisFile
 from app_repro.training import checkpoint
 from app_repro.training.determinism import configure, set_precision
 from app_repro.training.device import describe_device
-from app_repro.training.images import Images
+from app_repro.training.inputs.images import Images
 
 KIND = "regime"
 MEASURES = (

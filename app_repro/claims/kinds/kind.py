@@ -10,7 +10,7 @@ from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
 from app_repro.claims.student import NORMAL, quantile
 from app_repro.claims.variance import Pool
-from app_repro.records.metrics import METRICS
+from app_repro.records.measures.metrics import METRICS
 
 MINUS = (1.0, -1.0)
 """Weights of two sides of which the second is taken from the first."""
@@ -87,8 +87,8 @@ class Kind:
     sentence: Callable[[Claim], str]
     """The claim as a sentence about numbers."""
     nearby: Callable[[Claim, Comparison, Pool], Measured | str] | None = None
-    """What runs that depart from the claim's setting measure (claims/elsewhere.py), or why nothing of the kind. None:
-    the mean of `so_far`."""
+    """What runs that depart from the claim's setting measure (claims/nearest/elsewhere.py), or why nothing of the
+    kind. None: the mean of `so_far`."""
     sample: Callable[[Claim, Comparison, Pool], Sample] | None = None
     """The numbers and their spread, from which `power` plans further seeds; given if `chance` is."""
     chance: Callable[[Claim, SeedSpread, int, float], float] | None = None

@@ -19,7 +19,7 @@ from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim, listed
 from app_repro.claims.student import quantile
 from app_repro.claims.variance import Pool
-from app_repro.records import formulas
+from app_repro.records.measures import formulas
 from app_repro.records.runs import RunRecord
 
 EQUAL_DENSITY = 0.1

@@ -19,7 +19,7 @@ from app_repro.claims.matching import Comparison
 from app_repro.claims.statement import Claim
 from app_repro.claims.student import NORMAL, cdf, quantile
 from app_repro.claims.variance import Pool
-from app_repro.records.metrics import METRICS
+from app_repro.records.measures.metrics import METRICS
 
 
 @dataclass(frozen=True)

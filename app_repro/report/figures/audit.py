@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.core import files
-from app_repro.report.figures import density, layers, pieces, printing
+from app_repro.report.figures import printing
+from app_repro.report.figures.chart import pieces
 from app_repro.report.figures.figure import View
+from app_repro.report.figures.paper import density, layers
 
 
 def save(audited: dict[str, Any], target: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app_repro.report.figures.lines import Record, remarks
+from app_repro.report.figures.chart.lines import Record, remarks
 
 if TYPE_CHECKING:  # imported inside functions: verify and plan read METHODS and lines without them
     import altair as alt

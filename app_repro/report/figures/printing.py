@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app_repro.core import files
-from app_repro.report.figures.ends import broken
+from app_repro.report.figures.chart.ends import broken
 
 if TYPE_CHECKING:  # a process that prints needs neither records nor settings
     from app_repro.report.figures.figure import Spec, View

@@ -1,25 +1,27 @@
 """Which figures there are, in the order of the report."""
 
-from app_repro.report.figures import (
+from app_repro.report.figures.figure import Figure
+from app_repro.report.figures.paper import (
     accuracy,
-    angle_length,
     anytime,
-    controls,
-    corruptions,
     curves,
     density,
-    flow,
     framework,
     gap_length,
     gap_long,
     layers,
-    margins,
     pareto,
+)
+from app_repro.report.figures.studies import (
+    angle_length,
+    controls,
+    corruptions,
+    flow,
+    margins,
     redundancy,
     regime,
     widths,
 )
-from app_repro.report.figures.figure import Figure
 
 FIGURES: dict[str, Figure] = {
     "framework": framework.FIGURE,

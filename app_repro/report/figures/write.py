@@ -10,9 +10,9 @@ from app_repro.config.protocols import PROTOCOLS
 from app_repro.core import files
 from app_repro.records.analyses import Analysis
 from app_repro.report.figures import printing
+from app_repro.report.figures.chart.lines import Record, is_plain, listing, sentence
+from app_repro.report.figures.chart.marks import TEXT, TEXT_ON_DARK
 from app_repro.report.figures.figure import Figure, Histories, Spec, View
-from app_repro.report.figures.lines import Record, is_plain, listing, sentence
-from app_repro.report.figures.marks import TEXT, TEXT_ON_DARK
 from app_repro.report.figures.registry import FIGURES
 
 if TYPE_CHECKING:

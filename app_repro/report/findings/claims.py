@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app_repro.claims import claims_file
-from app_repro.claims.elsewhere import Elsewhere
 from app_repro.claims.kinds.registry import KINDS
+from app_repro.claims.nearest.elsewhere import Elsewhere
 from app_repro.claims.verify import Verdict, verify
 from app_repro.core.paths import CLAIMS
 from app_repro.records import first_masks, runs

@@ -11,10 +11,11 @@ from app_repro.claims.variance import Pool
 from app_repro.config import grid, presets
 from app_repro.config.laptop import LAPTOP
 from app_repro.config.spec import RunSpec
-from app_repro.records import analyses, runs, settings, sources
+from app_repro.records import analyses, runs, settings
 from app_repro.records.analyses import Analysis
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
+from app_repro.records.stores import sources
 
 REGIME = "regime"
 """The preset of the maps of regimes, beside those of LAPTOP."""

@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from app_repro.claims import connectivity, regimes, robustness
-from app_repro.claims.connectivity import LABELS
-from app_repro.claims.regimes import RegimeMap
-from app_repro.claims.robustness import CLEAN, GEOMETRY, Noise, Robust
+from app_repro.claims.studies import connectivity, regimes, robustness
+from app_repro.claims.studies.connectivity import LABELS
+from app_repro.claims.studies.regimes import RegimeMap
+from app_repro.claims.studies.robustness import CLEAN, GEOMETRY, Noise, Robust
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records import settings
-from app_repro.records.metrics import Scale
+from app_repro.records.measures.metrics import Scale
 from app_repro.report.findings.evidence import REGIME, Cell, Evidence
 from app_repro.report.findings.sentences import comparison, to_table, told, wrapped
 

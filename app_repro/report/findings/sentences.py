@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from app_repro.claims.contrasts import Contrast, contrast
 from app_repro.claims.judgement import mean_of
 from app_repro.claims.variance import Pool
-from app_repro.records import metrics
-from app_repro.records.metrics import Scale
+from app_repro.records.measures import metrics
+from app_repro.records.measures.metrics import Scale
 from app_repro.records.settings import Group
 from app_repro.report.findings.evidence import Cell
 

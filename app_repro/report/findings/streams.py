@@ -5,7 +5,7 @@ import statistics
 from app_repro.claims.judgement import MIN_SEEDS
 from app_repro.claims.kinds.shape import judge_shape
 from app_repro.config.protocols import PROTOCOLS
-from app_repro.records import metrics
+from app_repro.records.measures import metrics
 from app_repro.report.findings.evidence import Cell, Evidence
 from app_repro.report.findings.sentences import compare, to_table, told, wrapped
 

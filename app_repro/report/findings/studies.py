@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from app_repro.claims import controls
 from app_repro.claims.contrasts import Contrast
-from app_repro.claims.controls import Arms, Difference
+from app_repro.claims.studies import controls
+from app_repro.claims.studies.controls import Arms, Difference
 from app_repro.claims.variance import Pool
 from app_repro.config.catalogue import CRITERIA
 from app_repro.config.protocols import PROTOCOLS

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from app_repro.claims import printing
-from app_repro.claims.elsewhere import Elsewhere
 from app_repro.claims.judgement import HARD, LEVEL
 from app_repro.claims.kinds.registry import KINDS
+from app_repro.claims.nearest.elsewhere import Elsewhere
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.verify import Report, Verdict
 

@@ -7,8 +7,9 @@ from app_repro.claims.contrasts import contrast
 from app_repro.claims.matching import Index, comparisons_of
 from app_repro.claims.statement import Claim, protocols, seeds, side_specs
 from app_repro.claims.variance import Pool
-from app_repro.records import metrics, settings
-from app_repro.records.metrics import Scale
+from app_repro.records import settings
+from app_repro.records.measures import metrics
+from app_repro.records.measures.metrics import Scale
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
 from app_repro.report.tables import grouping, table

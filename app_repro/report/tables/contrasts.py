@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from app_repro.claims.contrasts import mean_contrast
-from app_repro.claims.controls import BEFORE_THE_END, HINDSIGHT
 from app_repro.claims.judgement import mean_of
-from app_repro.claims.tag_contrasts import (
+from app_repro.claims.studies.controls import BEFORE_THE_END, HINDSIGHT
+from app_repro.claims.studies.tag_contrasts import (
     QUESTIONS,
     UNTESTABLE,
     Answer,
@@ -20,7 +20,8 @@ from app_repro.claims.tag_contrasts import (
 )
 from app_repro.claims.variance import Pool, Pools
 from app_repro.config.protocols import SWITCHES, nearest_protocol, protocol_title
-from app_repro.records import metrics, settings
+from app_repro.records import settings
+from app_repro.records.measures import metrics
 from app_repro.records.runs import RunRecord
 from app_repro.report.tables import grouping, table
 from app_repro.report.tables.table import NOTHING, Cell, Column, Table

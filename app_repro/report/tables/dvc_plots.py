@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app_repro.core import files
-from app_repro.records import metrics
+from app_repro.records.measures import metrics
 from app_repro.report.tables.table import Table
 
 DRAWN = tuple(metrics.of_megabatches("plots"))

@@ -6,11 +6,13 @@ from typing import Any
 
 from app_repro.claims.contrasts import best
 from app_repro.claims.variance import Pool
-from app_repro.records import metrics, settings
+from app_repro.records import settings
 from app_repro.records.content import Record
-from app_repro.records.metrics import Scale
+from app_repro.records.measures import metrics
+from app_repro.records.measures.metrics import Scale
 from app_repro.records.settings import Group
-from app_repro.report.tables import grouping, nm, table
+from app_repro.report.tables import grouping, table
+from app_repro.report.tables.studies import nm
 from app_repro.report.tables.table import Cell, Column, Table
 
 OVERVIEW = metrics.scales("overview")

@@ -8,10 +8,11 @@ from typing import Any
 from app_repro.config.spec import RunSpec
 from app_repro.core import paths
 from app_repro.core.errors import AppReproError, DataError
-from app_repro.records import record, sources
+from app_repro.records import record
 from app_repro.records.content import Record
 from app_repro.records.runs import RunRecord
-from app_repro.records.store import RunFolder, Store
+from app_repro.records.stores import sources
+from app_repro.records.stores.store import RunFolder, Store
 from app_repro.report.tables import grouping
 from app_repro.report.tables.table import Cell, Column, Table, label
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
-from app_repro.records import formulas, metrics, settings
+from app_repro.records import settings
 from app_repro.records.content import Megabatch
-from app_repro.records.metrics import Scale
+from app_repro.records.measures import formulas, metrics
+from app_repro.records.measures.metrics import Scale
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
-from app_repro.report.tables import grouping, nm, table
+from app_repro.report.tables import grouping, table
+from app_repro.report.tables.studies import nm
 from app_repro.report.tables.table import Cell, Column, Table
 
 DENSITY, COUNT, MFLOPS = Scale("density", 1, 4), Scale("count"), Scale("MFLOPs", 1e-6, 3)

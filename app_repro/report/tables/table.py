@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from app_repro.claims.judgement import mean_of, spread_of
-from app_repro.records.metrics import Scale
+from app_repro.records.measures.metrics import Scale
 from app_repro.records.settings import in_words
 
 

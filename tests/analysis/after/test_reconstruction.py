@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from app_repro.analysis.after import reconstruction
 from app_repro.analysis.after.reconstruction import RIDGE
-from app_repro.training import networks
+from app_repro.training.models import networks
 
 
 def shown_of(images: Tensor) -> reconstruction.Shown:

@@ -15,10 +15,10 @@ from app_repro.cli.pipeline import app
 from app_repro.config.spec import RunSpec
 from app_repro.core.errors import ParamsError
 from app_repro.data import dataset, splits
-from app_repro.execution import worker
+from app_repro.execution.workers import worker
 from app_repro.records import analyses
-from app_repro.records.store import Paths, Store
-from app_repro.training.images import Images
+from app_repro.records.stores.store import Paths, Store
+from app_repro.training.inputs.images import Images
 
 Runs = tuple[dict[str, RunSpec], Paths]
 

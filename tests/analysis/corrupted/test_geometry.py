@@ -12,7 +12,7 @@ from torch import nn
 
 from app_repro.analysis.corrupted.geometry import Head, Passes, correlations, summary
 from app_repro.core.errors import AppReproError, RunError
-from app_repro.training import networks
+from app_repro.training.models import networks
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "support/golden/geometry.json").read_text())
 

@@ -15,7 +15,7 @@ from app_repro.analysis.corrupted.pictures import Asked
 from app_repro.core.errors import DiskFullError
 from app_repro.records import record
 from app_repro.records.analyses import AnalysisFile
-from app_repro.records.store import Paths, Store, lay_out
+from app_repro.records.stores.store import Paths, Store, lay_out
 
 ASKED = Asked(images=300, corruptions=["contrast", "gaussian_noise", "pixelate"], severities=[1, 3])
 

@@ -14,7 +14,7 @@ from app_repro.analysis.regimes import regime, siblings
 from app_repro.analysis.trained import Trained
 from app_repro.core.errors import DataError, ParamsError
 from app_repro.records.analyses import AnalysisFile
-from app_repro.records.store import Paths, Store, lay_out
+from app_repro.records.stores.store import Paths, Store, lay_out
 
 ASKED = regime.Asked(images=250, points=3)
 

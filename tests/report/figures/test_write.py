@@ -16,7 +16,7 @@ from by_hand import a_record
 from synthetic import grid
 
 from app_repro.report.figures import audit, printing, write
-from app_repro.report.figures.pareto import front
+from app_repro.report.figures.paper.pareto import front
 from app_repro.report.figures.registry import FIGURES
 
 SITUATIONS = pictured.situations()

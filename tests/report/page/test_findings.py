@@ -6,7 +6,7 @@ from app_repro.claims import printing
 from app_repro.claims.judgement import VERDICTS, Judgement
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.verify import Report, Verdict
-from app_repro.records.metrics import claimed
+from app_repro.records.measures.metrics import claimed
 from app_repro.report.page import findings
 
 

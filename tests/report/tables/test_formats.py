@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app_repro.records.metrics import Scale
+from app_repro.records.measures.metrics import Scale
 from app_repro.report.page.excerpts import excerpt
 from app_repro.report.tables import formats, table
 from app_repro.report.tables.table import Cell, Column, Table

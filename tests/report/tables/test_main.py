@@ -9,7 +9,7 @@ from synthetic import spec
 
 from app_repro.claims.variance import Pool
 from app_repro.records import settings
-from app_repro.records.metrics import scales
+from app_repro.records.measures.metrics import scales
 from app_repro.records.runs import RunRecord
 from app_repro.report.tables.main import main_table, means, to_overview
 from app_repro.report.tables.table import Cell, Table

@@ -9,7 +9,7 @@ from workbench import prepared, settings
 from app_repro.config import grid
 from app_repro.config.catalogue import CONTROLS
 from app_repro.core.errors import DataError
-from app_repro.records.store import Store
+from app_repro.records.stores.store import Store
 from app_repro.report.tables.runs import runs_table, to_text
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app_repro.records.metrics import Scale
+from app_repro.records.measures.metrics import Scale
 from app_repro.report.tables import table
 from app_repro.report.tables.table import NOTHING
 
