@@ -33,10 +33,10 @@ CODE = """
 import json
 from pathlib import Path
 from workbench import settings
-from app_repro.claims import exports, reported
+from app_repro.claims.authors import exports, reported
 from app_repro.config import grid
 from app_repro.data import dataset, splits
-from app_repro.execution.cost import published_shape
+from app_repro.execution.planning.cost import published_shape
 
 raw = Path("raw")
 changes = {"dataset": "greys", "sb": 1, "seed": 1, "val_fraction": 0.4, "train_limit": None, "test_limit": None}

@@ -21,11 +21,12 @@ import torch
 from workbench import prepared
 # loaded before memory is short, so that the run is what finds none
 from app_repro.data import dataset, splits
-from app_repro.execution import worker
-from app_repro.training import checkpoint, flops, run
+from app_repro.execution.workers import worker
+from app_repro.training import checkpoint, run
+from app_repro.training.models import flops
 from app_repro.training.determinism import configure
 from app_repro.records import record
-from app_repro.records.store import Store
+from app_repro.records.stores.store import Store
 
 changes = {"method": "dense", "sb": 1, "epochs": 1, "milestones": [], "train_limit": 600, "batch_size": 540}
 [spec], places = prepared(Path(sys.argv[1]), **changes)

@@ -9,32 +9,56 @@ from app_repro.claims.nearest.elsewhere import Elsewhere
 from app_repro.claims.verify import Verdict, verify
 from app_repro.core.paths import CLAIMS
 from app_repro.records import first_masks, runs
-from app_repro.report.findings.sentences import wrapped
+from app_repro.report.findings.sentences import to_table, wrapped
 
 WHOSE = {"paper": "Of the paper and its poster", "another": "Of another paper", "own": "Of this project"}
 
 
 def claims(published: Path) -> str:
-    """An item per claim, by whose it is: its words, its verdicts, what was measured, and what is nearest."""
+    """An item per claim, by whose it is: its words, its verdicts, what was measured, and what is nearest. Claims that
+    no published run touches are a table at the end.
+    """
     by_claim: dict[str, list[Verdict]] = {}
     records, masks = runs.read([published]), first_masks.read([published])
     for verdict in verify(records, claims_file.load(CLAIMS), masks).verdicts:
         by_claim.setdefault(verdict.claim.id, []).append(verdict)
     parts = [_count(list(by_claim.values()))]
     for whose, heading in WHOSE.items():
-        items = [_item(verdicts) for verdicts in by_claim.values() if verdicts[0].claim.whose == whose]
+        of_them = [each for each in by_claim.values() if each[0].claim.whose == whose]
+        items = [_item(verdicts) for verdicts in of_them if _is_judged(verdicts) or _is_near(verdicts)]
         parts += [f"**{heading}**", "\n".join(items)] if items else []
-    return "\n\n".join(parts)
+    rest = [each for each in by_claim.values() if not (_is_judged(each) or _is_near(each))]
+    return "\n\n".join(parts + _untouched(rest))
+
+
+def _is_judged(verdicts: Sequence[Verdict]) -> bool:
+    return any(one.judgement.n or one.verdict == "error" for one in verdicts)
+
+
+def _is_near(verdicts: Sequence[Verdict]) -> bool:
+    return any(one.measured for one in _near(verdicts))
 
 
 def _count(verdicts: Sequence[Sequence[Verdict]]) -> str:
-    judged = [each for each in verdicts if any(one.judgement.n or one.verdict == "error" for one in each)]
-    near = [each for each in verdicts if each not in judged and any(one.measured for one in _near(each))]
+    judged = [each for each in verdicts if _is_judged(each)]
+    near = [each for each in verdicts if _is_near(each) and each not in judged]
     rest = len(verdicts) - len(judged) - len(near)
     return wrapped(
         f"Of {len(verdicts)} claims {len(judged)} have runs in their own setting, {len(near)} others have some in "
         f"another one, and of {rest} no published runs have every side."
     )
+
+
+def _untouched(rest: Sequence[Sequence[Verdict]]) -> list[str]:
+    if not rest:
+        return []
+    firsts = [each[0] for each in rest]
+    why = ["; ".join(dict.fromkeys(one.why for one in _near(each))) for each in rest]
+    rows = [
+        (f"`{first.claim.id}`", first.claim.quotation, first.verdict, lack)
+        for first, lack in zip(firsts, why, strict=True)
+    ]
+    return ["**Without runs of every side**", to_table(("claim", "words", "verdict", "what is missing"), rows, left=4)]
 
 
 def _near(verdicts: Sequence[Verdict]) -> list[Elsewhere]:

@@ -75,11 +75,11 @@ def told(compared: Sequence[Comparison], measures: Mapping[str, Scale] = MEASURE
     return "\n\n".join(filter(None, [*parts, _lacking(compared, what)]))
 
 
-def to_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown, the first column to the left."""
+def to_table(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Markdown, the first `left` columns to the left."""
     from tabulate import tabulate
 
-    align = ["left", *["right"] * (len(headings) - 1)]
+    align = ["left"] * left + ["right"] * (len(headings) - left)
     return tabulate(rows, headings, tablefmt="github", disable_numparse=True, colalign=align)
 
 

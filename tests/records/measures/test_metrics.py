@@ -76,7 +76,8 @@ from app_repro.claims import claims_file
 from app_repro.claims.variance import Pool
 from app_repro.execution import wandb_mirror
 from app_repro.records.frame import frame
-from app_repro.records import metrics, runs, settings
+from app_repro.records import runs, settings
+from app_repro.records.measures import metrics
 from app_repro.report import modelcard
 from app_repro.report.tables import main, stream
 

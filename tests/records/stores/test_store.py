@@ -23,7 +23,7 @@ from app_repro.records.stores.store import RunFolder, Store, check_target, label
 from app_repro.training.models.flops import describe
 
 HOLDER = """
-import sys, time; from pathlib import Path; from app_repro.records.store import RunFolder
+import sys, time; from pathlib import Path; from app_repro.records.stores.store import RunFolder
 print("asks", flush=True)
 with RunFolder(Path(sys.argv[1])).lock():
     print("holds", flush=True)

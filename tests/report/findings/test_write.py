@@ -52,7 +52,9 @@ def test_claims_have_their_verdict_and_what_was_measured_elsewhere(tmp_path: Pat
 def test_a_claim_with_runs_of_one_side_alone_has_none_in_its_own_setting(tmp_path: Path) -> None:
     publish(tmp_path, "laptop-1", lambda spec: 0.6 if spec.method == "app" and spec.protocol[0] == "paper" else None)
     text = part(tmp_path, "claims")
-    assert "claims 1 have runs" in text and "**inconclusive**" in text.split("- `own-places-matter`")[1].split("- `")[0]
+    assert "claims 1 have runs" in text and "- `own-places-matter`" not in text
+    row = text.split("| `own-places-matter` |")[1].split("| `")[0]
+    assert "| inconclusive | no run here under paper is of app control=shuffle |" in row
 
 
 @pytest.mark.parametrize(
