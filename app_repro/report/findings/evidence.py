@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from app_repro.claims.variance import Pool
+from app_repro.claims.variance import Pool, Pools
 from app_repro.config import grid, presets
 from app_repro.config.laptop import LAPTOP
 from app_repro.config.spec import RunSpec
@@ -45,23 +45,21 @@ class Evidence:
 
     records: tuple[RunRecord, ...]
     """Each run once."""
-    analyses: tuple[Analysis, ...] = ()
+    analyses: tuple[Analysis, ...]
+    pool: Pool
+    """The noise of plain runs among all that are published: that of verdicts and tables."""
 
     @classmethod
     def of(cls, published: Path) -> "Evidence":
         """What lies in the folders of `published` that are named as the campaign's presets."""
         folders = [folder for name in (*LAPTOP, REGIME) if (folder := published / name).is_dir()]
-        return cls(runs.read(folders).runs, analyses.read(folders).found)
+        pool = Pools(runs.read([published]).runs).of_plain
+        return cls(runs.read(folders).runs, analyses.read(folders).found, pool)
 
     @cached_property
     def runs(self) -> list[RunRecord]:
         """The runs but for control arms whose source has another mask by now."""
         return sources.fresh(self.records)
-
-    @cached_property
-    def pool(self) -> Pool:
-        """The noise of plain runs."""
-        return Pool([run for run in self.runs if run.is_plain])
 
     def cell(self, title: str, preset: str, **chosen: Any) -> Cell:
         """The runs of a preset that have the settings `chosen`, `protocol` by its name; `title` says so in words."""

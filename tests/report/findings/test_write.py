@@ -74,6 +74,20 @@ def test_a_sentence_is_chosen_by_its_interval(tmp_path: Path, lead: float, said:
     assert "Published: 9 of the campaign's 99 runs" in part(tmp_path, "runs") and "`0000" in part(tmp_path, "runs")
 
 
+def test_the_noise_is_that_of_verdicts_which_know_all_published_runs(tmp_path: Path) -> None:
+    def level(spec: RunSpec) -> float | None:
+        return None if spec.protocol[0] == "released" else 0.6 + 0.004 * (spec.method == "app")
+
+    publish(tmp_path, "laptop-1", level)
+    assert "app higher than osp (paper)" in part(tmp_path, "protocols")
+    released = [spec for spec in synthetic.grid("laptop-1") if spec.protocol[0] == "released"]
+    for spec in [spec.model_copy(update={"seed": seed}) for spec in released for seed in range(4, 12)]:
+        accuracy = 0.6 + 0.03 * (-1) ** spec.seed * (spec.method == "app")  # equal images, outside the campaign
+        record = synthetic.make(spec, accuracy=accuracy, cer=40_000, official=False)
+        files.write_sealed(tmp_path / "earlier" / f"{record['run_id']}.json", record)
+    assert "app and osp (paper)" in part(tmp_path, "protocols").split("**not told apart**: ")[1].split(";")[0]
+
+
 def test_one_seed_is_not_judged(tmp_path: Path) -> None:
     def level(spec: RunSpec) -> float | None:
         noise = 0.003 * spec.seed * (spec.criterion == "taylor")
