@@ -1,4 +1,4 @@
-"""Panels with more lines than a reader can follow, parted by what their runs ask."""
+"""Panels with more lines than a reader can follow, parted by what their runs ask and how long they train."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,15 +15,29 @@ Values = Mapping[str, Any]
 
 def parted(runs: Sequence[Values], names: Sequence[str]) -> list[tuple[str, list[int]]]:
     """Titles of the parts of a panel, and the places of the runs in each: all in one without a title unless the panel
-    has more than MOST lines, and more than one part has runs that are pruned. `names`: settings in which lines differ.
+    has more than MOST lines. Such a one is parted by what is asked of pruned runs, and what is still too large by how
+    long they train. `names`: settings in which lines differ.
 
     Runs that are never pruned are in every part; beside other criteria stand the same runs under the first part's.
     """
+    finer = []
+    for title, places in _by_question(runs, names):
+        known = sorted({runs[place]["epochs"] for place in places}) if _is_large(runs, places, names) else []
+        if "epochs" not in names or len(known) < 2:
+            finer.append((title, places))
+            continue
+        for epochs in known:
+            own = [place for place in places if runs[place]["epochs"] == epochs]
+            finer.append((", ".join(filter(None, [title, f"epochs {epochs}"])), own))
+    return finer
+
+
+def _by_question(runs: Sequence[Values], names: Sequence[str]) -> list[tuple[str, list[int]]]:
     places = list(range(len(runs)))
     base = _base(runs) if "criterion" in names else None
     part_of = ["" if _is_dense(one) else _part(one, base or one["criterion"]) for one in runs]
     titles = list(dict.fromkeys(part for part, one in zip(part_of, runs, strict=True) if not _is_dense(one)))
-    if len({tuple(repr(one[name]) for name in names) for one in runs}) <= MOST or len(titles) < 2:
+    if not _is_large(runs, places, names) or len(titles) < 2:
         return [("", places)]
     others = {(one["method"], one["tau"]) for one, part in zip(runs, part_of, strict=True) if part == CRITERIA}
 
@@ -34,6 +48,10 @@ def parted(runs: Sequence[Values], names: Sequence[str]) -> list[tuple[str, list
 
     ordered = [title for title in ("", CRITERIA, PIECES, PATTERNS) if title in titles]
     return [(title, [place for place in places if stands_in(place, title)]) for title in ordered]
+
+
+def _is_large(runs: Sequence[Values], places: Sequence[int], names: Sequence[str]) -> bool:
+    return len({tuple(repr(runs[place][name]) for name in names) for place in places}) > MOST
 
 
 def _is_dense(one: Values) -> bool:

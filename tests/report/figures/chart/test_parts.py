@@ -6,8 +6,9 @@ from app_repro.report.figures.chart.lines import lines, panel
 
 
 def panels(*presets: str) -> dict[str, list[str]]:
-    """Labels of the lines of each panel, of every run of the presets."""
-    records = [synthetic.make(spec) for name in presets for spec in synthetic.grid(name) if spec.seed == 1]
+    """Labels of the lines of each panel, of the runs of the presets that are no siblings."""
+    specs = [spec for name in presets for spec in synthetic.grid(name) if spec.seed == 1 and spec.sgd_seed is None]
+    records = [synthetic.make(spec) for spec in specs]
     found: dict[str, list[str]] = {}
     for line in lines(records):
         found.setdefault(panel(line.keys), []).append(line.label)
@@ -27,3 +28,16 @@ def test_many_lines_are_parted_and_named_within_their_part() -> None:
     assert len(paper[", criteria"]) == 7
     assert sorted(paper[", each layer ranked alone"])[:2] == ["APP, granularity channel", "APP, granularity nm"]
     assert len(paper[", N:M"]) == 5 and "baseline" in paper[", N:M"]
+
+
+def test_a_map_of_load_and_length_is_parted_by_length() -> None:
+    found = panels("regime")
+    assert [title.rpartition(", ")[2] for title in found] == ["epochs 1", "epochs 4", "epochs 10", "epochs 20"]
+    assert {len(labels) for labels in found.values()} == {10}
+    assert "late pruning, tau 1.0" in found["digits, resnet8s, paper, T = 4, epochs 4"]
+
+
+def test_few_lines_of_several_lengths_stay_together() -> None:
+    few = [spec for spec in synthetic.grid("regime") if spec.seed == 1 and spec.tau == 4.5 and spec.sgd_seed is None]
+    assert len({(line.part, line.label) for line in lines(synthetic.make(spec) for spec in few)}) == 8
+    assert {line.part for line in lines(synthetic.make(spec) for spec in few)} == {""}
