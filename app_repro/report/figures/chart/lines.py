@@ -1,5 +1,6 @@
 """The lines of the figures: finished records by setting, with names that tell them apart."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +86,18 @@ def lines(records: Iterable[Record], across: Sequence[str] = ()) -> list[Line]:
 
 
 def _variants(own: Sequence[tuple[Record, dict[str, Any]]], named: Sequence[str]) -> dict[str, tuple[Record, ...]]:
-    """Runs of one method by what tells them from the others."""
+    """Runs of one method by what tells them from the others, in the order of these settings."""
     names = settings.telling_apart([values for _, values in own], named)
     variants: dict[str, list[Record]] = {}
-    for content, values in own:
+    for content, values in sorted(own, key=lambda one: [_order(one[1][name]) for name in names]):
         text = ", ".join(filter(None, (_told(name, values[name]) for name in names)))
         variants.setdefault(text, []).append(content)
     return {text: tuple(runs) for text, runs in variants.items()}
+
+
+def _order(value: Any) -> tuple[float, str]:
+    """Numbers by size, before words."""
+    return (value, "") if isinstance(value, int | float) else (math.inf, str(value))
 
 
 def is_plain(content: Record) -> bool:

@@ -41,3 +41,8 @@ def test_few_lines_of_several_lengths_stay_together() -> None:
     few = [spec for spec in synthetic.grid("regime") if spec.seed == 1 and spec.tau == 4.5 and spec.sgd_seed is None]
     assert len({(line.part, line.label) for line in lines(synthetic.make(spec) for spec in few)}) == 8
     assert {line.part for line in lines(synthetic.make(spec) for spec in few)} == {""}
+
+
+def test_lines_are_in_the_order_of_their_numbers() -> None:
+    found = panels("regime")["digits, resnet8s, paper, T = 4, epochs 4"]
+    assert found[:5] == [f"Anytime OSP, tau {tau}" for tau in ("1.0", "4.5", "10.0", "16.0", "20.0")]
