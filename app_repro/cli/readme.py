@@ -21,7 +21,7 @@ from app_repro.core import files
 from app_repro.core.errors import IntegrityError
 from app_repro.core.paths import BENCHES, CLAIMS, PUBLISHED
 from app_repro.machine.bench import speed_table
-from app_repro.records import first_masks, runs, settings
+from app_repro.records import analyses, first_masks, runs, settings
 from app_repro.records.measures import metrics
 from app_repro.records.runs import RunRecord
 from app_repro.records.stores import sources
@@ -31,9 +31,9 @@ from app_repro.report.tables.contrasts import SCALES
 from app_repro.report.tables.contrasts import contrasts as of_contrasts
 from app_repro.report.tables.main import main_table
 
-PAGES = ("README.md", "docs/findings.md", "docs/methods.md", "docs/protocols.md", "docs/speed.md")
+PAGES = ("README.md", *(f"docs/{name}.md" for name in ("findings", "methods", "protocols", "regimes", "speed")))
 """Pages that have generated parts, each between <!-- name --> and <!-- /name -->."""
-FIGURES = (("audit", "density"), ("audit", "accuracy"))
+FIGURES = (("audit", "density"), ("audit", "accuracy"), ("regime", "regime"))
 """Folder of published records, and a figure of them; a page shows it between the markers `figure-audit-density`."""
 
 
@@ -156,9 +156,15 @@ def _is_main(run: RunRecord) -> bool:
 
 def _figure(page: str, published: Path, folder: str, name: str) -> str:
     """The figure as an image; its text is the title and the first setting."""
-    drawn = figures.draw(name, [run.content for run in _records(published, folder)])
+    drawn = drawn_of(published, folder, name)
     place = os.path.relpath(_folder(folder) / f"{name}.svg", Path(page).parent)
     return f"![{drawn.figure.title}, {next(iter(drawn.settings))}]({Path(place).as_posix()})"
+
+
+def drawn_of(published: Path, folder: str, name: str) -> figures.Drawn:
+    """The figure `name` of the records and analyses in one folder of `published`."""
+    contents = [run.content for run in _records(published, folder)]
+    return figures.draw(name, contents, measured=analyses.read([published / folder]).found)
 
 
 def _folder(folder: str) -> Path:
@@ -175,8 +181,7 @@ def _benches(published: Path, kind: str) -> str:
 def main() -> None:
     """Write the pages of this checkout, and the figures that they show, anew."""
     for folder, name in FIGURES:
-        contents = [run.content for run in _records(PUBLISHED, folder)]
-        figures.save_svg(figures.draw(name, contents), _folder(folder))
+        figures.save_svg(drawn_of(PUBLISHED, folder, name), _folder(folder))
     for page in PAGES:
         path = Path(page)
         files.write_text(path, regenerated(page, path.read_text(encoding="utf-8")))

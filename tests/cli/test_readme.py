@@ -39,7 +39,6 @@ def test_claims_without_runs_are_counted(tmp_path) -> None:
 
 @pytest.mark.parametrize(("folder", "name"), readme.FIGURES)
 def test_a_published_figure_is_that_of_the_published_records(folder: str, name: str, tmp_path) -> None:
-    contents = [run.content for run in read_any([ROOT / PUBLISHED / folder]).runs]
-    write.save_svg(write.draw(name, contents), tmp_path)
+    write.save_svg(readme.drawn_of(ROOT / PUBLISHED, folder, name), tmp_path)
     published = ROOT / PUBLISHED / "figures" / folder / f"{name}.svg"
     assert (tmp_path / published.name).read_bytes() == published.read_bytes()
