@@ -31,7 +31,7 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
         tau = f", {told}" if len(taus[row["setting"], row["method"]]) > 1 else ""
         row["label"] = f"{TITLES.get(row['method'], row['method'])}{tau}"
     order = list(TITLES)
-    table.sort(key=lambda row: (row["T"], row["setting"], order.index(row["method"]), row["tau"] or 0))
+    table.sort(key=lambda row: (row["dataset"], row["T"], row["setting"], order.index(row["method"]), row["tau"] or 0))
     return pieces.frame(table)
 
 
