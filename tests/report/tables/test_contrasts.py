@@ -39,7 +39,7 @@ def records(preset: str = "cifar-small", **changed: Any) -> list[RunRecord]:
 
 def test_the_published_audit_says_what_fresh_weights_cost() -> None:
     """Of S. Misra et al.'s released code: the one switch that changes which weights are scored."""
-    [row] = of(contrasts(read_any([ROOT / PUBLISHED]).runs), "initialised / trained weights")
+    [row] = of(contrasts(read_any([ROOT / PUBLISHED / "audit"]).runs), "initialised / trained weights")
     assert row["sides"].shown == "fresh minus trained" and row["protocol"].shown == "released"
     assert row["test_accuracy"].shown == "-12.18 [-13.94, -10.42] (3)" and row["test_accuracy"].best
     assert row["cer"].value == pytest.approx(2304.67, abs=0.01) and row["cer"].n == 3 and not row["cer"].apart
