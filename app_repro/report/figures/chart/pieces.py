@@ -166,3 +166,13 @@ def ticks(last: int, most: int = 9) -> list[int]:
 def room_for(labels: Sequence[str]) -> int:
     """Pixels of height for a chart with these names at the ends of its lines."""
     return ends.needed(labels, HEIGHT)
+
+
+def layers_by_megabatch() -> "tuple[alt.X, alt.Y]":
+    """The axes of a map of layers, in the order of the rows, over megabatches; needs the open value `ticks`."""
+    import altair as alt
+
+    axis = alt.Axis(values=alt.ExprRef("ticks"), labelAngle=0, grid=False)
+    names = alt.Axis(labelFontSize=10, labelLimit=150, labelOverlap=True, ticks=False, domain=False, grid=False)
+    x = alt.X("megabatch:O", title="megabatch", axis=axis)
+    return x, alt.Y("layer:N", title=None, sort=None, axis=names)

@@ -55,10 +55,7 @@ def chart() -> "alt.TopLevelMixin":
     """A heat map; its colours are spread by the square root, since layers of 2 and of 10 % must look different."""
     import altair as alt
 
-    axis = alt.Axis(values=alt.ExprRef("ticks"), labelAngle=0, grid=False)
-    x = alt.X("megabatch:O", title="megabatch", axis=axis)
-    names = alt.Axis(labelFontSize=10, labelLimit=150, labelOverlap=True, ticks=False, domain=False, grid=False)
-    y = alt.Y("layer:N", title=None, sort=None, axis=names)
+    x, y = pieces.layers_by_megabatch()
     legend = alt.Legend(orient="top", title="density", gradientLength=180, values=[0, 0.05, 0.25, 0.5, 1], format="~g")
     colour = alt.Color("density:Q", scale=alt.Scale(type="sqrt", scheme="cividis", domain=[0, 1]), legend=legend)
     tooltip = pieces.points(("layer:N", "layer", ""), ("megabatch:O", "megabatch", ""), ("density:Q", "density", ".4f"))

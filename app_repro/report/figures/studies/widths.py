@@ -44,10 +44,7 @@ def chart() -> "alt.TopLevelMixin":
     """A heat map with a number in each cell; its colours are spread by the square root, as widths double by stages."""
     import altair as alt
 
-    axis = alt.Axis(values=alt.ExprRef("ticks"), labelAngle=0, grid=False)
-    x = alt.X("megabatch:O", title="megabatch", axis=axis)
-    names = alt.Axis(labelFontSize=10, labelLimit=150, labelOverlap=True, ticks=False, domain=False, grid=False)
-    y = alt.Y("layer:N", title=None, sort=None, axis=names)
+    x, y = pieces.layers_by_megabatch()
     legend = alt.Legend(orient="top", title="channels", gradientLength=180, format="d", tickCount=5)
     scale = alt.Scale(type="sqrt", scheme="cividis", domain=alt.ExprRef("limits"))
     colour = alt.Color("channels:Q", scale=scale, legend=legend)
