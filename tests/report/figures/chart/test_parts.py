@@ -8,7 +8,7 @@ from app_repro.report.figures.chart.lines import lines, panel
 def panels(*presets: str) -> dict[str, list[str]]:
     """Labels of the lines of each panel, of the runs of the presets that are no siblings."""
     specs = [spec for name in presets for spec in synthetic.grid(name) if spec.seed == 1 and spec.sgd_seed is None]
-    records = [synthetic.make(spec) for spec in specs]
+    records = sorted((synthetic.make(spec) for spec in specs), key=lambda record: record["run_id"])  # as they are read
     found: dict[str, list[str]] = {}
     for line in lines(records):
         found.setdefault(panel(line.keys), []).append(line.label)
