@@ -42,3 +42,9 @@ def test_a_published_figure_is_that_of_the_published_records(folder: str, name: 
     write.save_svg(readme.drawn_of(ROOT / PUBLISHED, folder, name), tmp_path)
     published = ROOT / PUBLISHED / "figures" / folder / f"{name}.svg"
     assert (tmp_path / published.name).read_bytes() == published.read_bytes()
+
+
+def test_contrasts_of_the_audit_stand_apart_where_its_runs_were_trained_again() -> None:
+    every, alone = readme.contrasts(ROOT / PUBLISHED).split("Among the runs of the audit alone")
+    assert "osp minus app" in every and "fresh minus trained" not in every
+    assert "fresh minus trained" in alone and "osp minus app" not in alone
