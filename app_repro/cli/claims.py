@@ -18,6 +18,7 @@ from app_repro.cli.options import (
     StoreFolder,
     end,
 )
+from app_repro.core import collector
 from app_repro.core.errors import ParamsError
 from app_repro.core.paths import ANALYSES, CLAIMS, PARAMS, PUBLISHED, RAW, RUNS, store_at
 
@@ -48,7 +49,7 @@ def verify(
     check_allowed(allowed)  # before anything is read, printed or written
     chosen = [*(only or []), *([explain] if explain else [])]
     named = [*(records or []), *(more or [])]
-    with runs.collector_off():
+    with collector.off():
         reported = claims_file.load(claims)
         evidence, masks = runs.read(runs.known(named)), first_masks.known(named)
         verdicts = judge(evidence, reported, masks, only=chosen, protocol=protocol)

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -119,30 +119,18 @@ def elsewhere(report: Report) -> list[str]:
 
 
 def contrasts(published: Path) -> str:
-    """The contrasts that have numbers. Those of the audit alone stand apart: the campaign trained some of its runs
-    again, by other learning code, with which the audit's other runs are not compared.
-    """
-    every, known = _contrasts(published, ())
-    alone, _ = _contrasts(published / "audit", known) if (published / "audit").is_dir() else ("", ())
-    lead = "Among the runs of the audit alone, which share one learning code:"
-    return "\n\n".join([every, lead, alone] if alone else [every])
-
-
-def _contrasts(folder: Path, known: Collection[str]) -> tuple[str, list[str]]:
-    """The rows that have numbers, under the headings of those columns that are not empty, without the contrasts
-    `known`; and the names of the contrasts.
-    """
+    """The contrasts that have numbers, under the headings of those columns that are not empty."""
     from tabulate import tabulate
 
-    table = of_contrasts(sources.fresh(runs.read_any([folder]).runs))
+    records = runs.read_any([published])
+    table = of_contrasts(sources.fresh(records.runs), records.superseded)
     numbers = [place for place, column in enumerate(table.columns) if column.key in SCALES]
-    rows = [row for row in table.rows if row[numbers[0]].n and row[0].shown not in known]
+    rows = [row for row in table.rows if row[numbers[0]].n]
     kept = [place for place in range(len(table.columns)) if {row[place].shown for row in rows} != {"-"}]
     body = [[row[place].shown for place in kept] for row in rows]
     headings = [table.columns[place].heading for place in kept]
     align = ["right" if place in numbers else "left" for place in kept]
-    text = tabulate(body, headings, tablefmt="github", disable_numparse=True, colalign=align) if rows else ""
-    return text, [row[0].shown for row in rows]
+    return tabulate(body, headings, tablefmt="github", disable_numparse=True, colalign=align) if rows else ""
 
 
 _WHOSE = {"paper": "the paper's", "another": "another paper's", "own": "this project's"}

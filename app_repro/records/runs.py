@@ -1,7 +1,5 @@
 """Records found in folders and checked, each run once: what tables, figures and claims are made from."""
 
-import contextlib
-import gc
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +11,7 @@ from typing import Any
 from app_repro.config.catalogue import CONTROL_ONLY
 from app_repro.config.protocols import PRUNING_ONLY
 from app_repro.config.spec import RunSpec
+from app_repro.core import collector
 from app_repro.core.errors import DataError, IntegrityError, nearest_and_known, one_line
 from app_repro.core.files import canonical, digest
 from app_repro.core.paths import ANALYSES, PUBLISHED, RUNS
@@ -107,6 +106,9 @@ class Records:
     """Folders that are not there, and records of a run that were passed over for another."""
     damaged: tuple[str, ...] = ()
     """The problems that are damaged or unreadable files."""
+    superseded: tuple[RunRecord, ...] = ()
+    """Finished records that were passed over for another one of the same run with other numbers. Nothing judges them;
+    comparisons within their own learning code take them."""
 
     @cached_property
     def plain(self) -> tuple[RunRecord, ...]:
@@ -123,19 +125,7 @@ def known(named: Sequence[Path]) -> list[Path]:
     return list(named) or [folder for folder in KNOWN if folder.exists()]
 
 
-@contextlib.contextmanager
-def collector_off() -> Iterator[None]:
-    """Turn Python's cyclic collector off: records hold no cycles; looking took a tenth of verify and report."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-@collector_off()
+@collector.off()
 def read(roots: Sequence[Path]) -> Records:
     """Every record under `roots` (folders of runs, of published records, or single files), checksums verified.
 
@@ -146,6 +136,7 @@ def read(roots: Sequence[Path]) -> Records:
     problems: list[str] = []
     damaged: list[str] = []
     unlike: list[str] = []
+    superseded: list[RunRecord] = []
     notes = [f"{root}: no such folder" for root in roots if not root.exists()]
     for path in sorted({path for root in roots for path in record_files(root)}):
         try:
@@ -165,10 +156,11 @@ def read(roots: Sequence[Path]) -> Records:
             run, other = sorted((by_id[run_id], run), key=_precedence)
             if record.numbers(other.content) != record.numbers(run.content):
                 unlike.append(f"{other.path}: the same run as {run.path} with other numbers; the latter is judged")
+                superseded += [other] if other.is_finished else []
         by_id[run_id] = run
     notes += unlike if len(unlike) < 4 else [f"{unlike[0]}; and {len(unlike) - 1} more pairs like it"]
     runs = tuple(by_id[run_id] for run_id in sorted(by_id))
-    return Records(runs, tuple(problems), tuple(notes), tuple(damaged))
+    return Records(runs, tuple(problems), tuple(notes), tuple(damaged), tuple(superseded))
 
 
 def read_any(folders: Sequence[Path]) -> Records:

@@ -8,7 +8,7 @@ from app_repro.claims import claims_file, verify
 from app_repro.claims.matching import index
 from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
-from app_repro.core import files
+from app_repro.core import collector, files
 from app_repro.core.paths import ANALYSES, BENCHES
 from app_repro.records import analyses, first_masks, runs, settings
 from app_repro.records.analyses import Analysis
@@ -25,7 +25,7 @@ from app_repro.report.tables.studies.timings import Timing
 from app_repro.report.tables.table import Table
 
 
-@runs.collector_off()
+@collector.off()
 def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str, list[str]]:
     """Write the report of all records under `folders` (none named: runs.KNOWN) into `out`.
 
@@ -60,7 +60,7 @@ def write_tables(
     Returns the overview with what a reader must know of the records, as text, and the tables.
     """
     groups = settings.group(records.plain)
-    tables = all_tables(records.runs, claims, measured, timings.read(BENCHES))
+    tables = all_tables(records.runs, claims, measured, timings.read(BENCHES), records.superseded)
     overview = main.to_overview(tables[0], groups)
     files.write_text(out / "tables" / "overview.md", overview + "\n", synced=False)
     for table in tables:
@@ -75,13 +75,14 @@ def all_tables(
     claims: Sequence[Claim] = (),
     measured: Sequence[Analysis] = (),
     timed: Sequence[Timing] = (),
+    superseded: Sequence[RunRecord] = (),
 ) -> list[Table]:
     """The tables in reading order: main, per-megabatch, per-layer, differences, granularities, contrasts, nm, controls,
     control-differences, shrunk, robustness, robustness-differences, robustness-corruptions, geometry, regime,
     regime-temperature.
 
     `records`: each run once, diverged ones too; `claims`: the reported numbers; `measured`: analyses of the runs;
-    `timed`: networks that were. The first five are of plain runs.
+    `timed`: networks that were; `superseded`: other records of some runs. The first five are of plain runs.
     """
     plain = [run for run in records if run.is_plain]
     groups, pool = settings.group(plain), Pool(plain)
@@ -91,7 +92,7 @@ def all_tables(
         stream.per_layer(groups),
         baselines.differences(groups, claims, index(plain), pool),
         granularities.granularities(groups, pool, timed),
-        contrasts.contrasts(sources.fresh(records)),
+        contrasts.contrasts(sources.fresh(records), superseded),
         nm.nm_table(groups),
         *controls.tables(records),
         shrunk.shrunk(sources.fresh(records), measured),

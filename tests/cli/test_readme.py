@@ -44,7 +44,7 @@ def test_a_published_figure_is_that_of_the_published_records(folder: str, name: 
     assert (tmp_path / published.name).read_bytes() == published.read_bytes()
 
 
-def test_contrasts_of_the_audit_stand_apart_where_its_runs_were_trained_again() -> None:
-    every, alone = readme.contrasts(ROOT / PUBLISHED).split("Among the runs of the audit alone")
-    assert "osp minus app" in every and "fresh minus trained" not in every
-    assert "fresh minus trained" in alone and "osp minus app" not in alone
+def test_contrasts_hold_what_the_audit_shows_of_runs_that_were_trained_again() -> None:
+    lines = readme.contrasts(ROOT / PUBLISHED).splitlines()
+    [fresh] = [line for line in lines if "fresh minus trained" in line]
+    assert "trained again by other code" in fresh and any("osp minus app" in line for line in lines)

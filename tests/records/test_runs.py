@@ -57,7 +57,20 @@ def test_of_two_published_ones_that_of_today_s_code_is_judged(
     other = synthetic.make(specs[1], accuracy=1.3 - current)
     files.write_sealed(tmp_path / "a.json", synthetic.make(specs[1], accuracy=current) | {"code_digest": code_digest()})
     files.write_sealed(tmp_path / "b.json", other)
-    assert runs.read([tmp_path]).runs[0].value("test_accuracy") == pytest.approx(current)
+    found = runs.read([tmp_path])
+    assert found.runs[0].value("test_accuracy") == pytest.approx(current)
+    assert [run.value("test_accuracy") for run in found.superseded] == pytest.approx([1.3 - current])
+
+
+def test_a_record_with_the_same_numbers_and_a_diverged_one_s_rival_supersede_nothing_that_ended_badly(
+    tmp_path: Path, specs: dict[int, RunSpec]
+) -> None:
+    for name in ("a", "b"):
+        synthetic.write(tmp_path / name, synthetic.make(specs[1]))
+    assert runs.read([tmp_path]).superseded == ()
+    files.write_sealed(tmp_path / "c.json", synthetic.make(specs[1], diverged=True))
+    found = runs.read([tmp_path])
+    assert not found.runs[0].is_finished and all(run.is_finished for run in found.superseded)
 
 
 def test_an_unfinished_run_is_no_record(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ PLAIN = "data/sets"
 """The one file that every room above the ground may import: plain values, which only the ground stands under."""
 
 DOORS: dict[str, set[str]] = {
-    "core": {"errors", "files", "paths", "checkout", "seeds", "locks"},
+    "core": {"errors", "files", "paths", "checkout", "seeds", "locks", "collector"},
     "config": {
         "protocols",
         "methods",
@@ -55,8 +55,8 @@ DOORS: dict[str, set[str]] = {
     "claims": {
         *("statement", "claims_file", "variance", "matching", "judgement", "contrasts", "verify", "printing", "power"),
         *("needs", "kinds/registry", "kinds/shape", "nearest/elsewhere", "authors/reported"),
-        *("studies/controls", "studies/ablations", "studies/tag_contrasts", "studies/robustness"),
-        *("studies/connectivity", "studies/regimes"),
+        *("studies/controls", "studies/ablations", "studies/questions", "studies/tag_contrasts"),
+        *("studies/robustness", "studies/connectivity", "studies/regimes"),
     },
     "training": {
         *("run", "protocol", "controls", "device", "determinism", "checkpoint", "preflight"),

@@ -4,9 +4,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import TypedDict, cast
 
 from app_repro.claims.judgement import mean_of, spread_of
+from app_repro.claims.studies.one_code import of_one_code, share_code
 from app_repro.config import protocols
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files
@@ -82,6 +83,7 @@ def rows(runs: Sequence[RunRecord]) -> list[Ablation]:
     """One row per switch, bundle and setting in which it was run; a row with n = 0 where it was not.
 
     Runs are paired by seed: all else that can change a number is equal, the learning code too (or accepted as equal).
+    `runs`: of one run there may be several records; the first is taken where it has a partner of its code.
     """
     app = _of_app(runs)
     telling = _telling(app)
@@ -136,28 +138,17 @@ def _of_app(runs: Sequence[RunRecord]) -> list[RunRecord]:
 
 
 def _pairs(app: Sequence[RunRecord], bundle: str, turned: Switches) -> Iterator[RunPair]:
-    """Each run of `bundle` with the one that has these switches turned and all else equal, of its code if any is."""
+    """Each run of `bundle` with the one that has these switches turned and all else equal, of one code if any are."""
     index: dict[tuple[str, int], list[RunRecord]] = defaultdict(list)
+    bases: dict[str, list[RunRecord]] = defaultdict(list)
     for run in app:
         index[_identity(turned, run), run.seed].append(run)
-    for run in app:
         if all(run.spec[key] == value for key, value in PROTOCOLS[bundle].items()):
-            pairs = [(run, partner) for partner in index.get((_identity(turned, run, turned), run.seed), [])]
-            if pairs:
-                yield max(pairs, key=share_code)
-
-
-def share_code(runs: Sequence[RunRecord]) -> bool:
-    """Whether all ran by the same learning code, or by code that a person accepted as equal.
-
-    A control arm's code has more in it than its source's; it shares that by which its source was trained.
-    """
-    return bool(set.intersection(*(_codes(run) for run in runs)))
-
-
-def _codes(run: RunRecord) -> set[str]:
-    control: Any = run.content.get("control")
-    return {run.content["code_digest"], *run.content["accepted_code"], *([control["source_code"]] if control else [])}
+            bases[run.content["run_id"]].append(run)
+    for versions in bases.values():
+        if partners := index.get((_identity(turned, versions[0], turned), versions[0].seed)):
+            base, partner = of_one_code([versions, partners]) or (versions[0], partners[0])
+            yield base, partner
 
 
 def _identity(turned: Switches, run: RunRecord, changed: Switches | None = None) -> str:
@@ -234,7 +225,8 @@ def _effect(metric: str, row: Ablation) -> str:
 
 def ablations(records: Records) -> Result:
     """The rows, and what a reader must know; damaged and diverged records are named there and not counted."""
-    return {"differences": rows(records.runs), "notes": [*notes(records.runs), *records.problems]}
+    runs = (*records.runs, *records.superseded)
+    return {"differences": rows(runs), "notes": [*notes(runs), *records.problems]}
 
 
 def to_text(result: Result) -> str:

@@ -7,135 +7,17 @@ changes with it is named, so that a confounded contrast does not pass for a clea
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from app_repro.claims.studies.ablations import share_code
 from app_repro.claims.studies.controls import has_hindsight
-from app_repro.config import catalogue, grid, presets
+from app_repro.claims.studies.one_code import of_one_code
+from app_repro.claims.studies.questions import QUESTIONS, Question, Settings, Sides
+from app_repro.config import grid, presets
 from app_repro.config.taxonomy import MEANING, heading, tags
 from app_repro.records import settings
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
-
-Settings = Mapping[str, Any]
-"""Settings of a run, named as in RunSpec."""
-Sides = tuple[tuple[str | None, ...], tuple[str | None, ...]]
-"""Values of the setting that makes a contrast, on either side of it."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A contrast: two sets of values of a tag, and the setting that changes it."""
-
-    name: str
-    tag: str
-    sides: tuple[tuple[str, ...], tuple[str, ...]]
-    """Values of the tag on either side."""
-    key: str
-    """The setting in which the runs differ."""
-    asked: tuple[Sides, ...]
-    """Values of the setting on either side; where no runs have them, the command that trains such runs is named."""
-    preset: str
-    changed: Settings = field(default_factory=dict)
-    """The grid of that command: a preset and settings that replace its own, besides `key`."""
-    note: str = ""
-    """What is to be known where the densities of the sides differ."""
-
-    @property
-    def grouped(self) -> bool:
-        """Whether a side is the mean of all values that were run, not one of them."""
-        return any(len(values) > 1 for pair in self.asked for values in pair)
-
-    def grid(self, asked: Sides) -> dict[str, Any]:
-        """What to change in the preset to train runs of both sides."""
-        return {**self.changed, self.key: [*asked[0], *asked[1]]} if self.changed else {}
-
-    def command(self, asked: Sides) -> str:
-        """The command that trains runs of both sides."""
-        changed = self.grid(asked).items()
-        words = "".join(f" -S '{presets.flag(key)}={presets.override(value)}'" for key, value in changed)
-        return f"dvc exp run $(app-repro preset {self.preset}){words}"
-
-
-_SMALL = {"method": "app", "seed": [1, 2, 3]}
-_DRIVEN = tuple(name for name, chosen in catalogue.CRITERIA.items() if chosen.data != "none")
-_FREE = tuple(name for name in catalogue.CRITERIA if name not in _DRIVEN)
-
-
-def _of_methods(name: str, tag: str, one: str, other: str, *asked: tuple[str, str]) -> Question:
-    pairs = tuple(((one,), (other,)) for one, other in asked)
-    return Question(name, tag, ((one,), (other,)), "method", pairs, "cifar-small", _SMALL)
-
-
-def _of_criteria(name: str, tag: str, one: tuple[str, ...], other: tuple[str, ...]) -> Question:
-    asked = ((_FREE, _DRIVEN), (("magnitude",), ("snip",)))
-    return Question(name, tag, (one, other), "criterion", asked, "cifar-small", _SMALL)
-
-
-QUESTIONS = (
-    _of_methods("one-shot / iterative", "steps", "one-shot", "iterative", ("late", "app"), ("osp", "app")),
-    _of_methods("before / after training", "when", "before training", "after training", ("osp", "late")),
-    _of_methods("before / during training", "when", "before training", "during training", ("osp", "app")),
-    _of_criteria("data-free / data-driven", "data", ("none",), ("images", "images of each class")),
-    _of_criteria("without / with labels", "labels", ("no",), ("yes",)),
-    Question(
-        name="initialised / trained weights",
-        tag="weights_scored",
-        sides=(("random, drawn anew",), ("trained",)),
-        key="scored_weights",
-        asked=((("fresh",), ("trained",)),),
-        preset="audit",
-        note="masks chosen by trained weights nearly nest, those of fresh ones are cut to what they share",
-    ),
-    Question(
-        name="layer-wise / global density",
-        tag="allocation",
-        sides=(("local",), ("global",)),
-        key="scope",
-        asked=((("local",), ("global",)),),
-        preset="cifar-small",
-        changed=_SMALL,
-    ),
-    Question(
-        name="unstructured / channel",
-        tag="granularity",
-        sides=(("unstructured",), ("channel",)),
-        key="granularity",
-        asked=(((None,), ("channel",)),),
-        preset="granularity",
-        note="channels go whole, so that the density asked for is reached from below",
-    ),
-    Question(
-        name="scratch / fine-tuned",
-        tag="recovery",
-        sides=(
-            ("trained from weights drawn anew",),
-            ("fine-tuned at each megabatch", "fine-tuned on the last megabatch"),
-        ),
-        key="control",
-        asked=((("scratch-e",), (None,)),),
-        preset="controls",
-    ),
-    Question(
-        name="original / random initial weights",
-        tag="recovery",
-        sides=(("trained from the initial weights",), ("trained from weights drawn anew",)),
-        key="control",
-        asked=((("ticket",), ("scratch-e",)),),
-        preset="controls",
-    ),
-)
-
-UNTESTABLE = {
-    "unstructured / n:m": "the table granularities sets them beside each other, with the length of the groups",
-    "moving / fixed mask": "the table nm compares flows, under which weights come back; no preset asks it alone",
-    "static / dynamic at inference": "every mask here is the same for all images",
-    "original / transferred mask": "every mask here is found on the data that it is used on",
-    "learned / scored mask": "no mask here is trained",
-    "fusion": "nothing here joins pruning with quantisation or distillation",
-}
-"""Contrasts that nothing here can test, and why."""
 
 
 @dataclass(frozen=True)
@@ -145,19 +27,34 @@ class Answer:
     question: Question
     ones: tuple[Group, ...]
     others: tuple[Group, ...]
-    seeds: frozenset[int]
-    """Those at which all groups have a run, and the runs can be compared."""
+    compared: Mapping[int, tuple[RunRecord, ...]]
+    """Seed -> a run of each group, of `ones` and then of `others`, all by one learning code."""
     dropped: int
-    """Seeds at which they cannot: run by learning code that differs."""
+    """Seeds at which all groups have a run, but none by one code."""
+
+    @property
+    def seeds(self) -> list[int]:
+        """Those at which the groups are compared."""
+        return sorted(self.compared)
+
+    @property
+    def takes_superseded(self) -> bool:
+        """Whether a record is compared in place of the one of its run that is judged."""
+        groups = (*self.ones, *self.others)
+        return any(
+            run is not group.by_seed[seed]
+            for seed, chosen in self.compared.items()
+            for run, group in zip(chosen, groups, strict=True)
+        )
 
     @property
     def sides(self) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
-        """Both sides, with the runs of `seeds` alone."""
-        ones, others = (
-            tuple(replace(one, runs=tuple(run for run in one.runs if run.seed in self.seeds)) for one in side)
-            for side in (self.ones, self.others)
-        )
-        return ones, others
+        """Both sides, with the runs that are compared alone."""
+        groups = [
+            replace(one, runs=tuple(self.compared[seed][place] for seed in self.seeds))
+            for place, one in enumerate((*self.ones, *self.others))
+        ]
+        return tuple(groups[: len(self.ones)]), tuple(groups[len(self.ones) :])
 
     @property
     def specs(self) -> tuple[list[Settings], list[Settings]]:
@@ -176,8 +73,15 @@ class Answer:
         return self.question.key == "control" and has_hindsight(self.specs[0][0])
 
 
-def answers(runs: Sequence[RunRecord]) -> list[Answer]:
-    """What finished runs test, by question, then by setting. `runs`: each run once, no control arm on a stale mask."""
+def answers(runs: Sequence[RunRecord], superseded: Sequence[RunRecord] = ()) -> list[Answer]:
+    """What finished runs test, by question, then by setting. `runs`: each run once, no control arm on a stale mask.
+
+    `superseded`: other records of some of them (Records.superseded), compared where one of `runs` has no partner of its
+    learning code. Those of control arms are left out, as their masks may be stale.
+    """
+    versions: dict[str, list[RunRecord]] = defaultdict(list)
+    for run in (*runs, *(one for one in superseded if one.is_plain)):
+        versions[run.content["run_id"]].append(run)
     groups = [group for group in settings.group(runs) if group.runs and group.runs[0].spec["sgd_seed"] is None]
     found = []
     for question in QUESTIONS:
@@ -187,7 +91,7 @@ def answers(runs: Sequence[RunRecord]) -> list[Answer]:
             if question.key == "control" or run.is_plain:
                 alike[settings.key_without(run.spec, run.is_official, question.key)].append(group)
         for members in alike.values():
-            found += [_compared(question, *pair) for pair in _pairs(question, members)]
+            found += [_compared(question, *pair, versions) for pair in _pairs(question, members)]
     return [one for one in found if one.seeds or one.dropped]
 
 
@@ -222,12 +126,19 @@ def _pairs(question: Question, members: Sequence[Group]) -> Iterator[tuple[tuple
             yield (ones[left[0]],), (others[right[0]],)
 
 
-def _compared(question: Question, ones: tuple[Group, ...], others: tuple[Group, ...]) -> Answer:
+def _compared(
+    question: Question,
+    ones: tuple[Group, ...],
+    others: tuple[Group, ...],
+    versions: Mapping[str, Sequence[RunRecord]],
+) -> Answer:
     groups = [*ones, *others]
     seeds = set.intersection(*(set(group.by_seed) for group in groups))
-    paired = {seed: [group.by_seed[seed] for group in groups] for seed in seeds}
-    kept = [s for s, runs in paired.items() if share_code(runs)]
-    return Answer(question, ones, others, frozenset(kept), len(seeds) - len(kept))
+    chosen = {
+        seed: of_one_code([versions[group.by_seed[seed].content["run_id"]] for group in groups]) for seed in seeds
+    }
+    compared = {seed: found for seed, found in chosen.items() if found}
+    return Answer(question, ones, others, compared, len(seeds) - len(compared))
 
 
 def also_changed(question: Question, ones: Sequence[Settings], others: Sequence[Settings]) -> tuple[str, ...]:

@@ -7,17 +7,8 @@ from typing import Any
 from app_repro.claims.contrasts import mean_contrast
 from app_repro.claims.judgement import mean_of
 from app_repro.claims.studies.controls import BEFORE_THE_END, HINDSIGHT
-from app_repro.claims.studies.tag_contrasts import (
-    QUESTIONS,
-    UNTESTABLE,
-    Answer,
-    Question,
-    Sides,
-    also_changed,
-    answers,
-    planned,
-    unanswered,
-)
+from app_repro.claims.studies.questions import QUESTIONS, UNTESTABLE, Question, Sides
+from app_repro.claims.studies.tag_contrasts import Answer, also_changed, answers, planned, unanswered
 from app_repro.claims.variance import Pool, Pools
 from app_repro.config.protocols import SWITCHES, nearest_protocol, protocol_title
 from app_repro.records import settings
@@ -52,12 +43,13 @@ TERMS = (
 )
 
 
-def contrasts(records: Sequence[RunRecord]) -> Table:
+def contrasts(records: Sequence[RunRecord], superseded: Sequence[RunRecord] = ()) -> Table:
     """A row per contrast and setting that runs test, and one per contrast that none tests, with what would.
 
-    `records`: each run once, control arms too but those on a stale mask. Differences are in the record's unit.
+    `records`: each run once, control arms too but those on a stale mask; `superseded`: other records of some of them,
+    for comparisons within their own code. Differences are in the record's unit.
     """
-    found, pools = answers(records), Pools(records)
+    found, pools = answers(records, superseded), Pools(records)
     of_rows = [_settings(one) for one in found]
     keys = _columns(of_rows)
     lacking = unanswered(found)
@@ -150,6 +142,8 @@ def _remarks(one: Answer, *, has_interval: bool) -> Iterator[str]:
     diverged = [run.content["run_id"] for each in (*one.ones, *one.others) for run in each.diverged]
     if diverged:
         yield f"Diverged, not compared: {table.listed(diverged)}."
+    if one.takes_superseded:
+        yield "Of runs trained again by other code since, the records whose code the other side shares."
     if one.dropped:
         yield f"{_seeds(one.dropped)} not compared: run by other learning code."
 

@@ -10,6 +10,7 @@ from workbench import settings as tiny
 from app_repro.claims.studies import ablations
 from app_repro.config import grid, presets
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
+from app_repro.records.code import code_digest
 from app_repro.records.runs import read
 
 
@@ -94,6 +95,23 @@ def test_runs_of_other_code_are_no_pair_unless_it_is_accepted_and_said_to_be_the
     [row] = rows(accepted, "candidates", "released")
     assert row["n"] == 1 and row["setting"].endswith(f"code_digest={mine['code_digest'][:8]}")
     assert ablations.ablations(read([accepted]))["notes"] == []
+
+
+def test_a_run_trained_again_by_other_code_is_compared_by_the_record_whose_code_its_partner_shares(tmp_path) -> None:
+    """By the old code .60 -> .65, by today's .70 -> .80; the latter's second run comes later."""
+    base, turned = released({}), released({"candidates": "kept"})
+    old, new = {"code_digest": "1" * 16}, {"code_digest": code_digest()}
+    before = [synthetic.make(base, accuracy=0.6), synthetic.make(turned, accuracy=0.65)]
+    synthetic.write(tmp_path / "before", *(content | old for content in before))
+    synthetic.write(tmp_path / "after", synthetic.make(base, accuracy=0.7) | new)
+    result = ablations.ablations(read([tmp_path]))
+    [row] = [row for row in result["differences"] if row["n"]]
+    assert row["effects"]["test_accuracy"]["change"] == pytest.approx(0.05) and result["notes"] == []
+    assert row["setting"] and row["setting"].endswith("code_digest=11111111")
+    synthetic.write(tmp_path / "after", synthetic.make(turned, accuracy=0.8) | new)
+    result = ablations.ablations(read([tmp_path]))
+    [row] = [row for row in result["differences"] if row["n"]]
+    assert row["n"] == 1 and row["effects"]["test_accuracy"]["change"] == pytest.approx(0.1)
 
 
 def test_rows_say_in_what_their_settings_differ(tmp_path) -> None:

@@ -8,10 +8,12 @@ import pytest
 import synthetic
 
 from app_repro.claims.studies import tag_contrasts
-from app_repro.claims.studies.tag_contrasts import QUESTIONS, Answer, Question, Sides, answers, unanswered
+from app_repro.claims.studies.questions import QUESTIONS, Question, Sides
+from app_repro.claims.studies.tag_contrasts import Answer, answers, unanswered
 from app_repro.config import grid, presets, reading
 from app_repro.config.spec import RunSpec
 from app_repro.records.runs import RunRecord
+from app_repro.report.tables.contrasts import contrasts
 
 ASKED = [(question, asked) for question in QUESTIONS for asked in question.asked]
 
@@ -84,7 +86,23 @@ def test_runs_by_other_learning_code_are_not_compared_and_counted() -> None:
         recorded(spec, code=f"{spec.seed if spec.method == 'osp' else 1:016}") for spec in specs(method=["osp", "app"])
     ]
     one, _ = answers(runs)
-    assert (one.seeds, one.dropped) == ({1}, 2) and [len(side[0].runs) for side in one.sides] == [1, 1]
+    assert (one.seeds, one.dropped) == ([1], 2) and [len(side[0].runs) for side in one.sides] == [1, 1]
+
+
+def test_a_run_trained_again_is_compared_by_the_record_whose_code_the_other_side_shares() -> None:
+    """osp was trained again by code 2, app at seed 1 alone."""
+    osp, app = (specs(method=method) for method in ("osp", "app"))
+    again = [recorded(spec, "2" * 16, accuracy=0.7) for spec in (*osp, app[0])]
+    kept = [*again, *(recorded(spec, accuracy=0.5) for spec in app[1:])]
+    superseded = [recorded(spec, accuracy=0.6) for spec in (*osp, app[0])]
+    alone, whole = (about(answers(kept, more), "one-shot / iterative")[0] for more in ((), superseded))
+    assert (alone.seeds, alone.dropped, alone.takes_superseded) == ([1], 2, False)
+    assert (whole.seeds, whole.dropped, whole.takes_superseded) == ([1, 2, 3], 0, True)
+    ones, others = ([run.value("test_accuracy") for run in side[0].runs] for side in whole.sides)
+    assert (ones, others) == (pytest.approx([0.7, 0.6, 0.6]), pytest.approx([0.7, 0.5, 0.5]))
+    names = ("one-shot / iterative", "before / during training")
+    told = [row[0].shown for row in contrasts(kept, superseded).rows if "trained again" in row[-1].shown]
+    assert told == [*names] and not any("trained again" in row[-1].shown for row in contrasts(kept).rows)
 
 
 def test_control_arms_are_compared_with_their_source_and_with_each_other() -> None:

@@ -8,7 +8,7 @@ import pytest
 import synthetic
 from house import ROOT
 
-from app_repro.claims.studies.tag_contrasts import UNTESTABLE
+from app_repro.claims.studies.questions import UNTESTABLE
 from app_repro.core.paths import PUBLISHED
 from app_repro.records.runs import RunRecord, read_any
 from app_repro.report.tables.contrasts import contrasts
