@@ -7,16 +7,19 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 from app_repro.claims import claims_file, printing
 from app_repro.claims.kinds.registry import KINDS
+from app_repro.claims.nearest import elsewhere as nearest
+from app_repro.claims.nearest.elsewhere import Elsewhere
 from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool
 from app_repro.claims.verify import Report, verify
 from app_repro.config import taxonomy
+from app_repro.config.protocols import PROTOCOLS
 from app_repro.core import files
 from app_repro.core.errors import IntegrityError
 from app_repro.core.paths import BENCHES, CLAIMS, PUBLISHED
@@ -105,17 +108,30 @@ def verdicts(published: Path) -> str:
 
 
 def elsewhere(report: Report) -> list[str]:
-    """What the nearest runs measure of others' claims that no run is about: a sentence and a table, or nothing."""
+    """What the nearest runs measure of others' claims that no run is about: a sentence, and a table for each set of
+    departures, or nothing.
+    """
+    untested = [verdict for verdict in report.verdicts if verdict.protocol is None and verdict.claim.whose != "own"]
+    tables = nearest.by_setting(one for verdict in untested for one in verdict.elsewhere)
+    lead = (
+        "The runs nearest to those of others measure this, which is no verdict and counts for none.\n"
+        "Above each table stands where their setting departs from that of the claims."
+    )
+    parts = [text for setting, found in tables.items() for text in (f"**{setting}**:", _side_by_side(found))]
+    return [lead, *parts] if parts else []
+
+
+def _side_by_side(found: Sequence[Elsewhere]) -> str:
+    """A row per claim, a column per protocol."""
     from tabulate import tabulate
 
-    untested = [verdict for verdict in report.verdicts if verdict.protocol is None and verdict.claim.whose != "own"]
-    found = [one for verdict in untested for one in verdict.elsewhere if one.measured]
-    sentences = [KINDS[one.claim.kind].sentence(one.claim).removesuffix(".") for one in found]
-    rows = [[text, one.protocol, one.result, one.setting] for text, one in zip(sentences, found, strict=True)]
-    headings = ["claim", "protocol", "measured elsewhere", "where the runs depart from its setting"]
-    table = tabulate(rows, headings, tablefmt="github", disable_numparse=True)
-    lead = "The runs nearest to those of others measure this, which is no verdict and counts for none:"
-    return [lead, table] if rows else []
+    shown = [name for name in PROTOCOLS if any(one.protocol == name for one in found)]
+    rows: dict[str, dict[str, str]] = {}
+    for one in found:
+        sentence = KINDS[one.claim.kind].sentence(one.claim).removesuffix(".")
+        rows.setdefault(sentence, {})[one.protocol] = one.result
+    body = [[sentence, *(results.get(name, "-") for name in shown)] for sentence, results in rows.items()]
+    return tabulate(body, ["claim", *shown], tablefmt="github", disable_numparse=True)
 
 
 def contrasts(published: Path) -> str:

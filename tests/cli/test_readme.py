@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from by_hand import a_record
 from house import ROOT
@@ -42,6 +44,15 @@ def test_a_published_figure_is_that_of_the_published_records(folder: str, name: 
     write.save_svg(readme.drawn_of(ROOT / PUBLISHED, folder, name), tmp_path)
     published = ROOT / PUBLISHED / "figures" / folder / f"{name}.svg"
     assert (tmp_path / published.name).read_bytes() == published.read_bytes()
+
+
+def test_departures_stand_once_above_the_claims_that_share_them_and_protocols_side_by_side() -> None:
+    text = readme.verdicts(ROOT / PUBLISHED).split("counts for none")[1]
+    settings = re.findall(r"^\*\*(.+)\*\*:$", text, re.MULTILINE)
+    assert len(settings) == len(set(settings)) > 1 and text.count("| claim ") == len(settings)
+    [line] = [line for line in text.splitlines() if "+17.97 points" in line]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert len(cells) == 3 and all("n = 3" in cell for cell in cells[1:]) and cells[1] != cells[2]
 
 
 def test_contrasts_hold_what_the_audit_shows_of_runs_that_were_trained_again() -> None:

@@ -3,7 +3,8 @@
 It is shown beside a verdict, and is none: it counts towards no verdict and no exit code.
 """
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,15 @@ class Elsewhere:
             "diverged": list(self.diverged),
             "runs": list(self.runs),
         }
+
+
+def by_setting(found: Iterable[Elsewhere]) -> dict[str, list[Elsewhere]]:
+    """Those that have measured something, by their departures in words, so that these are said once."""
+    alike: dict[str, list[Elsewhere]] = defaultdict(list)
+    for one in found:
+        if one.measured:
+            alike[one.setting].append(one)
+    return dict(alike)
 
 
 class Evidence:

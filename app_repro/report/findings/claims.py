@@ -5,7 +5,8 @@ from pathlib import Path
 
 from app_repro.claims import claims_file
 from app_repro.claims.kinds.registry import KINDS
-from app_repro.claims.nearest.elsewhere import Elsewhere
+from app_repro.claims.nearest.elsewhere import Elsewhere, by_setting
+from app_repro.claims.statement import Claim
 from app_repro.claims.verify import Verdict, verify
 from app_repro.core.paths import CLAIMS
 from app_repro.records import first_masks, runs
@@ -15,8 +16,9 @@ WHOSE = {"paper": "Of the paper and its poster", "another": "Of another paper", 
 
 
 def claims(published: Path) -> str:
-    """An item per claim, by whose it is: its words, its verdicts, what was measured, and what is nearest. Claims that
-    no published run touches are a table at the end.
+    """An item per claim, by whose it is: its words, its verdicts, what was measured, and what is nearest; those without
+    runs of their own stand together by where the nearest depart. Claims that no published run touches are a table at
+    the end.
     """
     by_claim: dict[str, list[Verdict]] = {}
     records, masks = runs.read([published]), first_masks.read([published])
@@ -25,8 +27,11 @@ def claims(published: Path) -> str:
     parts = [_count(list(by_claim.values()))]
     for whose, heading in WHOSE.items():
         of_them = [each for each in by_claim.values() if each[0].claim.whose == whose]
-        items = [_item(verdicts) for verdicts in of_them if _is_judged(verdicts) or _is_near(verdicts)]
-        parts += [f"**{heading}**", "\n".join(items)] if items else []
+        items = [_item(verdicts) for verdicts in of_them if _is_judged(verdicts)]
+        near = by_setting(one for verdicts in of_them if not _is_judged(verdicts) for one in _near(verdicts))
+        lists = ["\n".join(items)] if items else []
+        lists += [text for setting, found in near.items() for text in (_lead(setting), _near_items(found))]
+        parts += [f"**{heading}**", *lists] if lists else []
     rest = [each for each in by_claim.values() if not (_is_judged(each) or _is_near(each))]
     return "\n\n".join(parts + _untouched(rest))
 
@@ -66,10 +71,8 @@ def _near(verdicts: Sequence[Verdict]) -> list[Elsewhere]:
 
 
 def _item(verdicts: Sequence[Verdict]) -> str:
-    claim = verdicts[0].claim
-    asked = KINDS[claim.kind].sentence(claim).removesuffix(".")
     given = [f"**{one.verdict}**{f' under {one.protocol}' if one.protocol else ''}{_measured(one)}" for one in verdicts]
-    text = f"- `{claim.id}`, “{claim.quotation}”, read as: {asked} ({', '.join(given)})."
+    text = f"- {_asked(verdicts[0].claim)} ({', '.join(given)})."
     return wrapped(" ".join([text, *_beside(verdicts)]), "  ")
 
 
@@ -79,17 +82,35 @@ def _beside(verdicts: Sequence[Verdict]) -> list[str]:
     if not any(one.measured for one in near):
         return [f"Elsewhere nothing, as {one.why}." for one in near[:1] if "beside those judged" not in one.why]
     return [
-        f"Elsewhere under {one.protocol}, with {one.setting}, {_lead(one.measured.is_plain)} "
-        f"{one.result.replace(': ', ', ')}."
+        f"Elsewhere under {one.protocol}, with {one.setting}: {_result(one)}."
         if one.measured
         else f"Nothing elsewhere under {one.protocol}."
         for one in near
     ]
 
 
-def _lead(is_plain: bool) -> str:
-    """What leads to the result, which says what it is of where that is not the number that the claim is about."""
-    return "it comes to" if is_plain else "there is measured:"
+def _lead(setting: str) -> str:
+    return wrapped(f"Not every side has run in their own setting. The runs nearest to it, with {setting}, measure:")
+
+
+def _near_items(found: Sequence[Elsewhere]) -> str:
+    """An item per claim that is judged nowhere: what the nearest runs, of one setting, measure under each protocol."""
+    by_claim: dict[Claim, list[Elsewhere]] = {}
+    for one in found:
+        by_claim.setdefault(one.claim, []).append(one)
+    return "\n".join(
+        wrapped(f"- {_asked(claim)}: {'; '.join(f'under {one.protocol} {_result(one)}' for one in near)}.", "  ")
+        for claim, near in by_claim.items()
+    )
+
+
+def _asked(claim: Claim) -> str:
+    sentence = KINDS[claim.kind].sentence(claim).removesuffix(".")
+    return f"`{claim.id}`, “{claim.quotation}”, read as: {sentence}"
+
+
+def _result(near: Elsewhere) -> str:
+    return near.result.replace(": ", ", ")
 
 
 def _measured(verdict: Verdict) -> str:
