@@ -1,4 +1,4 @@
-"""The campaign of the presets laptop-1 to laptop-6: each study on few images, for two CPU cores and a day.
+"""The campaign of the presets laptop-1 to laptop-8: each study on few images, for two CPU cores and a day.
 
 The fifth part, corruptions and regimes, trains nothing that is not in the others or in preset regime: `app-repro
 analyse` measures it on finished runs (docs/findings.md). Variants come one after the other, each with all seeds, so
@@ -7,7 +7,7 @@ that what is finished when the campaign stops has its seeds.
 
 from typing import Any
 
-from app_repro.config.catalogue import CONTROLS, CRITERIA
+from app_repro.config.catalogue import CONTROLS, CRITERIA, FLOWS
 from app_repro.config.protocols import PROTOCOLS
 
 SMALL: dict[str, Any] = {
@@ -19,6 +19,9 @@ SMALL: dict[str, Any] = {
 }
 """The small cell: a run of it takes minutes on one core."""
 
+DIGITS: dict[str, Any] = {"dataset": "digits", "arch": "resnet8s", "epochs": 10, "milestones": [5, 8]}
+"""The cell of the embedded digits: a run of it takes seconds."""
+
 _PROTOCOLS = [{"protocol": name} for name in PROTOCOLS]
 _CRITERIA = [{"method": "app", "criterion": name} for name in CRITERIA if name != "snip"]
 
@@ -29,7 +32,9 @@ _CONTROLS = [
 """OSP prunes its initial weights before it trains, so its ticket is the same run again, bit for bit."""
 
 _FLOWS = ("ste", "srste", "mdgf_exp")
-"""Flows that make the mask of the weights themselves; of the two that fade, the exponential one."""
+"""Flows that make the mask of the weights themselves, so that no criterion scores them; of the two that fade, the
+exponential one.
+"""
 
 _AT_TAU: dict[str, Any] = {"method": ["osp", "app"], "scope": "local"}
 _ONE_OF_8: dict[str, Any] = {"method": "app", "granularity": "nm", "nm_n": 1, "nm_m": 8}
@@ -43,6 +48,15 @@ _EQUAL_DENSITY: list[dict[str, Any]] = [
 ]
 """Channels, N of each 8 (N by tau) and single weights, each layer ranked alone, as N:M does: ranked over all layers,
 single weights would differ in two things. Then 1:8, step by step, with each flow."""
+
+_ONE_OF_16: dict[str, Any] = {"method": ["osp", "app"], "granularity": "nm", "nm_n": 1, "nm_m": 16}
+
+_OWN_NM: list[dict[str, Any]] = [
+    _ONE_OF_16 | {"flow": "none"},
+    _ONE_OF_16 | {"flow": [name for name in FLOWS if name != "none"], "criterion": None},
+    {"method": "app", "granularity": "nm", "nm_n": 2, "nm_m": 4, "flow": "srste", "criterion": None},
+]
+"""What this project's claims on N:M are about: 1:16 step by step and at once under each flow, and 2:4 under SR-STE."""
 
 LONG: dict[str, Any] = {
     "dataset": "cifar10",
@@ -83,6 +97,14 @@ LAPTOP: dict[str, tuple[str, dict[str, Any]]] = {
     "laptop-6": (
         "a long stream, two CPU cores: 100 megabatches of 100 CIFAR-10 images; dense, app under both protocols",
         LONG | {"sb": 100, "variants": [{"method": ["dense", "app"]}, {"method": "app", "protocol": "released"}]},
+    ),
+    "laptop-7": (
+        "the small cell: OSP at tau 17.5, as sparse as APP ends, under the released protocol",
+        SMALL | {"method": "osp", "tau": 17.5, "protocol": "released"},
+    ),
+    "laptop-8": (
+        "the embedded digits: 1:16 with five flows, step by step and at once, and 2:4: minutes on a CPU",
+        DIGITS | {"variants": _OWN_NM},
     ),
 }
 """The presets of the campaign, as presets.PRESETS has them."""

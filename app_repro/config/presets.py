@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app_repro.config.catalogue import CONTROLS, FLOWS
+from app_repro.config.laptop import DIGITS as _DIGITS
 from app_repro.config.laptop import LAPTOP
 from app_repro.config.laptop import SMALL as _SMALL
 from app_repro.config.protocols import OF_GROUPS, PROTOCOLS
@@ -58,7 +59,6 @@ SHORT: dict[str, Any] = {
 """The committed params.yaml without device, workers and tracking."""
 
 _R50: dict[str, Any] = {"dataset": "cifar10", "arch": "resnet50"}
-_DIGITS: dict[str, Any] = {"dataset": "digits", "arch": "resnet8s", "epochs": 10, "milestones": [5, 8]}
 _AUDIT: list[dict[str, Any]] = [
     {"method": "dense"},
     {"method": "osp"},

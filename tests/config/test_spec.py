@@ -112,6 +112,8 @@ GRIDS = {
     "laptop-3": "77e016a79c8f34d3",
     "laptop-4": "e7d5f735e0c87bf0",
     "laptop-6": "7a68a54cabeacf7b",
+    "laptop-7": "6f2e247f76caea89",
+    "laptop-8": "12121c28ef4338fd",
 }
 """Preset -> first 16 hex digits of sha256 over the sorted run ids of its grid."""
 

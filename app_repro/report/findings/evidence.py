@@ -10,6 +10,7 @@ from typing import Any
 from app_repro.claims.variance import Pool, Pools
 from app_repro.config import grid, presets
 from app_repro.config.laptop import LAPTOP
+from app_repro.config.presets import SHORT
 from app_repro.config.spec import RunSpec
 from app_repro.records import analyses, runs, settings
 from app_repro.records.analyses import Analysis
@@ -104,6 +105,8 @@ def _named(spec: RunSpec, preset: str) -> str:
         words += [f"flow {spec.flow}"] if spec.nm_n else []
     elif len({other.criterion for other in others} - {None}) > 1:
         words.append(str(spec.criterion))
-    if len({other.protocol[0] for other in others}) > 1:
+    if spec.tau not in (None, SHORT["tau"]):
+        words.append(f"tau {spec.tau:g}")
+    if len({other.protocol[0] for other in others}) > 1 or spec.protocol[0] != "paper":
         words.append(spec.protocol[0])
     return ", ".join(words)

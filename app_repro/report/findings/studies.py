@@ -9,6 +9,7 @@ from app_repro.claims.contrasts import Contrast
 from app_repro.claims.studies import controls
 from app_repro.claims.studies.controls import Arms, Difference
 from app_repro.claims.variance import Pool
+from app_repro.config import catalogue
 from app_repro.config.catalogue import CRITERIA
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records.settings import Group
@@ -22,7 +23,9 @@ FLOWS = ("ste", "srste", "mdgf_exp")
 
 
 def protocols(evidence: Evidence) -> str:
-    """Each method against the others under both protocols, and under the released one against the paper's."""
+    """Each method against the others under both protocols, and under the released one against the paper's; APP under
+    the released one against OSP that is as sparse as it ends.
+    """
     cells = {
         (name, method): evidence.cell(method, "laptop-1", method=method, protocol=name)
         for name in PROTOCOLS
@@ -36,6 +39,8 @@ def protocols(evidence: Evidence) -> str:
     for method in ("dense", "osp", "app"):
         sides = [replace(cells[name, method], name=f"{method} {name}") for name in ("released", "paper")]
         compared.append(compare(sides[0], sides[1], evidence.pool))
+    sparse = evidence.cell("osp at tau 17.5", "laptop-7")
+    compared.append(compare(cells["released", "app"], sparse, evidence.pool, "released"))
     return told(compared)
 
 
@@ -104,10 +109,19 @@ def granularities(evidence: Evidence) -> str:
 
 
 def flows(evidence: Evidence) -> str:
-    """1:8 with each flow against none, and the gradient that fades against SR-STE."""
+    """1:8 with each flow against none, and the gradient that fades against SR-STE; on digits 1:16 step by step against
+    1:16 at once, under each flow.
+    """
     cells = {
         name: evidence.cell(f"flow {name}", "laptop-4", granularity="nm", nm_n=1, flow=name)
         for name in ("none", *FLOWS)
     }
     pairs = [*((name, "none") for name in FLOWS), ("mdgf_exp", "srste")]
-    return told([compare(cells[one], cells[other], evidence.pool) for one, other in pairs])
+    compared = [compare(cells[one], cells[other], evidence.pool, "1:8") for one, other in pairs]
+    return told([*compared, *(_of_digits(evidence, name) for name in catalogue.FLOWS)])
+
+
+def _of_digits(evidence: Evidence, flow: str) -> Comparison:
+    chosen = {"nm_m": 16, "flow": flow}
+    app, osp = (evidence.cell(method, "laptop-8", method=method, **chosen) for method in ("app", "osp"))
+    return compare(app, osp, evidence.pool, f"1:16, flow {flow}, digits")

@@ -73,8 +73,8 @@ def test_a_sentence_is_chosen_by_its_interval(tmp_path: Path, lead: float, said:
     publish(tmp_path, "laptop-1", level)
     text = part(tmp_path, "protocols")
     assert said in text.split("Test accuracy: ")[1].split("- CER")[0]
-    assert "9 of the 18 runs" in text and "app and osp (released)" in text.split("Without any pair")[1]
-    assert "Published: 9 of the campaign's 99 runs" in part(tmp_path, "runs") and "`0000" in part(tmp_path, "runs")
+    assert "12 of the 21 runs" in text and "app and osp (released)" in text.split("Without any pair")[1]
+    assert "Published: 9 of the campaign's 135 runs" in part(tmp_path, "runs") and "`0000" in part(tmp_path, "runs")
 
 
 def test_the_noise_is_that_of_verdicts_which_know_all_published_runs(tmp_path: Path) -> None:
@@ -115,7 +115,23 @@ def test_each_granularity_is_set_beside_single_weights(tmp_path: Path) -> None:
     publish(tmp_path, "laptop-4", lambda spec: 0.6 - 0.05 * (spec.granularity == "channel" and spec.method == "app"))
     text = part(tmp_path, "granularities")
     assert "channels lower than single weights (app)" in text and "that this takes" not in text
-    assert "flow mdgf_exp and flow srste" in part(tmp_path, "flows")
+    assert "flow mdgf_exp and flow srste (1:8)" in part(tmp_path, "flows")
+
+
+def test_steps_are_set_beside_one_step_under_each_flow(tmp_path: Path) -> None:
+    publish(tmp_path, "laptop-8", lambda spec: 0.6 + 0.05 * (spec.method == "app" and spec.flow == "ste"))
+    text = part(tmp_path, "flows")
+    assert "app higher than osp (1:16, flow ste, digits)" in text
+    assert "app and osp (1:16, flow srste, digits)" in text.split("**not told apart**: ")[1].split(";")[0]
+    assert "12 of the 42 runs" in text  # those at 1:8; 2:4 is in no row
+
+
+def test_released_app_is_set_beside_osp_that_is_as_sparse(tmp_path: Path) -> None:
+    publish(tmp_path, "laptop-1", lambda spec: 0.6)
+    publish(tmp_path, "laptop-7", lambda spec: 0.5)
+    assert "app higher than osp at tau 17.5 (released)" in part(tmp_path, "protocols")
+    rows = [line.split("|") for line in write.part("findings-runs", tmp_path).splitlines() if "laptop-7" in line]
+    assert [[cell.strip() for cell in row[2:5]] for row in rows] == [["osp, tau 17.5, released", "3", "3"]]
 
 
 def rising(spec: RunSpec) -> list[float]:
