@@ -119,14 +119,20 @@ def lock(store: Path, kind: str, should_stop: Callable[[], bool] = lambda: False
     return locks.held(store / FOLDER / kind / "lock", f"{kind}: stopped while another process was at it", should_stop)
 
 
-def stored(store: Path, kind: str) -> list[Analysis]:
-    """The finished analyses of a kind in a store, by their keys; damaged ones are passed over."""
+def stored(store: Path, kind: str | None = None) -> list[Analysis]:
+    """The finished analyses in a store, of one kind or of all, by their keys; damaged ones are passed over."""
     found = []
-    for path in files.listing(store / FOLDER / kind):
-        if path.suffix == ".json" and not path.name.endswith(".partial.json"):
-            with contextlib.suppress(OSError, IntegrityError):
-                found.append(Analysis(path, files.read_sealed(path)))
+    for path in stored_files(store, kind):
+        with contextlib.suppress(OSError, IntegrityError):
+            found.append(Analysis(path, files.read_sealed(path)))
     return found
+
+
+def stored_files(store: Path, kind: str | None = None) -> list[Path]:
+    """The files of these, damaged ones too. Raises OSError for a folder that cannot be read."""
+    kinds = [kind] if kind else [path.name for path in files.listing(store / FOLDER) if path.is_dir()]
+    every = (path for name in kinds for path in files.listing(store / FOLDER / name))
+    return [path for path in every if path.suffix == ".json" and not path.name.endswith(".partial.json")]
 
 
 def lay_out(found: Mapping[str, Analysis], kind: str, target: Path, *, others: bool = False) -> None:

@@ -75,11 +75,7 @@ def publish_preset(name: str, store: Path, target: Path) -> tuple[list[Path], st
         raise DataError(f"{store}: no run of preset {name} has ended there", key=name, kind="no run")
     beside = {path.read_text(encoding="utf-8") for path in _beside(target)}
     texts = {f"{label}.json": _checked(run.path.parent, run.content) for label, run in ended.items()}
-    kinds = [path.name for path in files.listing(store / analyses.FOLDER) if path.is_dir()]
-    texts |= _of(
-        {label: run.content for label, run in ended.items()},
-        [one for kind in kinds for one in analyses.stored(store, kind)],
-    )
+    texts |= _of({label: run.content for label, run in ended.items()}, analyses.stored(store))
     new = {place: text for place, text in texts.items() if text not in beside and not _is_there(target / place, text)}
     count = f"{target}: {len(ended)} of {len(named)} runs of {name} have ended; {len(new)} files are new"
     return _write(new, target), count

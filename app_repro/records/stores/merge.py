@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, IntegrityError
-from app_repro.records import record
+from app_repro.records import analyses, record
 from app_repro.records.content import Record
 from app_repro.records.stores.store import RunFolder, Store
 
@@ -88,19 +88,22 @@ class ConflictError(AppReproError):
 
 @dataclass(frozen=True)
 class Merged:
-    """Numbers of runs: taken in, held already, and unfinished ones taken in."""
+    """Numbers of runs: taken in, held already, and unfinished ones taken in; and of analyses taken in."""
 
     new: int
     known: int
     unfinished: int
+    analyses: int = 0
 
     def line(self, target: Path) -> str:
         """The numbers as a sentence."""
-        return f"{target}: {self.new} runs taken in, {self.known} held already, {self.unfinished} unfinished ones taken"
+        measured = f", {self.analyses} analyses taken" if self.analyses else ""
+        runs = f"{self.new} runs taken in, {self.known} held already, {self.unfinished} unfinished ones taken"
+        return f"{target}: {runs}{measured}"
 
 
 def merge(folders: Sequence[Path], target: Path) -> Merged:
-    """Take the runs of the stores `folders` into the store `target`; those are only read.
+    """Take the runs of the stores `folders`, and the analyses of runs, into the store `target`; those are only read.
 
     All are checked first. Raises IntegrityError naming a damaged file, ConflictError naming both records of a run
     that has two results, and AppReproError for a folder that is no store; nothing has been copied then. A merge that
@@ -126,10 +129,27 @@ def merge(folders: Sequence[Path], target: Path) -> Merged:
             else:
                 _agree(other, (folder.path, content))
                 known += 1
+    measured = _lacking(folders, target)
     for path in new.values():
         adopt(path, RunFolder(target / "runs" / path.name))
+    for place, path in measured.items():
+        files.write_bytes(place, path.read_bytes())
     taken = [_begin(path, target / "runs" / path.name) for path in begun.values()]
-    return Merged(len(new), known, sum(taken))
+    return Merged(len(new), known, sum(taken), len(measured))
+
+
+def _lacking(folders: Sequence[Path], target: Path) -> dict[Path, Path]:
+    """Where each analysis goes that `target` lacks, and its file. Its name tells what it measured, on which weights.
+
+    Raises IntegrityError naming a damaged one.
+    """
+    lacking: dict[Path, Path] = {}
+    for root in folders:
+        for path in analyses.stored_files(root):
+            files.read_sealed(path)
+            if not (place := target / path.relative_to(root)).exists():
+                lacking.setdefault(place, path)
+    return lacking
 
 
 def _held(path: Path) -> tuple[Path, Record] | None:

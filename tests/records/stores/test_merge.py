@@ -4,7 +4,8 @@ from users import open_folder, plain_user
 
 from app_repro.core import files
 from app_repro.core.errors import AppReproError, IntegrityError
-from app_repro.records import record
+from app_repro.records import analyses, record
+from app_repro.records.analyses import AnalysisFile
 from app_repro.records.stores import merge
 from app_repro.records.stores.merge import ConflictError
 from app_repro.records.stores.store import Store
@@ -79,6 +80,28 @@ def test_a_damaged_file_is_named_and_nothing_is_copied(shares, tmp_path, name, h
     with pytest.raises(IntegrityError, match=str(path)):
         merge.merge([a, b], tmp_path / "all")
     assert not (tmp_path / "all").exists()
+
+
+def measured(store, spec, accuracy: float):
+    """A finished analysis of the run, and one that was interrupted."""
+    one = AnalysisFile(store, "robustness", {"megabatch": 8}, {spec.run_id: "0" * 64}, "0" * 16)
+    AnalysisFile(store, "regime", {}, {spec.run_id: "0" * 64}, "0" * 16).keep({"clean": accuracy})
+    return one.finish({"clean": accuracy}, {})
+
+
+def test_analyses_come_along_but_for_those_that_are_there_or_unfinished(shares, tmp_path) -> None:
+    specs, a, b = shares
+    both = [measured(store, specs[2], accuracy) for store, accuracy in ((a, 0.1), (b, 0.2))]
+    alone = measured(b, specs[4], 0.3)
+    merged = merge.merge([a, b], tmp_path / "all")
+    assert merged.analyses == 2 and merged.line(tmp_path).endswith(" unfinished ones taken, 2 analyses taken")
+    found = {tuple(one.runs): one.results["clean"] for one in analyses.stored(tmp_path / "all")}
+    assert found == {(specs[2].run_id,): 0.1, (specs[4].run_id,): 0.3}
+    alone.path.write_text(alone.path.read_text().replace("0.3", "0.4"))
+    with pytest.raises(IntegrityError) as caught:
+        merge.merge([a, b], tmp_path / "again")
+    assert str(alone.path) in str(caught.value) and not (tmp_path / "again").exists()
+    assert both[1].path.exists()
 
 
 def test_a_run_in_another_runs_folder_is_refused(shares, tmp_path) -> None:
