@@ -41,7 +41,9 @@ class PlannedRun:
     evaluated_samples: int
     train_flops: int
     disk_bytes: int
-    """While it is trained: its weights, and states, which go when it ends."""
+    """While it is trained: what stays, and states, which go when it ends."""
+    kept_bytes: int
+    """Weights that stay: after the last megabatch, or after each (keep_weights: all)."""
     seconds: float | None = None
     """This and all that follows: on the device planned for."""
     basis: str = "unknown: nothing was measured on this device"
@@ -151,7 +153,7 @@ def planned_runs(
     return [
         planned_run(
             *(spec, shapes[data_folder(spec)], name, spec.run_id if data_folder(spec) in opened else "", state),
-            *(speeds, watts, begins.get(place, 1)),
+            *(speeds, watts, begins.get(place, 1), spec.sb if params.keep_weights == "all" else 1),
         )
         for place, (spec, name, state) in enumerate(zip(known, labels(specs, params.axes), states, strict=True))
     ]
@@ -166,16 +168,18 @@ def planned_run(
     speeds: Speeds | None,
     watts: float | None = None,
     begins: int = 1,
+    networks_kept: int = 1,
 ) -> PlannedRun:
     """One run from megabatch `begins` on with what can be counted, and what it takes by `speeds`. Raises ParamsError if
-    it cannot be run.
+    it cannot be run. `networks_kept`: after how many megabatches its weights stay.
     """
     trained, evaluated = workload(spec, shape, begins)
-    network, speed = cost.sizes(spec.arch, shape), speeds and speeds.find(spec, shape)
-    disk = 4 * network.parameters * (1 + STATE_COPIES)  # weights stay, and their mask, which is small
+    weights, speed = 4 * cost.sizes(spec.arch, shape).parameters, speeds and speeds.find(spec, shape)
+    kept = weights * networks_kept  # and masks, which are small
     images = (shape.train + shape.test) * shape.size**2 * shape.channels
-    memory = 4 * 4 * network.parameters + images  # weights, gradients, momentum and best epoch in float32
-    counted = (name, run_id, state, trained, evaluated, cost.train_flops(spec, shape, begins), disk)
+    memory = 4 * weights + images  # weights, gradients, momentum and best epoch in float32
+    flops, disk = cost.train_flops(spec, shape, begins), kept + weights * STATE_COPIES
+    counted = (name, run_id, state, trained, evaluated, flops, disk, kept)
     passes_are = cost.certainty(spec)
     if not speed:
         return PlannedRun(*counted, memory_bytes=memory, passes_are=passes_are, begins=begins)
@@ -201,9 +205,10 @@ def makespan(rows: Sequence[PlannedRun], devices: int) -> float | None:
 
 
 def disk_needed(rows: Sequence[PlannedRun], at_work: int) -> int:
-    """Bytes that what is left takes at most: all weights, which stay, and the states of the `at_work` largest runs."""
-    weights = sorted((row.disk_bytes // (1 + STATE_COPIES) for row in rows if row.is_left), reverse=True)
-    return sum(weights) + STATE_COPIES * sum(weights[:at_work])
+    """Bytes that what is left takes at most: all weights that stay, and the states of the `at_work` largest runs."""
+    left = [row for row in rows if row.is_left]
+    states = sorted((row.disk_bytes - row.kept_bytes for row in left), reverse=True)
+    return sum(row.kept_bytes for row in left) + sum(states[:at_work])
 
 
 def whole(values: Iterable[float | None]) -> float | None:

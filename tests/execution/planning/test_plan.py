@@ -42,7 +42,7 @@ def planned(grid, **wanted) -> Plan:
 
 
 def one(seconds: float | None, state: str = "to do", together: int = 1) -> PlannedRun:
-    counted = ("name", "id", state, 100, 30, 10**9, 10**6)
+    counted = ("name", "id", state, 100, 30, 10**9, 7 * 10**6, 10**6)
     return PlannedRun(*counted, seconds, "measured: 1 runs here", 10**6, True, None, together)
 
 
@@ -105,8 +105,16 @@ def test_totals_are_of_what_is_left() -> None:
 
 def test_the_disk_of_all_is_that_of_their_weights_and_of_the_states_of_those_at_work() -> None:
     rows = [one(1.0), one(1.0), one(1.0), one(1.0, "finished")]
-    weights = 10**6 // 7
-    assert [plan.totals(rows, [1], at_work)["disk_bytes"] for at_work in (1, 2)] == [9 * weights, 15 * weights]
+    assert [plan.totals(rows, [1], at_work)["disk_bytes"] for at_work in (1, 2)] == [9 * 10**6, 15 * 10**6]
+
+
+def test_weights_after_each_megabatch_are_counted_where_they_are_kept(grid) -> None:
+    parsed, specs, places = grid
+    last = planned(grid).runs[0]
+    every = planned((dataclasses.replace(parsed, keep_weights="all"), specs, places))
+    assert specs[0].sb > 1 and every.runs[0].kept_bytes == specs[0].sb * last.kept_bytes
+    assert every.runs[0].disk_bytes - last.disk_bytes == every.runs[0].kept_bytes - last.kept_bytes
+    assert every.totals["disk_bytes"] == 2 * every.runs[0].kept_bytes + last.disk_bytes - last.kept_bytes
 
 
 def test_seconds_come_from_runs_here_and_a_run_of_the_same_work_takes_the_same(grid) -> None:

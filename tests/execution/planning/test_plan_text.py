@@ -9,7 +9,7 @@ from app_repro.execution.planning.plan import Plan, PlannedRun
 
 
 def one(seconds: float | None, state: str = "to do", together: int = 1) -> PlannedRun:
-    counted = ("name", "id", state, 100, 30, 10**9, 10**6)
+    counted = ("name", "id", state, 100, 30, 10**9, 10**6, 10**5)
     return PlannedRun(*counted, seconds, "measured: 1 runs here", 10**6, True, None, together)
 
 
