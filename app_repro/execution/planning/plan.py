@@ -175,11 +175,10 @@ def planned_run(
     """
     trained, evaluated = workload(spec, shape, begins)
     weights, speed = 4 * cost.sizes(spec.arch, shape).parameters, speeds and speeds.find(spec, shape)
-    kept = weights * networks_kept  # and masks, which are small
+    kept, states = weights * networks_kept, weights * STATE_COPIES  # and masks, which are small
     images = (shape.train + shape.test) * shape.size**2 * shape.channels
     memory = 4 * weights + images  # weights, gradients, momentum and best epoch in float32
-    flops, disk = cost.train_flops(spec, shape, begins), kept + weights * STATE_COPIES
-    counted = (name, run_id, state, trained, evaluated, flops, disk, kept)
+    counted = (name, run_id, state, trained, evaluated, cost.train_flops(spec, shape, begins), kept + states, kept)
     passes_are = cost.certainty(spec)
     if not speed:
         return PlannedRun(*counted, memory_bytes=memory, passes_are=passes_are, begins=begins)
