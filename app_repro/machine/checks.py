@@ -21,6 +21,7 @@ from app_repro.core.paths import PACKAGE, REPORT, RUNS, SPLITS
 from app_repro.data import dataset, sets
 from app_repro.execution.planning import cost, plan
 from app_repro.execution.tracking import has_key
+from app_repro.execution.workers.outcome import workplaces
 from app_repro.machine import workspace
 from app_repro.records import provenance
 from app_repro.records.stores.store import Store
@@ -86,7 +87,7 @@ def disk(subject: Subject) -> Answer:
     """Room for what the plan needs, data sets included."""
     params = subject.params()
     runs = plan.planned_runs(params, subject.raw, Store(subject.store))
-    need = plan.disk_needed(runs, params.workers or 1)
+    need = plan.disk_needed(runs, len(workplaces(params.specs, params.device, params.workers)))
     need += sum(_data_bytes(spec, subject) for spec in _data_sets(params).values())
     free = shutil.disk_usage(files.nearest(subject.store)).free
     finding = f"{free / 1e9:,.2f} GB free for {subject.store}, the plan needs {need / 1e9:,.2f} GB, data sets included"

@@ -3,7 +3,7 @@
 import contextlib
 import heapq
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from app_repro.data.dataset import data_folder
 from app_repro.data.splits import with_digest
 from app_repro.execution.planning import advice, cost, gpu_advice
 from app_repro.execution.planning.cost import Growth, Shape, workload
-from app_repro.execution.planning.speeds import Speeds, has_gpu, power, read_benches
+from app_repro.execution.planning.speeds import Speeds, chosen, has_gpu, power, read_benches
 from app_repro.execution.workers import prefixes
+from app_repro.execution.workers.outcome import workplaces
 from app_repro.records import runs
 from app_repro.records.stores import sources
 from app_repro.records.stores.store import Store, labels
@@ -93,7 +94,7 @@ def plan(
     raw: Path,
     store: Store,
     *,
-    gpus: str = "1",
+    gpus: str | None = None,
     device: str | None = None,
     watts: float | None = None,
     bench: Path = BENCHES,
@@ -101,23 +102,27 @@ def plan(
 ) -> Plan:
     """Plan the grid of `params` on this machine, or on the measured device whose name has `device` in it.
 
-    `gpus`: numbers of devices, "1,4,8"; without a GPU, of worker processes. `watts`: drawn by a device at work.
+    `gpus`: numbers of devices, "1,4,8"; without a GPU, of worker processes; None: as many as `run` would use on this
+    machine, one of another. `watts`: drawn by a device at work.
     `bench`: folder of measured speeds. `growth`: count, too, how the cost grows. Raises ParamsError, DataError.
     """
-    counts, benches = _numbers(gpus), read_benches(bench)
+    benches = read_benches(bench)
     records = [run.content for run in runs.read([store.root / "runs"]).runs if run.is_finished]  # under whatever code
     on_this = has_gpu(params.device)
     here = describe_device("cuda" if on_this else "cpu")["name"]
-    devices = [content["provenance"]["device"] for content in records]
-    name = chosen(device, [*devices, *benches]) if device else here
-    its_records = [content for content, item in zip(records, devices, strict=True) if item.get("name") == name]
+    trained_on = [content["provenance"]["device"] for content in records]
+    name = chosen(device, [*trained_on, *benches]) if device else here
+    its_records = [content for content, item in zip(records, trained_on, strict=True) if item.get("name") == name]
     its_benches = [content for content in benches if content["device"] == name]
     its = [*(content["provenance"]["device"] for content in its_records), *its_benches]
     kinds = [item["kind"] for item in its if item.get("kind")]
     on_gpu = on_this if name == here else "cpu" not in kinds[:1]
     watts, drawn = power(watts, name == here, on_this)
     speeds = Speeds(its_records, its_benches, is_here=name == here and not on_this)
-    rows, at_work = planned_runs(params, raw, store, speeds, watts), params.workers or 1
+    rows = planned_runs(params, raw, store, speeds, watts)
+    places = workplaces(params.specs, params.device, params.workers) if name == here else [name] * (params.workers or 1)
+    at_work, used = len(places), len(set(places)) if on_gpu else len(places)
+    counts = _numbers(gpus) if gpus is not None else [used]
     shapes = cost.shapes(params.specs, raw)
     first = params.specs[0], shapes[data_folder(params.specs[0])]
     law, grown = cost.law(*first), cost.growth(*first) if growth else []
@@ -230,17 +235,6 @@ def totals(rows: Sequence[PlannedRun], gpus: Sequence[int], at_work: int = 1) ->
         "disk_bytes": disk_needed(left, at_work),
         "makespan_seconds": {str(count): makespan(rows, count) for count in gpus},
     }
-
-
-def chosen(wanted: str, measured: Sequence[Mapping[str, Any]]) -> str:
-    """The device that `wanted` is part of the name of. Raises ParamsError naming the measured ones and the remedy."""
-    known = sorted({name for item in measured if (name := item.get("name") or item.get("device"))})
-    names = [name for name in known if wanted.lower() in name.lower()]
-    if len(names) != 1:
-        remedy = "give more of its name" if names else f"`app-repro bench --out {BENCHES}` there measures it"
-        what = f"{len(names)} measured devices match; known: {', '.join(known) or 'none'}; {remedy}"
-        raise ParamsError(f"--device {wanted!r}: {what}", key="--device", kind="several" if names else "unknown")
-    return names[0]
 
 
 def _numbers(text: str) -> list[int]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from app_repro.config.spec import RunSpec
-from app_repro.core.errors import DataError
+from app_repro.core.errors import DataError, ParamsError
+from app_repro.core.paths import BENCHES
 from app_repro.data.sets import FOLDER, SETS
 from app_repro.execution.planning import gpu_advice, timing
 from app_repro.execution.planning.cost import Shape, sizes
@@ -191,6 +192,17 @@ def _usual(runs: Sequence[Speed]) -> Speed:
     seconds = statistics.median(run.seconds_per_pass for run in alike)
     peak = max(run.peak_bytes or 0 for run in alike) or None
     return replace(alike[0], seconds_per_pass=seconds, basis=basis, peak_bytes=peak)
+
+
+def chosen(wanted: str, measured: Sequence[Mapping[str, Any]]) -> str:
+    """The device that `wanted` is part of the name of. Raises ParamsError naming the measured ones and the remedy."""
+    known = sorted({name for item in measured if (name := item.get("name") or item.get("device"))})
+    names = [name for name in known if wanted.lower() in name.lower()]
+    if len(names) != 1:
+        remedy = "give more of its name" if names else f"`app-repro bench --out {BENCHES}` there measures it"
+        what = f"{len(names)} measured devices match; known: {', '.join(known) or 'none'}; {remedy}"
+        raise ParamsError(f"--device {wanted!r}: {what}", key="--device", kind="several" if names else "unknown")
+    return names[0]
 
 
 def has_gpu(asked: str) -> bool:

@@ -56,6 +56,18 @@ def threads_of(specs: Sequence[RunSpec]) -> int:
     return max((spec.threads or 1 for spec in specs), default=1)
 
 
+def workplaces(specs: Sequence[RunSpec], device: str, workers: int | None) -> list[str]:
+    """The device of each of these runs that are trained at a time on this machine; CPUs where it lacks the GPU that is
+    asked for. Raises ParamsError as `devices` does.
+    """
+    import torch
+
+    from app_repro.training.device import devices
+
+    has_it = not device.startswith("cuda") or torch.cuda.is_available()
+    return devices(device, workers, threads_of(specs)) if has_it else ["cpu"] * (workers or 1)
+
+
 def check_threads(specs: Sequence[RunSpec], device: str) -> None:
     """Raise ParamsError for runs with threads on a device that is not the CPU, where they would mean nothing."""
     if device != "cpu" and (threads := threads_of(specs)) > 1:

@@ -117,6 +117,18 @@ def test_weights_after_each_megabatch_are_counted_where_they_are_kept(grid) -> N
     assert every.totals["disk_bytes"] == 2 * every.runs[0].kept_bytes + last.disk_bytes - last.kept_bytes
 
 
+@pytest.mark.parametrize(("workers", "cores", "at_once"), [(None, 2, 2), (3, 2, 3), (1, 2, 1)])
+def test_without_a_number_it_is_planned_for_what_run_would_use_here(grid, monkeypatch, workers, cores, at_once) -> None:
+    parsed, specs, places = grid
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(cores)))
+    asked = dataclasses.replace(parsed, workers=workers, device="cpu")
+    for numbers, counts in ((None, [str(at_once)]), ("1,4", ["1", "4"])):
+        content = planned((asked, specs, places), gpus=numbers)
+        assert list(content.totals["makespan_seconds"]) == counts and content.at_work == at_once
+    cuda = dataclasses.replace(asked, device="cuda")
+    assert planned((cuda, specs, places)).at_work == (workers or 1)  # there is no GPU to count
+
+
 def test_seconds_come_from_runs_here_and_a_run_of_the_same_work_takes_the_same(grid) -> None:
     _, specs, places = grid
     assert planned(grid).runs[0].basis.startswith("estimate: two steps timed just now")
