@@ -59,7 +59,8 @@ class Pool:
         if key not in self._spreads:
             groups: dict[str, list[RunRecord]] = defaultdict(list)
             for run in self._by_data[key[1]]:
-                groups[run.paired_setting if paired else run.setting].append(run)
+                if run.measured(metric) is not None:  # the noise of gradients, for one, is measured under N:M alone
+                    groups[run.paired_setting if paired else run.setting].append(run)
             parts = [_two_way(group, metric) if paired else _within(group, metric) for group in groups.values()]
             dof = sum(part[1] for part in parts)
             self._spreads[key] = SeedSpread(math.sqrt(math.fsum(p[0] for p in parts) / dof), dof, True) if dof else None

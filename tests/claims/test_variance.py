@@ -116,3 +116,16 @@ def test_control_arms_are_in_the_noise_of_claims_about_them_alone() -> None:
         for name in ("own-places-matter", "own-paper-app-beats-osp")
     }
     assert [spread and spread.dof for spread in noise.values()] == [4, 2]
+
+
+def test_runs_that_have_not_measured_a_metric_are_not_in_its_noise() -> None:
+    """Of 1:8 on digits the noise of gradients is known, of dense runs on the same images it is not."""
+    found = [RunRecord(synthetic.CLAIMS, synthetic.make(spec)) for spec in synthetic.grid("nm-demo")]
+    grouped = [run for run in found if run.spec["granularity"] == "nm"]
+    for run in grouped:
+        run.content["megabatches"][-1]["noise_ratio"] = 1.0 + 0.1 * run.seed + (run.spec["method"] == "app")
+    noise = Pool(found).of_values("noise_ratio", grouped[0])
+    assert len(found) == 21 and noise and noise.dof == 12 and noise.sd == pytest.approx(0.1)
+    assert Pool(found[:3]).of_values("noise_ratio", found[0]) is None and found[0].spec["method"] == "dense"
+    accuracy = Pool(found).of_values("test_accuracy", found[0])
+    assert accuracy and accuracy.dof == 14
