@@ -99,6 +99,11 @@ def in_words(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def pattern(values: Mapping[str, Any]) -> str:
+    """ "1:8" of settings of N:M, "N:8" where the schedule sets N; empty of others."""
+    return f"{values['nm_n'] or 'N'}:{values['nm_m']}" if values["nm_m"] else ""
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
     """Runs of one setting."""

@@ -1,7 +1,7 @@
 """The lines of the figures: finished records by setting, with names that tell them apart."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def _variants(own: Sequence[tuple[Record, dict[str, Any]]], named: Sequence[str]
     names = settings.telling_apart([values for _, values in own], named)
     variants: dict[str, list[Record]] = {}
     for content, values in sorted(own, key=lambda one: [_order(one[1][name]) for name in names]):
-        text = ", ".join(filter(None, (_told(name, values[name]) for name in names)))
+        text = ", ".join(dict.fromkeys(filter(None, (_told(name, values) for name in names))))
         variants.setdefault(text, []).append(content)
     return {text: tuple(runs) for text, runs in variants.items()}
 
@@ -123,10 +123,15 @@ def _rank_of_method(method: str) -> int:
     return methods.index(method) if method in methods else len(methods)
 
 
-def _told(name: str, value: Any) -> str:
-    """A setting in a label; a criterion speaks for itself, and so does a flow under which nothing is scored."""
+def _told(name: str, values: Mapping[str, Any]) -> str:
+    """A setting in a label; a criterion speaks for itself, and so does a flow under which nothing is scored. The two
+    numbers of N:M are one pattern.
+    """
+    value = values[name]
     if name == "criterion" and value is None:
         return ""
+    if name in ("nm_n", "nm_m"):
+        return settings.pattern(values)
     if name == "official":
         return "data as published" if value else "data not as published"
     if name == "data_digest":

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from app_repro.config.catalogue import FLOWS
+from app_repro.records import settings
 from app_repro.report.figures.chart import ends, pieces
 from app_repro.report.figures.chart.lines import Line, Record, Row, lines, remarks
 from app_repro.report.figures.figure import Figure, Histories, View
@@ -37,7 +38,7 @@ def _named(groups: Sequence[Record]) -> list[Line]:
     alike: dict[str, list[Record]] = {}
     for content in groups:
         spec = content["spec"]
-        alike.setdefault(f"{spec['nm_n'] or 'N'}:{spec['nm_m']}, flow {spec['flow']}", []).append(content)
+        alike.setdefault(f"{settings.pattern(spec)}, flow {spec['flow']}", []).append(content)
     named = [
         replace(line, variant=", ".join(filter(None, [words, line.variant])))
         for words, own in alike.items()

@@ -126,7 +126,7 @@ def _is_dense(one: Group) -> bool:
 def _kind(one: Group) -> Cell:
     own = one.settings
     is_nm = own["granularity"] == "nm"
-    return table.label(f"nm {nm.pattern(own)}, flow {nm.flow(own)}" if is_nm else own["granularity"])
+    return table.label(f"nm {settings.pattern(own)}, flow {nm.flow(own)}" if is_nm else own["granularity"])
 
 
 def _numbers(one: Group, members: Sequence[Group], pool: Pool, timed: Timed) -> Iterator[Cell]:

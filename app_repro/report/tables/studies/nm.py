@@ -52,7 +52,7 @@ def nm_table(groups: Sequence[Group]) -> Table:
     rows = tuple(
         (
             *grouping.labels(group.settings, keys),
-            *map(table.label, (pattern(group.settings), schedule(group.settings), flow(group.settings))),
+            *map(table.label, (settings.pattern(group.settings), schedule(group.settings), flow(group.settings))),
             *(
                 table.mean([run.measured(name) for run in group.runs], scale, group.ids)
                 for name, scale in scales.items()
@@ -79,11 +79,6 @@ def _rank(group: Group) -> tuple[Any, ...]:
     names = (own["dataset"], own["arch"], own["protocol"], own["sb"])
     density = own["nm_n"] / own["nm_m"] if own["nm_n"] else 1.0
     return (*names, -density, own["nm_m"], schedule(own), list(FLOWS).index(own["flow"]), flow(own))
-
-
-def pattern(values: Mapping[str, Any]) -> str:
-    """The final pattern of a run's settings: `1:8`, or `N:8` where N follows tau."""
-    return f"{values['nm_n'] or 'N'}:{values['nm_m']}"
 
 
 def schedule(values: Mapping[str, Any]) -> str:

@@ -46,3 +46,9 @@ def test_few_lines_of_several_lengths_stay_together() -> None:
 def test_lines_are_in_the_order_of_their_numbers() -> None:
     found = panels("regime")["digits, resnet8s, paper, T = 4, epochs 4"]
     assert found[:5] == [f"Anytime OSP, tau {tau}" for tau in ("1.0", "4.5", "10.0", "16.0", "20.0")]
+
+
+def test_the_two_numbers_of_n_of_m_are_one_pattern() -> None:
+    found = panels("demo", "laptop-8")["digits, resnet8s, paper, T = 8, N:M"]
+    assert "APP, 2:4, flow srste" in found and "APP, 1:16, flow srste" in found and "baseline" in found
+    assert len(found) == len(set(found)) == 12 and not any("nm_" in label for label in found)

@@ -56,4 +56,4 @@ def test_the_densest_pattern_comes_first_and_without_runs_the_note_says_how_to_g
 def test_what_is_not_as_by_default_is_named(changes, words) -> None:
     given = {"variants": None, "granularity": "nm", "nm_m": 8, "nm_n": 1, "criterion": None, "seed": 1}
     spec = synthetic.grid("nm-demo", **given | changes)[-1].model_dump()
-    assert (nm.pattern(spec), nm.schedule(spec), nm.flow(spec)) == words
+    assert (settings.pattern(spec), nm.schedule(spec), nm.flow(spec)) == words
