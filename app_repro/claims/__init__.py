@@ -4,6 +4,7 @@ statement.py    what a claim is: its sides, its full setting, its metric and uni
 student.py      Student's t in closed form
 judgement.py    what every rule shares: the judgement that it gives, confidence levels, the spread of one seed
 variance.py     the spread of one seed, pooled over cells of the same data set and metric
+one_code.py     which records of runs to compare, so that one learning code made them
 matching.py     which runs a claim is about, and how they depart from its setting
 kinds/          the kinds of claims, a file per family: rule, words, what a row needs
 claims_file.py  data/claims.csv read and validated

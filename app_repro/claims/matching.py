@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from app_repro.claims.one_code import Versions, of_one_code
 from app_repro.claims.statement import Claim, seeds, side_protocol, side_settings, side_specs
 from app_repro.config.catalogue import CONTROL_ONLY, CONTROLS
 from app_repro.config.methods import prunes
@@ -83,6 +84,20 @@ def index(runs: Iterable[RunRecord]) -> Index:
     for run in runs:
         by_identity[run.protocol, _identity(run.spec)].append(run)
     return by_identity
+
+
+def by_one_code(comparison: Comparison, superseded: Versions) -> Comparison:
+    """The comparison with records of one learning code at each seed where every side has one, else as it is.
+
+    `superseded`: run id -> other records of a run (Records.superseded).
+    """
+    sides = {side: dict(by_seed) for side, by_seed in comparison.sides.items()}
+    for seed in comparison.seeds:
+        runs = [by_seed[seed] for by_seed in sides.values()]
+        chosen = of_one_code([[run, *superseded.get(run.content["run_id"], ())] for run in runs])
+        for side, run in zip(sides, chosen or runs, strict=True):
+            sides[side][seed] = run
+    return replace(comparison, sides=sides)
 
 
 def _identity(spec: Spec) -> tuple[Any, ...]:

@@ -10,8 +10,9 @@ from typing import Any
 from app_repro.claims import claims_file
 from app_repro.claims.judgement import Judgement, few, mean_of, spread_of
 from app_repro.claims.kinds.registry import KINDS
-from app_repro.claims.matching import Comparison, Index, comparisons_of, index
+from app_repro.claims.matching import Comparison, Index, by_one_code, comparisons_of, index
 from app_repro.claims.nearest.elsewhere import Elsewhere, Evidence
+from app_repro.claims.one_code import Versions, by_id
 from app_repro.claims.statement import Claim, protocols
 from app_repro.claims.variance import Pool, Pools
 from app_repro.config.protocols import PROTOCOLS
@@ -162,6 +163,7 @@ def verify(
     chosen = claims_file.select(claims, only)
     runs = sorted(sources.fresh(records.runs), key=lambda run: run.content["run_id"])
     by_identity, pools = index(runs), Pools(runs)
+    superseded = by_id(records.superseded)
     of_masks = index([*masks.runs, *runs])  # of two records of one seed the trained run's counts
     evidence = Evidence(runs)
     of_layers = Evidence([*masks.runs, *runs]) if masks.runs else evidence
@@ -169,7 +171,7 @@ def verify(
     for claim in chosen:
         wanted = [name for name in protocols(claim) if protocol in (None, name)]
         found = of_masks if claim.is_of_first_masks else by_identity
-        rows = [row for name in wanted if (row := judge_claim(claim, name, found, pools.of(claim)))]
+        rows = [row for name in wanted if (row := judge_claim(claim, name, found, pools.of(claim), superseded))]
         none = Judgement("not_run", claim.remedy, 0)
         near = of_layers if claim.megabatches else evidence
         verdicts += _beside(rows or [Verdict(claim, None, none)], wanted, near, pools.of(claim))
@@ -186,9 +188,9 @@ def _beside(verdicts: Sequence[Verdict], wanted: Sequence[str], evidence: Eviden
     return [replace(verdict, elsewhere=tuple(items)) for verdict, items in zip(verdicts, own, strict=True)]
 
 
-def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool) -> Verdict | None:
-    """The verdict on a claim under a protocol; None if no run is about it there."""
-    declared = comparisons_of(claim, protocol, runs)
+def judge_claim(claim: Claim, protocol: str, runs: Index, pool: Pool, superseded: Versions) -> Verdict | None:
+    """The verdict on a claim under a protocol; None if no run is about it there. `superseded`: see by_one_code."""
+    declared = [by_one_code(one, superseded) for one in comparisons_of(claim, protocol, runs)]
     present = [one for one in declared if one.runs]
     if not present:
         return None

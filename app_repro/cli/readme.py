@@ -94,10 +94,10 @@ def verdicts(published: Path) -> str:
     for verdict in report.verdicts:
         claim, judged = verdict.claim, verdict.judgement
         if judged.verdict != "not_run":
-            sentence = KINDS[claim.kind].sentence(claim).removesuffix(".")
-            measured = printing.measured(judged).replace("+-", "±").removesuffix(" ± 0") or judged.reason
+            number = printing.measured(judged).replace("+-", "±").removesuffix(" ± 0")
+            measured = f"{number} {claim.unit}".removesuffix(" fraction") if number else judged.reason
             reported = printing.reported(claim).removesuffix(" fraction") or "-"
-            rows.append([sentence, _WHOSE[claim.whose], verdict.protocol, reported, measured, judged.verdict])
+            rows.append([_sentence(claim), _WHOSE[claim.whose], verdict.protocol, reported, measured, judged.verdict])
     headings = ["claim", "whose", "protocol", "reported", "measured", "verdict"]
     table = tabulate(rows, headings, tablefmt="github", disable_numparse=True)
     untested = [item.claim for item in report.verdicts if item.protocol is None]
@@ -105,6 +105,10 @@ def verdicts(published: Path) -> str:
     count = len(untested)
     none = f"`not_run`, as no published record is about them: {count} of {total} claims ({_whose(untested)})."
     return "\n\n".join([table, none, *elsewhere(report)])
+
+
+def _sentence(claim: Claim) -> str:
+    return KINDS[claim.kind].sentence(claim).removesuffix(".")
 
 
 def elsewhere(report: Report) -> list[str]:
@@ -126,11 +130,10 @@ def _side_by_side(found: Sequence[Elsewhere]) -> str:
     from tabulate import tabulate
 
     shown = [name for name in PROTOCOLS if any(one.protocol == name for one in found)]
-    rows: dict[str, dict[str, str]] = {}
+    rows: dict[Claim, dict[str, str]] = {}
     for one in found:
-        sentence = KINDS[one.claim.kind].sentence(one.claim).removesuffix(".")
-        rows.setdefault(sentence, {})[one.protocol] = one.result
-    body = [[sentence, *(results.get(name, "-") for name in shown)] for sentence, results in rows.items()]
+        rows.setdefault(one.claim, {})[one.protocol] = one.result
+    body = [[_sentence(claim), *(results.get(name, "-") for name in shown)] for claim, results in rows.items()]
     return tabulate(body, ["claim", *shown], tablefmt="github", disable_numparse=True)
 
 

@@ -107,8 +107,8 @@ class Records:
     damaged: tuple[str, ...] = ()
     """The problems that are damaged or unreadable files."""
     superseded: tuple[RunRecord, ...] = ()
-    """Finished records that were passed over for another one of the same run with other numbers. Nothing judges them;
-    comparisons within their own learning code take them."""
+    """Records that were passed over for another one of the same run with other numbers, which finished, too. They are
+    taken where runs are compared that were trained by their learning code alone."""
 
     @cached_property
     def plain(self) -> tuple[RunRecord, ...]:
@@ -156,11 +156,12 @@ def read(roots: Sequence[Path]) -> Records:
             run, other = sorted((by_id[run_id], run), key=_precedence)
             if record.numbers(other.content) != record.numbers(run.content):
                 unlike.append(f"{other.path}: the same run as {run.path} with other numbers; the latter is judged")
-                superseded += [other] if other.is_finished else []
+                superseded.append(other)
         by_id[run_id] = run
     notes += unlike if len(unlike) < 4 else [f"{unlike[0]}; and {len(unlike) - 1} more pairs like it"]
     runs = tuple(by_id[run_id] for run_id in sorted(by_id))
-    return Records(runs, tuple(problems), tuple(notes), tuple(damaged), tuple(superseded))
+    others = tuple(run for run in superseded if by_id[run.content["run_id"]].is_finished)
+    return Records(runs, tuple(problems), tuple(notes), tuple(damaged), others)
 
 
 def read_any(folders: Sequence[Path]) -> Records:

@@ -18,8 +18,10 @@ from app_repro.claims.verify import Report, Verdict
 from app_repro.claims.verify import verify as judge
 from app_repro.config import grid, presets
 from app_repro.config.protocols import PROTOCOLS
+from app_repro.config.spec import RunSpec
 from app_repro.core.errors import AppReproError
 from app_repro.records import record
+from app_repro.records.code import code_digest
 from app_repro.records.runs import read
 
 DIFFERENCE = "c100-r50-acc-vs-dense"
@@ -40,14 +42,28 @@ def one_claim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def records(folder: Path, app: float, dense: float = 0.45, protocol: str = "paper", **options: Any) -> Path:
-    """Three seeds of app and dense with these accuracies."""
+    """Three seeds of app and dense with these accuracies; `code_digest` of another learning code than is usual."""
     changed = options.pop("changed", {})
+    code = {"code_digest": options.pop("code_digest")} if "code_digest" in options else {}
     for side, by_seed in synthetic.specs(synthetic.claim(DIFFERENCE), protocol).items():
         for seed, spec in by_seed.items():
             accuracy = (app if side == "app" else dense) + (seed - 2) * 0.001
             spec = spec.model_copy(update=changed)
-            synthetic.write(folder, synthetic.make(spec, accuracy=accuracy, **options))
+            synthetic.write(folder, synthetic.make(spec, accuracy=accuracy, **options) | code)
     return folder
+
+
+def test_sides_are_judged_by_records_of_one_learning_code_where_there_are_such(tmp_path: Path, one_claim: Path) -> None:
+    """app was trained again by today's code, dense by the earlier one alone."""
+    records(tmp_path / "before", 0.62, code_digest="1" * 16)
+    for path in tmp_path.glob("before/*/record.json"):
+        if read([path]).runs[0].spec["method"] == "app":
+            again = synthetic.make(RunSpec.model_validate(read([path]).runs[0].spec), accuracy=0.70)
+            synthetic.write(tmp_path / "after", again | {"code_digest": code_digest()})
+    found = read([tmp_path])
+    assert [round(run.value("test_accuracy"), 2) for run in found.plain if run.spec["method"] == "app"] == [0.7] * 3
+    (row,) = verify([tmp_path], one_claim).as_dict()["verdicts"]
+    assert row["mean"] == pytest.approx(17.0) and row["n"] == 3
 
 
 @pytest.mark.parametrize(("app", "verdict", "code"), [(0.63, "reproduced", 0), (0.46, "not_reproduced", 1)])

@@ -1,7 +1,6 @@
 """What groups of runs say of each study: contrasts by the rules that judge claims. In reading order:
 
 controls.py       control arms beside their sources, and the differences that say what a mask is worth
-one_code.py       which records of runs to compare, so that one learning code made them
 ablations.py      what each protocol switch does to APP, from runs that differ in it alone
 robustness.py     runs under corrupted images by their analyses, and differences between them
 connectivity.py   pairs of siblings by their analyses: errors along the path between them, and the labels that follow

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypedDict, cast
 
 from app_repro.claims.judgement import mean_of, spread_of
-from app_repro.claims.studies.one_code import of_one_code, share_code
+from app_repro.claims.one_code import of_one_code, share_code
 from app_repro.config import protocols
 from app_repro.config.protocols import PROTOCOLS, SWITCHES
 from app_repro.core import files

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app_repro.claims.one_code import Versions, by_id, of_one_code
 from app_repro.claims.studies.controls import has_hindsight
-from app_repro.claims.studies.one_code import of_one_code
 from app_repro.claims.studies.questions import QUESTIONS, Question, Settings, Sides
 from app_repro.config import grid, presets
 from app_repro.config.taxonomy import MEANING, heading, tags
@@ -79,9 +79,7 @@ def answers(runs: Sequence[RunRecord], superseded: Sequence[RunRecord] = ()) -> 
     `superseded`: other records of some of them (Records.superseded), compared where one of `runs` has no partner of its
     learning code. Those of control arms are left out, as their masks may be stale.
     """
-    versions: dict[str, list[RunRecord]] = defaultdict(list)
-    for run in (*runs, *(one for one in superseded if one.is_plain)):
-        versions[run.content["run_id"]].append(run)
+    versions = by_id([*runs, *(one for one in superseded if one.is_plain)])
     groups = [group for group in settings.group(runs) if group.runs and group.runs[0].spec["sgd_seed"] is None]
     found = []
     for question in QUESTIONS:
@@ -130,7 +128,7 @@ def _compared(
     question: Question,
     ones: tuple[Group, ...],
     others: tuple[Group, ...],
-    versions: Mapping[str, Sequence[RunRecord]],
+    versions: Versions,
 ) -> Answer:
     groups = [*ones, *others]
     seeds = set.intersection(*(set(group.by_seed) for group in groups))

@@ -103,7 +103,7 @@ def plan(
     """Plan the grid of `params` on this machine, or on the measured device whose name has `device` in it.
 
     `gpus`: numbers of devices, "1,4,8"; without a GPU, of worker processes; None: as many as `run` would use on this
-    machine, one of another. `watts`: drawn by a device at work.
+    machine, of another one GPU, or as many processes as there are workers. `watts`: drawn by a device at work.
     `bench`: folder of measured speeds. `growth`: count, too, how the cost grows. Raises ParamsError, DataError.
     """
     benches = read_benches(bench)

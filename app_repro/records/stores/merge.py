@@ -139,15 +139,17 @@ def merge(folders: Sequence[Path], target: Path) -> Merged:
 
 
 def _lacking(folders: Sequence[Path], target: Path) -> dict[Path, Path]:
-    """Where each analysis goes that `target` lacks, and its file. Its name tells what it measured, on which weights.
+    """Where each analysis goes that `target` lacks or holds damaged, and its file, of two stores that of the first. Its
+    name tells what it measured, on which weights; one by other code is measured anew where it is asked for.
 
     Raises IntegrityError naming a damaged one.
     """
+    held = {one.path for one in analyses.stored(target)}
     lacking: dict[Path, Path] = {}
     for root in folders:
         for path in analyses.stored_files(root):
             files.read_sealed(path)
-            if not (place := target / path.relative_to(root)).exists():
+            if (place := target / path.relative_to(root)) not in held:
                 lacking.setdefault(place, path)
     return lacking
 

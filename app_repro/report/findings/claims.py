@@ -90,7 +90,9 @@ def _beside(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _lead(setting: str) -> str:
-    return wrapped(f"Not every side has run in their own setting. The runs nearest to it, with {setting}, measure:")
+    return wrapped(
+        f"No complete set of runs is published in the setting of these claims. The nearest, with {setting}, measure:"
+    )
 
 
 def _near_items(found: Sequence[Elsewhere]) -> str:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,13 +49,17 @@ class Evidence:
     analyses: tuple[Analysis, ...]
     pool: Pool
     """The noise of plain runs among all that are published: that of verdicts and tables."""
+    others: tuple[RunRecord, ...] = ()
+    """What is published beside the campaign, other records of its runs among it."""
 
     @classmethod
     def of(cls, published: Path) -> "Evidence":
         """What lies in the folders of `published` that are named as the campaign's presets."""
         folders = [folder for name in (*LAPTOP, REGIME) if (folder := published / name).is_dir()]
-        pool = Pools(runs.read([published]).runs).of_plain
-        return cls(runs.read(folders).runs, analyses.read(folders).found, pool)
+        every, own = runs.read([published]), runs.read(folders).runs
+        paths = {run.path for run in own}
+        others = tuple(run for run in (*every.runs, *every.superseded) if run.path not in paths)
+        return cls(own, analyses.read(folders).found, Pools(every.runs).of_plain, others)
 
     @cached_property
     def runs(self) -> list[RunRecord]:
@@ -67,6 +71,12 @@ class Evidence:
         planned = [settings.planned_key(spec) for spec in specs(preset) if _has(spec, chosen)]
         groups = settings.group([self._by_key[key] for key in planned if key in self._by_key])
         return Cell(title, frozenset(planned), max(groups, key=lambda one: len(one.runs), default=None))
+
+    def earlier(self, cell: Cell) -> Cell:
+        """The same cell with other records of its published runs, by another learning code; or with none."""
+        ids = cell.group.ids if cell.group else ()
+        groups = settings.group([run for run in self.others if run.content["run_id"] in ids])
+        return replace(cell, group=groups[0] if groups else None)
 
     def cells(self, preset: str) -> Iterator[Cell]:
         """A cell per setting of a preset, in the preset's order."""

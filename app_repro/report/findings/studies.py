@@ -1,11 +1,12 @@
 """The studies that compare metrics of runs: protocols, criteria, control arms, granularities, patterns and flows."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
 from app_repro.claims.contrasts import Contrast
+from app_repro.claims.judgement import mean_of
 from app_repro.claims.studies import controls
 from app_repro.claims.studies.controls import Arms, Difference
 from app_repro.claims.variance import Pool
@@ -14,9 +15,21 @@ from app_repro.config.catalogue import CRITERIA
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records.settings import Group
 from app_repro.report.findings.evidence import KINDS, Cell, Evidence
-from app_repro.report.findings.sentences import MEASURES, Comparison, compare, comparison, told
+from app_repro.report.findings.sentences import (
+    MEASURES,
+    Comparison,
+    compare,
+    comparison,
+    signed,
+    to_table,
+    told,
+    wrapped,
+)
 
 METHODS = ("app", "dense"), ("app", "osp"), ("osp", "dense")
+_ACROSS = ("test_accuracy", "cer")
+"""Measures that mean the same under both protocols; the gap is to validation images, which the released one augments.
+"""
 M = 8
 """Length of the groups of the campaign's runs of N:M."""
 FLOWS = ("ste", "srste", "mdgf_exp")
@@ -38,10 +51,39 @@ def protocols(evidence: Evidence) -> str:
     ]
     for method in ("dense", "osp", "app"):
         sides = [replace(cells[name, method], name=f"{method} {name}") for name in ("released", "paper")]
-        compared.append(compare(sides[0], sides[1], evidence.pool))
+        compared.append(compare(sides[0], sides[1], evidence.pool, measures=_ACROSS))
     sparse = evidence.cell("osp at tau 17.5", "laptop-7")
     compared.append(compare(cells["released", "app"], sparse, evidence.pool, "released"))
-    return told(compared)
+    return "\n\n".join([told(compared), *_trained_twice(evidence, cells)])
+
+
+def _trained_twice(evidence: Evidence, cells: Mapping[tuple[str, str], Cell]) -> list[str]:
+    """Differences of runs that were trained once more under other learning code, here and there, as means; and which of
+    them have another sign. Nothing where no pair was.
+    """
+    earlier = {key: evidence.earlier(cell) for key, cell in cells.items()}
+    rows, unlike = [], []
+    for name, (one, other) in itertools.product(PROTOCOLS, METHODS):
+        here, there = (compare(of[name, one], of[name, other], evidence.pool, name) for of in (cells, earlier))
+        means = {
+            measure: [mean_of(known.differences) for known in (here.differences[measure], found) if known]
+            for measure, found in there.differences.items()
+            if found
+        }
+        if means:
+            texts = ["; ".join(signed(mean, MEASURES[measure]) for mean in pair) for measure, pair in means.items()]
+            rows.append([here.name, *texts, str(there.seeds)])
+            unlike += [
+                f"{MEASURES[key].heading.partition(',')[0]} of {here.name}"
+                for key, (a, b) in means.items()
+                if a * b < 0
+            ]
+    if not rows:
+        return []
+    lead = "These runs were trained once more, under other learning code on another processor. Means here; there:"
+    headings = ["difference", *(scale.heading for scale in MEASURES.values()), "n"]
+    said = f"The sign is another one in: {'; '.join(unlike)}. Three seeds do not settle those, whatever their interval."
+    return [lead, to_table(headings, rows), *([wrapped(said)] if unlike else [])]
 
 
 def criteria(evidence: Evidence) -> str:
@@ -109,8 +151,8 @@ def granularities(evidence: Evidence) -> str:
 
 
 def flows(evidence: Evidence) -> str:
-    """1:8 with each flow against none, and the gradient that fades against SR-STE; on digits 1:16 step by step against
-    1:16 at once, under each flow.
+    """1:8 with each flow against none, and the gradient that fades against SR-STE; on digits the same at 1:16, and step
+    by step against at once.
     """
     cells = {
         name: evidence.cell(f"flow {name}", "laptop-4", granularity="nm", nm_n=1, flow=name)
@@ -118,10 +160,18 @@ def flows(evidence: Evidence) -> str:
     }
     pairs = [*((name, "none") for name in FLOWS), ("mdgf_exp", "srste")]
     compared = [compare(cells[one], cells[other], evidence.pool, "1:8") for one, other in pairs]
-    return told([*compared, *(_of_digits(evidence, name) for name in catalogue.FLOWS)])
+    return told([*compared, *_of_digits(evidence)])
 
 
-def _of_digits(evidence: Evidence, flow: str) -> Comparison:
-    chosen = {"nm_m": 16, "flow": flow}
-    app, osp = (evidence.cell(method, "laptop-8", method=method, **chosen) for method in ("app", "osp"))
-    return compare(app, osp, evidence.pool, f"1:16, flow {flow}, digits")
+def _of_digits(evidence: Evidence) -> Iterator[Comparison]:
+    """At 1:16 each flow against none, the gradient that fades against SR-STE, and app against osp under each flow."""
+    cells = {
+        (method, flow): evidence.cell(f"flow {flow}", "laptop-8", method=method, nm_m=16, flow=flow)
+        for method in ("app", "osp")
+        for flow in catalogue.FLOWS
+    }
+    for one, other in (*((flow, "none") for flow in catalogue.FLOWS if flow != "none"), ("mdgf_exp", "srste")):
+        yield compare(cells["app", one], cells["app", other], evidence.pool, "1:16, digits")
+    for flow in catalogue.FLOWS:
+        app, osp = (replace(cells[method, flow], name=method) for method in ("app", "osp"))
+        yield compare(app, osp, evidence.pool, f"1:16, flow {flow}, digits")

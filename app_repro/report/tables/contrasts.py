@@ -105,9 +105,9 @@ def _answered(one: Answer, setting: Sequence[Cell], pool: Pool) -> tuple[Cell, .
     cells = []
     for name, found in measured.items():
         marked = one.has_hindsight and name in BEFORE_THE_END
-        ends = None if marked else found.interval
+        ends = None if marked or len(found.differences) < 2 else found.interval
         cells.append(replace(table.difference(found.differences, ends, SCALES[name], found.runs), apart=marked))
-    remark = " ".join(_remarks(one, has_interval=measured["test_accuracy"].interval is not None))
+    remark = " ".join(_remarks(one, has_interval=any(cell.interval for cell in cells)))
     also = _also(also_changed(one.question, *one.specs))
     return _row(one.question.name, _sides(one.question, one.values), setting, also, cells, remark)
 

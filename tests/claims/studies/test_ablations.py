@@ -114,6 +114,15 @@ def test_a_run_trained_again_by_other_code_is_compared_by_the_record_whose_code_
     assert row["n"] == 1 and row["effects"]["test_accuracy"]["change"] == pytest.approx(0.1)
 
 
+def test_a_run_that_diverged_is_not_replaced_by_a_record_that_did_not(tmp_path) -> None:
+    base, turned = released({}), released({"candidates": "kept"})
+    synthetic.write(tmp_path / "before", synthetic.make(base), synthetic.make(turned))
+    assert [row["n"] for row in rows(tmp_path, "candidates", "released")] == [1]
+    synthetic.write(tmp_path / "after", synthetic.make(base, diverged=True))
+    result = ablations.ablations(read([tmp_path]))
+    assert not any(row["n"] for row in result["differences"]) and any("diverged" in note for note in result["notes"])
+
+
 def test_rows_say_in_what_their_settings_differ(tmp_path) -> None:
     made = [synthetic.make(spec) for rate in (0.1, 0.05) for spec in specs(lr=rate) if spec.method == "app"]
     found = rows(synthetic.write(tmp_path, *made), "candidates", "released")

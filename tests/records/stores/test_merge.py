@@ -97,6 +97,10 @@ def test_analyses_come_along_but_for_those_that_are_there_or_unfinished(shares, 
     assert merged.analyses == 2 and merged.line(tmp_path).endswith(" unfinished ones taken, 2 analyses taken")
     found = {tuple(one.runs): one.results["clean"] for one in analyses.stored(tmp_path / "all")}
     assert found == {(specs[2].run_id,): 0.1, (specs[4].run_id,): 0.3}
+    assert merge.merge([b], tmp_path / "all").analyses == 0  # what the target holds stays: 0.1
+    place = tmp_path / "all" / both[1].path.relative_to(b)
+    place.write_text(place.read_text().replace("0.1", "0.9"))
+    assert merge.merge([b], tmp_path / "all").analyses == 1 and analyses.stored(tmp_path / "all", "robustness")
     alone.path.write_text(alone.path.read_text().replace("0.3", "0.4"))
     with pytest.raises(IntegrityError) as caught:
         merge.merge([a, b], tmp_path / "again")

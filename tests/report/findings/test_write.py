@@ -45,8 +45,8 @@ def test_claims_have_their_verdict_and_what_was_measured_elsewhere(tmp_path: Pat
     claim = text.split("- `c100-r50-acc-vs-dense`")[1].split("- `")[0]
     assert "+17.97 points: under paper 0.00 points" in claim and "; under released 0.00 points" in claim
     assert claim.count("n = 3") == 2 and "cifar10" not in claim and "resnet20s" not in claim
-    leads = [one for one in text.split("Not every side has run") if claim in one]
-    assert len(leads) == 1 and leads[0].startswith(" in their own setting. The runs nearest to it, with cifar10, ")
+    leads = [one for one in text.split("No complete set of runs is published") if claim in one]
+    assert len(leads) == 1 and leads[0].startswith(" in the setting of these claims. The nearest, with cifar10, ")
     assert "**reproduced** under paper" in text.split("- `size-third`")[1].split("- `")[0]
     of_two = text.split("- `app-beats-both-short`")[1].split("- `")[0]
     assert "under paper app ahead of" in of_two
@@ -122,8 +122,23 @@ def test_steps_are_set_beside_one_step_under_each_flow(tmp_path: Path) -> None:
     publish(tmp_path, "laptop-8", lambda spec: 0.6 + 0.05 * (spec.method == "app" and spec.flow == "ste"))
     text = part(tmp_path, "flows")
     assert "app higher than osp (1:16, flow ste, digits)" in text
+    assert "flow ste higher than flow none (1:16, digits)" in text
     assert "app and osp (1:16, flow srste, digits)" in text.split("**not told apart**: ")[1].split(";")[0]
     assert "12 of the 42 runs" in text  # those at 1:8; 2:4 is in no row
+    assert "flow srste and flow none (1:16, digits)" in text.split("**not told apart**: ")[1].split(";")[0]
+
+
+def test_what_was_trained_twice_stands_beside_and_signs_that_turn_are_named(tmp_path: Path) -> None:
+    publish(tmp_path, "laptop-1", lambda spec: 0.6 + 0.02 * (spec.method == "app"))
+    assert "once more" not in part(tmp_path, "protocols")
+    for spec in synthetic.grid("laptop-1"):
+        if spec.protocol[0] == "paper" and spec.method != "dense":
+            accuracy = 0.6 - 0.01 * (spec.method == "app") + NOISE[spec.seed]
+            record = synthetic.make(spec, accuracy=accuracy, cer=40_000, official=False) | {"code_digest": "1" * 16}
+            files.write_sealed(tmp_path / "earlier" / f"{record['run_id']}.json", record)
+    text = part(tmp_path, "protocols").split("trained once more")[1]
+    assert "| app − osp, paper | +2.00; -1.00 |" in text and text.count("−") == 2
+    assert "another one in: test accuracy of app − osp, paper. Three seeds" in text
 
 
 def test_released_app_is_set_beside_osp_that_is_as_sparse(tmp_path: Path) -> None:

@@ -1,10 +1,22 @@
 """Comparisons within one learning code, also of runs that were trained again by another one."""
 
 import itertools
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app_repro.records.runs import RunRecord
+
+Versions = Mapping[str, Sequence[RunRecord]]
+"""Run id -> records of that run."""
+
+
+def by_id(records: Sequence[RunRecord]) -> Versions:
+    """Records by their run."""
+    found: dict[str, list[RunRecord]] = defaultdict(list)
+    for run in records:
+        found[run.content["run_id"]].append(run)
+    return found
 
 
 def share_code(runs: Sequence[RunRecord]) -> bool:
