@@ -155,7 +155,8 @@ def read(roots: Sequence[Path]) -> Records:
         if run_id in by_id:
             run, other = sorted((by_id[run_id], run), key=_precedence)
             if record.numbers(other.content) != record.numbers(run.content):
-                unlike.append(f"{other.path}: the same run as {run.path} with other numbers; the latter is judged")
+                other_numbers = f"{other.path}: the same run as {run.path} with other numbers"
+                unlike.append(f"{other_numbers}; the latter is judged, the other only beside runs of its own code")
                 superseded.append(other)
         by_id[run_id] = run
     notes += unlike if len(unlike) < 4 else [f"{unlike[0]}; and {len(unlike) - 1} more pairs like it"]

@@ -8,6 +8,7 @@ from app_repro.claims.judgement import VERDICTS, mean_of
 from app_repro.claims.statement import protocols
 from app_repro.claims.variance import Pool
 from app_repro.claims.verify import Report, Verdict
+from app_repro.config.presets import SHORT
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records.settings import Group
 
@@ -83,13 +84,13 @@ def evidence(groups: Sequence[Group], pool: Pool) -> list[str]:
 
 
 def _compared(members: Sequence[Group], pool: Pool) -> str:
-    """APP against every rival in one setting; empty where there is none."""
-    found = [group for group in members if group.settings["method"] == "app"]
-    if len(found) != 1:
+    """APP against dense and against what is pruned by the same criterion in one setting; empty where there is none."""
+    if (app := _app(members)) is None:
         return ""
     relations: dict[str, list[str]] = {}
     for rival in members:
-        measured = contrast(found[0], rival, "test_accuracy", pool) if rival is not found[0] else None
+        is_like = rival.settings["tau"] is None or _pruned(rival) == _pruned(app)
+        measured = contrast(app, rival, "test_accuracy", pool) if rival is not app and is_like else None
         if measured and measured.interval:
             low, high = (100 * end for end in measured.interval)
             relation = "above" if low > 0 else "below" if high < 0 else "not told apart from"
@@ -98,7 +99,22 @@ def _compared(members: Sequence[Group], pool: Pool) -> str:
             size = f"{100 * mean_of(measured.differences):+.2f} points [{low:+.2f}, {high:+.2f}]"
             relations.setdefault(relation, []).append(f"{name} ({size})")
     listed = [f"{relation} that of {', '.join(names)}" for relation, names in relations.items()]
-    return f"{found[0].contest_name}: the test accuracy of app is {'; '.join(listed)}." if listed else ""
+    return f"{app.contest_name}: the test accuracy of app is {'; '.join(listed)}." if listed else ""
+
+
+def _app(members: Sequence[Group]) -> Group | None:
+    """The group of APP, where there are several that of the settings of the paper's grid; None where none is it."""
+    found = [group for group in members if group.settings["method"] == "app"]
+    if len(found) > 1:
+        found = [one for one in found if all(one.settings[key] == SHORT[key] for key in ("tau", *_PRUNED))]
+    return found[0] if len(found) == 1 else None
+
+
+_PRUNED = ("criterion", "scope", "granularity")
+
+
+def _pruned(group: Group) -> list[str]:
+    return [group.settings[key] for key in _PRUNED]
 
 
 def _sparser(members: Sequence[Group]) -> str:

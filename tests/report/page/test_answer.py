@@ -40,3 +40,11 @@ def test_a_network_that_ends_sparser_than_asked_is_named(tmp_path) -> None:
     spec = synthetic.specs(claim, "released")["app"][1]
     [sentence] = answered(tmp_path, [synthetic.make(spec, effective=0.02)]).evidence
     assert "36.6%" in sentence and "2.0%" in sentence
+
+
+def test_app_by_other_criteria_does_not_hide_app_of_the_paper_and_is_no_rival(tmp_path) -> None:
+    specs = [spec for name in ("laptop-1", "laptop-2") for spec in synthetic.grid(name)]
+    made = [synthetic.make(spec, accuracy=0.6 + 0.001 * spec.seed + 0.05 * (spec.method == "app")) for spec in specs]
+    sentence, *_ = answered(tmp_path, made).evidence
+    assert sentence.startswith("cifar10 resnet20s paper T = 8: the test accuracy of app is above that of dense (+5.00")
+    assert "osp at tau 4.5" in sentence and "app at" not in sentence
