@@ -8,6 +8,7 @@ from app_repro.claims.judgement import VERDICTS, mean_of
 from app_repro.claims.statement import protocols
 from app_repro.claims.variance import Pool
 from app_repro.claims.verify import Report, Verdict
+from app_repro.config.methods import prunes
 from app_repro.config.presets import SHORT
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records.settings import Group
@@ -72,26 +73,30 @@ def _tally(verdicts: Sequence[str]) -> tuple[tuple[str, int], ...]:
 
 
 def evidence(groups: Sequence[Group], pool: Pool) -> list[str]:
-    """Sentences about APP, most runs first: its accuracy against others, and whether it ends sparser than asked."""
+    """Sentences about APP, those on most runs first: its accuracy against others, and whether it ends sparser than
+    asked.
+    """
     contests: dict[str, list[Group]] = {}
     for group in groups:
         if group.runs:
             contests.setdefault(group.contest, []).append(group)
-    largest = sorted(contests.values(), key=lambda members: -sum(len(one.runs) for one in members))
-    compared = [sentence for members in largest if (sentence := _compared(members, pool))]
+    alike = sorted(map(_alike, contests.values()), key=_size)
+    compared = [sentence for app, *rivals in filter(None, alike) if (sentence := _compared(app, rivals, pool))]
+    largest = sorted(contests.values(), key=_size)
     sparser = [sentence for members in largest if (sentence := _sparser(members))]
     return [*compared[: MOST - 1], *sparser[:1], *compared[MOST - 1 :]]
 
 
-def _compared(members: Sequence[Group], pool: Pool) -> str:
-    """APP against dense and against what is pruned by the same criterion in one setting; empty where there is none."""
-    if (app := _app(members)) is None:
-        return ""
+def _size(members: Sequence[Group]) -> int:
+    return -sum(len(one.runs) for one in members)
+
+
+def _compared(app: Group, rivals: Sequence[Group], pool: Pool) -> str:
+    """APP against its rivals; empty where there is none."""
     relations: dict[str, list[str]] = {}
-    for rival in members:
-        is_like = rival.settings["tau"] is None or _pruned(rival) == _pruned(app)
-        measured = contrast(app, rival, "test_accuracy", pool) if rival is not app and is_like else None
-        if measured and measured.interval:
+    for rival in rivals:
+        measured = contrast(app, rival, "test_accuracy", pool)
+        if measured.interval:
             low, high = (100 * end for end in measured.interval)
             relation = "above" if low > 0 else "below" if high < 0 else "not told apart from"
             tau = rival.settings["tau"]
@@ -102,12 +107,22 @@ def _compared(members: Sequence[Group], pool: Pool) -> str:
     return f"{app.contest_name}: the test accuracy of app is {'; '.join(listed)}." if listed else ""
 
 
-def _app(members: Sequence[Group]) -> Group | None:
-    """The group of APP, where there are several that of the settings of the paper's grid; None where none is it."""
+def _alike(members: Sequence[Group]) -> list[Group]:
+    """Of one setting APP, by several criteria that of the paper's grid, and its rivals: what is never pruned, and what
+    is pruned by the same criterion. Nothing where no group is it.
+    """
     found = [group for group in members if group.settings["method"] == "app"]
     if len(found) > 1:
         found = [one for one in found if all(one.settings[key] == SHORT[key] for key in ("tau", *_PRUNED))]
-    return found[0] if len(found) == 1 else None
+    if len(found) != 1:
+        return []
+    (app,) = found
+    never = [one for one in members if not prunes(one.settings["method"], one.settings["sb"])]
+    return [
+        app,
+        *never,
+        *(one for one in members if one is not app and _pruned(one) == _pruned(app)),
+    ]
 
 
 _PRUNED = ("criterion", "scope", "granularity")

@@ -48,3 +48,15 @@ def test_app_by_other_criteria_does_not_hide_app_of_the_paper_and_is_no_rival(tm
     sentence, *_ = answered(tmp_path, made).evidence
     assert sentence.startswith("cifar10 resnet20s paper T = 8: the test accuracy of app is above that of dense (+5.00")
     assert "osp at tau 4.5" in sentence and "app at" not in sentence
+
+
+def test_app_of_n_of_m_is_no_rival_and_the_setting_with_most_runs_like_app_comes_first(tmp_path) -> None:
+    def sentences(*presets: str) -> tuple[str, ...]:
+        specs = [spec for name in presets for spec in synthetic.grid(name)]
+        made = [synthetic.make(spec, accuracy=0.6 + 0.001 * spec.seed) for spec in specs]
+        return answered(tmp_path, made).evidence
+
+    [digits] = sentences("demo", "laptop-8")
+    assert digits.startswith("digits") and digits.count("osp") == 1 and digits.count("app") == 1
+    first, *_ = sentences("demo", "laptop-8", "laptop-1", "laptop-7")
+    assert first.startswith("cifar10 resnet20s released") and "osp at tau 17.5" in first
