@@ -128,6 +128,13 @@ def test_steps_are_set_beside_one_step_under_each_flow(tmp_path: Path) -> None:
     assert "flow srste and flow none (1:16, digits)" in text.split("**not told apart**: ")[1].split(";")[0]
 
 
+def test_gaps_are_not_compared_across_protocols_whose_validation_images_differ(tmp_path: Path) -> None:
+    publish(tmp_path, "laptop-1", lambda spec: 0.6, gap=lambda spec: 0.1 + 0.1 * (spec.protocol[0] == "released"))
+    rows = write.part("findings-protocols", tmp_path).splitlines()
+    cells = {row.split("|")[1].strip(): row.split("|")[4].strip() for row in rows if row.startswith("| ")}
+    assert cells["app released − app paper"] == "-" and cells["app − osp, released"].startswith("+0.00 [")
+
+
 def test_what_was_trained_twice_stands_beside_and_signs_that_turn_are_named(tmp_path: Path) -> None:
     publish(tmp_path, "laptop-1", lambda spec: 0.6 + 0.02 * (spec.method == "app"))
     assert "once more" not in part(tmp_path, "protocols")

@@ -9,6 +9,7 @@ import synthetic
 from house import ROOT
 
 from app_repro.claims.studies.questions import UNTESTABLE
+from app_repro.claims.variance import Pool
 from app_repro.core.paths import PUBLISHED
 from app_repro.records.runs import RunRecord, read_any
 from app_repro.report.tables.contrasts import contrasts
@@ -106,6 +107,16 @@ def test_one_seed_has_no_interval_and_is_not_judged() -> None:
     [row] = of(contrasts(records(method="app", scope=["local", "global"], seed=1)), "layer-wise / global density")
     assert row["test_accuracy"].n == 1 and "[" not in row["test_accuracy"].shown and not row["test_accuracy"].best
     assert "1 seed: too few" in row["remark"].shown
+
+
+def test_one_seed_has_no_interval_either_where_other_runs_tell_the_noise() -> None:
+    every = records(method=["osp", "app"], scope=["local", "global"], seed=[1, 2, 3])
+    kept = [run for run in every if run.spec["scope"] == "global" or (run.spec["method"], run.seed) == ("app", 1)]
+    assert Pool(kept).of_contrast("test_accuracy", kept[0], (1, -1))
+    [row] = of(contrasts(kept), "layer-wise / global density")
+    assert (
+        row["test_accuracy"].n == 1 and not row["test_accuracy"].interval and "1 seed: too few" in row["remark"].shown
+    )
 
 
 def test_a_mean_of_criteria_is_taken_seed_by_seed() -> None:
