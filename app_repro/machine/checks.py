@@ -124,8 +124,7 @@ def filesystem(subject: Subject) -> Answer:
     except PlaceError as error:
         what, remedy = str(error).rsplit("; ", 1)
         return "fail", what, f"{remedy}: APP_REPRO_STORE"
-    folder = files.nearest(subject.store)
-    remedy = "put the store on a local disk: APP_REPRO_STORE"
+    folder, remedy = files.nearest(subject.store), "put the store on a local disk: APP_REPRO_STORE"
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as name:
             first, second = Path(name) / "a", Path(name) / "b"

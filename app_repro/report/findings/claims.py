@@ -101,7 +101,7 @@ def _near_items(found: Sequence[Elsewhere]) -> str:
     for one in found:
         by_claim.setdefault(one.claim, []).append(one)
     return "\n".join(
-        wrapped(f"- {_asked(claim)}: {'; '.join(f'under {one.protocol} {_result(one)}' for one in near)}.", "  ")
+        wrapped(f"- {_asked(claim)} ({'; '.join(f'under {one.protocol} {_result(one)}' for one in near)}).", "  ")
         for claim, near in by_claim.items()
     )
 

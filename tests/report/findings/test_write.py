@@ -43,7 +43,7 @@ def test_claims_have_their_verdict_and_what_was_measured_elsewhere(tmp_path: Pat
     publish(tmp_path, "laptop-1", lambda spec: 0.6)
     text = part(tmp_path, "claims")
     claim = text.split("- `c100-r50-acc-vs-dense`")[1].split("- `")[0]
-    assert "+17.97 points: under paper 0.00 points" in claim and "; under released 0.00 points" in claim
+    assert "+17.97 points (under paper 0.00 points" in claim and "; under released 0.00 points" in claim
     assert claim.count("n = 3") == 2 and "cifar10" not in claim and "resnet20s" not in claim
     leads = [one for one in text.split("No complete set of runs is published") if claim in one]
     assert len(leads) == 1 and leads[0].startswith(" in the setting of these claims. The nearest, with cifar10, ")
