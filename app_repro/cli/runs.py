@@ -82,12 +82,7 @@ def plan(
     claim: Annotated[str | None, typer.Option(help="Plan the runs that this claim needs.")] = None,
     small: Annotated[bool, typer.Option("--small", help="With --claim: stand-ins for a laptop, no verdict.")] = False,
     claims: ClaimsFile = CLAIMS,
-    gpus: Annotated[
-        str | None,
-        typer.Option(
-            help="When it is done on 1,4,8 GPUs (without one: worker processes).", show_default="as many as run uses"
-        ),
-    ] = None,
+    gpus: Annotated[str | None, typer.Option(help="When done on 1,4,8 GPUs or CPU workers; else as run.")] = None,
     device: Annotated[str | None, typer.Option(help="A measured device, by part of its name; else this one.")] = None,
     watts: Annotated[float | None, typer.Option(min=0.001, help="What a device draws at work, for the energy.")] = None,
     bench: Annotated[Path, typer.Option(help="Folder of measured speeds.")] = BENCHES,

@@ -119,10 +119,9 @@ def plan(
     on_gpu = on_this if name == here else "cpu" not in kinds[:1]
     watts, drawn = power(watts, name == here, on_this)
     speeds = Speeds(its_records, its_benches, is_here=name == here and not on_this)
-    rows = planned_runs(params, raw, store, speeds, watts)
     places = workplaces(params.specs, params.device, params.workers) if name == here else [name] * (params.workers or 1)
-    at_work, used = len(places), len(set(places)) if on_gpu else len(places)
-    counts = _numbers(gpus) if gpus is not None else [used]
+    rows, at_work = planned_runs(params, raw, store, speeds, watts), len(places)
+    counts = [len(set(places)) if on_gpu else at_work] if gpus is None else _numbers(gpus)
     shapes = cost.shapes(params.specs, raw)
     first = params.specs[0], shapes[data_folder(params.specs[0])]
     law, grown = cost.law(*first), cost.growth(*first) if growth else []
