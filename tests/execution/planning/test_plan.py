@@ -18,6 +18,7 @@ from app_repro.execution.planning.cost import Shape
 from app_repro.execution.planning.plan import Plan, PlannedRun
 from app_repro.execution.planning.speeds import Speed, Speeds
 from app_repro.execution.workers import worker
+from app_repro.execution.workers.outcome import workplaces
 from app_repro.records import record
 from app_repro.records.stores.store import Paths, Store
 from app_repro.training.models import flops
@@ -129,6 +130,14 @@ def test_without_a_number_it_is_planned_for_what_run_would_use_here(grid, monkey
     assert planned((dataclasses.replace(asked, device="cuda"), specs, places)).at_work == (workers or 1)
 
 
+def test_workers_share_the_gpus_that_there_are(monkeypatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    specs = params.parse(settings(method="dense")).specs
+    assert workplaces(specs, "auto", 3) == ["cuda:0", "cuda:1", "cuda:0"]
+    assert workplaces(specs, "cuda", None) == ["cuda:0", "cuda:1"] and workplaces(specs, "cuda:1", 2) == 2 * ["cuda:1"]
+
+
 def test_seconds_come_from_runs_here_and_a_run_of_the_same_work_takes_the_same(grid) -> None:
     _, specs, places = grid
     assert planned(grid).runs[0].basis.startswith("estimate: two steps timed just now")
@@ -172,6 +181,9 @@ def test_another_device_is_planned_from_its_bench_and_named_by_a_part_of_its_nam
     assert row.seconds == pytest.approx((row.trained_samples + row.evaluated_samples / 3) / 100)
     assert row.energy_wh == pytest.approx((row.seconds or 0) * 50 / 3600)
     assert content.power.startswith("unknown but for what a bench says")
+    three = (dataclasses.replace(grid[0], workers=3), *grid[1:])
+    on_card = planned(three, bench=tmp_path / "bench", device="fast card")  # three runs on one card
+    assert (list(on_card.totals["makespan_seconds"]), on_card.at_work) == (["1"], 3)
     for wanted, kind in (("fast", "several"), ("slow", "unknown")):
         with pytest.raises(ParamsError, match="known: Fast Card, Fast Chip") as caught:
             planned(grid, bench=tmp_path / "bench", device=wanted)
