@@ -107,8 +107,9 @@ class Records:
     damaged: tuple[str, ...] = ()
     """The problems that are damaged or unreadable files."""
     superseded: tuple[RunRecord, ...] = ()
-    """Records that were passed over for another one of the same run with other numbers, which finished, too. They are
-    taken where runs are compared that were trained by their learning code alone."""
+    """Records of plain runs that were passed over for another one of the same run with other numbers, which finished,
+    too. They are taken where runs are compared that were trained by their learning code alone. Those of control arms
+    are not among them: their masks may be stale."""
 
     @cached_property
     def plain(self) -> tuple[RunRecord, ...]:
@@ -161,7 +162,7 @@ def read(roots: Sequence[Path]) -> Records:
         by_id[run_id] = run
     notes += unlike if len(unlike) < 4 else [f"{unlike[0]}; and {len(unlike) - 1} more pairs like it"]
     runs = tuple(by_id[run_id] for run_id in sorted(by_id))
-    others = tuple(run for run in superseded if by_id[run.content["run_id"]].is_finished)
+    others = tuple(run for run in superseded if run.is_plain and by_id[run.content["run_id"]].is_finished)
     return Records(runs, tuple(problems), tuple(notes), tuple(damaged), others)
 
 

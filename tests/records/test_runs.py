@@ -62,6 +62,14 @@ def test_of_two_published_ones_that_of_today_s_code_is_judged(
     assert [run.value("test_accuracy") for run in found.superseded] == pytest.approx([1.3 - current])
 
 
+def test_another_record_of_a_control_arm_is_not_superseded_as_its_mask_may_be_stale(tmp_path: Path) -> None:
+    arm = next(spec for spec in synthetic.grid("controls") if spec.control)
+    for name, accuracy in (("a", 0.6), ("b", 0.7)):
+        synthetic.write(tmp_path / name, synthetic.make(arm, accuracy=accuracy))
+    found = runs.read([tmp_path])
+    assert len(found.runs) == 1 and len(found.notes) == 1 and found.superseded == ()
+
+
 def test_records_with_the_same_numbers_and_rivals_of_a_diverged_one_are_not_superseded(
     tmp_path: Path, specs: dict[int, RunSpec]
 ) -> None:

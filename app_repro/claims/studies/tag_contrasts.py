@@ -77,9 +77,9 @@ def answers(runs: Sequence[RunRecord], superseded: Sequence[RunRecord] = ()) -> 
     """What finished runs test, by question, then by setting. `runs`: each run once, no control arm on a stale mask.
 
     `superseded`: other records of some of them (Records.superseded), compared where one of `runs` has no partner of its
-    learning code. Those of control arms are left out, as their masks may be stale.
+    learning code.
     """
-    versions = by_id([*runs, *(one for one in superseded if one.is_plain)])
+    versions = by_id([*runs, *superseded])
     groups = [group for group in settings.group(runs) if group.runs and group.runs[0].spec["sgd_seed"] is None]
     found = []
     for question in QUESTIONS:
