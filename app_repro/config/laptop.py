@@ -1,4 +1,4 @@
-"""The campaign of the presets laptop-1 to laptop-8: each study on few images, for two CPU cores and a day.
+"""The campaign of the presets laptop-1 to laptop-9: each study on few images, for two CPU cores and a day.
 
 The fifth part, corruptions and regimes, trains nothing that is not in the others or in preset regime: `app-repro
 analyse` measures it on finished runs (docs/findings.md). Variants come one after the other, each with all seeds, so
@@ -68,6 +68,9 @@ LONG: dict[str, Any] = {
 }
 """The small cell of a long stream, in which each megabatch trains on all images before it again."""
 
+_STREAM = [{"method": ["dense", "app"]}, {"method": "app", "protocol": "released"}]
+"""What a long stream asks: the gap of APP with and without the collapse of its density, beside that of dense."""
+
 LONG_FROM = 50
 """T from which a stream is long."""
 
@@ -96,7 +99,7 @@ LAPTOP: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "laptop-6": (
         "a long stream, two CPU cores: 100 megabatches of 100 CIFAR-10 images; dense, app under both protocols",
-        LONG | {"sb": 100, "variants": [{"method": ["dense", "app"]}, {"method": "app", "protocol": "released"}]},
+        LONG | {"sb": 100, "variants": _STREAM},
     ),
     "laptop-7": (
         "the small cell: OSP at tau 17.5, as sparse as APP ends, under the released protocol",
@@ -105,6 +108,10 @@ LAPTOP: dict[str, tuple[str, dict[str, Any]]] = {
     "laptop-8": (
         "the embedded digits: 1:16 with five flows, step by step and at once, and 2:4: minutes on a CPU",
         DIGITS | {"variants": _OWN_NM},
+    ),
+    "laptop-9": (
+        "the embedded digits as a long stream: 100 megabatches of 14 images; dense, app under both protocols",
+        DIGITS | {"sb": 100, "variants": _STREAM},
     ),
 }
 """The presets of the campaign, as presets.PRESETS has them."""

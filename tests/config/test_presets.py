@@ -17,6 +17,7 @@ OUTSIDE = {"device": "auto", "workers": None, "tracking": "off", "analyses": Non
 RUNS = {"short": 54, "demo": 9, "headline": 18, "cifar-small": 3, "long": 9, "fewshot": 9, "pruners": 9, "audit": 30}
 RUNS |= {"regime": 360, "regime-gpu": 432}
 RUNS |= {"laptop-1": 18, "laptop-2": 15, "laptop-3": 33, "laptop-4": 30, "laptop-6": 9, "laptop-7": 3, "laptop-8": 33}
+RUNS |= {"laptop-9": 9}
 
 
 def cells(name: str) -> tuple[RunSpec, ...]:

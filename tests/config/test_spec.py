@@ -114,6 +114,7 @@ GRIDS = {
     "laptop-6": "7a68a54cabeacf7b",
     "laptop-7": "6f2e247f76caea89",
     "laptop-8": "12121c28ef4338fd",
+    "laptop-9": "3dfb7b27c7638f45",
 }
 """Preset -> first 16 hex digits of sha256 over the sorted run ids of its grid."""
 

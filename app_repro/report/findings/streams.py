@@ -1,6 +1,7 @@
 """The long stream: whether the generalisation gap both rises and falls over it, and whether that takes a collapse."""
 
 import statistics
+from collections.abc import Sequence
 
 from app_repro.claims.judgement import MIN_SEEDS
 from app_repro.claims.kinds.shape import judge_shape
@@ -18,30 +19,48 @@ SAID = {
     "inconclusive": "is not shown to be either",
 }
 """Verdict of the rule for curves -> what the gap does."""
+STREAMS = {"laptop-6": "CIFAR-10", "laptop-9": "digits"}
+"""Presets of a long stream -> their images."""
+_MOVES = "a gap that rises and falls"
 
 
 def long_stream(evidence: Evidence) -> str:
-    """What is left of each setting's weights, the shape of its gap, and the settings against each other."""
-    dense = evidence.cell("dense", "laptop-6", method="dense")
-    paper, released = (evidence.cell(f"app {name}", "laptop-6", method="app", protocol=name) for name in PROTOCOLS)
-    cells = (dense, paper, released)
-    verdicts = {cell.name: _shape(cell) for cell in cells}
+    """What is left of each setting's weights, the shape of its gap, and the settings against each other, by stream."""
+    cells = {preset: _cells(evidence, preset) for preset in STREAMS}
+    table = _table([(cell, where) for preset, where in STREAMS.items() for cell in cells[preset]])
+    answers = [_answer(*map(_shape, cells[preset]), where) for preset, where in STREAMS.items()]
+    compared = [
+        compare(one, other, evidence.pool, where)
+        for preset, where in STREAMS.items()
+        for one, other in _pairs(*cells[preset])
+    ]
+    return "\n\n".join([*table, *map(wrapped, answers), told(compared)])
+
+
+def _cells(evidence: Evidence, preset: str) -> list[Cell]:
+    """Dense, and APP under each protocol."""
+    dense = evidence.cell("dense", preset, method="dense")
+    return [dense, *(evidence.cell(f"app {name}", preset, method="app", protocol=name) for name in PROTOCOLS)]
+
+
+def _pairs(dense: Cell, paper: Cell, released: Cell) -> list[tuple[Cell, Cell]]:
+    return [(paper, dense), (released, dense), (released, paper)]
+
+
+def _table(cells: Sequence[tuple[Cell, str]]) -> list[str]:
+    """A row for each that has runs, with where they were run; nothing without any."""
     body = [
         [
-            cell.name,
+            f"{cell.name}, {where}",
             *(_mean(cell, name) for name in SHOWN),
-            SAID[verdicts[cell.name]] if len(cell.group.runs) >= MIN_SEEDS else "is not judged",
+            SAID[_shape(cell)] if len(cell.group.runs) >= MIN_SEEDS else "is not judged",
             str(len(cell.group.runs)),
         ]
-        for cell in cells
+        for cell, where in cells
         if cell.group and cell.group.runs
     ]
     headings = [metrics.METRICS[name].scale.heading for name in SHOWN]
-    headings = ["setting", *headings, "the gap over the stream", "n"]
-    table = [to_table(headings, body)] if body else []
-    answer = wrapped(_answer(*(verdicts[cell.name] for cell in cells)))
-    pairs = ((paper, dense), (released, dense), (released, paper))
-    return "\n\n".join([*table, answer, told([compare(one, other, evidence.pool) for one, other in pairs])])
+    return [to_table(["setting", *headings, "the gap over the stream", "n"], body)] if body else []
 
 
 def _shape(cell: Cell) -> str:
@@ -56,20 +75,19 @@ def _mean(cell: Cell, name: str) -> str:
     return f"{statistics.fmean(values):,.{scale.digits}f}"
 
 
-def _answer(dense: str, paper: str, released: str) -> str:
+def _answer(dense: str, paper: str, released: str, where: str) -> str:
     """Whether a gap that rises and falls takes a collapse of the density, as far as the three verdicts say."""
     if paper == "reproduced":
         also = " Nor does it take pruning: that of dense does so, too." if dense == "reproduced" else ""
-        shown = "A gap that rises and falls takes no collapse of the density: it is shown under the paper's protocol."
-        return f"{shown}{also}"
+        return f"On {where}, {_MOVES} takes no collapse of the density: it is shown under the paper's protocol.{also}"
     if released == "reproduced" and paper == "not_reproduced":
         return (
-            "A gap that rises and falls is shown where the density collapses; where it does not, the gap turns back by "
-            "less than the rule asks."
+            f"On {where}, {_MOVES} is shown where the density collapses; where it does not, the gap turns back by less "
+            "than the rule asks."
         )
     if released == "reproduced":
         return (
-            "A gap that rises and falls is shown under the released protocol; whether it takes the collapse of the "
-            "density there is open, as the paper's protocol shows neither."
+            f"On {where}, {_MOVES} is shown under the released protocol; whether it takes the collapse of the density "
+            "there is open, as the paper's protocol shows neither."
         )
-    return "Whether a gap that rises and falls takes a collapse of the density is open: no curve here decides it."
+    return f"On {where}, whether {_MOVES} takes a collapse of the density is open: no curve here decides it."
