@@ -127,7 +127,7 @@ def _ordering(claim: Claim, comparisons: Sequence[Comparison], pool: Pool) -> Ju
 def _pairs(claim: Claim, comparison: Comparison, pool: Pool) -> list[Pair]:
     """The method ahead of each other side in one cell."""
     samples = [contrast_sample(claim, comparison, pool, _ahead(claim), (claim.method, side)) for side in claim.against]
-    labels = [f"{claim.method} ahead of {side}" for side in claim.against]
+    labels = [f"{claim.method} {_words(claim)[1]} {side}" for side in claim.against]
     return [Pair(label, tuple(sample[0]), sample[1]) for label, sample in zip(labels, samples, strict=True)]
 
 
@@ -152,6 +152,14 @@ def _ahead(claim: Claim) -> tuple[float, float]:
     return (1.0, -1.0) if METRICS[claim.metric].higher_is_better else (-1.0, 1.0)
 
 
+def _words(claim: Claim) -> tuple[str, str]:
+    """How the method is said to stand to another; only of metrics in which methods compete is one value better."""
+    metric = METRICS[claim.metric]
+    if metric.competes:
+        return "better than", "ahead of"
+    return ("higher than", "above") if metric.higher_is_better else ("lower than", "below")
+
+
 def _weakest_pair(claim: Claim, comparison: Comparison) -> list[float]:
     pairs = [weighted(claim, comparison, _ahead(claim), (claim.method, side)) for side in claim.against]
     return min(pairs, key=mean_of)
@@ -174,7 +182,7 @@ ORDERING = Kind(
     rule=_ordering,
     so_far=_weakest_pair,
     nearby=_ordering_nearby,
-    sentence=lambda claim: f"{subject(claim)} is better than that of {' and of '.join(claim.against)}.",
+    sentence=lambda claim: f"{subject(claim)} is {_words(claim)[0]} that of {' and of '.join(claim.against)}.",
     sample=_first_pair,
     chance=_chance_ahead,
 )

@@ -92,6 +92,14 @@ def test_upper_bound_of_what_one_side_has_more_than_another(ticket: float, verdi
     assert all(side in KINDS[claim.kind].sentence(claim) for side in claim.sides)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"), [("own-nm-noise-elevated", "lower than"), ("own-nm-app-beats-osp-none-cer", "better than")]
+)
+def test_only_where_methods_compete_one_is_said_to_be_better(name: str, said: str) -> None:
+    claim = synthetic.claim(name)
+    assert f" is {said} that of {claim.against[0]}" in KINDS[claim.kind].sentence(claim)
+
+
 def test_shape_is_judged_on_the_curve_over_megabatches() -> None:
     claim = synthetic.claim("gap-nonmonotone-100")
     turning = np.interp(np.arange(100), [0, 25, 60, 99], [0.1, 0.4, 0.2, 0.35]).tolist()
