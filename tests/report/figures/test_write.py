@@ -182,6 +182,17 @@ def test_criteria_stand_side_by_side() -> None:
     assert any(own[:2] == ["snip", "magnitude"] for own in titles)
 
 
+def test_every_panel_of_layers_has_a_map_also_where_nothing_is_scored() -> None:
+    views = write.draw("layers", [pictured.run(spec) for spec in grid("nm-demo", seed=[1])]).views
+    titles = {setting.rpartition(", APP, ")[2]: [view.title for view in own] for setting, own in views.items()}
+    assert {name: own for name, own in titles.items() if "Anytime" not in name} == {
+        "flow none": ["snip"],
+        "flow srste": ["largest weights"],
+        "flow mdgf_exp": ["largest weights"],
+    }
+    assert all(own for own in titles.values())
+
+
 @pytest.mark.parametrize(("seeds", "shown"), [([1, 2], "seeds"), (list(range(1, 8)), "bands")])
 def test_seeds_are_lines_or_where_they_are_many_a_band(seeds, shown) -> None:
     records = [pictured.run(spec) for spec in grid("short", dataset="cifar10", arch="resnet18", seed=seeds)]

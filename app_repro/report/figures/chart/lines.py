@@ -52,7 +52,7 @@ class Line:
         return {name: getattr(self, name) for name in names}
 
 
-_PRUNED = ("tau", "criterion", "granularity", "scope")
+_PRUNED = ("tau", "criterion", "granularity", "nm_n", "nm_m", "flow", "scope")
 _FIRST = (*_PRUNED, "replay", "buffer_size", "epochs", "few_shot", "image_size", "train_limit")
 _OF_PANEL = ("arch", "method", "protocol", "sb")
 _LAST = ("official", "data_digest", "dataset")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 COMPARED = ("snip", "magnitude")
 """The criteria that the paper compares layer by layer; they stand first."""
+UNSCORED = "largest weights"
+"""What stands for the criterion of a flow that makes the mask of the weights themselves."""
 
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
@@ -33,7 +35,7 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
 def _criteria(line: Line) -> dict[str, list[Record]]:
     groups: dict[str, list[Record]] = {}
     for run in line.runs:
-        groups.setdefault(run["spec"]["criterion"], []).append(run)
+        groups.setdefault(run["spec"]["criterion"] or UNSCORED, []).append(run)
     order = [*(name for name in COMPARED if name in groups), *sorted(groups.keys() - set(COMPARED))]
     return {name: groups[name] for name in order}
 
