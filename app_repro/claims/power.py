@@ -26,7 +26,7 @@ def power(records: Records, claims: Sequence[Claim], claim_id: str) -> str:
     """
     (claim,) = claims_file.select(claims, [claim_id])
     known = sources.fresh(records.runs)
-    runs, pool = index(known), Pools(known).of(claim)
+    runs, pool = index(known), Pools((*known, *records.superseded)).of(claim)
     lines = [f"{claim.id}: {claim.kind} of {claim.metric}, {' against '.join(claim.sides)}"]
     for protocol in protocols(claim):
         lines += [f"under {protocol}:"]

@@ -22,14 +22,20 @@ class Pool:
     one data set, official images and others apart. Of the others no more is asked: two mirrors, and one data set stored
     in two orders, have different digests, yet as many images and classes, and so a similar spread. A ticket on a mask
     found before training repeats its source bit for bit: the two count once.
+
+    `runs` may hold further records of a run after the one that is judged (Records.superseded). Those were trained by
+    other learning code, so they make cells of their own, of equal code.
     """
 
     def __init__(self, runs: Sequence[RunRecord]) -> None:
-        self._by_data: dict[str, list[RunRecord]] = defaultdict(list)
+        self._by_data: dict[str, list[tuple[str, RunRecord]]] = defaultdict(list)
         ids = {run.content["run_id"] for run in runs}
+        seen: set[str] = set()
         for run in runs:
             if run.is_finished and not _repeats_another(run, ids):
-                self._by_data[_data(run)].append(run)
+                code = run.content["code_digest"] if run.content["run_id"] in seen else ""
+                seen.add(run.content["run_id"])
+                self._by_data[_data(run)].append((code, run))
         self._spreads: dict[tuple[str, str, bool], SeedSpread | None] = {}
 
     def of_values(self, metric: str, like: RunRecord) -> SeedSpread | None:
@@ -57,10 +63,10 @@ class Pool:
             return NOISELESS
         key = (metric, _data(like), paired)
         if key not in self._spreads:
-            groups: dict[str, list[RunRecord]] = defaultdict(list)
-            for run in self._by_data[key[1]]:
+            groups: dict[tuple[str, str], list[RunRecord]] = defaultdict(list)
+            for code, run in self._by_data[key[1]]:
                 if run.measured(metric) is not None:  # the noise of gradients, for one, is measured under N:M alone
-                    groups[run.paired_setting if paired else run.setting].append(run)
+                    groups[code, run.paired_setting if paired else run.setting].append(run)
             parts = [_two_way(group, metric) if paired else _within(group, metric) for group in groups.values()]
             dof = sum(part[1] for part in parts)
             self._spreads[key] = SeedSpread(math.sqrt(math.fsum(p[0] for p in parts) / dof), dof, True) if dof else None

@@ -162,7 +162,7 @@ def verify(
         raise VerifyError(text, key=protocol, kind="unknown")
     chosen = claims_file.select(claims, only)
     runs = sorted(sources.fresh(records.runs), key=lambda run: run.content["run_id"])
-    by_identity, pools = index(runs), Pools(runs)
+    by_identity, pools = index(runs), Pools((*runs, *records.superseded))
     superseded = by_id(records.superseded)
     of_masks = index([*masks.runs, *runs])  # of two records of one seed the trained run's counts
     evidence = Evidence(runs)

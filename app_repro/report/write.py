@@ -36,20 +36,20 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str,
     places = runs.known(folders)
     records = runs.read_any(places)
     reported = claims_file.load(claims) if claims else ()
-    contents = [run.content for run in records.runs]
+    contents, others = ([run.content for run in found] for found in (records.runs, records.superseded))
     histories, damaged = curves.read(places)
     measured = analyses.read([*places, ANALYSES])
     damaged = [*damaged, *measured.damaged]
     with printing.printer(len(contents)) as printed:
-        drawn = figures.save(contents, out / "figures", histories, printed, measured.found)
+        drawn = figures.save(contents, out / "figures", histories, printed, measured.found, others)
         text, tables = write_tables(records, reported, out, measured.found)
         if claims:
             verdicts = verify.verify(records, reported, first_masks.known(folders))
         else:
             verdicts = verify.Report((), records.damaged, ("No claims file: no verdicts.", *records.notes))
-        index_html = page.save(out, verdicts, tables, [figures.for_page(one) for one in drawn], records.runs)
-    shown = f"{text}\n\nthe page: {index_html}; `app-repro report --open` shows it"
-    return shown, [*records.damaged, *damaged]
+        shown = [figures.for_page(one) for one in drawn]
+        index_html = page.save(out, verdicts, tables, shown, records.runs, records.superseded)
+    return f"{text}\n\nthe page: {index_html}; `app-repro report --open` shows it", [*records.damaged, *damaged]
 
 
 def write_tables(
@@ -82,10 +82,11 @@ def all_tables(
     regime-temperature.
 
     `records`: each run once, diverged ones too; `claims`: the reported numbers; `measured`: analyses of the runs;
-    `timed`: networks that were; `superseded`: other records of some runs. The first five are of plain runs.
+    `timed`: networks that were; `superseded`: other records of some runs, which count for the noise and in contrasts.
+    The first five are of plain runs.
     """
     plain = [run for run in records if run.is_plain]
-    groups, pool = settings.group(plain), Pool(plain)
+    groups, pool = settings.group(plain), Pool((*plain, *superseded))
     return [
         main.main_table(groups, pool),
         stream.per_megabatch(groups),
@@ -94,7 +95,7 @@ def all_tables(
         granularities.granularities(groups, pool, timed),
         contrasts.contrasts(sources.fresh(records), superseded),
         nm.nm_table(groups),
-        *controls.tables(records),
+        *controls.tables(records, superseded),
         shrunk.shrunk(sources.fresh(records), measured),
         *robustness.tables(records, measured),
         *regime.tables(records, measured),

@@ -51,6 +51,18 @@ def test_both_protocols_are_pooled(claim: Claim) -> None:
     assert noise and noise.dof == 4
 
 
+def test_records_of_other_code_have_cells_of_their_own(claim: Claim) -> None:
+    """Trained again 20 points lower, the same runs add their own spread about their own mean, and no more."""
+    found = runs(claim, {"app": [0.59, 0.60, 0.61], "osp": [0.60, 0.60, 0.60]})
+    again = runs(claim, {"app": [0.38, 0.40, 0.42], "osp": [0.40, 0.40, 0.40]})
+    values = Pool(found + again).of_values("test_accuracy", found[0])
+    assert values and values.dof == 8
+    assert values.sd == pytest.approx(math.sqrt((2 * 0.01**2 + 2 * 0.02**2) / 8))
+    differences = Pool(found + again).of_contrast("test_accuracy", found[0], (1, -1))
+    assert differences and differences.dof == 4
+    assert differences.sd == pytest.approx(math.sqrt((0.01**2 + 0.02**2) / 2))
+
+
 def test_what_methods_share_at_a_seed_cancels_in_a_contrast(claim: Claim) -> None:
     found = runs(claim, {"app": [0.50, 0.60, 0.70], "osp": [0.40, 0.50, 0.60]})
     noise = Pool(found).of_contrast("test_accuracy", found[0], (1, -1))

@@ -67,6 +67,8 @@ class Figure:
     """Settings on the printed sheet, at most; the page shows more."""
     of_analyses: bool = False
     """Whether `rows` is given analyses of the records (records/analyses.py) in place of histories."""
+    of_superseded: bool = False
+    """Whether `rows` is given superseded records (Records.superseded) in place of histories, for the noise."""
     of_controls: bool = False
     """Whether it is given control arms, and siblings with another order of images, too; others get plain runs."""
 

@@ -77,14 +77,19 @@ class Drawn:
 
 
 def draw(
-    name: str, records: Sequence[Record], histories: Histories | None = None, measured: Sequence[Analysis] = ()
+    name: str,
+    records: Sequence[Record],
+    histories: Histories | None = None,
+    measured: Sequence[Analysis] = (),
+    superseded: Sequence[Record] = (),
 ) -> Drawn:
     """A figure of those of `records` that it is about; without rows there is nothing to draw. `histories`: as
-    curves.read finds them; `measured`: analyses, of any run and kind.
+    curves.read finds them; `measured`: analyses, of any run and kind; `superseded`: other records of some runs.
     """
     figure = FIGURES[name]
     records = [content for content in records if figure.of_controls or is_plain(content)]
-    rows = figure.rows(records, measured if figure.of_analyses else histories or {})
+    beside = measured if figure.of_analyses else superseded if figure.of_superseded else histories or {}
+    rows = figure.rows(records, beside)
     settings: dict[str, Any] = (
         {} if rows.empty else {str(name): own for name, own in rows.groupby("setting", sort=False)}
     )
@@ -131,6 +136,7 @@ def save(
     histories: Histories | None = None,
     printed: Callable[[Spec, str, Path], object] = printing.save,
     measured: Sequence[Analysis] = (),
+    superseded: Sequence[Record] = (),
 ) -> list[Drawn]:
     """Draw every figure of `records`; print it into `target`, with its rows as CSV and index.md that names them all.
 
@@ -139,7 +145,7 @@ def save(
     """
     drawn, lines = [], ["# Figures", ""]
     for name, figure in FIGURES.items():
-        one = draw(name, records, histories, measured)
+        one = draw(name, records, histories, measured, superseded)
         drawn.append(one)
         lines += [f"## {figure.title}", "", *_index(one), ""]
         if not one.views:

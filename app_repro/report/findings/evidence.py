@@ -59,7 +59,7 @@ class Evidence:
         every, own = runs.read([published]), runs.read(folders).runs
         paths = {run.path for run in own}
         others = tuple(run for run in (*every.runs, *every.superseded) if run.path not in paths)
-        return cls(own, analyses.read(folders).found, Pools(every.runs).of_plain, others)
+        return cls(own, analyses.read(folders).found, Pools((*every.runs, *every.superseded)).of_plain, others)
 
     @cached_property
     def runs(self) -> list[RunRecord]:

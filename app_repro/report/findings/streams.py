@@ -28,7 +28,7 @@ def long_stream(evidence: Evidence) -> str:
     """What is left of each setting's weights, the shape of its gap, and the settings against each other, by stream."""
     cells = {preset: _cells(evidence, preset) for preset in STREAMS}
     table = _table([(cell, where) for preset, where in STREAMS.items() for cell in cells[preset]])
-    answers = [_answer(*map(_shape, cells[preset]), where) for preset, where in STREAMS.items()]
+    answers = [_answer(where, *map(_shape, cells[preset])) for preset, where in STREAMS.items()]
     compared = [
         compare(one, other, evidence.pool, where)
         for preset, where in STREAMS.items()
@@ -75,7 +75,7 @@ def _mean(cell: Cell, name: str) -> str:
     return f"{statistics.fmean(values):,.{scale.digits}f}"
 
 
-def _answer(dense: str, paper: str, released: str, where: str) -> str:
+def _answer(where: str, dense: str, paper: str, released: str) -> str:
     """Whether a gap that rises and falls takes a collapse of the density, as far as the three verdicts say."""
     if paper == "reproduced":
         also = " Nor does it take pruning: that of dense does so, too." if dense == "reproduced" else ""

@@ -56,19 +56,25 @@ def save(
     tables: Sequence[Table],
     figures: Sequence[PageFigure],
     records: Sequence[RunRecord],
+    superseded: Sequence[RunRecord] = (),
 ) -> Path:
-    """Write the page as `target`/index.html and return its path. `records`: every run that a table names."""
+    """Write the page as `target`/index.html and return its path (see render_html)."""
     path = target / "index.html"
-    files.write_text(path, render_html(verdicts, tables, figures, records), synced=False)
+    files.write_text(path, render_html(verdicts, tables, figures, records, superseded), synced=False)
     return path
 
 
 def render_html(
-    verdicts: Report, tables: Sequence[Table], figures: Sequence[PageFigure], records: Sequence[RunRecord]
+    verdicts: Report,
+    tables: Sequence[Table],
+    figures: Sequence[PageFigure],
+    records: Sequence[RunRecord],
+    superseded: Sequence[RunRecord] = (),
 ) -> str:
     """The page's text. All values are escaped; what runs is allowed by its digest alone (Content-Security-Policy).
 
-    `records`: every run that a table names; what is said of them in words is about the plain ones.
+    `records`: every run that a table names; what is said of them in words is about the plain ones. `superseded`: other
+    records of some of them, for the noise.
     """
     runs = runs_table(records)
     plain = [run for run in records if run.is_plain]
@@ -83,7 +89,7 @@ def render_html(
             policy=_policy(style, scripts),
             style=Markup(style),
             scripts=[Markup(script) for script in scripts],
-            answer=answer(verdicts, groups, Pool(plain)),
+            answer=answer(verdicts, groups, Pool((*plain, *superseded))),
             cards=findings.cards(verdicts),
             marks=MARKS,
             interval=findings.INTERVAL,

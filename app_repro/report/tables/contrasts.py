@@ -49,7 +49,7 @@ def contrasts(records: Sequence[RunRecord], superseded: Sequence[RunRecord] = ()
     `records`: each run once, control arms too but those on a stale mask; `superseded`: other records of some of them,
     for comparisons within their own code. Differences are in the record's unit.
     """
-    found, pools = answers(records, superseded), Pools(records)
+    found, pools = answers(records, superseded), Pools((*records, *superseded))
     of_rows = [_settings(one) for one in found]
     keys = _columns(of_rows)
     lacking = unanswered(found)

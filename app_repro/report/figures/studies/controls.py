@@ -15,7 +15,7 @@ from app_repro.records.stores import sources
 from app_repro.report.figures.chart import ends, pieces, stream
 from app_repro.report.figures.chart.lines import Record, Row, lines, panel, sentence, short, shown
 from app_repro.report.figures.chart.marks import DASHES, DIAMOND, SPARE, TEXT, Look
-from app_repro.report.figures.figure import Figure, Histories, View, rows_of
+from app_repro.report.figures.figure import Figure, View, rows_of
 
 if TYPE_CHECKING:
     import altair as alt
@@ -38,12 +38,12 @@ def _runs(records: Sequence[Record]) -> list[RunRecord]:
     return [RunRecord(Path(content["run_id"]), content) for content in records]
 
 
-def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
+def rows(records: Sequence[Record], superseded: Sequence[Record]) -> "pd.DataFrame":
     """Of the part `stream` test accuracy in percent, a row per run and megabatch; of the part `difference` mean and
     90 % interval in points of differences after the last megabatch, paired by seed.
     """
     runs = sources.fresh(_runs(records))
-    pool, found = Pool(runs), controls.of_runs(runs)
+    pool, found = Pool((*runs, *_runs(superseded))), controls.of_runs(runs)
     titles = _titles(found)
     table = [titles[one.name] | row for one in found for row in (*_along_stream(one), *_differences(one, pool))]
     return pieces.frame(table)
@@ -207,4 +207,5 @@ FIGURE = Figure(
     words=words,
     remarks=remarks,
     of_controls=True,
+    of_superseded=True,
 )

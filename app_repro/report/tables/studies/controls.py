@@ -47,10 +47,10 @@ TERMS = (
 )
 
 
-def tables(records: Sequence[RunRecord]) -> list[Table]:
-    """The two tables of all records, of which stale ones are named and left out."""
+def tables(records: Sequence[RunRecord], superseded: Sequence[RunRecord] = ()) -> list[Table]:
+    """The two tables of all records, of which stale ones are named and left out; `superseded`: Records.superseded."""
     runs = sources.fresh(records)
-    found, pool = controls.of_runs(runs), Pool(runs)
+    found, pool = controls.of_runs(runs), Pool((*runs, *superseded))
     arms = _arms_table(found, pool)
     return [replace(arms, missing=(*arms.missing, *sources.stale_in_words(records))), _differences_table(found, pool)]
 
