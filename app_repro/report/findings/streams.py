@@ -14,6 +14,7 @@ GAP = "generalisation_gap"
 SHOWN = ("density_effective", "test_accuracy", "cer", GAP)
 """Metrics of each setting, after the last megabatch."""
 SAID = {
+    "": "is not judged",
     "reproduced": "both rises and falls",
     "not_reproduced": "turns back by less than the rule asks",
     "inconclusive": "is not shown to be either",
@@ -53,7 +54,7 @@ def _table(cells: Sequence[tuple[Cell, str]]) -> list[str]:
         [
             f"{cell.name}, {where}",
             *(_mean(cell, name) for name in SHOWN),
-            SAID[_shape(cell)] if len(cell.group.runs) >= MIN_SEEDS else "is not judged",
+            SAID[_shape(cell)],
             str(len(cell.group.runs)),
         ]
         for cell, where in cells
@@ -64,9 +65,9 @@ def _table(cells: Sequence[tuple[Cell, str]]) -> list[str]:
 
 
 def _shape(cell: Cell) -> str:
-    """The verdict of the rule for curves on the gap, in points."""
+    """The verdict of the rule for curves on the gap, in points; empty where there are too few seeds for it."""
     curves = [[100 * value for value in run.curve(GAP)] for run in cell.group.runs] if cell.group else []
-    return judge_shape(curves).verdict if curves else "inconclusive"
+    return judge_shape(curves).verdict if len(curves) >= MIN_SEEDS else ""
 
 
 def _mean(cell: Cell, name: str) -> str:
@@ -77,17 +78,14 @@ def _mean(cell: Cell, name: str) -> str:
 
 def _answer(where: str, dense: str, paper: str, released: str) -> str:
     """Whether a gap that rises and falls takes a collapse of the density, as far as the three verdicts say."""
-    if paper == "reproduced":
-        also = " Nor does it take pruning: that of dense does so, too." if dense == "reproduced" else ""
-        return f"On {where}, {_MOVES} takes no collapse of the density: it is shown under the paper's protocol.{also}"
-    if released == "reproduced" and paper == "not_reproduced":
-        return (
-            f"On {where}, {_MOVES} is shown where the density collapses; where it does not, the gap turns back by less "
-            "than the rule asks."
-        )
-    if released == "reproduced":
-        return (
-            f"On {where}, {_MOVES} is shown under the released protocol; whether it takes the collapse of the density "
-            "there is open, as the paper's protocol shows neither."
-        )
-    return f"On {where}, whether {_MOVES} takes a collapse of the density is open: no curve here decides it."
+    kept = {"dense": dense, "app under the paper's protocol": paper}
+    if by := [name for name, verdict in kept.items() if verdict == "reproduced"]:
+        return f"On {where}, {_MOVES} takes no collapse of the density: it is shown of {' and of '.join(by)}."
+    if released != "reproduced":
+        why = "no curve here decides it" if paper or released else "there are too few runs"
+        return f"On {where}, whether {_MOVES} takes a collapse of the density is open: {why}."
+    shown = f"On {where}, {_MOVES} is shown under the released protocol, where the density collapses"
+    if paper == "not_reproduced":
+        return f"{shown}; under the paper's, where it does not, the gap turns back by less than the rule asks."
+    why = "of the paper's protocol there are too few runs" if not paper else "under the paper's the gap shows neither"
+    return f"{shown}; whether it takes that is open: {why}."
