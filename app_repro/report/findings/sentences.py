@@ -135,15 +135,21 @@ def _listed(compared: Sequence[Comparison], joined: str) -> str:
 
 
 def _lacking(compared: Sequence[Comparison], what: str) -> str:
-    """A sentence that counts the `what` behind comparisons, and names those without a pair; empty if all are there."""
+    """A sentence that counts the `what` behind comparisons and names those without a pair, and one that names diverged
+    runs; empty if all are there.
+    """
     cells = {cell.planned: cell for one in compared for cell in (one.one, one.other)}
     planned = len(frozenset().union(*cells))
     published = sum(cell.published for cell in cells.values())
-    if published == planned:
-        return ""
-    absent = [one for one in compared if not one.seeds]
-    named = f" Without any pair so far: {_listed(absent, 'and')}." if len(absent) < len(compared) and absent else ""
-    return wrapped(f"Not there yet: {planned - published} of the {planned} {what} that this takes.{named}")
+    said = []
+    if published < planned:
+        said.append(f"Not there yet: {planned - published} of the {planned} {what} that this takes.")
+        absent = [one for one in compared if not one.seeds]
+        if absent and len(absent) < len(compared):
+            said.append(f"Without any pair so far: {_listed(absent, 'and')}.")
+    if lost := [f"{cell.name} seed {run.seed}" for cell in cells.values() if cell.group for run in cell.group.diverged]:
+        said.append(f"Diverged, and so in no difference: {', '.join(lost)}.")
+    return wrapped(" ".join(said)) if said else ""
 
 
 def wrapped(text: str, indent: str = "") -> str:

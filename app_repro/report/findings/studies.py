@@ -103,7 +103,7 @@ def control_arms(evidence: Evidence) -> str:
 
 def _of_arms(evidence: Evidence) -> Iterator[Comparison]:
     found = {arms.settings["method"]: arms for arms in controls.of_runs(evidence.runs)}
-    for method, one in itertools.product(("app", "osp"), (*controls.DIFFERENCES, _BUDGET)):
+    for method, one in itertools.product(("app", "osp"), (*controls.DIFFERENCES, _BUDGET, _PLACES)):
         if method == "osp" and "ticket" in (one.one, one.other):
             continue  # the ticket of osp is osp again
         sides = [_arm(evidence, method, name) for name in (one.one, one.other)]
@@ -117,6 +117,7 @@ def _differ(arms: Arms | None, one: Difference, pool: Pool, mine: Group, theirs:
     return known or Contrast((), None, ())
 
 
+_PLACES = Difference(controls.SOURCE, "shuffle", "the places in a layer; of app also finding the mask on the way")
 _BUDGET = Difference("scratch-b", "scratch-e", "training for the FLOPs of the unpruned network")
 
 

@@ -23,7 +23,7 @@ def publish(published: Path, preset: str, accuracy: Callable[[RunSpec], float | 
     for spec in synthetic.grid(preset):
         level = accuracy(spec)
         if level is not None:
-            own = options | ({"gap": options["gap"](spec)} if "gap" in options else {})
+            own = options | {name: options[name](spec) for name in ("gap", "diverged") if name in options}
             made.append(synthetic.make(spec, accuracy=level + NOISE[spec.seed], cer=40_000, official=False, **own))
             files.write_sealed(published / preset / f"{made[-1]['run_id']}.json", made[-1])
     return made
@@ -105,11 +105,21 @@ def test_one_seed_is_not_judged(tmp_path: Path) -> None:
     assert "grasp and random" in accuracy.split("**not judged")[0]
 
 
+def test_diverged_runs_are_named_where_they_are_missing(tmp_path: Path) -> None:
+    publish(tmp_path, "laptop-1", lambda spec: 0.6)
+    fallen = {("grasp", 1), ("grasp", 2), ("grasp", 3), ("taylor", 2)}
+    publish(tmp_path, "laptop-2", lambda spec: 0.6, diverged=lambda spec: (spec.criterion, spec.seed) in fallen)
+    text = part(tmp_path, "criteria")
+    assert "Diverged, and so in no difference: grasp seed 1, grasp seed 2, grasp seed 3, taylor seed 2." in text
+    assert "Not there yet" not in text and "grasp" not in text.split("Diverged")[0]
+
+
 def test_arms_that_know_the_whole_stream_have_no_cer(tmp_path: Path) -> None:
     publish(tmp_path, "laptop-3", lambda spec: 0.6 + 0.05 * (spec.control == "ticket"))
     text = part(tmp_path, "controls")
     assert "ticket higher than shuffle (masks of app)" in text
     assert "masks of app" not in text.split("- CER: ")[1] and "shuffle and random (masks of osp)" in text
+    assert "app and shuffle (masks of app)" in text and "osp and shuffle (masks of osp)" in text.split("- CER: ")[1]
 
 
 def test_each_granularity_is_set_beside_single_weights(tmp_path: Path) -> None:
