@@ -43,6 +43,8 @@ _IGNORED = ("seed", "data_digest", "augmentation")
 _PLAIN = {"control": None, "sgd_seed": None, "granularity": None}
 """Settings of plain runs (RunRecord.is_plain) that prune single weights: what a side is that does not name them."""
 
+_APART = "sides trained by unlike learning code, or a control arm on another training of its source"
+
 Index = dict[tuple[str, tuple[Any, ...]], list[RunRecord]]
 """(protocol, values of IDENTITY) -> runs."""
 
@@ -87,17 +89,20 @@ def index(runs: Iterable[RunRecord]) -> Index:
 
 
 def by_one_code(comparison: Comparison, superseded: Versions) -> Comparison:
-    """The comparison with records of one learning code at each seed where every side has one, else as it is.
+    """The comparison with records of one learning code, and control arms on the mask of their source, at each seed
+    where there are such; where there are none it is a deviation.
 
     `superseded`: run id -> other records of a run (Records.superseded).
     """
+    deviations = comparison.deviations
     sides = {side: dict(by_seed) for side, by_seed in comparison.sides.items()}
     for seed in comparison.seeds:
         runs = [by_seed[seed] for by_seed in sides.values()]
         chosen = of_one_code([[run, *superseded.get(run.content["run_id"], ())] for run in runs])
+        deviations = deviations if chosen else tuple(dict.fromkeys((*deviations, _APART)))
         for side, run in zip(sides, chosen or runs, strict=True):
             sides[side][seed] = run
-    return replace(comparison, sides=sides)
+    return replace(comparison, sides=sides, deviations=deviations)
 
 
 def _identity(spec: Spec) -> tuple[Any, ...]:

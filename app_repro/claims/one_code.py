@@ -3,9 +3,9 @@
 import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from app_repro.records.runs import RunRecord
+from app_repro.records.stores import sources
 
 Versions = Mapping[str, Sequence[RunRecord]]
 """Run id -> records of that run."""
@@ -20,22 +20,21 @@ def by_id(records: Sequence[RunRecord]) -> Versions:
 
 
 def share_code(runs: Sequence[RunRecord]) -> bool:
-    """Whether all ran by the same learning code, or by code that a person accepted as equal.
-
-    A control arm's code has more in it than its source's; it shares that by which its source was trained.
-    """
-    return bool(set.intersection(*(_codes(run) for run in runs)))
+    """Whether all ran by the same learning code (RunRecord.codes)."""
+    return bool(set.intersection(*(run.codes for run in runs)))
 
 
 def of_one_code(versions: Sequence[Sequence[RunRecord]]) -> tuple[RunRecord, ...] | None:
-    """A record of each run, such that they share their code; None where no choice of records does.
+    """A record of each run, such that they belong together; None where no choice of records does.
 
     `versions`: the records of each run, the one that is judged before those that are superseded. Those that are judged
-    are taken where they share their code.
+    are taken where they fit.
     """
-    return next((chosen for chosen in itertools.product(*versions) if share_code(chosen)), None)
+    return next((chosen for chosen in itertools.product(*versions) if belong_together(chosen)), None)
 
 
-def _codes(run: RunRecord) -> set[str]:
-    control: Any = run.content.get("control")
-    return {run.content["code_digest"], *run.content["accepted_code"], *([control["source_code"]] if control else [])}
+def belong_together(runs: Sequence[RunRecord]) -> bool:
+    """Whether runs may be compared: they share their code, and no control arm among them has another mask than its
+    source, if that is among them.
+    """
+    return share_code(runs) and not sources.stale(runs)

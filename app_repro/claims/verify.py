@@ -161,7 +161,8 @@ def verify(
         text = f"--protocol {protocol}: unknown{nearest_and_known(protocol, PROTOCOLS)}"
         raise VerifyError(text, key=protocol, kind="unknown")
     chosen = claims_file.select(claims, only)
-    runs = sorted(sources.fresh(records.runs), key=lambda run: run.content["run_id"])
+    fresh = sources.fresh(records.runs, records.superseded)
+    runs = sorted(fresh, key=lambda run: run.content["run_id"])
     by_identity, pools = index(runs), Pools((*runs, *records.superseded))
     superseded = by_id(records.superseded)
     of_masks = index([*masks.runs, *runs])  # of two records of one seed the trained run's counts
@@ -176,7 +177,9 @@ def verify(
         near = of_layers if claim.megabatches else evidence
         verdicts += _beside(rows or [Verdict(claim, None, none)], wanted, near, pools.of(claim))
     problems = (*records.problems, *masks.problems)
-    return Report(tuple(verdicts), problems, (*records.notes, *sources.stale_in_words(records.runs)))
+    return Report(
+        tuple(verdicts), problems, (*records.notes, *sources.stale_in_words(records.runs, records.superseded))
+    )
 
 
 def _beside(verdicts: Sequence[Verdict], wanted: Sequence[str], evidence: Evidence, pool: Pool) -> list[Verdict]:

@@ -6,6 +6,7 @@ settings.py     which runs have the same setting; groups of runs, and which sett
 code.py         the digest of the code that can change a number
 provenance.py   where and with what a run was trained
 record.py       a record made from results, and read with its checks
+rivals.py       which of several records of one run is judged
 runs.py         the records of folders, each run once; a run found by its name
 stores/         every run ever started, finished ones, and those of other stores
 frame.py        records as a pandas DataFrame, a row per run and megabatch

@@ -13,9 +13,8 @@ from app_repro.config.protocols import PRUNING_ONLY
 from app_repro.config.spec import RunSpec
 from app_repro.core import collector
 from app_repro.core.errors import DataError, IntegrityError, nearest_and_known, one_line
-from app_repro.core.files import canonical, digest
 from app_repro.core.paths import ANALYSES, PUBLISHED, RUNS
-from app_repro.records import code, record, settings
+from app_repro.records import record, rivals, settings
 from app_repro.records.content import Record
 from app_repro.records.measures import metrics
 
@@ -78,6 +77,16 @@ class RunRecord:
         """Whether it ended with a finite loss."""
         return self.content["status"] == "finished"
 
+    @property
+    def codes(self) -> set[str]:
+        """Digests of the learning code it ran by, and of code that a person accepted as equal.
+
+        A control arm's code has more in it than its source's; that by which its source was trained is among them.
+        """
+        control: Any = self.content.get("control")
+        source = [control["source_code"]] if control else []
+        return {self.content["code_digest"], *self.content["accepted_code"], *source}
+
     def value(self, metric: str) -> float:
         """A metric of its summary, in the record's unit."""
         if (value := self.measured(metric)) is None:
@@ -130,14 +139,12 @@ def known(named: Sequence[Path]) -> list[Path]:
 def read(roots: Sequence[Path]) -> Records:
     """Every record under `roots` (folders of runs, of published records, or single files), checksums verified.
 
-    Of two records of one run a diverged one goes first, then one's own before a published one, then one of today's
-    code; a note names the other where its numbers differ. Other JSON is passed over, with a note if it is no object.
+    Of several records of one run one is judged (rivals.choose); a note names another where its numbers differ. Other
+    JSON is passed over, with a note if it is no object.
     """
-    by_id: dict[str, RunRecord] = {}
+    found: list[RunRecord] = []
     problems: list[str] = []
     damaged: list[str] = []
-    unlike: list[str] = []
-    superseded: list[RunRecord] = []
     notes = [f"{root}: no such folder" for root in roots if not root.exists()]
     for path in sorted({path for root in roots for path in record_files(root)}):
         try:
@@ -152,18 +159,16 @@ def read(roots: Sequence[Path]) -> Records:
         if not run.is_finished:
             where = json.dumps(run.content.get("diverged"))[:120]
             problems.append(f"{path}: diverged: {where}; a failed run is never dropped")
-        run_id = run.content["run_id"]
-        if run_id in by_id:
-            run, other = sorted((by_id[run_id], run), key=_precedence)
-            if record.numbers(other.content) != record.numbers(run.content):
-                other_numbers = f"{other.path}: the same run as {run.path} with other numbers"
-                unlike.append(f"{other_numbers}; the latter is judged, the other only beside runs of its own code")
-                superseded.append(other)
-        by_id[run_id] = run
+        found.append(run)
+    judged, passed_over = rivals.choose(found)
+    unlike = [
+        f"{other.path}: the same run as {run.path} with other numbers; the latter is judged, the other only counts for "
+        "the noise and beside runs of its own code"
+        for other, run in passed_over
+    ]
     notes += unlike if len(unlike) < 4 else [f"{unlike[0]}; and {len(unlike) - 1} more pairs like it"]
-    runs = tuple(by_id[run_id] for run_id in sorted(by_id))
-    others = tuple(run for run in superseded if run.is_plain and by_id[run.content["run_id"]].is_finished)
-    return Records(runs, tuple(problems), tuple(notes), tuple(damaged), others)
+    superseded = tuple(other for other, run in passed_over if other.is_plain and run.is_finished)
+    return Records(tuple(judged), tuple(problems), tuple(notes), tuple(damaged), superseded)
 
 
 def read_any(folders: Sequence[Path]) -> Records:
@@ -237,9 +242,3 @@ def find(records: Sequence[RunRecord], name: str, *, whole: bool = False) -> Run
         raise DataError(text, key=name, kind="several")
     every = [text for known in names for text in known]
     raise DataError(f"no run {name!r}{nearest_and_known(name, every, few)}", key=name, kind="unknown")
-
-
-def _precedence(run: RunRecord) -> tuple[bool, bool, bool, str]:
-    """Sorts records of one run, as `read` says; the digest decides the rest."""
-    is_outdated = run.content["code_digest"] != code.code_digest(RunSpec.model_validate(run.spec))
-    return run.is_finished, run.path.name != "record.json", is_outdated, digest(canonical(run.content).encode())

@@ -19,6 +19,7 @@ from app_repro.claims.verify import verify as judge
 from app_repro.config import grid, presets
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.config.spec import RunSpec
+from app_repro.core import files
 from app_repro.core.errors import AppReproError
 from app_repro.records import record
 from app_repro.records.code import code_digest
@@ -64,6 +65,36 @@ def test_sides_are_judged_by_records_of_one_learning_code_where_there_are_such(t
     assert [round(run.value("test_accuracy"), 2) for run in found.plain if run.spec["method"] == "app"] == [0.7] * 3
     (row,) = verify([tmp_path], one_claim).as_dict()["verdicts"]
     assert row["mean"] == pytest.approx(17.0) and row["n"] == 3
+
+
+def test_sides_of_unlike_code_reproduce_in_part_at_most(tmp_path: Path, one_claim: Path) -> None:
+    records(tmp_path, 0.63)
+    (row,) = verify([tmp_path], one_claim).as_dict()["verdicts"]
+    assert (row["verdict"], row["deviations"]) == ("reproduced", [])
+    for path in tmp_path.glob("*/record.json"):
+        content = read([path]).runs[0].content
+        if content["spec"]["method"] == "dense":
+            synthetic.write(tmp_path, content | {"code_digest": "1" * 16})
+    (row,) = verify([tmp_path], one_claim).as_dict()["verdicts"]
+    assert row["verdict"] == "partial" and "unlike learning code" in row["deviations"][0]
+
+
+def test_arms_are_judged_beside_the_training_of_their_source_whose_mask_they_have(tmp_path: Path) -> None:
+    """app was trained again and ended on another mask; its shuffled arms are those of the first training."""
+    claim = synthetic.claim("own-places-matter")
+    for side, by_seed in synthetic.specs(claim, "paper").items():
+        for seed, spec in by_seed.items():
+            accuracy = (0.6 if side == "app" else 0.5) + 0.001 * seed
+            first = synthetic.make(spec, accuracy=accuracy, mask="first", official=False)
+            files.write_sealed(tmp_path / "published" / f"{first['run_id']}.json", first)
+            if side == "app":
+                again = synthetic.make(spec, accuracy=0.4 + 0.01 * seed, mask="second", official=False)
+                synthetic.write(tmp_path / "own", again)
+    found = read([tmp_path])
+    assert {run.path.name for run in found.plain} == {"record.json"} and len(found.superseded) == 3
+    (row,) = judge(found, [claim], protocol="paper").as_dict()["verdicts"]
+    assert row["n"] == 3 and row["mean"] == pytest.approx(10)
+    assert [one["text"] for one in row["elsewhere"]] == ["no run here under paper beside those judged"]
 
 
 @pytest.mark.parametrize(("app", "verdict", "code"), [(0.63, "reproduced", 0), (0.46, "not_reproduced", 1)])

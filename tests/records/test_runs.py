@@ -62,6 +62,21 @@ def test_of_two_published_ones_that_of_today_s_code_is_judged(
     assert [run.value("test_accuracy") for run in found.superseded] == pytest.approx([1.3 - current])
 
 
+@pytest.mark.parametrize("shared", [0.6, 0.7])
+def test_of_two_published_ones_of_earlier_code_that_of_the_code_most_share_is_judged(
+    tmp_path: Path, specs: dict[int, RunSpec], shared: float
+) -> None:
+    """What decides is not in the two records, whose digests fall either way."""
+    earlier = {"code_digest": "1" * 16}
+    files.write_sealed(tmp_path / "a.json", synthetic.make(specs[1], accuracy=shared) | earlier)
+    files.write_sealed(tmp_path / "b.json", synthetic.make(specs[1], accuracy=1.3 - shared))
+    files.write_sealed(tmp_path / "c.json", synthetic.make(specs[2]) | earlier)
+    found = runs.read([tmp_path])
+    judged = next(run for run in found.runs if run.seed == 1)
+    assert judged.value("test_accuracy") == pytest.approx(shared)
+    assert [run.path.name for run in found.superseded] == ["b.json"]
+
+
 def test_another_record_of_a_control_arm_is_not_superseded_as_its_mask_may_be_stale(tmp_path: Path) -> None:
     arm = next(spec for spec in synthetic.grid("controls") if spec.control)
     for name, accuracy in (("a", 0.6), ("b", 0.7)):

@@ -10,6 +10,7 @@ from typing import Any
 
 from app_repro.claims.matching import Comparison, cells, fixed
 from app_repro.claims.nearest.departures import Departure
+from app_repro.claims.one_code import belong_together
 from app_repro.claims.statement import Claim, listed, side_protocol, side_settings
 from app_repro.config.catalogue import CONTROL_ONLY
 from app_repro.config.methods import prunes
@@ -159,7 +160,10 @@ class Cell:
         return [Departure(key, allowed[0], runs.values[key]) for key, allowed in departing if allowed != _NONE]
 
     def _option(self, runs: dict[str, Runs]) -> Iterator[Option]:
-        sides = {side: runs[side].by_seed for side in self._claim.sides if side in runs}
+        whole = {side: runs[side].by_seed for side in self._claim.sides if side in runs}
+        shared = set.intersection(*(set(by_seed) for by_seed in whole.values()))
+        apart = {seed for seed in shared if not belong_together([by_seed[seed] for by_seed in whole.values()])}
+        sides = {side: {k: run for k, run in by_seed.items() if k not in apart} for side, by_seed in whole.items()}
         label = "/".join(str(next(iter(runs.values())).values[key]) for key in ("dataset", "arch"))
         comparison = Comparison(label, sides, (), ())
         if comparison.seeds:

@@ -1,5 +1,6 @@
 """Control arms and their sources: whether an arm has ended on the mask that its source has now, and that mask."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,28 +44,32 @@ def is_stale(content: Record, source: Record) -> bool:
     return content["control"]["mask_sha256"] != source["files"].get(MASKS)
 
 
-def stale_ids(records: Sequence[Record]) -> set[str]:
-    """Ids of the control arms on another mask than their source, which is among `records`, has by now."""
-    by_id = {content["run_id"]: content for content in records}
-    pairs = ((content, by_id.get(content["control"]["source"])) for content in records if "control" in content)
-    return {content["run_id"] for content, source in pairs if source and is_stale(content, source)}
+def stale_ids(records: Sequence[Record], others: Sequence[Record] = ()) -> set[str]:
+    """Ids of the control arms on another mask than their source, which is among `records`, has by now; and than it has
+    in `others`, further records of the same runs.
+    """
+    by_id: dict[str, list[Record]] = defaultdict(list)
+    for content in (*records, *others):
+        by_id[content["run_id"]].append(content)
+    pairs = ((content, by_id[content["control"]["source"]]) for content in records if "control" in content)
+    return {content["run_id"] for content, known in pairs if known and all(is_stale(content, one) for one in known)}
 
 
-def stale(runs: Sequence[RunRecord]) -> list[RunRecord]:
+def stale(runs: Sequence[RunRecord], others: Sequence[RunRecord] = ()) -> list[RunRecord]:
     """Those of `runs`, each there once, that are stale_ids."""
-    out = stale_ids([run.content for run in runs])
+    out = stale_ids([run.content for run in runs], [run.content for run in others])
     return [run for run in runs if run.content["run_id"] in out]
 
 
-def fresh(runs: Sequence[RunRecord]) -> list[RunRecord]:
+def fresh(runs: Sequence[RunRecord], others: Sequence[RunRecord] = ()) -> list[RunRecord]:
     """`runs`, each there once, without the stale ones."""
-    out = stale_ids([run.content for run in runs])
+    out = {run.content["run_id"] for run in stale(runs, others)}
     return [run for run in runs if run.content["run_id"] not in out]
 
 
-def stale_in_words(runs: Sequence[RunRecord]) -> list[str]:
+def stale_in_words(runs: Sequence[RunRecord], others: Sequence[RunRecord] = ()) -> list[str]:
     """What a reader must know of the stale ones of `runs`: a sentence, or none."""
-    found = stale(runs)
+    found = stale(runs, others)
     names = [f"{run.content['run_id']} ({run.spec['control']} of {run.content['control']['source']})" for run in found]
     named = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     why = "its source has another mask by now; `app-repro run` trains a control arm on it again"

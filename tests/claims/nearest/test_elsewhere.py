@@ -205,6 +205,17 @@ def test_sides_that_depart_in_different_ways_are_not_compared_and_the_sentence_s
     assert "one setting" in verify(folder, claim).as_dict()["verdicts"][0]["elsewhere"][0]["text"]
 
 
+def test_seeds_whose_sides_were_trained_by_unlike_code_are_not_compared(headline: tuple[Any, Path]) -> None:
+    claim, folder = headline
+    write(folder, claim, SIDES)
+    for path in folder.rglob("record.json"):
+        run = read([path]).runs[0]
+        if run.spec["method"] == "dense" and run.seed == 3:
+            synthetic.write(folder, run.content | {"code_digest": "1" * 16})
+    (found,) = verify(folder, claim, protocol="paper").as_dict()["verdicts"][0]["elsewhere"]
+    assert found["n"] == 2
+
+
 @pytest.mark.parametrize("seeds", [(1,), (1, 2)])
 def test_one_or_two_seeds_have_no_interval_and_a_diverged_run_is_named(
     headline: tuple[Any, Path], seeds: tuple[int, ...]
