@@ -62,7 +62,7 @@ def test_of_two_published_ones_that_of_today_s_code_is_judged(
     assert [run.value("test_accuracy") for run in found.superseded] == pytest.approx([1.3 - current])
 
 
-@pytest.mark.parametrize("shared", [0.6, 0.7])
+@pytest.mark.parametrize("shared", [0.6, 0.61, 0.62, 0.63, 0.67, 0.7])
 def test_of_two_published_ones_of_earlier_code_that_of_the_code_most_share_is_judged(
     tmp_path: Path, specs: dict[int, RunSpec], shared: float
 ) -> None:
