@@ -10,6 +10,7 @@ from app_repro.claims.statement import Claim
 from app_repro.claims.verify import Verdict, verify
 from app_repro.core.paths import CLAIMS
 from app_repro.records import first_masks, runs
+from app_repro.records.measures.metrics import METRICS
 from app_repro.report.findings.sentences import to_table, wrapped
 
 WHOSE = {"paper": "Of the paper and its poster", "another": "Of another paper", "own": "Of this project"}
@@ -49,8 +50,8 @@ def _count(verdicts: Sequence[Sequence[Verdict]]) -> str:
     near = [each for each in verdicts if _is_near(each) and each not in judged]
     rest = len(verdicts) - len(judged) - len(near)
     return wrapped(
-        f"Of {len(verdicts)} claims {len(judged)} have runs in their own setting, {len(near)} others have some in "
-        f"another one, and of {rest} no published runs have every side."
+        f"Of {len(verdicts)} claims {len(judged)} have a verdict on runs in their own setting, or as partial close to "
+        f"it, {len(near)} others have runs in another one, and to {rest} no published runs speak."
     )
 
 
@@ -63,7 +64,10 @@ def _untouched(rest: Sequence[Sequence[Verdict]]) -> list[str]:
         (f"`{first.claim.id}`", first.claim.quotation, first.verdict, lack)
         for first, lack in zip(firsts, why, strict=True)
     ]
-    return ["**Without runs of every side**", to_table(("claim", "words", "verdict", "what is missing"), rows, left=4)]
+    return [
+        "**Without runs that speak to them**",
+        to_table(("claim", "words", "verdict", "what is missing"), rows, left=4),
+    ]
 
 
 def _near(verdicts: Sequence[Verdict]) -> list[Elsewhere]:
@@ -73,7 +77,8 @@ def _near(verdicts: Sequence[Verdict]) -> list[Elsewhere]:
 def _item(verdicts: Sequence[Verdict]) -> str:
     given = [f"**{one.verdict}**{f' under {one.protocol}' if one.protocol else ''}{_measured(one)}" for one in verdicts]
     text = f"- {_asked(verdicts[0].claim)} ({', '.join(given)})."
-    return wrapped(" ".join([text, *_beside(verdicts)]), "  ")
+    partly = [f"Under {one.protocol}: {one.judgement.reason}." for one in verdicts if one.verdict == "partial"]
+    return wrapped(" ".join([text, *partly, *_beside(verdicts)]), "  ")
 
 
 def _beside(verdicts: Sequence[Verdict]) -> list[str]:
@@ -119,4 +124,6 @@ def _measured(verdict: Verdict) -> str:
     judged = verdict.judgement
     if verdict.verdict == "not_run" or judged.mean is None:
         return ""
-    return f": {judged.mean:.4g} {verdict.claim.unit}, n = {judged.n}"
+    follows = METRICS[verdict.claim.metric].deterministic
+    weight = "which follows from the settings" if follows else f"n = {judged.n}"
+    return f": {judged.mean:.4g} {verdict.claim.unit}, {weight}"

@@ -58,4 +58,4 @@ def _code(cells: Sequence[Cell]) -> str:
     code = f"one learning code, {codes}" if len(digests) == 1 else f"several learning codes: {codes}"
     diverged = ", ".join(run.content["run_id"] for run in own if not run.is_finished)
     lost = f" Diverged, in no mean: {diverged}." if diverged else ""
-    return f"{count} They were trained under {code}, and took {hours:,.1f} hours.{lost}"
+    return f"{count} They were trained under {code}, and took {hours:,.1f} hours of one core.{lost}"

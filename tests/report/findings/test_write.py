@@ -36,7 +36,7 @@ def part(published: Path, name: str) -> str:
 def test_without_records_every_part_says_so(tmp_path: Path) -> None:
     for name in write.PARTS:
         text = write.part(name, tmp_path)
-        assert "0 of the" in text or "that this takes" in text or "claims 0 have runs" in text
+        assert "0 of the" in text or "that this takes" in text or "claims 0 have a verdict" in text
         assert "shown**" not in text
 
 
@@ -56,7 +56,7 @@ def test_claims_have_their_verdict_and_what_was_measured_elsewhere(tmp_path: Pat
 def test_a_claim_with_runs_of_one_side_alone_has_none_in_its_own_setting(tmp_path: Path) -> None:
     publish(tmp_path, "laptop-1", lambda spec: 0.6 if spec.method == "app" and spec.protocol[0] == "paper" else None)
     text = part(tmp_path, "claims")
-    assert "claims 1 have runs" in text and "- `own-places-matter`" not in text
+    assert "claims 1 have a verdict" in text and "- `own-places-matter`" not in text
     row = text.split("| `own-places-matter` |")[1].split("| `")[0]
     assert "| inconclusive | no run here under paper is of app control=shuffle |" in row
 
