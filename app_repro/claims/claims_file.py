@@ -231,7 +231,7 @@ def _check_setting(claim: Claim) -> None:
         raise _wrong("settings", "setting", text)
     if any(_is_hindsight(claim, spec) for specs in by_side for spec in specs):
         text = "of a control arm on a mask that was found while the stream went on uses knowledge of the future"
-        raise _wrong("metric", "setting", f"{claim.metric} {text}; that of an arm of osp does not")
+        raise _wrong("metric", "setting", f"{claim.metric} {text}; that of an arm of osp without a flow does not")
     shortest = min(spec.sb for specs in by_side for spec in specs)
     if max(claim.megabatches, default=1) > shortest:
         raise _wrong("megabatches", "setting", f"{max(claim.megabatches)} is beyond sb={shortest}")

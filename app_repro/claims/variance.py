@@ -21,7 +21,7 @@ class Pool:
     Cells are the settings of records/settings.py, so every deviation is from runs on equal images. Pooled are cells of
     one data set, official images and others apart. Of the others no more is asked: two mirrors, and one data set stored
     in two orders, have different digests, yet as many images and classes, and so a similar spread. A ticket on a mask
-    found before training repeats its source bit for bit: the two count once.
+    that its source had from the start repeats it bit for bit: the two count once.
 
     `runs` may hold further records of a run after the one that is judged (Records.superseded). Those were trained by
     other learning code, so they make cells of their own, of equal code.
@@ -88,7 +88,7 @@ def _repeats_another(run: RunRecord, ids: Collection[str]) -> bool:
     """Whether it is a control arm with the numbers of its source, which is among the runs `ids`."""
     if run.spec["control"] != "ticket" or run.content.get("control", {}).get("source") not in ids:
         return False
-    return taxonomy.tags(run.spec)["when"] == "before training"
+    return taxonomy.is_fixed_from_the_start(run.spec)
 
 
 def _data(run: RunRecord) -> str:

@@ -95,6 +95,14 @@ def tags(settings: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def is_fixed_from_the_start(settings: Mapping[str, Any]) -> bool:
+    """Whether a run with these settings has its final mask from the first step on; of a control arm, its source.
+
+    Under a flow to dense weights a mask that was made before training follows them, step by step, to the end.
+    """
+    return tags(settings)["when"] == "before training" and not patterns.is_live(settings.get("flow"))
+
+
 def _of_method(settings: Mapping[str, Any]) -> MethodTags:
     """The method's tags; on a stream of one megabatch whatever prunes does so once, before training, as osp does."""
     return METHODS["osp" if settings["sb"] == 1 else settings["method"]].tags

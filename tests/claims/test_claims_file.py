@@ -9,6 +9,7 @@ from synthetic import CLAIMS, claims_file, row
 from app_repro.claims import claims_file as claims
 from app_repro.claims import statement
 from app_repro.claims.statement import Claim
+from app_repro.config.catalogue import FLOWS
 
 REPORTED = {
     "c100-r50-acc-vs-dense": ("difference", "test_accuracy", "app", ("dense",), 17.97, "points"),
@@ -243,13 +244,25 @@ def test_a_message_names_line_claim_and_column_and_the_remedy(tmp_path: Path, na
     assert str(refusal(path)).startswith(f"{path}: line 2: {text}")
 
 
-@pytest.mark.parametrize(("method", "is_refused"), [("app", True), ("osp", False)])
+@pytest.mark.parametrize(
+    ("method", "settings", "is_refused"),
+    [
+        ("app", "", True),
+        ("osp", "", False),
+        ("osp", "granularity=nm nm_m=4 nm_n=2 flow=none", False),
+        *(
+            ("osp", f"granularity=nm nm_m=4 nm_n=2 criterion=null flow={name}", True)
+            for name in FLOWS
+            if name != "none"
+        ),
+    ],
+)
 def test_a_claim_about_what_an_arm_does_with_knowledge_of_the_future_is_refused(
-    tmp_path: Path, method: str, is_refused: bool
+    tmp_path: Path, method: str, settings: str, is_refused: bool
 ) -> None:
-    base = {"kind": "ordering", "method": method, "against": f"{method} control=shuffle", "preset": "controls"}
-    empty = dict.fromkeys(("value", "rounding", "margin", "margin_reason", "settings"), "")
-    wrong = row(metric="cer", **base | empty | {"unit": "errors"})
+    base = {"kind": "ordering", "method": method, "against": f"{method} control=scratch-e", "preset": "controls"}
+    empty = dict.fromkeys(("value", "rounding", "margin", "margin_reason"), "")
+    wrong = row(metric="cer", **base | empty | {"unit": "errors", "settings": settings})
     path = claims_file(tmp_path / "claims.csv", wrong)
     if is_refused:
         with pytest.raises(claims.ClaimsError) as caught:

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from app_repro.claims.statement import Claim
 from app_repro.claims.variance import Pool, Pools, two_way
+from app_repro.config.catalogue import FLOWS
 from app_repro.config.spec import RunSpec
 from app_repro.records.runs import RunRecord
+
+GROUPS = {"granularity": "nm", "nm_m": 4, "nm_n": 2}
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +112,22 @@ def test_two_way_is_least_squares_whatever_is_missing(places: set[tuple[int, int
     assert squares == pytest.approx(float(((values - design @ solution) ** 2).sum()), rel=1e-8, abs=1e-10)
 
 
-@pytest.mark.parametrize(("method", "dof"), [("osp", 2), ("app", 4)])
-def test_a_ticket_that_repeats_its_source_counts_once(method: str, dof: int) -> None:
-    """One-shot pruning takes its mask before training, so its ticket is the same run: 2 degrees, not 4."""
-    specs = synthetic.grid("controls", method=method, control=[None, "ticket"])
+@pytest.mark.parametrize(
+    ("changed", "dof"),
+    [
+        ({"method": "osp"}, 2),
+        ({"method": "app"}, 4),
+        ({"method": "osp", "flow": "none"} | GROUPS, 2),
+        *(({"method": "osp", "flow": flow, "criterion": None} | GROUPS, 4) for flow in FLOWS if flow != "none"),
+    ],
+    ids=str,
+)
+def test_a_ticket_that_repeats_its_source_counts_once(changed: dict[str, Any], dof: int) -> None:
+    """One-shot pruning takes its mask before training, so its ticket is the same run: 2 degrees, not 4.
+
+    Under a flow to dense weights the mask moves on, and the ticket, which has the last one from the start, is another.
+    """
+    specs = synthetic.grid("controls", control=[None, "ticket"], **changed)
     found = [RunRecord(synthetic.CLAIMS, synthetic.make(spec, accuracy=0.5 + spec.seed / 100)) for spec in specs]
     noise = Pool(found).of_values("test_accuracy", found[0])
     assert noise and noise.dof == dof

@@ -20,7 +20,7 @@ class Departure:
     def text(self) -> str:
         """As people read it: "8,000 images"."""
         value = in_words(self.here)
-        if self.setting == "dataset" and (size := _set(self.here).size) != _set(self.claimed).size and size:
+        if self.setting == "dataset" and (size := set_of(self.here).size) != set_of(self.claimed).size and size:
             return f"{value} ({size} x {size} pixels)"
         if self.setting in SWITCHES:
             return f"switch {self.setting}={value}"
@@ -43,15 +43,22 @@ class Departure:
         """What it counts: 1; of a data set 1 more for each property of its images that differs too."""
         if self.setting != "dataset":
             return 1
-        here, claimed = _set(self.here), _set(self.claimed)
+        here, claimed = set_of(self.here), set_of(self.claimed)
         return 1 + sum(getattr(here, name) != getattr(claimed, name) for name in ("classes", "size", "channels"))
 
 
-def _set(name: Any) -> SetInfo:
+def set_of(name: Any) -> SetInfo:
+    """The entry of a data set; one that has none here is like a folder."""
     return SETS.get(name, FOLDER)
 
 
-_ALL = {"train_limit": "all images", "test_limit": "all test images", "nm_n": "N by tau"}
+# train_limit can stand beside few_shot, so that the latter's null is not always all images
+_ALL = {
+    "train_limit": "all images",
+    "test_limit": "all test images",
+    "few_shot": "not few-shot",
+    "nm_n": "N by tau",
+}
 _COUNTED = {
     "train_limit": "images",
     "test_limit": "test images",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app_repro.claims.matching import Comparison, cells, fixed
-from app_repro.claims.nearest.departures import Departure
+from app_repro.claims.nearest.departures import Departure, set_of
 from app_repro.claims.one_code import belong_together
 from app_repro.claims.statement import Claim, listed, side_protocol, side_settings
 from app_repro.config.catalogue import CONTROL_ONLY
@@ -28,7 +28,7 @@ _EXACT = ("control", "sgd_seed", "branch", "granularity", "flow")
 """Settings in which none may depart: a control arm, a sibling with another order of images, something else that is
 pruned as one, and other gradients are other questions."""
 _OF_SOME_DATA = ("image_size", "few_shot")
-"""Settings that only some data sets have."""
+"""Settings that only data sets of several sizes have; with the others they say nothing."""
 
 _NONE = (None,)
 
@@ -173,13 +173,14 @@ class Cell:
     def _departures(self, runs: dict[str, Runs]) -> Iterator[Departure]:
         whole = self._pruned[0] if self._pruned else self._claim.method
         here, allowed = runs[whole].values, self._sides[whole]
+        of_others = () if set_of(here["dataset"]).sizes else _OF_SOME_DATA
         copied = [Departure("data", "official", runs[whole].of_data)] * bool(runs[whole].of_data)
         for key in _FIELDS:
             if key == "arch" and not self._claim.is_open:  # beside the name of the data set
                 yield from copied
             if key not in (*self._shared, *(self._of_masks if self._pruned else ())) or key not in allowed:
                 continue
-            if here[key] not in allowed[key] and not (key in _OF_SOME_DATA and here[key] is None):
+            if here[key] not in allowed[key] and key not in of_others:
                 claimed = allowed[key] if len(allowed[key]) > 1 else allowed[key][0]
                 yield Departure(key, claimed, here[key])
         for side in self._pruned:

@@ -172,11 +172,12 @@ def _telling(app: Sequence[RunRecord]) -> list[str]:
 def _setting(run: RunRecord, telling: Sequence[str]) -> str:
     """The setting in words, with the settings `telling` that tell it from other rows."""
     spec = run.spec
-    words = " ".join(str(spec[key]) for key in SHOWN if spec[key] not in ("global", "full", "fp32"))
+    words = " ".join(str(spec[key]) for key in SHOWN if spec[key] not in (None, "global", "full", "fp32"))
+    kept = settings.pattern(spec) if spec["tau"] is None else f"tau {spec['tau']:g}"  # where N is given there is no tau
     limit = f", {spec['train_limit']} images" if spec["train_limit"] else ""
     values = {name: spec.get(name, run.content.get(name)) for name in telling}
     more = [f"{name}={str(value)[:8] if name.endswith('digest') else value}" for name, value in values.items()]
-    return ", ".join([f"{words}, T = {spec['sb']}, tau {spec['tau']:g}, {spec['epochs']} epochs{limit}", *more])
+    return ", ".join([f"{words}, T = {spec['sb']}, {kept}, {spec['epochs']} epochs{limit}", *more])
 
 
 def _effects(pairs: Sequence[RunPair]) -> dict[str, Effect]:

@@ -104,7 +104,7 @@ class Arms:
 
 def has_hindsight(spec: Mapping[str, Any]) -> bool:
     """Whether a control arm with these settings has a mask that was found with images that it sees later."""
-    return taxonomy.tags(spec)["when"] != "before training"
+    return not taxonomy.is_fixed_from_the_start(spec)
 
 
 def of_runs(runs: Sequence[RunRecord]) -> list[Arms]:

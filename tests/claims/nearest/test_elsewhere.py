@@ -257,6 +257,27 @@ def test_what_is_pruned_as_one_stays_the_claim_s_and_what_applies_to_one_side_al
     assert {one["setting"]: one["here"] for one in found["departures"]} == {"nm_m": 8, "nm_schedule": "geometric"}
 
 
+@pytest.mark.parametrize(
+    ("changed", "departures"),
+    [
+        ({"few_shot": None}, "not few-shot"),
+        ({"few_shot": None, "epochs": 20}, "not few-shot, 20 epochs"),
+        ({"few_shot": None, "train_limit": 8000}, "not few-shot, 8,000 images"),
+        ({"few_shot": 50}, "50 images a class"),
+        ({"few_shot": None, "image_size": None, "dataset": "digits"}, "digits (8 x 8 pixels)"),
+    ],
+    ids=str,
+)
+def test_all_images_are_no_few_shot_setting_where_a_data_set_has_one(
+    changed: dict[str, Any], departures: str, tmp_path: Path
+) -> None:
+    claim = synthetic.claim("rin-fewshot-acc")
+    own = synthetic.specs(claim, "paper", "dense")["dense"][1]
+    settings = {name: getattr(own, name) for name in SMALL} | changed
+    (found,) = verify(write(tmp_path, claim, SIDES, **settings), claim, protocol="paper").verdicts[0].elsewhere
+    assert (found.setting, found.measured and found.measured.n) == (departures, 3)
+
+
 def test_no_word_of_it_is_a_verdict_s() -> None:
     report = judge(read([synthetic.CLAIMS.parent / "published"]), claims_file.load(synthetic.CLAIMS))
     lines = printing.elsewhere(report)

@@ -129,6 +129,16 @@ def test_rows_say_in_what_their_settings_differ(tmp_path) -> None:
     assert [(row["n"], row["setting"].split(", ")[-1]) for row in found] == [(3, "lr=0.05"), (3, "lr=0.1")]
 
 
+def test_runs_whose_n_is_given_are_named_by_their_pattern(tmp_path) -> None:
+    """Runs at 1:16 without a flow, whose tau is null, and the same with the learning rate not restarted."""
+    found = [spec for spec in synthetic.grid("laptop-8") if (spec.method, spec.flow) == ("app", "none")]
+    turned = [spec.model_copy(update={"lr_restart": False}) for spec in found]
+    folder = synthetic.write(tmp_path, *map(synthetic.make, [*found, *turned]))
+    [row] = rows(folder, "lr_restart", "paper")
+    assert row["n"] == len(found) == 3
+    assert row["setting"] == "digits resnet8s snip, T = 8, 1:16, 10 epochs"
+
+
 def test_a_copy_whose_file_order_may_be_lost_is_named(tmp_path) -> None:
     made = [synthetic.make(spec, official=False) for spec in specs() if spec.protocol[0] == "released"]
     [note] = ablations.ablations(read([synthetic.write(tmp_path, *made)]))["notes"]

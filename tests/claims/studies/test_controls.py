@@ -8,6 +8,7 @@ import synthetic
 from app_repro.claims.studies import controls
 from app_repro.claims.studies.controls import Arms
 from app_repro.claims.variance import Pool
+from app_repro.config.catalogue import FLOWS
 from app_repro.config.spec import RunSpec
 from app_repro.records.runs import RunRecord
 
@@ -72,6 +73,19 @@ def test_masks_found_on_the_way_have_hindsight_and_their_cer_is_not_judged(
     accuracy, cer = (arms.difference("ticket", "shuffle", name, pool) for name in ("test_accuracy", "cer"))
     assert accuracy and cer and accuracy.interval and len(cer.differences) == 3
     assert (cer.interval is None) is hindsight
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_mask_of_osp_moves_all_stream_long_under_a_flow_and_then_has_hindsight(flow: str) -> None:
+    moves = flow != "none"
+    groups = {"granularity": "nm", "nm_m": 4, "nm_n": 2, "flow": flow, "criterion": None if moves else "snip"}
+    found = runs({"scratch-e": 0.4}, method="osp", control=["ticket", "scratch-e"], **groups)
+    arms, pool = one(found), Pool(found)
+    assert arms.has_hindsight is moves
+    accuracy, cer = (arms.difference("ticket", "scratch-e", name, pool) for name in ("test_accuracy", "cer"))
+    assert accuracy and cer and accuracy.interval and (cer.interval is None) is moves
+    repeated = arms.difference("source", "ticket", "cer", pool)
+    assert repeated and repeated.interval == (None if moves else (0, 0))
 
 
 def test_one_seed_is_not_judged_whatever_is_known_of_the_noise() -> None:
