@@ -132,7 +132,7 @@ def _pairs(claim: Claim, comparison: Comparison, pool: Pool) -> list[Pair]:
 
 
 def _ordering_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured:
-    """The weakest pair, its bounds corrected for the others (Holm), and so is what shows the contrary."""
+    """The weakest pair or, where reversals are shown, the clearest of them; bounds corrected for the others (Holm)."""
     pairs, n = _pairs(claim, comparison, pool), len(comparison.seeds)
     known = [(pair.label, mean_of(pair.differences), n, pair.spread) for pair in pairs if pair.spread]
     # of errors, of which fewer are better, it is the other side minus the method
@@ -140,11 +140,20 @@ def _ordering_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measur
     if n < MIN_SEEDS or len(known) < len(pairs):
         weakest = min(pairs, key=lambda pair: mean_of(pair.differences))
         return replace(measured(weakest.label, weakest.differences, None), is_plain=is_plain)
-    bound = min(holm(known, LEVEL), key=lambda one: one.edge)
+    bounds = holm(known, LEVEL)
     back = holm([(label, -mean, n, spread) for label, mean, _, spread in known], LEVEL)
-    interval = (bound.edge, next(-one.edge for one in back if one.label == bound.label))
-    shown = "the contrary is shown" if any(one.holds for one in back) else in_words(bound.edge, math.inf)
-    return Measured(quantity=bound.label, is_plain=is_plain, n=n, mean=bound.mean, interval=interval, shown=shown)
+    # the smallest p value comes first, and where that does not hold none does
+    is_reversed = back[0].holds
+    label = back[0].label if is_reversed else min(bounds, key=lambda one: one.edge).label
+    low, high = (next(one for one in either if one.label == label) for either in (bounds, back))
+    return Measured(
+        quantity=label,
+        is_plain=is_plain,
+        n=n,
+        mean=low.mean,
+        interval=(low.edge, -high.edge),
+        shown="the contrary is shown" if is_reversed else in_words(low.edge, math.inf),
+    )
 
 
 def _ahead(claim: Claim) -> tuple[float, float]:

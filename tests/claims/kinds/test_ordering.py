@@ -1,15 +1,21 @@
 """Holm's ladder, by hand."""
 
 import math
+from collections.abc import Sequence
 
 import pytest
+import synthetic
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from app_repro.claims.judgement import SeedSpread
 from app_repro.claims.kinds import ordering
-from app_repro.claims.kinds.ordering import Pair
+from app_repro.claims.kinds.kind import Measured
+from app_repro.claims.kinds.ordering import ORDERING, Pair
+from app_repro.claims.matching import comparisons_of, index
+from app_repro.claims.variance import Pool
+from app_repro.records.runs import RunRecord
 
 SURE = SeedSpread(1.0, math.inf, True)
 
@@ -55,3 +61,37 @@ def test_holm_is_the_textbook_s(means: list[float]) -> None:
     while rejected < len(p) and p[rejected] < 0.05 / (len(p) - rejected):
         rejected += 1
     assert sum(bound.holds for bound in ordering.holm(pairs, 0.95)) == rejected
+
+
+def nearby(**ahead: Sequence[float]) -> Measured:
+    """Of runs in which app is so many points ahead of each other side, seed by seed, the noise their own."""
+    claim = synthetic.claim("app-beats-both-short")
+    runs = [
+        RunRecord(synthetic.CLAIMS, synthetic.make(spec, accuracy=0.5 - ahead.get(side, (0, 0, 0))[seed - 1] / 100))
+        for side, by_seed in synthetic.specs(claim, "paper").items()
+        for seed, spec in by_seed.items()
+    ]
+    (comparison,) = (cell for cell in comparisons_of(claim, "paper", index(runs)) if cell.runs)
+    assert ORDERING.nearby
+    found = ORDERING.nearby(claim, comparison, Pool(runs))
+    assert isinstance(found, Measured)
+    return found
+
+
+def test_elsewhere_the_contrary_is_said_of_the_pair_that_shows_it() -> None:
+    """app - osp has the lowest edge, but lies on both sides of 0; app - dense has the error .1 / sqrt(3)."""
+    found = nearby(dense=(-1.0, -1.1, -0.9), osp=(-5.0, 5.0, -0.1))
+    assert (found.quantity, found.shown) == ("app ahead of dense", "the contrary is shown")
+    error, t = 0.1 / math.sqrt(3), stats.t(2)
+    assert found.mean == pytest.approx(-1.0)
+    assert found.interval == pytest.approx((-1 - t.ppf(0.95) * error, -1 + t.ppf(0.975) * error))
+
+
+def test_elsewhere_the_clearest_of_two_reversals_is_told() -> None:
+    found = nearby(dense=(-9.0, -5.0, -7.0), osp=(-1.0, -1.1, -0.9))  # the lowest edge is that of dense
+    assert (found.quantity, found.shown) == ("app ahead of osp", "the contrary is shown")
+
+
+def test_elsewhere_the_weakest_pair_is_told_where_none_is_reversed() -> None:
+    found = nearby(dense=(1.0, 1.1, 0.9), osp=(-5.0, 5.0, -0.1))
+    assert (found.quantity, found.shown) == ("app ahead of osp", "not shown")
