@@ -72,10 +72,15 @@ def orders(rng: np.random.Generator, means: list[float], sd: float, n: int, dof:
         yield ordering_verdict(pairs)[0]  # type: ignore[arg-type]
 
 
-def closers(rng: np.random.Generator, anchor: float, n: int) -> Verdicts:
-    """near at 0, far at 10, the anchor on the line between them."""
-    for a, b, c in rng.standard_normal((SETS, 3, n)) + np.array([[anchor], [0.0], [10.0]]):
-        noise = judgement.own_spread((b - c).tolist()), judgement.own_spread((a - (b + c) / 2).tolist())
+def closers(
+    rng: np.random.Generator, anchor: float, n: int, far: float = 10.0, pooled_dof: int | None = None
+) -> Verdicts:
+    """near at 0, the anchor on the line through near and far; the noise pooled, or the cell's own."""
+    table = rng.standard_normal((SETS, 3, n)) + np.array([[anchor], [0.0], [far]])
+    pooled = np.sqrt(rng.chisquare(pooled_dof or 1, SETS) / (pooled_dof or 1)).tolist()
+    for (a, b, c), s in zip(table, pooled, strict=True):
+        apart, side = (SeedSpread(s * math.sqrt(w), pooled_dof, True) if pooled_dof else None for w in (2, 1.5))
+        noise = choose_spread(apart, (b - c).tolist()), choose_spread(side, (a - (b + c) / 2).tolist())
         yield judge_closer(a.tolist(), b.tolist(), c.tolist(), noise).verdict
 
 
@@ -154,6 +159,9 @@ EQUAL: dict[str, Scenario] = {
     ),
     "closer from the midpoint, said to be farther": (
         lambda rng: closers(rng, 5.0, 4), "not_reproduced", FALSE_NOT_REPRODUCED + CHANCE,
+    ),
+    "closer where near and far are almost one, said to be farther": (
+        lambda rng: closers(rng, 20.0, 3, -0.02, 26), "not_reproduced", FALSE_NOT_REPRODUCED + CHANCE,
     ),
     "layers, one point apart": (lambda rng: layers(rng, 1.0, 4), "not_reproduced", FALSE_NOT_REPRODUCED + CHANCE),
     "curve that turns back by 10 % of its range": (

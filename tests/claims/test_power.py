@@ -1,5 +1,6 @@
 """Power by closed forms, and what it says of records."""
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import synthetic
 from scipy import stats
 
 from app_repro.claims import claims_file, power
-from app_repro.claims.judgement import SeedSpread
+from app_repro.claims.judgement import LEVEL, NOISELESS, SeedSpread
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.statement import Claim
 from app_repro.records.runs import read
@@ -17,10 +18,10 @@ from app_repro.records.runs import read
 CLAIM = "c100-r50-acc-vs-dense"
 
 
-def chance(claim: Claim, noise: SeedSpread, n: int, effect: float) -> float:
+def chance(claim: Claim, noise: SeedSpread, n: int, effect: float, level: float = LEVEL) -> float:
     of_kind = KINDS[claim.kind].chance
     assert of_kind
-    return of_kind(claim, noise, n, effect)
+    return of_kind(claim, noise, n, effect, level)
 
 
 def test_chance_of_a_true_difference_is_that_of_staying_inside() -> None:
@@ -36,6 +37,14 @@ def test_chance_of_an_ordering_grows_with_the_effect() -> None:
     noise = SeedSpread(1.0, 12, True)
     assert chance(claim, noise, 4, 0.0) == pytest.approx(stats.norm.cdf(-stats.t.ppf(0.95, 12)))
     assert chance(claim, noise, 4, 3.0) > 0.99
+    assert chance(claim, noise, 4, 0.5, 0.99) == pytest.approx(stats.norm.cdf(1 - stats.t.ppf(0.99, 12)))
+
+
+@pytest.mark.parametrize("noise", [SeedSpread(1.0, 12, True), NOISELESS])
+def test_an_ordering_that_is_reversed_has_no_chance(noise: SeedSpread) -> None:
+    claim = synthetic.claim("own-paper-app-beats-osp")
+    assert chance(claim, noise, 4, -10.76) < 1e-6
+    assert power.seeds_for(claim, noise, 0.8, -10.76) is None
 
 
 def test_seeds_for_is_the_first_that_suffices_and_none_where_none_does() -> None:
@@ -71,3 +80,31 @@ def test_where_no_chance_can_be_given_it_says_why(tmp_path: Path) -> None:
     assert "run 3 seeds first" in leave(tmp_path / "one", CLAIM, app=[1], dense=[1])
     diverged = leave(tmp_path / "diverged", CLAIM, bad=("app", 2))
     assert "cifar100/resnet50: diverged: " in diverged and "chance of" not in diverged
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("test_accuracy", 1), ("generalisation_gap", -1)])
+@pytest.mark.parametrize(("ahead", "chances"), [(10, "3: 100%, 4: 100%"), (-10, "3: 0%, 4: 0%")])
+def test_of_a_reversed_difference_it_says_so(tmp_path: Path, metric: str, sign: int, ahead: int, chances: str) -> None:
+    """app by 10 points better than osp, or worse; of the gap, the lower one is better."""
+    claim = dataclasses.replace(synthetic.claim("own-paper-app-beats-osp"), metric=metric)
+    for side, by_seed in synthetic.specs(claim, "paper").items():
+        for seed, spec in by_seed.items():
+            number = 0.5 + (sign * ahead + 0.1 * seed) / 100 * (side == "app")
+            synthetic.write(tmp_path, synthetic.make(spec, accuracy=number, gap=number))
+    text = power.power(read([tmp_path]), [claim], claim.id)
+    assert f"chance of reproduced by seeds: {chances}" in text and "app ahead of osp: by " in text
+    assert ("the difference measured so far is the other way" in text) is (ahead < 0)
+    assert ("80%: no number of seeds up to 200" in text) is (ahead < 0)
+
+
+def test_several_pairs_are_planned_for_by_the_weakest_and_the_level_of_holm(tmp_path: Path) -> None:
+    """6 cells of 2 pairs, of which one cell has runs: there app - dense comes first of 12, app - osp second."""
+    claim = synthetic.claim("app-beats-both-short")
+    behind = {"app": (0, 0, 0), "dense": (9.9, 10.0, 10.1), "osp": (0.2, 1.0, 1.8)}
+    for side, by_seed in synthetic.specs(claim, "paper").items():
+        for seed, spec in by_seed.items():
+            synthetic.write(tmp_path, synthetic.make(spec, accuracy=0.6 - behind[side][seed - 1] / 100))
+    text = power.power(read([tmp_path]), [claim], claim.id)
+    assert "app ahead of osp, the weakest of 2 pairs: by 1 points so far; lower bound at 99.55% (Holm)" in text
+    expected = stats.norm.cdf(math.sqrt(6) / 0.8 - stats.t.ppf(1 - 0.05 / 11, 5))
+    assert f", 6: {expected:.0%}, " in text and 0.1 < expected < 0.3

@@ -12,6 +12,7 @@ from app_repro.claims.kinds.kind import (
     Sample,
     chance_within_margin,
     contrast_sample,
+    each_cell,
     measured,
     size,
     subject,
@@ -118,6 +119,6 @@ DIFFERENCE = Kind(
     so_far=lambda claim, comparison: weighted(claim, comparison, MINUS, claim.sides),
     sentence=lambda claim: f"{subject(claim)} minus that of {claim.against[0]} is {size(claim, '+')}.",
     nearby=_nearby,
-    sample=_sample,
+    planned=each_cell(_sample),
     chance=chance_within_margin,
 )

@@ -20,6 +20,19 @@ Sample = tuple[list[float], SeedSpread | None]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Planned:
+    """What `power` plans further seeds of one cell with; numbers in the claim's unit."""
+
+    numbers: Sequence[float]
+    """One per seed."""
+    spread: SeedSpread | None
+    level: float = LEVEL
+    """One-sided level of the bound that decides, 0..1."""
+    quantity: str = ""
+    """What the numbers are, in words, where they are above 0 if the claim is right: "app ahead of osp"."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measured:
     """What runs of another setting than a claim's measure of what it is about; numbers in the claim's unit."""
 
@@ -89,10 +102,11 @@ class Kind:
     nearby: Callable[[Claim, Comparison, Pool], Measured | str] | None = None
     """What runs that depart from the claim's setting measure (claims/nearest/elsewhere.py), or why nothing of the
     kind. None: the mean of `so_far`."""
-    sample: Callable[[Claim, Comparison, Pool], Sample] | None = None
-    """The numbers and their spread, from which `power` plans further seeds; given if `chance` is."""
-    chance: Callable[[Claim, SeedSpread, int, float], float] | None = None
-    """Spread of one seed, number of seeds, measured effect (all in the claim's unit) -> chance of `reproduced`, 0..1.
+    planned: Callable[[Claim, Comparison, Sequence[Comparison], Pool], Planned] | None = None
+    """What `power` plans further seeds of a cell with, one of these that the claim covers; given if `chance` is."""
+    chance: Callable[[Claim, SeedSpread, int, float, float], float] | None = None
+    """Spread of one seed, number of seeds, measured effect (all in the claim's unit), level -> chance of `reproduced`,
+    0..1.
 
     None: there is no formula.
     """
@@ -146,6 +160,18 @@ def weakest_cell(
     return rule
 
 
+def each_cell(
+    sample: Callable[[Claim, Comparison, Pool], Sample],
+) -> Callable[[Claim, Comparison, Sequence[Comparison], Pool], Planned]:
+    """Further seeds planned with the numbers of each cell by themselves."""
+
+    def planned(claim: Claim, comparison: Comparison, cells: Sequence[Comparison], pool: Pool) -> Planned:
+        numbers, spread = sample(claim, comparison, pool)
+        return Planned(numbers=numbers, spread=spread)
+
+    return planned
+
+
 def _weakest(judged: Sequence[Judgement], comparisons: Sequence[Comparison]) -> Judgement:
     """The worst judgement, with its cell named and the steps of all."""
     order = ("not_reproduced", "inconclusive", "partial", "reproduced")
@@ -162,14 +188,14 @@ def _weakest(judged: Sequence[Judgement], comparisons: Sequence[Comparison]) -> 
     )
 
 
-def chance_within_margin(claim: Claim, spread: SeedSpread, n: int, effect: float) -> float:
+def chance_within_margin(claim: Claim, spread: SeedSpread, n: int, effect: float, level: float) -> float:
     """Chance that the interval of `n` seeds lies inside the margin if the claim is exactly true (`effect` is not used).
 
     The spread is taken as known exactly.
     """
     known = spread.at(n)
     error = known.sd * math.sqrt(1 / n + 1 / (claim.n_reported or 1))
-    room = (claim.margin or 0.0) - quantile(LEVEL, known.dof) * error - claim.rounding / 2
+    room = (claim.margin or 0.0) - quantile(level, known.dof) * error - claim.rounding / 2
     if room <= 0:
         return 0.0
     return 1.0 if error == 0 else 2 * NORMAL.cdf(room / error) - 1

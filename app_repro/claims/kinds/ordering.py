@@ -8,7 +8,7 @@ from app_repro.claims.judgement import HARD, LEVEL, MIN_SEEDS, Judgement, SeedSp
 from app_repro.claims.kinds.kind import (
     Kind,
     Measured,
-    Sample,
+    Planned,
     contrast_sample,
     in_words,
     measured,
@@ -52,15 +52,16 @@ def p_value(mean: float, n: int, spread: SeedSpread) -> float:
     return cdf(-t, known.dof)
 
 
-def holm(pairs: Sequence[tuple[str, float, int, SeedSpread]], level: float) -> list[Bound]:
+def holm(pairs: Sequence[tuple[str, float, int, SeedSpread]], level: float, weaker: int = 0) -> list[Bound]:
     """Lower bounds of the means of (label, mean, n, noise), in the order of their p values (Holm 1979).
 
     The i-th of m smallest p values is held against (1 - level) / (m - i); after the first that fails none holds.
+    `weaker`: how many more pairs there are, of p values not known yet, taken to be larger.
     """
     ranked = sorted(pairs, key=lambda pair: (p_value(*pair[1:]), pair[0]))
     bounds: list[Bound] = []
     for index, (label, mean, n, spread) in enumerate(ranked):
-        step = 1 - (1 - level) / (len(ranked) - index)
+        step = 1 - (1 - level) / (len(ranked) + weaker - index)
         known = spread.at(n)
         edge = mean - quantile(step, known.dof) * known.sd / math.sqrt(n)
         holds = edge > 0 and (not bounds or bounds[-1].holds)
@@ -132,7 +133,7 @@ def _pairs(claim: Claim, comparison: Comparison, pool: Pool) -> list[Pair]:
 
 
 def _ordering_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured:
-    """The weakest pair, its bounds corrected for the others (Holm), and so is what shows the contrary."""
+    """The weakest pair or, where reversals are shown, the clearest of them; bounds corrected for the others (Holm)."""
     pairs, n = _pairs(claim, comparison, pool), len(comparison.seeds)
     known = [(pair.label, mean_of(pair.differences), n, pair.spread) for pair in pairs if pair.spread]
     # of errors, of which fewer are better, it is the other side minus the method
@@ -140,11 +141,20 @@ def _ordering_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measur
     if n < MIN_SEEDS or len(known) < len(pairs):
         weakest = min(pairs, key=lambda pair: mean_of(pair.differences))
         return replace(measured(weakest.label, weakest.differences, None), is_plain=is_plain)
-    bound = min(holm(known, LEVEL), key=lambda one: one.edge)
+    bounds = holm(known, LEVEL)
     back = holm([(label, -mean, n, spread) for label, mean, _, spread in known], LEVEL)
-    interval = (bound.edge, next(-one.edge for one in back if one.label == bound.label))
-    shown = "the contrary is shown" if any(one.holds for one in back) else in_words(bound.edge, math.inf)
-    return Measured(quantity=bound.label, is_plain=is_plain, n=n, mean=bound.mean, interval=interval, shown=shown)
+    # the smallest p value comes first, and where that does not hold none does
+    is_reversed = back[0].holds
+    label = back[0].label if is_reversed else min(bounds, key=lambda one: one.edge).label
+    low, high = (next(one for one in either if one.label == label) for either in (bounds, back))
+    return Measured(
+        quantity=label,
+        is_plain=is_plain,
+        n=n,
+        mean=low.mean,
+        interval=(low.edge, -high.edge),
+        shown="the contrary is shown" if is_reversed else in_words(low.edge, math.inf),
+    )
 
 
 def _ahead(claim: Claim) -> tuple[float, float]:
@@ -165,15 +175,40 @@ def _weakest_pair(claim: Claim, comparison: Comparison) -> list[float]:
     return min(pairs, key=mean_of)
 
 
-def _first_pair(claim: Claim, comparison: Comparison, pool: Pool) -> Sample:
-    return contrast_sample(claim, comparison, pool, (1.0, -1.0), claim.sides[:2])
+def _planned(claim: Claim, comparison: Comparison, cells: Sequence[Comparison], pool: Pool) -> Planned:
+    """The pair of one cell that is the least likely to hold, at the level that Holm's procedure gives it among those of
+    all cells; pairs without numbers yet count as weaker.
+    """
+    own = _pairs(claim, comparison, pool)
+    if unknown := [pair for pair in own if not pair.spread]:
+        return Planned(numbers=unknown[0].differences, spread=None, quantity=unknown[0].label)
+    usable = [cell for cell in cells if cell.seeds and all(run.is_finished for run in cell.runs)]
+    others = [pair for cell in usable if cell is not comparison for pair in _pairs(claim, cell, pool)]
+    numbered = {str(index): pair for index, pair in enumerate([*own, *others])}
+    known = [(key, mean_of(p.differences), len(p.differences), p.spread) for key, p in numbered.items() if p.spread]
+    levels = {one.label: one.level for one in holm(known, LEVEL, len(cells) * len(own) - len(known))}
+
+    def past_its_bound(pair: tuple[str, float, int, SeedSpread]) -> float:
+        key, mean, n, spread = pair
+        error = spread.at(n).sd / math.sqrt(n)
+        if error == 0:
+            return math.inf if mean > 0 else -math.inf
+        # in units of the error, not as a chance, which is 0 or 1 of many pairs alike
+        return mean / error - quantile(levels[key], spread.at(n).dof)
+
+    key, _, _, spread = min(known[: len(own)], key=past_its_bound)
+    which = f", the weakest of {len(own)} pairs" if len(own) > 1 else ""
+    pair = numbered[key]
+    return Planned(numbers=pair.differences, spread=spread, level=levels[key], quantity=f"{pair.label}{which}")
 
 
-def _chance_ahead(claim: Claim, spread: SeedSpread, n: int, effect: float) -> float:
-    """Chance that one pair's lower 95 % bound lies above 0 if its true difference is `effect`."""
+def _chance_ahead(claim: Claim, spread: SeedSpread, n: int, effect: float, level: float) -> float:
+    """Chance that one pair's lower bound at this level lies above 0 if its true difference is `effect`."""
     known = spread.at(n)
     error = known.sd / math.sqrt(n)
-    return 1.0 if error == 0 else NORMAL.cdf(effect / error - quantile(LEVEL, known.dof))
+    if error == 0:
+        return 1.0 if effect > 0 else 0.0
+    return NORMAL.cdf(effect / error - quantile(level, known.dof))
 
 
 ORDERING = Kind(
@@ -183,6 +218,6 @@ ORDERING = Kind(
     so_far=_weakest_pair,
     nearby=_ordering_nearby,
     sentence=lambda claim: f"{subject(claim)} is {_words(claim)[0]} that of {' and of '.join(claim.against)}.",
-    sample=_first_pair,
+    planned=_planned,
     chance=_chance_ahead,
 )

@@ -14,6 +14,7 @@ from app_repro.claims.kinds.kind import (
     Sample,
     chance_within_margin,
     contrast_sample,
+    each_cell,
     measured,
     size,
     subject,
@@ -187,7 +188,7 @@ VALUE = Kind(
     so_far=_values,
     nearby=_value_nearby,
     sentence=lambda claim: f"{subject(claim)} is {size(claim)}.",
-    sample=values_sample,
+    planned=each_cell(values_sample),
     chance=chance_within_margin,
 )
 
@@ -199,7 +200,7 @@ RATIO = Kind(
     so_far=_ratios,
     nearby=_ratio_nearby,
     sentence=lambda claim: f"{subject(claim)} is {claim.value:g} of that of {claim.against[0]}.",
-    sample=_ratio_sample,
+    planned=each_cell(_ratio_sample),
     chance=chance_within_margin,
 )
 

@@ -36,3 +36,10 @@ def test_closer_is_the_side_of_the_midpoint(anchor: float, verdict: str) -> None
 
 def test_closer_is_open_where_near_and_far_cannot_be_told_apart() -> None:
     assert {judged(anchor, near=0.0, far=0.1) for anchor in (-3.0, 3.0)} == {"inconclusive"}
+
+
+@pytest.mark.parametrize(("apart", "verdict"), [(1.17, "not_reproduced"), (1.15, "inconclusive")])
+def test_the_far_side_counts_once_near_and_far_are_apart_at_99_percent(apart: float, verdict: str) -> None:
+    """z of 99 %: 2.326, half of which is 1.163 with four seeds; at 95 % it is 0.822."""
+    assert closer.judge_closer([-9.0] * 4, [apart] * 4, [0.0] * 4, (SURE, SURE)).verdict == verdict
+    assert closer.judge_closer([9.0] * 4, [apart] * 4, [0.0] * 4, (SURE, SURE)).verdict == "reproduced"

@@ -1,15 +1,23 @@
 """Holm's ladder, by hand."""
 
+import dataclasses
 import math
+from collections.abc import Sequence
 
 import pytest
+import synthetic
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from app_repro.claims.judgement import SeedSpread
 from app_repro.claims.kinds import ordering
-from app_repro.claims.kinds.ordering import Pair
+from app_repro.claims.kinds.kind import Measured
+from app_repro.claims.kinds.ordering import ORDERING, Pair
+from app_repro.claims.matching import Comparison, comparisons_of, index
+from app_repro.claims.statement import Claim
+from app_repro.claims.variance import Pool
+from app_repro.records.runs import RunRecord
 
 SURE = SeedSpread(1.0, math.inf, True)
 
@@ -55,3 +63,82 @@ def test_holm_is_the_textbook_s(means: list[float]) -> None:
     while rejected < len(p) and p[rejected] < 0.05 / (len(p) - rejected):
         rejected += 1
     assert sum(bound.holds for bound in ordering.holm(pairs, 0.95)) == rejected
+
+
+def measured(**ahead: Sequence[float]) -> tuple[Claim, list[Comparison], Pool]:
+    """A claim and its cells, of which one has runs: there app is so many points ahead of each other side, seed by seed,
+    with noise of their own.
+    """
+    claim = synthetic.claim("app-beats-both-short")
+    runs = [
+        RunRecord(synthetic.CLAIMS, synthetic.make(spec, accuracy=0.5 - ahead.get(side, (0, 0, 0))[seed - 1] / 100))
+        for side, by_seed in synthetic.specs(claim, "paper").items()
+        for seed, spec in by_seed.items()
+    ]
+    return claim, comparisons_of(claim, "paper", index(runs)), Pool(runs)
+
+
+def nearby(**ahead: Sequence[float]) -> Measured:
+    claim, cells, pool = measured(**ahead)
+    assert ORDERING.nearby
+    found = ORDERING.nearby(claim, next(cell for cell in cells if cell.runs), pool)
+    assert isinstance(found, Measured)
+    return found
+
+
+def test_elsewhere_the_contrary_is_said_of_the_pair_that_shows_it() -> None:
+    """app - osp has the lowest edge, but lies on both sides of 0; app - dense has the error .1 / sqrt(3)."""
+    found = nearby(dense=(-1.0, -1.1, -0.9), osp=(-5.0, 5.0, -0.1))
+    assert (found.quantity, found.shown) == ("app ahead of dense", "the contrary is shown")
+    error, t = 0.1 / math.sqrt(3), stats.t(2)
+    assert found.mean == pytest.approx(-1.0)
+    assert found.interval == pytest.approx((-1 - t.ppf(0.95) * error, -1 + t.ppf(0.975) * error))
+
+
+def test_elsewhere_the_clearest_of_two_reversals_is_told() -> None:
+    found = nearby(dense=(-9.0, -5.0, -7.0), osp=(-1.0, -1.1, -0.9))  # the lowest edge is that of dense
+    assert (found.quantity, found.shown) == ("app ahead of osp", "the contrary is shown")
+
+
+def test_elsewhere_the_weakest_pair_is_told_where_none_is_reversed() -> None:
+    found = nearby(dense=(1.0, 1.1, 0.9), osp=(-5.0, 5.0, -0.1))
+    assert (found.quantity, found.shown) == ("app ahead of osp", "not shown")
+
+
+@pytest.mark.parametrize(
+    ("dense", "osp", "weakest", "pairs"),
+    [
+        ((1.0, 1.1, 0.9), (-5.0, 5.0, -0.1), "osp", 1),  # second of two
+        ((-1.0, -1.1, -0.9), (-5.0, 5.0, -0.1), "dense", 1),  # reversed for sure, though the edge of osp lies lower
+        ((1.00, 1.02, 0.98), (1.01, 1.03, 0.99), "osp", 2),  # hardly better, and held against the half
+    ],
+)
+def test_planned_for_is_the_pair_least_likely_to_hold(
+    dense: tuple[float, ...], osp: tuple[float, ...], weakest: str, pairs: int
+) -> None:
+    claim, cells, pool = measured(dense=dense, osp=osp)
+    (cell,) = (one for one in cells if one.runs)
+    assert ORDERING.planned
+    found = ORDERING.planned(claim, cell, [cell], pool)
+    assert found.quantity == f"app ahead of {weakest}, the weakest of 2 pairs"
+    assert found.numbers == pytest.approx({"dense": dense, "osp": osp}[weakest])
+    assert found.level == pytest.approx(1 - 0.05 / pairs)
+
+
+def test_pairs_of_other_cells_take_part_in_holm_s_order() -> None:
+    """app - dense has the smallest p value in each of three cells alike: of six pairs, app - osp is the fourth."""
+    claim, cells, pool = measured(dense=(3.0, 3.1, 2.9), osp=(1.0, 1.1, 0.9))
+    (cell,) = (one for one in cells if one.runs)
+    assert ORDERING.planned
+    alike = [cell, dataclasses.replace(cell), dataclasses.replace(cell)]
+    assert ORDERING.planned(claim, cell, alike, pool).level == pytest.approx(1 - 0.05 / 3)
+    assert ORDERING.planned(claim, cell, cells, pool).level == pytest.approx(1 - 0.05 / 11)  # 5 cells without runs
+
+
+def test_nothing_is_planned_for_a_pair_whose_noise_is_unknown() -> None:
+    claim, cells, _ = measured()
+    (cell,) = (one for one in cells if one.runs)
+    first = dataclasses.replace(cell, sides={side: {1: runs[1]} for side, runs in cell.sides.items()})
+    assert ORDERING.planned
+    found = ORDERING.planned(claim, first, cells, Pool(first.runs))
+    assert found.spread is None and list(found.numbers) == [0.0]
