@@ -161,8 +161,7 @@ def verify(
         text = f"--protocol {protocol}: unknown{nearest_and_known(protocol, PROTOCOLS)}"
         raise VerifyError(text, key=protocol, kind="unknown")
     chosen = claims_file.select(claims, only)
-    fresh = sources.fresh(records.runs, records.superseded)
-    runs = sorted(fresh, key=lambda run: run.content["run_id"])
+    runs = sorted(sources.fresh(records.runs, records.superseded), key=lambda run: run.content["run_id"])
     by_identity, pools = index(runs), Pools((*runs, *records.superseded))
     superseded = by_id(records.superseded)
     of_masks = index([*masks.runs, *runs])  # of two records of one seed the trained run's counts

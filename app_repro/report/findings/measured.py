@@ -69,7 +69,15 @@ def _geometry(rows: list[tuple[str, Cell]], networks: Mapping[str, Robust]) -> s
                 _change([(one.mean(what, CLEAN), one.over_corruptions(what)) for one in own]) for what in GEOMETRY
             ]
             body.append([name, *accuracy, *changes, str(len(own))])
-    headings = ["setting", "accuracy % on these images, clean", "corrupted", "angle, degrees", "length", "margin", "networks"]
+    headings = [
+        "setting",
+        "accuracy % on these images, clean",
+        "corrupted",
+        "angle, degrees",
+        "length",
+        "margin",
+        "networks",
+    ]
     return to_table(headings, body) if body else ""
 
 
