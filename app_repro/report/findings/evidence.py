@@ -47,8 +47,8 @@ class Evidence:
     records: tuple[RunRecord, ...]
     """Each run once."""
     analyses: tuple[Analysis, ...]
-    pool: Pool
-    """The noise of plain runs among all that are published: that of verdicts and tables."""
+    pools: Pools
+    """The noise of all records that are published: that of verdicts and tables."""
     others: tuple[RunRecord, ...] = ()
     """What is published beside the campaign, other records of its runs among it."""
 
@@ -59,7 +59,13 @@ class Evidence:
         every, own = runs.read([published]), runs.read(folders).runs
         paths = {run.path for run in own}
         others = tuple(run for run in (*every.runs, *every.superseded) if run.path not in paths)
-        return cls(own, analyses.read(folders).found, Pools((*every.runs, *every.superseded)).of_plain, others)
+        pools = Pools((*sources.fresh(every.runs), *every.superseded))
+        return cls(own, analyses.read(folders).found, pools, others)
+
+    @property
+    def pool(self) -> Pool:
+        """The noise of plain runs; of control arms see `pools`."""
+        return self.pools.of_plain
 
     @cached_property
     def runs(self) -> list[RunRecord]:

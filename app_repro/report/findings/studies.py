@@ -107,7 +107,7 @@ def _of_arms(evidence: Evidence) -> Iterator[Comparison]:
         if method == "osp" and "ticket" in (one.one, one.other):
             continue  # the ticket of osp is osp again
         sides = [_arm(evidence, method, name) for name in (one.one, one.other)]
-        differ = partial(_differ, found.get(method), one, evidence.pool)
+        differ = partial(_differ, found.get(method), one, evidence.pools.of_all)
         yield comparison(sides[0], sides[1], differ, f"masks of {method}", ("test_accuracy", "cer"))
 
 

@@ -9,8 +9,10 @@ import analysed
 import pytest
 import synthetic
 
+from app_repro.claims.verify import verify
 from app_repro.config.spec import RunSpec
 from app_repro.core import files
+from app_repro.records import runs
 from app_repro.report.findings import write
 
 NOISE = {1: 0.0, 2: 0.004, 3: -0.003}
@@ -120,6 +122,16 @@ def test_arms_that_know_the_whole_stream_have_no_cer(tmp_path: Path) -> None:
     assert "ticket higher than shuffle (masks of app)" in text
     assert "masks of app" not in text.split("- CER: ")[1] and "shuffle and random (masks of osp)" in text
     assert "app and shuffle (masks of app)" in text and "osp and shuffle (masks of osp)" in text.split("- CER: ")[1]
+
+
+def test_control_arms_have_the_interval_of_their_claim(tmp_path: Path) -> None:
+    """Arms vary twice as much as their sources, so the pools with and without them differ."""
+    publish(tmp_path, "laptop-1", lambda spec: 0.6)
+    publish(tmp_path, "laptop-3", lambda spec: 0.6 + NOISE[spec.seed] * bool(spec.control) - 0.001 * len(spec.method))
+    claims = [synthetic.claim("own-places-matter")]
+    (row,) = verify(runs.read([tmp_path]), claims, protocol="paper").as_dict()["verdicts"]
+    low, high = (f"{value:+.2f}" for value in row["interval"])
+    assert f"[{low}, {high}]" in part(tmp_path, "controls").split("app \N{MINUS SIGN} shuffle")[1].split("| -")[0]
 
 
 def test_each_granularity_is_set_beside_single_weights(tmp_path: Path) -> None:
