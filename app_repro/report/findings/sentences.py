@@ -15,6 +15,9 @@ from app_repro.report.findings.evidence import Cell
 MEASURES = {name: metrics.METRICS[name].at("differences") for name in ("test_accuracy", "cer", "generalisation_gap")}
 """Metrics of runs in which settings are compared, and how differences are shown."""
 
+ACROSS = ("test_accuracy", "cer")
+"""Those that mean the same under both protocols; the gap is to validation images, which the released one augments."""
+
 WIDTH = 140
 """Characters of a line of the pages."""
 

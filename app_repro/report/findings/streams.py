@@ -1,14 +1,14 @@
 """The long stream: whether the generalisation gap both rises and falls over it, and whether that takes a collapse."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from app_repro.claims.judgement import MIN_SEEDS
 from app_repro.claims.kinds.shape import judge_shape
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records.measures import metrics
 from app_repro.report.findings.evidence import Cell, Evidence
-from app_repro.report.findings.sentences import compare, to_table, told, wrapped
+from app_repro.report.findings.sentences import ACROSS, MEASURES, compare, to_table, told, wrapped
 
 GAP = "generalisation_gap"
 SHOWN = ("density_effective", "test_accuracy", "cer", GAP)
@@ -31,9 +31,9 @@ def long_stream(evidence: Evidence) -> str:
     table = _table([(cell, where) for preset, where in STREAMS.items() for cell in cells[preset]])
     answers = [_answer(where, *map(_shape, cells[preset])) for preset, where in STREAMS.items()]
     compared = [
-        compare(one, other, evidence.pool, where)
+        compare(one, other, evidence.pool, where, measures)
         for preset, where in STREAMS.items()
-        for one, other in _pairs(*cells[preset])
+        for one, other, measures in _pairs(*cells[preset])
     ]
     return "\n\n".join([*table, *map(wrapped, answers), told(compared)])
 
@@ -44,8 +44,9 @@ def _cells(evidence: Evidence, preset: str) -> list[Cell]:
     return [dense, *(evidence.cell(f"app {name}", preset, method="app", protocol=name) for name in PROTOCOLS)]
 
 
-def _pairs(dense: Cell, paper: Cell, released: Cell) -> list[tuple[Cell, Cell]]:
-    return [(paper, dense), (released, dense), (released, paper)]
+def _pairs(dense: Cell, paper: Cell, released: Cell) -> list[tuple[Cell, Cell, Iterable[str]]]:
+    """What is compared in which measures; dense is of the paper's protocol."""
+    return [(paper, dense, MEASURES), (released, dense, ACROSS), (released, paper, ACROSS)]
 
 
 def _table(cells: Sequence[tuple[Cell, str]]) -> list[str]:

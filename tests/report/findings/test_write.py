@@ -213,6 +213,7 @@ def test_each_long_stream_answers_by_its_curves(
         text = part(tmp_path / preset, "long")
         mine, theirs = (re.search(rf"On {name}, [^.]*\.", text) for name in (where, other))
         assert mine and said in mine[0] and f"| app released, {where} |" in text
+        assert f"app released and dense ({where})" not in text.partition("- Gap: ")[2].partition("Not there yet")[0]
         assert theirs and "open: there are too few runs" in theirs[0] and f", {other} |" not in text
 
 
