@@ -182,6 +182,12 @@ def test_criteria_stand_side_by_side() -> None:
     assert any(own[:2] == ["snip", "magnitude"] for own in titles)
 
 
+def test_a_part_in_which_the_baseline_alone_has_several_lengths_has_no_panel() -> None:
+    specs = [spec for name in ("demo", "laptop-8", "laptop-9") for spec in synthetic.grid(name) if spec.seed == 1]
+    drawn = write.draw("gap-length", [synthetic.make(spec) for spec in specs])
+    assert list(drawn.views) == ["digits, resnet8s, paper"]
+
+
 def test_every_panel_of_layers_has_a_map_also_where_nothing_is_scored() -> None:
     views = write.draw("layers", [pictured.run(spec) for spec in grid("nm-demo", seed=[1])]).views
     titles = {setting.rpartition(", APP, ")[2]: [view.title for view in own] for setting, own in views.items()}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from app_repro.config.methods import prunes
 from app_repro.report.figures.chart import ends, pieces
 from app_repro.report.figures.chart.lines import Record, Row, by, lines, mean_sd, shown
 from app_repro.report.figures.figure import Figure, Histories, View, rows_of
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
-    """Mean and sd of the last gap in points, a row per line and length, where some line has several lengths."""
+    """Mean and sd of the last gap in points, a row per line and length, where some line has several lengths; in parts of
+    a setting, each of which the baseline stands in, one that prunes must have them.
+    """
     table: list[Row] = []
     for line in lines(records, across=["sb"]):
         lengths: dict[int, list[Record]] = {}
@@ -24,7 +27,11 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
             ids = " ".join(run["run_id"] for run in runs)
             table.append(line.keys | {"megabatches": length, "gap": mean, "sd": sd, "n": len(runs), "runs": ids})
     names = ("dataset", "arch", "protocol", "part")
-    several = {key[:-1] for key, own in by(table, *names, "label").items() if len(by(own, "megabatches")) > 1}
+    several = {
+        key[:-1]
+        for key, own in by(table, *names, "label").items()
+        if len(by(own, "megabatches")) > 1 and (not own[0]["part"] or prunes(own[0]["method"], own[0]["megabatches"]))
+    }
     return pieces.frame([row for row in table if tuple(row[name] for name in names) in several])
 
 
