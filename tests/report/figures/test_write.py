@@ -183,8 +183,8 @@ def test_criteria_stand_side_by_side() -> None:
 
 
 def test_a_part_in_which_the_baseline_alone_has_several_lengths_has_no_panel() -> None:
-    specs = [spec for name in ("demo", "laptop-8", "laptop-9") for spec in synthetic.grid(name) if spec.seed == 1]
-    drawn = write.draw("gap-length", [synthetic.make(spec) for spec in specs])
+    specs = [spec for name in ("demo", "laptop-8", "laptop-9") for spec in grid(name, seed=[1])]
+    drawn = write.draw("gap-length", [pictured.run(spec) for spec in specs])
     assert list(drawn.views) == ["digits, resnet8s, paper"]
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
-    """Mean and sd of the last gap in points, a row per line and length, where some line has several lengths; in parts of
-    a setting, each of which the baseline stands in, one that prunes must have them.
+    """Mean and sd of the last gap in points, a row per line and length, where some line has several lengths; in parts
+    of a setting, each of which the baseline stands in, one that prunes must have them.
     """
     table: list[Row] = []
     for line in lines(records, across=["sb"]):
