@@ -188,6 +188,13 @@ def test_a_part_in_which_the_baseline_alone_has_several_lengths_has_no_panel() -
     assert list(drawn.views) == ["digits, resnet8s, paper"]
 
 
+def test_streams_of_unlike_length_are_no_rivals() -> None:
+    specs = [spec for name in ("demo", "laptop-9") for spec in grid(name, seed=[1])]
+    drawn = write.draw("pareto", [pictured.run(spec) for spec in specs])
+    assert list(drawn.views) == ["digits, T = 8", "digits, T = 100"]
+    assert all(own["front_density_effective"].any() for own in drawn.settings.values())
+
+
 def test_every_panel_of_layers_has_a_map_also_where_nothing_is_scored() -> None:
     views = write.draw("layers", [pictured.run(spec) for spec in grid("nm-demo", seed=[1])]).views
     titles = {setting.rpartition(", APP, ")[2]: [view.title for view in own] for setting, own in views.items()}

@@ -32,12 +32,12 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
                 | {"inference_mflops": summary["inference_flops_at_density"] / 1e6}
                 | {"train_gflops": summary["train_flops_at_density"] / 1e9}
             )
-    for group in by(table, "dataset", "part").values():
+    for group in by(table, "dataset", "T", "part").values():
         for cost in COSTS:
             best = front([(row[cost], row["test_accuracy"]) for row in group])
             for place, row in enumerate(group):
                 row[f"front_{cost}"] = place in best
-    return pieces.frame(table, shared=["arch", "protocol", "T"])
+    return pieces.frame(table, shared=["arch", "protocol"])
 
 
 def _bundle(protocol: str) -> str:
