@@ -143,7 +143,7 @@ def words(panel: "pd.DataFrame") -> list[str]:
 FIGURE = Figure(
     title="Accuracy against density and FLOPs",
     caption="Every run: test accuracy after the last megabatch against effective density and against FLOPs of a "
-    "forward pass, layers counted by their density. The line joins runs that no other of the data set beats in both.",
+    "forward pass, layers counted by their density. The line joins those that no other on as long a stream beats.",
     absent="No pareto figure: there is no finished run.",
     rows=rows,
     views=views,
