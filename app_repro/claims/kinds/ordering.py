@@ -82,7 +82,7 @@ def judge_ordering(pairs: Sequence[Pair]) -> Judgement:
     """Judge that every mean is above 0: reproduced if all Holm-corrected lower 95 % bounds are, not reproduced if one
     mean is below 0 at 99 %.
 
-    The numbers of the judgement are those of the weakest pair.
+    The numbers of the judgement are those of the weakest pair or, where pairs are reversed, of the clearest of them.
     """
     judged = [(p.label, mean_of(p.differences), len(p.differences), p.spread) for p in pairs if p.spread]
     known = [(label, mean, n, spread) for label, mean, n, spread in judged if spread]
@@ -94,9 +94,9 @@ def judge_ordering(pairs: Sequence[Pair]) -> Judgement:
     verdict, bounds, back = ordering_verdict(known)
     if unknown and verdict == "reproduced":
         verdict = "inconclusive"
-    weakest = min(bounds, key=lambda bound: bound.edge)
-    _, mean, n, spread = next(pair for pair in known if pair[0] == weakest.label)
     reversed_ = [bound.label for bound in back if bound.holds]
+    told = [bound for bound in bounds if bound.label in reversed_[:1]] or [min(bounds, key=lambda bound: bound.edge)]
+    _, mean, n, spread = next(pair for pair in known if pair[0] == told[0].label)
     open_ = [bound.label for bound in bounds if not bound.holds] + unknown
     reason = {
         "reproduced": "its sign is kept" if len(pairs) == 1 else f"every one of {len(pairs)} pairs keeps its sign",
@@ -110,7 +110,7 @@ def judge_ordering(pairs: Sequence[Pair]) -> Judgement:
         *(f"{b.label}: mean {b.mean:.6g}, lower bound {b.edge:.6g} at {b.level:.2%} (Holm)" for b in bounds),
         *(f"{b.label} reversed: upper bound {-b.edge:.6g} at {b.level:.2%} (Holm)" for b in back if b.mean > 0),
     )
-    half = weakest.mean - weakest.edge
+    half = told[0].mean - told[0].edge
     return Judgement(verdict, reason, n, mean, spread.at(n).sd, mean - half, mean + half, None, needed, steps)
 
 

@@ -45,6 +45,15 @@ def test_one_pair_clearly_reversed_contradicts() -> None:
     assert "b" in ordering.judge_ordering([pair("a", 5.0), pair("b", -1.30)]).reason
 
 
+def test_the_numbers_of_a_contradicted_ordering_are_those_of_the_reversed_pair() -> None:
+    """The other pair is so noisy that its lower bound lies below that of the reversed one."""
+    noisy = pair("noisy", -0.1, SeedSpread(9.0, math.inf, False))
+    found = ordering.judge_ordering([noisy, pair("clear", -2.0)])
+    assert (found.verdict, found.mean, found.sd) == ("not_reproduced", -2.0, 1.0) and "clear" in found.reason
+    assert found.high is not None and found.high < 0
+    assert ordering.judge_ordering([noisy, pair("clear", 2.0)]).mean == pytest.approx(-0.1)
+
+
 def test_a_pair_of_unknown_noise_keeps_the_verdict_open() -> None:
     judged = ordering.judge_ordering([pair("a", 5.0), pair("b", 5.0, None)])
     assert judged.verdict == "inconclusive" and "b" in judged.reason
