@@ -49,9 +49,10 @@ def _count(verdicts: Sequence[Sequence[Verdict]]) -> str:
     judged = [each for each in verdicts if _is_judged(each)]
     near = [each for each in verdicts if _is_near(each) and each not in judged]
     rest = len(verdicts) - len(judged) - len(near)
+    untouched = f", and to {rest} no published runs speak" if rest else ""
     return wrapped(
         f"Of {len(verdicts)} claims {len(judged)} have a verdict on runs in their own setting, or as partial close to "
-        f"it, {len(near)} others have runs in another one, and to {rest} no published runs speak."
+        f"it, {len(near)} others have runs in another one{untouched}."
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from app_repro.claims.judgement import MIN_SEEDS
 from app_repro.claims.kinds.shape import judge_shape
+from app_repro.config.laptop import LAPTOP
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records.measures import metrics
 from app_repro.report.findings.evidence import Cell, Evidence
@@ -20,8 +21,8 @@ SAID = {
     "inconclusive": "is not shown to be either",
 }
 """Verdict of the rule for curves -> what the gap does."""
-STREAMS = {"laptop-6": "CIFAR-10", "laptop-9": "digits"}
-"""Presets of a long stream -> their images."""
+STREAMS: dict[str, str] = {name: LAPTOP[name][1]["dataset"] for name in ("laptop-6", "laptop-9")}
+"""Presets of a long stream -> their data set."""
 _MOVES = "a gap that rises and falls"
 
 

@@ -208,7 +208,7 @@ def test_each_long_stream_answers_by_its_curves(
     def gap(spec: RunSpec) -> list[float]:
         return kind(spec)(spec) if kind(spec) else []
 
-    for preset, where, other in (("laptop-6", "CIFAR-10", "digits"), ("laptop-9", "digits", "CIFAR-10")):
+    for preset, where, other in (("laptop-6", "cifar10", "digits"), ("laptop-9", "digits", "cifar10")):
         publish(tmp_path / preset, preset, lambda spec: 0.6 if kind(spec) else None, gap=gap)
         text = part(tmp_path / preset, "long")
         mine, theirs = (re.search(rf"On {name}, [^.]*\.", text) for name in (where, other))
