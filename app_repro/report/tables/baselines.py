@@ -80,9 +80,13 @@ def baselines_of(group: Group, groups: Sequence[Group]) -> Iterator[Group]:
         method = other.settings["method"]
         if not other.runs or method not in BASELINES or method == group.settings["method"]:
             continue
-        same_pruning = group.runs[0].setting_without("method") == other.runs[0].setting_without("method")
-        if group.contest == other.contest and (method == "dense" or same_pruning):
+        if group.contest == other.contest and (method == "dense" or _prune_alike(group, other)):
             yield other
+
+
+def _prune_alike(one: Group, other: Group) -> bool:
+    """Whether two groups differ in the method alone."""
+    return one.runs[0].setting_without("method") == other.runs[0].setting_without("method")
 
 
 def _rows(

@@ -51,7 +51,12 @@ def _by_question(runs: Sequence[Values], names: Sequence[str]) -> list[tuple[str
 
 
 def _is_large(runs: Sequence[Values], places: Sequence[int], names: Sequence[str]) -> bool:
-    return len({tuple(repr(runs[place][name]) for name in names) for place in places}) > MOST
+    seen: set[tuple[str, ...]] = set()
+    for place in places:
+        seen.add(tuple(repr(runs[place][name]) for name in names))
+        if len(seen) > MOST:
+            return True
+    return False
 
 
 def _is_dense(one: Values) -> bool:

@@ -1,6 +1,7 @@
 """Parts that several charts share: axes, lines with their names at the ends, what is said of a point."""
 
 import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -44,13 +45,18 @@ def points(*fields: tuple[str, str, str]) -> "list[alt.Tooltip]":
     return [alt.Tooltip(name, title=title, format=form or alt.Undefined) for name, title, form in fields]
 
 
-def looked(chart: "alt.Chart", dashed: bool = True) -> "alt.Chart":
-    """Lines with the colour, pattern and opacity that their rows name."""
+def looked(chart: "alt.Chart", lines: bool = True) -> "alt.Chart":
+    """Marks with the colour and opacity that their rows name; `lines`: with the pattern, too."""
     import altair as alt
 
-    pattern: dict[str, Any] = {"strokeDash": alt.StrokeDash("dash:N", scale=None)} if dashed else {}
-    colour, opacity = alt.Color("colour:N", scale=None), alt.Opacity("opacity:Q", scale=None)
-    return chart.encode(color=colour, opacity=opacity, detail=alt.Detail("label:N"), **pattern)
+    colour, detail = alt.Color("colour:N", scale=None), alt.Detail("label:N")
+    if not lines:
+        return chart.encode(color=colour, opacity=alt.Opacity("opacity:Q", scale=None), detail=detail)
+    # the opacity of a stroke costs nothing in print, that of a whole mark a picture of its own
+    opacity = alt.StrokeOpacity("opacity:Q", scale=None)
+    return chart.encode(
+        color=colour, strokeOpacity=opacity, detail=detail, strokeDash=alt.StrokeDash("dash:N", scale=None)
+    )
 
 
 def over(data: str) -> "alt.Chart":
@@ -67,7 +73,7 @@ def line(
     import altair as alt
 
     lines = looked(over("lines").mark_line(strokeWidth=2, interpolate=interpolate)).encode(x=x, y=y)
-    dots = looked(over("dots").mark_point(filled=True, size=40), dashed=False).encode(x=x, y=y)
+    dots = looked(over("dots").mark_point(filled=True, size=40), lines=False).encode(x=x, y=y)
     hover = over("lines").mark_point(opacity=0, size=120, tooltip=True).encode(x=x, y=y, tooltip=tooltip)
     return [lines, dots, hover.encode(detail=alt.Detail("label:N"))]
 
@@ -97,9 +103,14 @@ def frame(rows: Sequence[Mapping[str, Any]], shared: Sequence[str] = ()) -> "pd.
     return pd.DataFrame([{"setting": title(tuple(map(row.get, told))), **row} for row in rows])
 
 
+def texts(column: "pd.Series[str]") -> list[str]:
+    """The texts of a column: pandas takes each by itself where it is iterated over."""
+    return column.to_numpy(dtype=object).tolist()
+
+
 def styles(whole: "pd.DataFrame") -> dict[str, Look]:
     """The look of each line of some rows: of all settings whose lines may stand in one chart."""
-    return looks(dict(zip(whole["label"], whole["method"], strict=True)))
+    return looks(dict(zip(texts(whole["label"]), texts(whole["method"]), strict=True)))
 
 
 LOOK = ("colour", "ink", "tint", "dash", "mark")
@@ -109,7 +120,7 @@ LOOK = ("colour", "ink", "tint", "dash", "mark")
 def with_looks(rows: "pd.DataFrame", looks: Mapping[str, Look] | None = None, opacity: float = 1.0) -> "pd.DataFrame":
     """Rows with the look of their line: columns colour, ink, tint, dash, mark and opacity."""
     known = {label: look.fields for label, look in (styles(rows) if looks is None else looks).items()}
-    fields: dict[str, Any] = {name: [known[label][name] for label in rows["label"]] for name in LOOK}
+    fields: dict[str, Any] = {name: [known[label][name] for label in texts(rows["label"])] for name in LOOK}
     return rows.assign(**fields, opacity=opacity)
 
 
@@ -117,7 +128,7 @@ def family(panel: "pd.DataFrame", whole: "pd.DataFrame") -> "pd.DataFrame":
     """Rows of every protocol in the setting of `panel`."""
     first = panel.iloc[0]
     names = [name for name in ("dataset", "arch", "T", "part") if name in whole]
-    return whole[(whole[names] == first[names]).all(axis=1)]
+    return whole[functools.reduce(operator.and_, (whole[name] == first[name] for name in names))]
 
 
 def behind(panel: "pd.DataFrame", whole: "pd.DataFrame") -> "pd.DataFrame":
