@@ -136,6 +136,20 @@ def test_paper_has_no_marks_to_point_at_and_the_page_has() -> None:
     assert not any(unseen(chart) for chart in printing.sheet(views)["concat"])
 
 
+@pytest.mark.parametrize("name", ["anytime", "gap-length"])
+def test_a_stroke_is_faint_by_itself_since_a_faint_mark_is_printed_as_a_picture_of_its_own(name) -> None:
+    view = next(iter(drawn(SHOWN_IN.get(name, "short"), name).views.values()))[0]
+    faint = {"opacity", "strokeOpacity"}
+    channels = {
+        (layer["mark"]["type"], channel) for layer in view.spec()["layer"] for channel in faint & set(layer["encoding"])
+    }
+    assert ("line" if name == "anytime" else "rule", "strokeOpacity") in channels
+    assert {(mark in ("line", "rule"), channel) for mark, channel in channels} <= {
+        (True, "strokeOpacity"),
+        (False, "opacity"),
+    }
+
+
 def test_no_channel_is_left_to_altair_to_guess(monkeypatch) -> None:
     import altair as alt
 

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app_repro.records import settings
+
 MOST = 8
 """Lines of a panel that is not parted."""
 CRITERIA, PIECES, PATTERNS = "criteria", "each layer ranked alone", "N:M"
 """Parts beside the first, which has no title: other criteria than its own, settings where each layer or group is ranked
-alone, and those whose N is given."""
+alone, and those whose N is given (named by their pattern if it is one)."""
 
 Values = Mapping[str, Any]
 """A run's settings (records.settings.SETTINGS)."""
@@ -47,7 +49,10 @@ def _by_question(runs: Sequence[Values], names: Sequence[str]) -> list[tuple[str
         return part_of[place] == title or _is_dense(one) or is_beside
 
     ordered = [title for title in ("", CRITERIA, PIECES, PATTERNS) if title in titles]
-    return [(title, [place for place in places if stands_in(place, title)]) for title in ordered]
+    parts = {title: [place for place in places if stands_in(place, title)] for title in ordered}
+    patterns = {settings.pattern(one) for one in runs if one["nm_n"]}
+    named = {PATTERNS: patterns.pop()} if len(patterns) == 1 else {}
+    return [(named.get(title, title), own) for title, own in parts.items()]
 
 
 def _is_large(runs: Sequence[Values], places: Sequence[int], names: Sequence[str]) -> bool:

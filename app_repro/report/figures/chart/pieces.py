@@ -18,6 +18,8 @@ SEEDS = 5
 """Seeds of a line that are drawn one by one; more are a band from the lowest to the highest."""
 BEHIND = "paper"
 """Protocol whose lines stand faintly behind those of every other one, which often has no baseline of its own."""
+STROKES = ("line", "rule")
+"""Marks that are a stroke alone."""
 FAINT = 0.3
 """Opacity of lines that stand behind others to be compared with."""
 
@@ -45,18 +47,18 @@ def points(*fields: tuple[str, str, str]) -> "list[alt.Tooltip]":
     return [alt.Tooltip(name, title=title, format=form or alt.Undefined) for name, title, form in fields]
 
 
-def looked(chart: "alt.Chart", lines: bool = True) -> "alt.Chart":
-    """Marks with the colour and opacity that their rows name; `lines`: with the pattern, too."""
+def looked(chart: "alt.Chart", dashed: bool = True) -> "alt.Chart":
+    """Marks with the colour, opacity and, if `dashed`, the pattern that their rows name."""
     import altair as alt
 
-    colour, detail = alt.Color("colour:N", scale=None), alt.Detail("label:N")
-    if not lines:
-        return chart.encode(color=colour, opacity=alt.Opacity("opacity:Q", scale=None), detail=detail)
+    pattern: dict[str, Any] = {"strokeDash": alt.StrokeDash("dash:N", scale=None)} if dashed else {}
     # the opacity of a stroke costs nothing in print, that of a whole mark a picture of its own
-    opacity = alt.StrokeOpacity("opacity:Q", scale=None)
-    return chart.encode(
-        color=colour, strokeOpacity=opacity, detail=detail, strokeDash=alt.StrokeDash("dash:N", scale=None)
+    opacity: dict[str, Any] = (
+        {"strokeOpacity": alt.StrokeOpacity("opacity:Q", scale=None)}
+        if getattr(chart.mark, "type", chart.mark) in STROKES
+        else {"opacity": alt.Opacity("opacity:Q", scale=None)}
     )
+    return chart.encode(color=alt.Color("colour:N", scale=None), detail=alt.Detail("label:N"), **opacity, **pattern)
 
 
 def over(data: str) -> "alt.Chart":
@@ -73,7 +75,7 @@ def line(
     import altair as alt
 
     lines = looked(over("lines").mark_line(strokeWidth=2, interpolate=interpolate)).encode(x=x, y=y)
-    dots = looked(over("dots").mark_point(filled=True, size=40), lines=False).encode(x=x, y=y)
+    dots = looked(over("dots").mark_point(filled=True, size=40), dashed=False).encode(x=x, y=y)
     hover = over("lines").mark_point(opacity=0, size=120, tooltip=True).encode(x=x, y=y, tooltip=tooltip)
     return [lines, dots, hover.encode(detail=alt.Detail("label:N"))]
 
@@ -120,7 +122,8 @@ LOOK = ("colour", "ink", "tint", "dash", "mark")
 def with_looks(rows: "pd.DataFrame", looks: Mapping[str, Look] | None = None, opacity: float = 1.0) -> "pd.DataFrame":
     """Rows with the look of their line: columns colour, ink, tint, dash, mark and opacity."""
     known = {label: look.fields for label, look in (styles(rows) if looks is None else looks).items()}
-    fields: dict[str, Any] = {name: [known[label][name] for label in texts(rows["label"])] for name in LOOK}
+    labels = texts(rows["label"])
+    fields: dict[str, Any] = {name: [known[label][name] for label in labels] for name in LOOK}
     return rows.assign(**fields, opacity=opacity)
 
 

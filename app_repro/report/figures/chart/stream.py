@@ -37,7 +37,7 @@ def layers(title: str) -> "list[alt.Chart]":
         ("n:Q", "seeds", "d"),
     )
     seeds = pieces.looked(pieces.over("seeds").mark_line(strokeWidth=0.8))
-    bands = pieces.looked(pieces.over("bands").mark_area(), lines=False)
+    bands = pieces.looked(pieces.over("bands").mark_area(), dashed=False)
     return [
         bands.encode(x=x, y=pieces.value("low", title), y2=alt.Y2("high:Q")),
         seeds.encode(x=x, y=pieces.value("value", title), detail=[alt.Detail("label:N"), alt.Detail("seed:N")]),

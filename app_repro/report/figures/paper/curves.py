@@ -77,7 +77,7 @@ def chart() -> "alt.TopLevelMixin":
         ("val_accuracy:Q", "in validation, %", ".2f"),
         ("n:Q", "seeds", "d"),
     )
-    dotted = pieces.looked(pieces.over("lines").mark_line(strokeWidth=2, strokeDash=[1, 3]), lines=False)
+    dotted = pieces.looked(pieces.over("lines").mark_line(strokeWidth=2, strokeDash=[1, 3]), dashed=False)
     return alt.layer(
         dotted.encode(x=x, y=pieces.value("val_accuracy", TITLE)),
         *pieces.line(x, pieces.value("train_accuracy", TITLE), tooltip),

@@ -51,8 +51,8 @@ def chart() -> "alt.TopLevelMixin":
         ("shown:N", "gap, points: mean ± sd", ""),
         ("n:Q", "seeds", "d"),
     )
-    spread = pieces.looked(pieces.over("lines").mark_rule(), lines=False)
-    marks = pieces.looked(pieces.over("lines").mark_point(filled=True, size=40), lines=False)
+    spread = pieces.looked(pieces.over("lines").mark_rule(), dashed=False)
+    marks = pieces.looked(pieces.over("lines").mark_point(filled=True, size=40), dashed=False)
     y = pieces.value("gap", TITLE)
     return alt.layer(
         spread.encode(x=x, y=pieces.value("low", TITLE), y2=alt.Y2("high:Q")),

@@ -41,7 +41,7 @@ def chart() -> "alt.TopLevelMixin":
         ("n:Q", "seeds", "d"),
     )  # fmt: skip
     zero = pieces.over("zero").mark_rule(strokeWidth=1, color="#888888", strokeDash=[2, 2])
-    marks = pieces.looked(pieces.over("lines").mark_point(filled=True, size=30), lines=False).encode(x=x, y=y)
+    marks = pieces.looked(pieces.over("lines").mark_point(filled=True, size=30), dashed=False).encode(x=x, y=y)
     return alt.layer(zero.encode(y=y), marks, *pieces.line(x, y, tooltip), *pieces.named_ends(title))
 
 
@@ -112,7 +112,7 @@ def stream_chart() -> "alt.TopLevelMixin":
     tooltip = pieces.points(
         ("label:N", "method", ""), ("megabatch:Q", "megabatch", "d"), ("value:Q", "value", ".2f"), ("n:Q", "seeds", "d")
     )
-    marks = pieces.looked(pieces.over("lines").mark_point(filled=True, size=30), lines=False).encode(x=x, y=y)
+    marks = pieces.looked(pieces.over("lines").mark_point(filled=True, size=30), dashed=False).encode(x=x, y=y)
     return alt.layer(marks, *pieces.line(x, y, tooltip), *pieces.named_ends(""))
 
 
