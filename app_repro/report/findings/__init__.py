@@ -5,6 +5,7 @@ sentences    differences as a table, and what it shows, does not show and lacks,
 studies      the studies: protocols, criteria, controls, granularities, patterns and flows
 measured     what analyses of finished networks say: corruptions, geometry, regimes
 streams      the long stream: the shape of its curve
+summary      of each study what is shown, the largest first
 claims       every claim, its verdict, and what the nearest runs measure
 write        the page's generated parts by name
 """

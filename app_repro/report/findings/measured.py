@@ -13,7 +13,7 @@ from app_repro.config.protocols import PROTOCOLS
 from app_repro.records import settings
 from app_repro.records.measures.metrics import Scale
 from app_repro.report.findings.evidence import REGIME, Cell, Evidence
-from app_repro.report.findings.sentences import comparison, to_table, told, wrapped
+from app_repro.report.findings.sentences import Study, comparison, to_table, wrapped
 
 LOST = {
     "corrupted": Scale("mean corruption accuracy, points", 100, 2),
@@ -22,7 +22,7 @@ LOST = {
 """Numbers of robustness.Robust in which settings are compared."""
 
 
-def corrupted(evidence: Evidence) -> str:
+def corrupted(evidence: Evidence) -> Study:
     """How each network fares on corrupted images, its geometry, and methods against each other."""
     groups = settings.group([run for run in evidence.runs if run.is_plain and run.is_finished])
     contents = [run.content for group in groups for run in group.runs]
@@ -46,9 +46,8 @@ def corrupted(evidence: Evidence) -> str:
         (f"{channels.name}, paper", channels)
     ]
     shown = [f"Shown to {len(networks)} networks: {setup.in_words}."] if setup else []
-    return "\n\n".join(
-        [*map(wrapped, shown), *filter(None, [_geometry(rows, networks)]), told(compared, LOST, "measured networks")]
-    )
+    before = [*map(wrapped, shown), _geometry(rows, networks)]
+    return Study(compared, LOST, "measured networks", before)
 
 
 def _analysed(cell: Cell, networks: Mapping[str, Robust]) -> Cell:
@@ -86,13 +85,17 @@ def _change(values: list[tuple[float, float]]) -> str:
     return f"{clean:.2f} → {changed:.2f}"
 
 
-def regime_maps(evidence: Evidence) -> str:
+def regime_maps(evidence: Evidence) -> Study:
     """A sentence per map of regimes: its labels, and what temperature does."""
     found = regimes.maps(connectivity.of_records(evidence.records, evidence.analyses))
     lines = [wrapped(f"- {_in_words(one)}", "  ") for one in found]
     planned = evidence.preset_size(REGIME)
     count = f"Published: {planned[0]} of the {planned[1]} runs of preset {REGIME}."
-    return "\n\n".join(filter(None, ["\n".join(lines), count]))
+    answers = [
+        f"That the load decides whether hotter training helps ({_siblings(one)}) is {one.interaction.says}."
+        for one in found
+    ]
+    return Study(before=["\n".join(lines), count], answers=answers)
 
 
 def _in_words(one: RegimeMap) -> str:
@@ -101,6 +104,9 @@ def _in_words(one: RegimeMap) -> str:
     unknown = f", {labels[None]} without a label" if labels[None] else ""
     seeds = sorted({len(cell.by_seed) for cell in one.cells.values()})
     pairs = sum(len(cell.pairs) for cell in one.cells.values())
-    what = f"{one.settings['method']}, siblings that part at megabatch {one.branch}"
     size = f"{len(one.cells)} cells, {pairs} pairs, {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds"
-    return f"{what} ({size}): {counted}{unknown}. Temperature: {one.interaction.says}."
+    return f"{_siblings(one)} ({size}): {counted}{unknown}. Temperature: {one.interaction.says}."
+
+
+def _siblings(one: RegimeMap) -> str:
+    return f"{one.settings['method']}, siblings that part at megabatch {one.branch}"

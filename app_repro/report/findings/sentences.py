@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app_repro.claims.contrasts import Contrast, contrast
 from app_repro.claims.judgement import mean_of
@@ -68,6 +68,27 @@ def comparison(
     return Comparison(one, other, where, known)
 
 
+@dataclass(frozen=True)
+class Study:
+    """What a study found."""
+
+    compared: Sequence[Comparison] = ()
+    measures: Mapping[str, Scale] = field(default_factory=lambda: MEASURES)
+    """What settings are compared in; the first is that of the page's summary."""
+    what: str = "runs"
+    """Of which there may be too few."""
+    before: Sequence[str] = ()
+    """Paragraphs that lead to the comparisons, Markdown."""
+    after: Sequence[str] = ()
+    answers: Sequence[str] = ()
+    """Sentences for the page's summary that no difference gives."""
+
+    @property
+    def text(self) -> str:
+        """All of it, Markdown."""
+        return "\n\n".join(filter(None, [*self.before, told(self.compared, self.measures, self.what), *self.after]))
+
+
 def told(compared: Sequence[Comparison], measures: Mapping[str, Scale] = MEASURES, what: str = "runs") -> str:
     """The table of those comparisons that have a pair, then what they show, do not show, and lack; `what`: of which
     there are too few.
@@ -116,19 +137,34 @@ def judged(found: Contrast) -> tuple[float, float] | None:
     return found.interval if len(found.differences) > 1 else None
 
 
+WAYS = ("higher", "lower")
+
+
+def directions(compared: Sequence[Comparison], name: str) -> list[tuple[Comparison, str | None]]:
+    """Each comparison in which a measure is known, and one of WAYS if its interval excludes 0, nothing if it does not,
+    None if nothing decides.
+    """
+    found = [(one, judged(each)) for one in compared if (each := one.differences.get(name))]
+    return [(one, _way(*ends) if ends else None) for one, ends in found]
+
+
+def _way(low: float, high: float) -> str:
+    return "higher" if low > 0 else "lower" if high < 0 else ""
+
+
+def named(scale: Scale) -> str:
+    """ "test accuracy"."""
+    return scale.heading.partition(",")[0].removesuffix(" %")
+
+
 def _shown(compared: Sequence[Comparison], name: str, scale: Scale) -> str:
     """What the intervals of one measure say."""
-    found = [(one, each) for one in compared if (each := one.differences.get(name))]
-    ends = [(one, judged(each)) for one, each in found]
-    said = {
-        "higher": [one for one, known in ends if known and known[0] > 0],
-        "lower": [one for one, known in ends if known and known[1] < 0],
-    }
-    open_ = [one for one, known in ends if known and known[0] <= 0 <= known[1]]
-    alone = [one for one, known in ends if not known]
-    parts = [("shown", "; ".join(_listed(members, f"{way} than") for way, members in said.items() if members))]
-    parts += [("not told apart", _listed(open_, "and")), ("not judged, as seeds are missing", _listed(alone, "and"))]
-    heading = scale.heading.partition(",")[0].removesuffix(" %")
+    found = directions(compared, name)
+    by_way = {way: [one for one, direction in found if direction == way] for way in (*WAYS, "", None)}
+    shown = "; ".join(_listed(by_way[way], f"{way} than") for way in WAYS if by_way[way])
+    parts = [("shown", shown), ("not told apart", _listed(by_way[""], "and"))]
+    parts += [("not judged, as seeds are missing", _listed(by_way[None], "and"))]
+    heading = named(scale)
     words = "; ".join(f"**{what}**: {of}" for what, of in parts if of)
     return wrapped(f"- {heading[:1].upper()}{heading[1:]}: {words}.", "  ") if words else ""
 

@@ -9,7 +9,7 @@ from app_repro.config.laptop import LAPTOP
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records.measures import metrics
 from app_repro.report.findings.evidence import Cell, Evidence
-from app_repro.report.findings.sentences import ACROSS, MEASURES, compare, to_table, told, wrapped
+from app_repro.report.findings.sentences import ACROSS, MEASURES, Study, compare, to_table, wrapped
 
 GAP = "generalisation_gap"
 SHOWN = ("density_effective", "test_accuracy", "cer", GAP)
@@ -26,7 +26,7 @@ STREAMS: dict[str, str] = {name: LAPTOP[name][1]["dataset"] for name in ("laptop
 _MOVES = "a gap that rises and falls"
 
 
-def long_stream(evidence: Evidence) -> str:
+def long_stream(evidence: Evidence) -> Study:
     """What is left of each setting's weights, the shape of its gap, and the settings against each other, by stream."""
     cells = {preset: _cells(evidence, preset) for preset in STREAMS}
     table = _table([(cell, where) for preset, where in STREAMS.items() for cell in cells[preset]])
@@ -36,7 +36,7 @@ def long_stream(evidence: Evidence) -> str:
         for preset, where in STREAMS.items()
         for one, other, measures in _pairs(*cells[preset])
     ]
-    return "\n\n".join([*table, *map(wrapped, answers), told(compared)])
+    return Study(compared, before=[*table, *map(wrapped, answers)], answers=answers)
 
 
 def _cells(evidence: Evidence, preset: str) -> list[Cell]:

@@ -19,11 +19,11 @@ from app_repro.report.findings.sentences import (
     ACROSS,
     MEASURES,
     Comparison,
+    Study,
     compare,
     comparison,
     signed,
     to_table,
-    told,
     wrapped,
 )
 
@@ -33,7 +33,7 @@ M = 8
 FLOWS = ("ste", "srste", "mdgf_exp")
 
 
-def protocols(evidence: Evidence) -> str:
+def protocols(evidence: Evidence) -> Study:
     """Each method against the others under both protocols, and under the released one against the paper's; APP under
     the released one against OSP that is as sparse as it ends.
     """
@@ -52,7 +52,7 @@ def protocols(evidence: Evidence) -> str:
         compared.append(compare(sides[0], sides[1], evidence.pool, measures=ACROSS))
     sparse = evidence.cell("osp at tau 17.5", "laptop-7")
     compared.append(compare(cells["released", "app"], sparse, evidence.pool, "released"))
-    return "\n\n".join([told(compared), *_trained_twice(evidence, cells)])
+    return Study(compared, after=_trained_twice(evidence, cells))
 
 
 def _trained_twice(evidence: Evidence, cells: Mapping[tuple[str, str], Cell]) -> list[str]:
@@ -84,19 +84,18 @@ def _trained_twice(evidence: Evidence, cells: Mapping[tuple[str, str], Cell]) ->
     return [lead, to_table(headings, rows), *([wrapped(said)] if unlike else [])]
 
 
-def criteria(evidence: Evidence) -> str:
+def criteria(evidence: Evidence) -> Study:
     """Each other criterion against SNIP, and against random ranking."""
     cells = {"snip": evidence.cell("snip", "laptop-1", method="app", protocol="paper")}
     cells |= {name: evidence.cell(name, "laptop-2", criterion=name) for name in CRITERIA if name != "snip"}
     against = [("snip", name) for name in cells if name != "snip"]
     against += [(name, "random") for name in cells if name not in ("snip", "random")]
-    return told([compare(cells[one], cells[other], evidence.pool) for one, other in against])
+    return Study([compare(cells[one], cells[other], evidence.pool) for one, other in against])
 
 
-def control_arms(evidence: Evidence) -> str:
+def control_arms(evidence: Evidence) -> Study:
     """The differences of one thing between control arms, of app's masks and of osp's."""
-    compared = list(_of_arms(evidence))
-    return told(compared, {name: MEASURES[name] for name in ("test_accuracy", "cer")})
+    return Study(list(_of_arms(evidence)), {name: MEASURES[name] for name in ("test_accuracy", "cer")})
 
 
 def _of_arms(evidence: Evidence) -> Iterator[Comparison]:
@@ -125,7 +124,7 @@ def _arm(evidence: Evidence, method: str, name: str) -> Cell:
     return evidence.cell(name, "laptop-3", method=method, control=name)
 
 
-def granularities(evidence: Evidence) -> str:
+def granularities(evidence: Evidence) -> Study:
     """Channels and N of each 8 against single weights at one density, and app against osp in each."""
     cells = {
         (kind, method): evidence.cell(
@@ -146,10 +145,10 @@ def granularities(evidence: Evidence) -> str:
     for kind in ("weight", "nm", "channel"):
         sides = [replace(cells[kind, method], name=method) for method in ("app", "osp")]
         compared.append(compare(sides[0], sides[1], evidence.pool, KINDS[kind].format(m=M)))
-    return told(compared)
+    return Study(compared)
 
 
-def flows(evidence: Evidence) -> str:
+def flows(evidence: Evidence) -> Study:
     """1:8 with each flow against none, and the gradient that fades against SR-STE; on digits the same at 1:16, and step
     by step against at once.
     """
@@ -159,7 +158,7 @@ def flows(evidence: Evidence) -> str:
     }
     pairs = [*((name, "none") for name in FLOWS), ("mdgf_exp", "srste")]
     compared = [compare(cells[one], cells[other], evidence.pool, "1:8") for one, other in pairs]
-    return told([*compared, *_of_digits(evidence)])
+    return Study([*compared, *_of_digits(evidence)])
 
 
 def _of_digits(evidence: Evidence) -> Iterator[Comparison]:

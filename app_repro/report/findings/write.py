@@ -7,29 +7,34 @@ from app_repro.config.laptop import LAPTOP
 from app_repro.report.findings import measured, streams, studies
 from app_repro.report.findings.claims import claims
 from app_repro.report.findings.evidence import Cell, Evidence
-from app_repro.report.findings.sentences import to_table, wrapped
+from app_repro.report.findings.sentences import Study, to_table, wrapped
+from app_repro.report.findings.summary import summary
 
-_STUDIES: Mapping[str, Callable[[Evidence], str]] = {
-    "protocols": studies.protocols,
-    "criteria": studies.criteria,
-    "controls": studies.control_arms,
-    "granularities": studies.granularities,
-    "flows": studies.flows,
-    "robustness": measured.corrupted,
-    "regimes": measured.regime_maps,
-    "long": streams.long_stream,
+_STUDIES: Mapping[str, tuple[str, Callable[[Evidence], Study]]] = {
+    "protocols": ("Protocols", studies.protocols),
+    "criteria": ("Criteria", studies.criteria),
+    "controls": ("Control arms", studies.control_arms),
+    "granularities": ("Granularities", studies.granularities),
+    "flows": ("N of each M weights", studies.flows),
+    "robustness": ("Robustness and geometry", measured.corrupted),
+    "regimes": ("Regimes", measured.regime_maps),
+    "long": ("A long stream", streams.long_stream),
 }
+"""Name of a part -> the heading of its section, and what makes it."""
 
-PARTS = tuple(f"findings-{name}" for name in ("runs", "claims", *_STUDIES))
+PARTS = tuple(f"findings-{name}" for name in ("summary", "runs", "claims", *_STUDIES))
 """Names of the parts."""
 
 
 def part(name: str, published: Path) -> str:
     """The part `name`, Markdown: of what lies in the folders of the campaign in `published`; claims of all of it."""
-    if name == "findings-claims":
+    name = name.removeprefix("findings-")
+    if name == "claims":
         return claims(published)
-    of_evidence = {"findings-runs": runs, **{f"findings-{key}": value for key, value in _STUDIES.items()}}
-    return of_evidence[name](Evidence.of(published))
+    evidence = Evidence.of(published)
+    if name == "summary":
+        return summary({heading: study(evidence) for heading, study in _STUDIES.values()})
+    return runs(evidence) if name == "runs" else _STUDIES[name][1](evidence).text
 
 
 def runs(evidence: Evidence) -> str:

@@ -38,7 +38,8 @@ def part(published: Path, name: str) -> str:
 def test_without_records_every_part_says_so(tmp_path: Path) -> None:
     for name in write.PARTS:
         text = write.part(name, tmp_path)
-        assert "0 of the" in text or "that this takes" in text or "claims 0 have a verdict" in text
+        said = ("0 of the", "that this takes", "claims 0 have a verdict", "No difference is judged yet.")
+        assert any(one in text for one in said)
         assert "shown**" not in text
 
 
@@ -78,6 +79,35 @@ def test_a_sentence_is_chosen_by_its_interval(tmp_path: Path, lead: float, said:
     assert said in text.split("Test accuracy: ")[1].split("- CER")[0]
     assert "12 of the 21 runs" in text and "app and osp (released)" in text.split("Without any pair")[1]
     assert "Published: 9 of the campaign's 144 runs" in part(tmp_path, "runs") and "`0000" in part(tmp_path, "runs")
+
+
+def test_the_summary_has_of_each_study_what_is_shown_the_largest_first(tmp_path: Path) -> None:
+    levels = {"magnitude": 0.55, "random": 0.65, "grasp": 0.3, "taylor": 0.6, "synflow": 0.6}
+    publish(tmp_path, "laptop-1", lambda spec: 0.6 if spec.protocol[0] == "paper" else None)
+    publish(tmp_path, "laptop-2", lambda spec: levels[spec.criterion or ""])
+    text = part(tmp_path, "summary")
+    items = {item.split("]")[0]: item for item in text.split(" - [")}
+    assert text.startswith("Of 12 differences in the first measure of each study 7 are shown.")
+    assert "about 1 would be" in text  # a tenth of them
+    criteria = "7 of 9 differences in test accuracy are shown: grasp lower than random by 35.00 points; snip"
+    assert criteria in items["Criteria"] and "taylor and" not in items["Criteria"]
+    sizes = [float(size) for size in re.findall(r"by (\S+) points", items["Criteria"])]
+    assert sizes == [35, 30, 10, 5, 5, 5, 5]
+    assert items["Protocols"].endswith("none of 3 differences in test accuracy is shown.")
+    assert items["Control arms"].endswith("nothing is judged yet.")
+    assert items["A long stream"].count("open: there are too few runs") == 2
+
+
+def test_one_seed_is_in_no_count_of_the_summary(tmp_path: Path) -> None:
+    publish(tmp_path, "laptop-1", lambda spec: 0.6 + 0.1 * (spec.method == "app") if spec.seed == 1 else None)
+    assert part(tmp_path, "summary").startswith("No difference is judged yet.")
+
+
+def test_the_summary_names_sections_of_the_page() -> None:
+    page = (Path(__file__).parents[3] / "docs/findings.md").read_text()
+    named = re.findall(r"^- \[(.*?)\]", page.split("<!-- findings-summary -->")[1], re.MULTILINE)
+    headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    assert len(named) == 8 and named == [one for one in headings if one in named]
 
 
 def test_the_noise_is_that_of_verdicts_which_know_all_published_runs(tmp_path: Path) -> None:
