@@ -71,16 +71,20 @@ def publish(
         str | None, typer.Option(help="Instead of --runs: what has ended of this preset in the store, as it comes.")
     ] = None,
     store: StoreFolder = None,
+    histories: Annotated[
+        bool, typer.Option("--histories", help="Also curves and gradients per epoch, for the figures of them.")
+    ] = False,
 ) -> None:
     """Copy finished runs' records and analyses, checked and small, to data/published."""
     from app_repro.records import publish as publishing
 
     if not preset:
-        typer.echo("\n".join(map(str, publishing.publish(runs, out or PUBLISHED, names or [], analyses))))
+        written = publishing.publish(runs, out or PUBLISHED, names or [], analyses, histories)
+        typer.echo("\n".join(map(str, written)))
         return
     if names:
         raise ParamsError(f"--preset {preset} names its runs; leave out {names[0]}", key="--preset")
-    written, count = publishing.publish_preset(preset, store_at(store), out or PUBLISHED / preset)
+    written, count = publishing.publish_preset(preset, store_at(store), out or PUBLISHED / preset, histories)
     typer.echo("\n".join([*map(str, written), count]))
 
 

@@ -12,7 +12,7 @@ from app_repro.records import analyses, first_masks, record, settings
 from app_repro.records.analyses import Analysis
 from app_repro.records.content import Record
 from app_repro.records.runs import RunRecord, find, name_of, read_run
-from app_repro.records.stores import sources
+from app_repro.records.stores import histories, sources
 from app_repro.records.stores.finished import WEIGHTS
 from app_repro.records.stores.store import labels
 
@@ -26,9 +26,12 @@ class PublishError(AppReproError):
     exit_code = 3
 
 
-def publish(runs: Path, target: Path, names: Sequence[str] = (), measured: Path = ANALYSES) -> list[Path]:
+def publish(
+    runs: Path, target: Path, names: Sequence[str] = (), measured: Path = ANALYSES, per_epoch: bool = False
+) -> list[Path]:
     """Copy the records of finished runs under `runs` to `target`/<run's name>.json, and what analyses of them there are
-    below `measured`, and first masks, to `target`/analyses/<kind>; the files written.
+    below `measured`, and first masks, to `target`/analyses/<kind>; with `per_epoch` also curves and gradients to
+    `target`/histories. The files written.
 
     Without `names` every run and first mask, and none if one diverged or deviates; with names (of folders, run ids, or
     files of first masks) those alone, whatever they are. Every checksum is verified first, that of the files beside a
@@ -51,13 +54,14 @@ def publish(runs: Path, target: Path, names: Sequence[str] = (), measured: Path 
             f"not published: {refused[0]}{more}; name those you want published; a named run is published as it is"
         )
     texts = {f"{name}.json": _checked(runs / name, content) for name, content in chosen.items()}
+    texts |= _histories({name: runs / name for name in chosen}, target, per_epoch)
     return _write(texts | _of(chosen, found.found) | _texts(masks.values()), target)
 
 
-def publish_preset(name: str, store: Path, target: Path) -> tuple[list[Path], str]:
+def publish_preset(name: str, store: Path, target: Path, per_epoch: bool = False) -> tuple[list[Path], str]:
     """Copy the records of those runs of the preset `name` that have ended so far in `store`, and the store's analyses
-    of them, to `target`, each run under its name in the preset's grid; the files that are new or changed, and a line
-    that counts the runs.
+    of them, to `target`, each run under its name in the preset's grid, as `publish` does; the files that are new or
+    changed, and a line that counts the runs.
 
     The preset names its runs, so they are published as they are, also those that diverged. A record that lies beside
     `target` already, as that of a control arm's source may, is left where it is. Raises ParamsError for an unknown
@@ -76,6 +80,7 @@ def publish_preset(name: str, store: Path, target: Path) -> tuple[list[Path], st
     beside = {path.read_text(encoding="utf-8") for path in _beside(target)}
     texts = {f"{label}.json": _checked(run.path.parent, run.content) for label, run in ended.items()}
     texts |= _of({label: run.content for label, run in ended.items()}, analyses.stored(store))
+    texts |= _histories({label: run.path.parent for label, run in ended.items()}, target, per_epoch)
     new = {place: text for place, text in texts.items() if text not in beside and not _is_there(target / place, text)}
     count = f"{target}: {len(ended)} of {len(named)} runs of {name} have ended; {len(new)} files are new"
     return _write(new, target), count
@@ -120,6 +125,19 @@ def _of(published: Mapping[str, Record], found: Iterable[Analysis]) -> dict[str,
     return _texts(
         one for one in found if one.runs and all(run_id in of_id and _is_of(one, of_id[run_id]) for run_id in one.runs)
     )
+
+
+def _histories(folders: Mapping[str, Path], target: Path, wanted: bool) -> dict[str, str]:
+    """Curves and gradients of the runs in `folders`; if not `wanted`, of those that are published with them already, so
+    that these do not stay behind a record that has changed. Raises DataError where they are wanted and no run has any.
+    """
+    places = {f"{histories.FOLDER}/{name}.json": run for name, run in folders.items()}
+    asked = {place: run for place, run in places.items() if wanted or (target / place).exists()}
+    found = {place: content for place, run in asked.items() if (content := histories.of_run(run))}
+    if wanted and folders and not found:
+        where = next(iter(folders.values()))
+        raise DataError(f"{where}: no megabatch-001.json, nor beside another run; publish without --histories")
+    return {place: files.sealed(content) for place, content in found.items()}
 
 
 def _texts(found: Iterable[Analysis]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from app_repro.core.paths import ANALYSES, PUBLISHED, RUNS
 from app_repro.records import record, rivals, settings
 from app_repro.records.content import Record
 from app_repro.records.measures import metrics
+from app_repro.records.stores import histories
 
 
 @dataclass(frozen=True)
@@ -187,13 +188,16 @@ def read_any(folders: Sequence[Path]) -> Records:
 
 def record_files(root: Path) -> Iterator[Path]:
     """Files below `root` that may be records: record.json of a run's folder, which may be a link, and other JSON files
-    where there is none beside them; nothing hidden, no analyses. Folders that cannot be read are among them.
+    where there is none beside them; nothing hidden, no analyses, no histories. Folders that cannot be read are
+    among them.
     """
     if root.is_file():
         yield root
     unreadable: list[Path] = []
     for folder, folders, names in os.walk(root, onerror=lambda error: unreadable.append(Path(error.filename))):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != ANALYSES.name]
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and name not in (ANALYSES.name, histories.FOLDER)
+        ]
         links = [path for name in folders if (path := Path(folder, name)).is_symlink()]
         yield from (path / "record.json" for path in links if (path / "record.json").is_file())
         records = ["record.json"] if "record.json" in names else names

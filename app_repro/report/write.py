@@ -14,7 +14,7 @@ from app_repro.records import analyses, first_masks, runs, settings
 from app_repro.records.analyses import Analysis
 from app_repro.records.record import remark
 from app_repro.records.runs import Records, RunRecord
-from app_repro.records.stores import sources
+from app_repro.records.stores import histories, sources
 from app_repro.report.figures import printing
 from app_repro.report.figures import write as figures
 from app_repro.report.figures.paper import curves
@@ -37,11 +37,11 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str,
     records = runs.read_any(places)
     reported = claims_file.load(claims) if claims else ()
     contents, others = ([run.content for run in found] for found in (records.runs, records.superseded))
-    histories, damaged = curves.read(places)
+    per_epoch, damaged = histories.read(places, curves.chosen)
     measured = analyses.read([*places, ANALYSES])
     damaged = [*damaged, *measured.damaged]
     with printing.printer(len(contents)) as printed:
-        drawn = figures.save(contents, out / "figures", histories, printed, measured.found, others)
+        drawn = figures.save(contents, out / "figures", per_epoch, printed, measured.found, others)
         text, tables = write_tables(records, reported, out, measured.found)
         if claims:
             verdicts = verify.verify(records, reported, first_masks.known(folders))

@@ -140,6 +140,46 @@ def test_a_preset_is_published_as_its_runs_end(tmp_path: Path) -> None:
     assert written == [] and "2 of 9" in line
 
 
+def results(folder: Path, run_id: str, accuracy: float) -> None:
+    """Two megabatches of a run, as training leaves them."""
+    for k in (1, 2):
+        item = {"run_id": run_id, "megabatch": k, "test_errors": 7, "history": {"val_accuracy": [0.1, accuracy]}}
+        files.write_sealed(folder / f"megabatch-00{k}.json", item)
+
+
+def test_histories_are_published_on_demand_and_renewed_with_their_record(tmp_path: Path) -> None:
+    store, published = tmp_path / "store", tmp_path / "published"
+    specs = grid.parse(presets.preset("demo") | {"device": "auto", "workers": None}).specs
+    first = ended(store, specs[0])
+    folder = store / "runs" / first["run_id"]
+    with pytest.raises(AppReproError, match="nor beside another run; publish without --histories"):
+        publish.publish_preset("demo", store, published / "demo", per_epoch=True)
+    assert not published.exists()
+    results(folder, first["run_id"], 0.5)
+    ended(store, specs[1], diverged=True)  # at once: it left no results
+    assert len(publish.publish_preset("demo", store, published / "demo")[0]) == 2
+    (written,), line = publish.publish_preset("demo", store, published / "demo", per_epoch=True)
+    assert (
+        written == published / "demo" / "histories" / "digits-resnet8s-dense-sb8-s1.json" and "1 files are new" in line
+    )
+    assert files.read_sealed(written)["megabatches"][1] == {"megabatch": 2, "history": {"val_accuracy": [0.1, 0.5]}}
+    assert len(runs.read([published]).runs) == 2 and not runs.read([published]).notes
+    results(folder, first["run_id"], 0.6)
+    assert publish.publish_preset("demo", store, published / "demo")[0] == [written]
+    assert files.read_sealed(written)["megabatches"][1]["history"] == {"val_accuracy": [0.1, 0.6]}
+
+
+def test_runs_laid_out_are_published_with_histories(tmp_path: Path) -> None:
+    content = run(tmp_path / "runs", "a")
+    results(tmp_path / "runs" / "a", content["run_id"], 0.5)
+    written = publish.publish(tmp_path / "runs", tmp_path / "published", ["a"], per_epoch=True)
+    assert [path.relative_to(tmp_path / "published").as_posix() for path in written] == ["a.json", "histories/a.json"]
+    (tmp_path / "runs" / "a" / "megabatch-002.json").write_text("{")
+    with pytest.raises(IntegrityError, match="megabatch-002"):
+        publish.publish(tmp_path / "runs", tmp_path / "more", ["a"], per_epoch=True)
+    assert not (tmp_path / "more").exists()
+
+
 def long(tmp_path: Path, megabatches: int) -> dict[str, Any]:
     """A run of a network with the layers of ResNet-50."""
     layers = {f"layer{i}.conv1.weight": {"weights": 1_000_000, "flops": 1} for i in range(53)}

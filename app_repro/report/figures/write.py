@@ -83,8 +83,8 @@ def draw(
     measured: Sequence[Analysis] = (),
     superseded: Sequence[Record] = (),
 ) -> Drawn:
-    """A figure of those of `records` that it is about; without rows there is nothing to draw. `histories`: as
-    curves.read finds them; `measured`: analyses, of any run and kind; `superseded`: other records of some runs.
+    """A figure of those of `records` that it is about; without rows there is nothing to draw. `histories`: of
+    stores.histories.read; `measured`: analyses, of any run and kind; `superseded`: other records of some runs.
     """
     figure = FIGURES[name]
     records = [content for content in records if figure.of_controls or is_plain(content)]

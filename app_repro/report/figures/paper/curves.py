@@ -1,12 +1,9 @@
 """Figure `curves`: training within a megabatch, from the histories that lie beside records."""
 
 import statistics
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from app_repro.core.errors import IntegrityError
-from app_repro.core.files import read_sealed
 from app_repro.report.figures.chart import ends, pieces
 from app_repro.report.figures.chart.lines import Line, Record, Row, lines
 from app_repro.report.figures.figure import Figure, Histories, View
@@ -23,21 +20,6 @@ def chosen(length: int) -> list[int]:
     """The megabatches shown of a stream: all of a short one."""
     count = min(SHOWN, length)
     return sorted({1 + round(i * (length - 1) / max(count - 1, 1)) for i in range(count)})
-
-
-def read(folders: Iterable[Path]) -> tuple[dict[str, list[Row]], list[str]]:
-    """Histories of the megabatches shown, by run id, from runs as laid out in `folders`; damaged files, a line each."""
-    histories: dict[str, list[Row]] = {}
-    damaged: list[str] = []
-    for run in (run for folder in folders for run in sorted(folder.glob("*/"))):
-        files = sorted(run.glob("megabatch-*.json"), key=lambda path: (len(path.name), path.name))
-        for k in chosen(len(files)) if files else []:
-            try:
-                content = read_sealed(files[k - 1])
-                histories.setdefault(content["run_id"], []).append(content)
-            except IntegrityError as error:
-                damaged.append(str(error))
-    return histories, damaged
 
 
 def rows(records: Sequence[Record], histories: Histories) -> "pd.DataFrame":
