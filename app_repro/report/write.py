@@ -34,13 +34,12 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str,
     DataError without a record, IntegrityError where all are damaged, ClaimsError.
     """
     places = runs.known(folders)
-    records = runs.read_any(places)
     reported = claims_file.load(claims) if claims else ()
-    contents, others = ([run.content for run in found] for found in (records.runs, records.superseded))
-    per_epoch, damaged = histories.read(places, curves.chosen)
-    measured = analyses.read([*places, ANALYSES])
-    damaged = [*damaged, *measured.damaged]
-    with printing.printer(len(contents)) as printed:
+    with printing.printer(sum(1 for place in places for _ in runs.record_files(place))) as printed:
+        records = runs.read_any(places)
+        contents, others = ([run.content for run in found] for found in (records.runs, records.superseded))
+        per_epoch, damaged = histories.read(places, curves.chosen)
+        measured = analyses.read([*places, ANALYSES])
         drawn = figures.save(contents, out / "figures", per_epoch, printed, measured.found, others)
         text, tables = write_tables(records, reported, out, measured.found)
         if claims:
@@ -49,7 +48,8 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str,
             verdicts = verify.Report((), records.damaged, ("No claims file: no verdicts.", *records.notes))
         shown = [figures.for_page(one) for one in drawn]
         index_html = page.save(out, verdicts, tables, shown, records.runs, records.superseded)
-    return f"{text}\n\nthe page: {index_html}; `app-repro report --open` shows it", [*records.damaged, *damaged]
+    damaged = [*records.damaged, *damaged, *measured.damaged]
+    return f"{text}\n\nthe page: {index_html}; `app-repro report --open` shows it", damaged
 
 
 def write_tables(

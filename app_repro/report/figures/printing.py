@@ -24,8 +24,8 @@ ACROSS = 3
 """Charts side by side, at most, where a setting has fewer."""
 MANY = 50
 """Records from which a process of its own is worth the second that it takes to start."""
-SCALE = 1.5
-"""Pixels of the PNG per pixel of the SVG."""
+SCALE, LARGE = 1.5, 3_000_000
+"""Pixels of the PNG per pixel of the SVG; one of sheets with more than LARGE, which take seconds."""
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 VERSION = "6.1"
 """Of Vega-Lite, that Altair's charts are written for."""
@@ -94,7 +94,7 @@ def save(spec: "Spec", name: str, target: Path, kinds: Sequence[str] = KINDS) ->
     forms: dict[str, Any] = {
         "svg": lambda: svg.encode(),
         "pdf": lambda: vl_convert.svg_to_pdf(svg),
-        "png": lambda: vl_convert.svg_to_png(svg, scale=SCALE),
+        "png": lambda: vl_convert.svg_to_png(svg, scale=1.0 if _pixels(svg) > LARGE else SCALE),
     }
     for kind in kinds:
         files.write_bytes(target / f"{name}.{kind}", forms[kind](), synced=False)
@@ -158,6 +158,11 @@ def _warmed() -> None:
     import vl_convert
 
     vl_convert.vegalite_to_svg({"$schema": SCHEMA, "mark": "point"}, vl_version=VERSION)
+
+
+def _pixels(svg: str) -> float:
+    width, height = re.findall(r'(?:width|height)="([\d.]+)"', svg[: svg.index(">")])
+    return float(width) * float(height)
 
 
 def _numbered_anew(svg: str) -> str:

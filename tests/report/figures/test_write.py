@@ -2,10 +2,12 @@
 
 import json
 import re
+import struct
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import analysed
@@ -74,6 +76,14 @@ def test_what_is_printed_repeats_bit_by_bit_and_its_rows_lie_beside_it(name, tmp
         one, two = ((tmp_path / folder / f"{name}.{kind}").read_bytes() for folder in ("one", "two"))
         assert one == two and len(one) > 200, kind
     assert (tmp_path / f"one/{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(("height", "scale"), [(100, 1.5), (printing.LARGE // 500, 1.0)])
+def test_the_png_of_a_large_sheet_has_the_pixels_of_its_svg(height: int, scale: float, tmp_path: Path) -> None:
+    spec = {"$schema": printing.SCHEMA, "data": {"values": [{}]}, "mark": "point", "width": 500, "height": height}
+    svg, png = (path.read_bytes() for path in printing.save(spec, "sheet", tmp_path, ["svg", "png"]))
+    sizes = [float(size) for size in re.findall(rb'(?:width|height)="(\d+)"', svg)[:2]]
+    assert list(struct.unpack(">II", png[16:24])) == [int(scale * size) for size in sizes] and sizes[1] >= height
 
 
 def test_rows_lie_beside_figures_and_a_process_of_its_own_prints_the_same(tmp_path) -> None:

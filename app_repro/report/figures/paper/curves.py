@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-SHOWN = 4
+SHOWN = 3
 """Megabatches whose training is drawn, evenly spaced, the first and the last among them."""
 
 
