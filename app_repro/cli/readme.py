@@ -27,16 +27,17 @@ from app_repro.machine.bench import speed_table
 from app_repro.records import analyses, first_masks, runs, settings
 from app_repro.records.measures import metrics
 from app_repro.records.runs import RunRecord
-from app_repro.records.stores import sources
+from app_repro.records.stores import histories, sources
 from app_repro.report.figures import write as figures
+from app_repro.report.figures.paper import curves
 from app_repro.report.findings import write as findings
 from app_repro.report.tables.contrasts import SCALES
 from app_repro.report.tables.contrasts import contrasts as of_contrasts
 from app_repro.report.tables.main import main_table
 
-PAGES = ("README.md", *(f"docs/{name}.md" for name in ("findings", "methods", "protocols", "regimes", "speed")))
+PAGES = ("README.md", *(f"docs/{name}.md" for name in ("findings", "methods", "nm", "protocols", "regimes", "speed")))
 """Pages that have generated parts, each between <!-- name --> and <!-- /name -->."""
-FIGURES = (("audit", "density"), ("audit", "accuracy"), ("regime", "regime"))
+FIGURES = (("audit", "density"), ("audit", "accuracy"), ("regime", "regime"), ("laptop-4", "flow"))
 """Folder of published records, and a figure of them; a page shows it between the markers `figure-audit-density`."""
 
 
@@ -182,9 +183,10 @@ def _figure(page: str, published: Path, folder: str, name: str) -> str:
 
 
 def drawn_of(published: Path, folder: str, name: str) -> figures.Drawn:
-    """The figure `name` of the records and analyses in one folder of `published`."""
+    """The figure `name` of the records, histories and analyses in one folder of `published`."""
     contents = [run.content for run in _records(published, folder)]
-    return figures.draw(name, contents, measured=analyses.read([published / folder]).found)
+    per_epoch, _ = histories.read([published / folder], curves.chosen)
+    return figures.draw(name, contents, per_epoch, analyses.read([published / folder]).found)
 
 
 def _folder(folder: str) -> Path:
