@@ -27,9 +27,8 @@ from app_repro.machine.bench import speed_table
 from app_repro.records import analyses, first_masks, runs, settings
 from app_repro.records.measures import metrics
 from app_repro.records.runs import RunRecord
-from app_repro.records.stores import histories, sources
+from app_repro.records.stores import sources
 from app_repro.report.figures import write as figures
-from app_repro.report.figures.paper import curves
 from app_repro.report.findings import write as findings
 from app_repro.report.tables.contrasts import SCALES
 from app_repro.report.tables.contrasts import contrasts as of_contrasts
@@ -185,7 +184,7 @@ def _figure(page: str, published: Path, folder: str, name: str) -> str:
 def drawn_of(published: Path, folder: str, name: str) -> figures.Drawn:
     """The figure `name` of the records, histories and analyses in one folder of `published`."""
     contents = [run.content for run in _records(published, folder)]
-    per_epoch, _ = histories.read([published / folder], curves.chosen)
+    per_epoch, _ = figures.read_histories([published / folder])
     return figures.draw(name, contents, per_epoch, analyses.read([published / folder]).found)
 
 

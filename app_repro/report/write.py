@@ -14,10 +14,9 @@ from app_repro.records import analyses, first_masks, runs, settings
 from app_repro.records.analyses import Analysis
 from app_repro.records.record import remark
 from app_repro.records.runs import Records, RunRecord
-from app_repro.records.stores import histories, sources
+from app_repro.records.stores import sources
 from app_repro.report.figures import printing
 from app_repro.report.figures import write as figures
-from app_repro.report.figures.paper import curves
 from app_repro.report.page import write as page
 from app_repro.report.tables import baselines, contrasts, dvc_plots, formats, main, stream
 from app_repro.report.tables.studies import controls, granularities, nm, regime, robustness, shrunk, timings
@@ -38,7 +37,7 @@ def write(folders: Sequence[Path], claims: Path | None, out: Path) -> tuple[str,
     with printing.printer(sum(1 for place in places for _ in runs.record_files(place))) as printed:
         records = runs.read_any(places)
         contents, others = ([run.content for run in found] for found in (records.runs, records.superseded))
-        per_epoch, damaged = histories.read(places, curves.chosen)
+        per_epoch, damaged = figures.read_histories(places)
         measured = analyses.read([*places, ANALYSES])
         drawn = figures.save(contents, out / "figures", per_epoch, printed, measured.found, others)
         text, tables = write_tables(records, reported, out, measured.found)

@@ -51,6 +51,7 @@ DOORS: dict[str, set[str]] = {
     "records": {
         *("content", "settings", "record", "runs", "frame", "publish", "provenance", "analyses", "first_masks"),
         *("measures/metrics", "measures/formulas", "stores/store", "stores/merge", "stores/sources", "stores/finished"),
+        "stores/histories",
     },
     "claims": {
         *("statement", "claims_file", "variance", "matching", "judgement", "contrasts", "verify", "printing", "power"),

@@ -1,6 +1,6 @@
 """The figures of records: for the page as specifications, for print as SVG, PDF and PNG with their rows as CSV."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.core import files
 from app_repro.records.analyses import Analysis
+from app_repro.records.stores import histories
 from app_repro.report.figures import printing
 from app_repro.report.figures.chart.lines import Record, is_plain, listing, sentence
 from app_repro.report.figures.chart.marks import TEXT, TEXT_ON_DARK
 from app_repro.report.figures.figure import Figure, Histories, Spec, View
+from app_repro.report.figures.paper.curves import chosen
 from app_repro.report.figures.registry import FIGURES
 
 if TYPE_CHECKING:
@@ -76,19 +78,26 @@ class Drawn:
         return sentence(self.words(first), f"{len(more)} more settings are shown." if more else "")
 
 
+def read_histories(folders: Iterable[Path]) -> tuple[Histories, list[str]]:
+    """What figures draw of the epochs of runs laid out in `folders` or published below them; damaged files, a line
+    each.
+    """
+    return histories.read(folders, chosen)
+
+
 def draw(
     name: str,
     records: Sequence[Record],
-    histories: Histories | None = None,
+    per_epoch: Histories | None = None,
     measured: Sequence[Analysis] = (),
     superseded: Sequence[Record] = (),
 ) -> Drawn:
-    """A figure of those of `records` that it is about; without rows there is nothing to draw. `histories`: of
-    stores.histories.read; `measured`: analyses, of any run and kind; `superseded`: other records of some runs.
+    """A figure of those of `records` that it is about; without rows there is nothing to draw. `per_epoch`: of
+    read_histories; `measured`: analyses, of any run and kind; `superseded`: other records of some runs.
     """
     figure = FIGURES[name]
     records = [content for content in records if figure.of_controls or is_plain(content)]
-    beside = measured if figure.of_analyses else superseded if figure.of_superseded else histories or {}
+    beside = measured if figure.of_analyses else superseded if figure.of_superseded else per_epoch or {}
     rows = figure.rows(records, beside)
     settings: dict[str, Any] = (
         {} if rows.empty else {str(name): own for name, own in rows.groupby("setting", sort=False)}
@@ -133,7 +142,7 @@ def _themed(row: Mapping[str, Any]) -> Mapping[str, Any]:
 def save(
     records: Sequence[Record],
     target: Path,
-    histories: Histories | None = None,
+    per_epoch: Histories | None = None,
     printed: Callable[[Spec, str, Path], object] = printing.save,
     measured: Sequence[Analysis] = (),
     superseded: Sequence[Record] = (),
@@ -145,7 +154,7 @@ def save(
     """
     drawn, lines = [], ["# Figures", ""]
     for name, figure in FIGURES.items():
-        one = draw(name, records, histories, measured, superseded)
+        one = draw(name, records, per_epoch, measured, superseded)
         drawn.append(one)
         lines += [f"## {figure.title}", "", *_index(one), ""]
         if not one.views:
