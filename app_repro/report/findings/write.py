@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from app_repro.config.laptop import LAPTOP
-from app_repro.report.findings import measured, streams, studies
+from app_repro.report.findings import measured, shrinking, streams, studies
 from app_repro.report.findings.claims import claims
 from app_repro.report.findings.evidence import Cell, Evidence
 from app_repro.report.findings.sentences import Study, to_table, wrapped
@@ -17,6 +17,7 @@ _STUDIES: Mapping[str, tuple[str, Callable[[Evidence], Study]]] = {
     "granularities": ("Granularities", studies.granularities),
     "flows": ("N of each M weights", studies.flows),
     "robustness": ("Robustness and geometry", measured.corrupted),
+    "shrunk": ("Channels removed after training", shrinking.shrunk_networks),
     "regimes": ("Regimes", measured.regime_maps),
     "long": ("A long stream", streams.long_stream),
 }

@@ -107,7 +107,7 @@ def test_the_summary_names_sections_of_the_page() -> None:
     page = (Path(__file__).parents[3] / "docs/findings.md").read_text()
     named = re.findall(r"^- \[(.*?)\]", page.split("<!-- findings-summary -->")[1], re.MULTILINE)
     headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
-    assert len(named) == 8 and named == [one for one in headings if one in named]
+    assert len(named) == 9 and named == [one for one in headings if one in named]
 
 
 def test_the_noise_is_that_of_verdicts_which_know_all_published_runs(tmp_path: Path) -> None:
@@ -257,3 +257,26 @@ def test_robustness_is_of_networks_that_were_measured(tmp_path: Path) -> None:
     text = part(tmp_path, "robustness")
     assert "Shown to 9 networks" in text and "app lower than dense (paper)" in text
     assert "12 of the 21 measured networks" in text
+
+
+def test_ways_to_adjust_shrunk_networks_are_set_beside_each_other_and_training(tmp_path: Path) -> None:
+    dense = publish(tmp_path, "laptop-1", lambda spec: 0.7 if spec.method == "dense" else None)
+    publish(tmp_path, "laptop-4", lambda spec: 0.65)
+    assert part(tmp_path, "shrunk") == "Not there yet: 3 of the 6 networks that this takes."
+    for record in dense:
+        if record["protocol"]["name"] == "paper":
+            noise = NOISE[record["spec"]["seed"]]
+            ways = {"BatchNorm": 0.4, "weights": 0.6 + noise, "weights, BatchNorm": 0.6 - noise}
+            for one in (analysed.shrunk(record, ways), analysed.shrunk(record, {"weights": 0.3}, "noise")):
+                files.write_sealed(tmp_path / "laptop-1" / "analyses" / "shrunk" / one.path, one.content)
+    text = part(tmp_path, "shrunk")
+    shown = text.split("**shown**: ")[1].split("**not told apart**")[0]
+    assert shown.count("weights fitted higher than BatchNorm anew") == 2 and "app with channels (36.6 % kept)" in shown
+    assert "weights fitted on noise lower than weights fitted (50 % kept)" in shown and "both" not in shown
+    assert "Not there yet" not in text and "| noise | 30.00 ± 0.00 (3) |" in text
+    assert "| weights fitted − app with channels, 36.6 % kept | -5.00 [" in " ".join(text.split())
+    summary = part(tmp_path, "summary").split("[Channels removed after training]")[1].split(" - [")[0]
+    assert "5 of 7 differences in test accuracy are shown" in summary
+    (tmp_path / "laptop-1" / "analyses" / "shrunk" / f"{dense[0]['run_id']}-noise.json").unlink()
+    row = part(tmp_path, "shrunk").split("| weights fitted on noise − weights fitted, 50 % kept |")[1]
+    assert row.split("|")[1].strip() == "2"

@@ -55,8 +55,8 @@ def shrunk(records: Sequence[RunRecord], analyses: Sequence[Analysis]) -> Table:
     records: each run once; analyses: of any kind. Left out are analyses of runs that are not among the records, or of
     other weights than the record names.
     """
-    by_id = {run.content["run_id"]: run for run in records if run.is_finished}
-    ours = [one for one in analyses if one.kind == KIND and set(one.runs) <= by_id.keys()]
+    by_id = _finished(records)
+    ours = _of_kind(analyses, by_id)
     found, strange = _by_run([one for one in ours if _is_of(one, by_id[one.runs[0]])])
     stale = {one.runs[0] for one in ours} - {*found, *strange}
     groups = settings.group([by_id[run_id] for run_id in found])
@@ -79,6 +79,20 @@ def shrunk(records: Sequence[RunRecord], analyses: Sequence[Analysis]) -> Table:
     common = grouping.common([one.settings for one in groups], keys)
     title = "Channels removed after training, without fine-tuning"
     return Table("shrunk", title, NOTE, columns, tuple(rows), TERMS if rows else (), tuple(missing), common)
+
+
+def by_run(records: Sequence[RunRecord], analyses: Sequence[Analysis]) -> Mapping[str, Mapping[Key, Mapping[str, Any]]]:
+    """Run id -> the rows of its network, of those analyses that the table shows."""
+    by_id = _finished(records)
+    return _by_run([one for one in _of_kind(analyses, by_id) if _is_of(one, by_id[one.runs[0]])])[0]
+
+
+def _finished(records: Sequence[RunRecord]) -> dict[str, RunRecord]:
+    return {run.content["run_id"]: run for run in records if run.is_finished}
+
+
+def _of_kind(analyses: Sequence[Analysis], by_id: Mapping[str, RunRecord]) -> list[Analysis]:
+    return [one for one in analyses if one.kind == KIND and set(one.runs) <= by_id.keys()]
 
 
 def _is_of(one: Analysis, run: RunRecord) -> bool:
