@@ -1,7 +1,7 @@
 """The campaign's runs that are published, by the settings of its presets."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +38,11 @@ class Cell:
     def published(self) -> int:
         """Runs that are published, diverged ones included."""
         return len(self.group.runs) + len(self.group.diverged) if self.group else 0
+
+    def only(self, is_meant: Callable[[RunRecord], bool]) -> "Cell":
+        """The cell with those of its finished runs alone that are meant."""
+        runs = tuple(run for run in self.group.runs if is_meant(run)) if self.group else ()
+        return replace(self, group=replace(self.group, runs=runs, diverged=()) if self.group and runs else None)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import statistics
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 
 from app_repro.claims.studies import connectivity, regimes, robustness
 from app_repro.claims.studies.connectivity import LABELS
@@ -12,6 +11,7 @@ from app_repro.claims.studies.robustness import CLEAN, GEOMETRY, Noise, Robust
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records import settings
 from app_repro.records.measures.metrics import Scale
+from app_repro.records.runs import RunRecord
 from app_repro.report.findings.evidence import REGIME, Cell, Evidence
 from app_repro.report.findings.sentences import Study, comparison, to_table, wrapped
 
@@ -29,12 +29,16 @@ def corrupted(evidence: Evidence) -> Study:
     by_setup = robustness.setups(robustness.of_records(contents, evidence.analyses))
     setup = max(by_setup, key=lambda one: len(by_setup[one]), default=None)
     networks: Mapping[str, Robust] = by_setup[setup] if setup else {}
+
+    def is_measured(run: RunRecord) -> bool:
+        return run.content["run_id"] in networks
+
     cells = {
-        (method, name): _analysed(evidence.cell(f"{method}", "laptop-1", method=method, protocol=name), networks)
+        (method, name): evidence.cell(method, "laptop-1", method=method, protocol=name).only(is_measured)
         for name in PROTOCOLS
         for method in ("dense", "osp", "app")
     }
-    channels = _analysed(evidence.cell("app with channels", "laptop-4", method="app", granularity="channel"), networks)
+    channels = evidence.cell("app with channels", "laptop-4", method="app", granularity="channel").only(is_measured)
     noise = Noise(groups, networks)
     compared = [
         comparison(cells[one, name], cells[other, name], noise.contrast, name, LOST)
@@ -48,12 +52,6 @@ def corrupted(evidence: Evidence) -> Study:
     shown = [f"Shown to {len(networks)} networks: {setup.in_words}."] if setup else []
     before = [*map(wrapped, shown), _geometry(rows, networks)]
     return Study(compared, LOST, "measured networks", before)
-
-
-def _analysed(cell: Cell, networks: Mapping[str, Robust]) -> Cell:
-    """The cell with those of its runs alone that were shown the images."""
-    runs = tuple(run for run in cell.group.runs if run.content["run_id"] in networks) if cell.group else ()
-    return replace(cell, group=replace(cell.group, runs=runs, diverged=()) if cell.group and runs else None)
 
 
 def _geometry(rows: list[tuple[str, Cell]], networks: Mapping[str, Robust]) -> str:

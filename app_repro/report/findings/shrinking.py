@@ -8,7 +8,7 @@ from app_repro.claims.contrasts import Contrast
 from app_repro.claims.judgement import choose_spread
 from app_repro.records.runs import RunRecord
 from app_repro.records.settings import Group
-from app_repro.report.findings.evidence import Cell, Evidence
+from app_repro.report.findings.evidence import Evidence
 from app_repro.report.findings.sentences import MEASURES, Comparison, Study, comparison, to_table
 from app_repro.report.tables.studies import shrunk
 
@@ -53,7 +53,7 @@ def _compared(evidence: Evidence, networks: Networks) -> Iterator[Comparison]:
     app = evidence.cell("app with channels", "laptop-4", method="app", granularity="channel")
     for asked in DENSITIES:
         values = {name: _accuracy(networks, asked, *how) for name, how in ADJUSTED.items()}
-        sides = {name: _with(dense, name, value) for name, value in values.items()}
+        sides = {name: replace(dense.only(_is_known(value)), name=name) for name, value in values.items()}
         where = f"{100 * asked:.3g} % kept"
         for one, other in PAIRS:
             yield comparison(sides[one], sides[other], _paired(values[one], values[other]), where, MEASURED)
@@ -79,10 +79,8 @@ def _accuracy(networks: Networks, asked: float, adjusted: str, source: str) -> V
     return of_run
 
 
-def _with(cell: Cell, name: str, value: Value) -> Cell:
-    """The cell under another name, with those of its runs alone that have the value."""
-    runs = tuple(run for run in cell.group.runs if value(run) is not None) if cell.group else ()
-    return replace(cell, name=name, group=replace(cell.group, runs=runs, diverged=()) if cell.group and runs else None)
+def _is_known(value: Value) -> Callable[[RunRecord], bool]:
+    return lambda run: value(run) is not None
 
 
 def _paired(of_one: Value, of_other: Value) -> Callable[[Group, Group, str], Contrast]:
