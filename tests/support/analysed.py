@@ -105,13 +105,22 @@ def siblings(records: Sequence[Mapping[str, Any]]) -> list[Analysis]:
 
 
 def shrunk(record: Mapping[str, Any], accuracies: Mapping[str, float], images: str = "train") -> Analysis:
-    """A run's network without channels at two densities: accuracy by what was adjusted, on 256 `images`."""
+    """A run's network without channels at two densities, on 256 `images`: at 0.5 the accuracy by what was adjusted, at
+    0.3664 ten points less.
+    """
     run_id, digest = record["run_id"], record["files"].get("model.safetensors")
     sizes = {"parameters": 9, "macs": 9, "macs_share": 0.5, "seconds": 1.0, "test_errors": 1, "test_samples": 2}
     unpruned = sizes | {"density": 1.0, "test_accuracy": record["summary"]["test_accuracy"]}
     rows = [
-        {"adjusted": name, "images": 256, "density_asked": asked, "density": asked, **sizes, "test_accuracy": accuracy}
-        for asked in (0.5, 0.3664)
+        {
+            "adjusted": name,
+            "images": 256,
+            "density_asked": asked,
+            "density": asked,
+            **sizes,
+            "test_accuracy": accuracy - less,
+        }
+        for asked, less in ((0.5, 0.0), (0.3664, 0.1))
         for name, accuracy in accuracies.items()
     ]
     settings = {"criterion": "magnitude", "scope": "local", "source": images}

@@ -274,7 +274,7 @@ def test_ways_to_adjust_shrunk_networks_are_set_beside_each_other_and_training(t
     assert shown.count("weights fitted higher than BatchNorm anew") == 2 and "app with channels (36.6 % kept)" in shown
     assert "weights fitted on noise lower than weights fitted (50 % kept)" in shown and "both" not in shown
     assert "Not there yet" not in text and "| noise | 30.00 ± 0.00 (3) |" in text
-    assert "| weights fitted − app with channels, 36.6 % kept | -5.00 [" in " ".join(text.split())
+    assert "| weights fitted − app with channels, 36.6 % kept | -15.00 [" in " ".join(text.split())
     summary = part(tmp_path, "summary").split("[Channels removed after training]")[1].split(" - [")[0]
     assert "5 of 7 differences in test accuracy are shown" in summary
     (tmp_path / "laptop-1" / "analyses" / "shrunk" / f"{dense[0]['run_id']}-noise.json").unlink()
