@@ -151,6 +151,8 @@ def test_arms_that_know_the_whole_stream_have_no_cer(tmp_path: Path) -> None:
     text = part(tmp_path, "controls")
     assert "ticket higher than shuffle (masks of app)" in text
     assert "masks of app" not in text.split("- CER: ")[1] and "shuffle and random (masks of osp)" in text
+    of_osp = re.findall(r"(\S+ and \S+) \(masks of osp\)", text.split("- CER: ")[1])
+    assert of_osp == ["osp and scratch-e", "osp and shuffle", "shuffle and random", "scratch-b and scratch-e"]
     assert "app and shuffle (masks of app)" in text and "osp and shuffle (masks of osp)" in text.split("- CER: ")[1]
 
 
