@@ -49,6 +49,15 @@ DIFFERENCES = (
 """The differences of one thing."""
 
 
+def differences(stands_in: bool) -> tuple[Difference, ...]:
+    """DIFFERENCES; if the source `stands_in` for its ticket, with it in the ticket's place, without that of the two."""
+    if not stands_in:
+        return DIFFERENCES
+    named = {"ticket": SOURCE}
+    found = (Difference(named.get(one.one, one.one), named.get(one.other, one.other), one.worth) for one in DIFFERENCES)
+    return tuple(one for one in found if one.one != one.other)
+
+
 @dataclass(frozen=True, eq=False)
 class Arms:
     """A setting that prunes, and the control arms on its final masks."""
@@ -79,6 +88,18 @@ class Arms:
         """Whether the source's final mask was found with images that its arms see later."""
         first = next(iter(self.arms.values()))
         return has_hindsight((first.runs or first.diverged)[0].spec)
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether the source stands for a ticket that is not there: of a mask that was there from the start the ticket
+        would repeat it.
+        """
+        return self.source is not None and "ticket" not in self.arms and not self.has_hindsight
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """The differences of one thing that these arms can have."""
+        return differences(self.stands_in)
 
     def is_judged(self, metric: str) -> bool:
         """Whether differences in `metric` that an arm takes part in say something."""

@@ -108,15 +108,9 @@ def _of_arms(evidence: Evidence) -> Iterator[Comparison]:
 
 
 def _differences(method: str) -> list[Difference]:
-    """Each once; the ticket of osp is osp again, which stands for it."""
-    wanted = [*controls.DIFFERENCES, _BUDGET, _PLACES]
-    if method == "osp":
-        named = {"ticket": controls.SOURCE}
-        wanted = [
-            replace(one, one=named.get(one.one, one.one), other=named.get(one.other, one.other)) for one in wanted
-        ]
-    once = {(one.one, one.other): one for one in wanted}
-    return [one for (first, second), one in once.items() if first != second]
+    """Each once; osp stands for its ticket."""
+    wanted = [*controls.differences(method == "osp"), _BUDGET, _PLACES]
+    return list({(one.one, one.other): one for one in wanted}.values())
 
 
 def _differ(arms: Arms | None, one: Difference, pool: Pool, mine: Group, theirs: Group, name: str) -> Contrast:

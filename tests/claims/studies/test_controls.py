@@ -104,3 +104,10 @@ def test_a_ticket_that_repeats_its_source_has_no_noise() -> None:
     assert osp.difference("source", "ticket", "cer", pool).interval == (0, 0)
     low, high = app.difference("source", "ticket", "test_accuracy", pool).interval
     assert low < 0 < high
+
+
+def test_a_source_whose_mask_was_there_from_the_start_stands_for_a_ticket_that_is_not_run() -> None:
+    osp, app = controls.of_runs(runs(method=["osp", "app"], control=["scratch-e", "shuffle", "random"]))
+    names = [(one.one, one.other) for one in osp.differences]
+    assert names == [("source", "scratch-e"), ("source", "shuffle"), ("shuffle", "random")]
+    assert app.differences == controls.DIFFERENCES == controls.of_runs(runs(method="osp"))[0].differences

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app_repro.claims.judgement import mean_of
 from app_repro.claims.studies import controls
-from app_repro.claims.studies.controls import DIFFERENCES, HINDSIGHT, SOURCE, Arms
+from app_repro.claims.studies.controls import HINDSIGHT, SOURCE, Arms
 from app_repro.claims.variance import Pool
 from app_repro.config.catalogue import CONTROL_ONLY
 from app_repro.records.record import protocol_name
@@ -79,7 +79,7 @@ def _along_stream(one: Arms) -> list[Row]:
 
 def _differences(one: Arms, pool: Pool) -> list[Row]:
     table = []
-    for difference in DIFFERENCES:
+    for difference in one.differences:
         if measured := one.difference(difference.one, difference.other, "test_accuracy", pool):
             low, high = measured.interval or (None, None)
             row: Row = {"part": "difference", "label": difference.name, "worth": difference.worth}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from app_repro.claims.contrasts import Contrast
 from app_repro.claims.judgement import mean_of
 from app_repro.claims.studies import controls
-from app_repro.claims.studies.controls import DIFFERENCES, HINDSIGHT, SOURCE, Arms, Difference
+from app_repro.claims.studies.controls import HINDSIGHT, SOURCE, Arms, Difference
 from app_repro.claims.variance import Pool
 from app_repro.config.catalogue import CONTROLS
 from app_repro.records import settings
@@ -83,12 +83,12 @@ def _arms_table(found: Sequence[Arms], pool: Pool) -> Table:
 
 
 def _differences_table(found: Sequence[Arms], pool: Pool) -> Table:
-    """A row per source and difference of one thing (controls.DIFFERENCES) that has runs: what it is worth."""
+    """A row per source and difference of one thing (Arms.differences) that has runs: what it is worth."""
     keys = settings.varying([one.settings for one in found])
     rows = [
         (*grouping.labels(one.settings, keys), *cells)
         for one in found
-        for difference in DIFFERENCES
+        for difference in one.differences
         if (cells := _difference(one, difference, pool))
     ]
     columns = (
@@ -185,14 +185,15 @@ def _gaps(found: Sequence[Arms]) -> list[str]:
         for run in group.diverged
     ]
     alone = [one.name for one in found if one.source is None]
-    absent = [
-        f"{', '.join(lacking)} ({one.name})"
-        for one in found
-        if (lacking := [arm for arm in CONTROLS if not any(name.partition(",")[0] == arm for name in one.arms)])
-    ]
+    absent = [f"{', '.join(lacking)} ({one.name})" for one in found if (lacking := _lacking(one))]
     sentences = [f"Diverged, in no mean: {table.listed(diverged)}."] if diverged else []
     sentences += [f"The source is not among these records: {table.listed(alone)}."] if alone else []
     return sentences + ([f"No runs of: {table.listed(absent)}."] if absent else [])
+
+
+def _lacking(one: Arms) -> list[str]:
+    there = {name.partition(",")[0] for name in one.arms} | ({"ticket"} if one.stands_in else set())
+    return [arm for arm in CONTROLS if arm not in there]
 
 
 def _seeds(found: Sequence[Arms]) -> list[str]:
