@@ -70,7 +70,7 @@ def code_digest(spec: RunSpec | None = None, folder: Path | None = None) -> str:
 
 def digest_of(names: Sequence[str]) -> str:
     """The same over the statements of the files `names` of this package."""
-    return _code_digest(names, PACKAGE)
+    return _digest(_statements(names, PACKAGE))
 
 
 @functools.cache  # asked for every run; a process keeps the code that it began with
@@ -80,16 +80,21 @@ def _own_code_digests() -> tuple[str, str]:
 
 def _code_digests(folder: Path) -> tuple[str, str]:
     """That of any run, and that of a control arm."""
-    return _code_digest(LEARNING_CODE, folder), _code_digest((*LEARNING_CODE, *CONTROL_CODE), folder)
+    plain = _statements(LEARNING_CODE, folder)
+    return _digest(plain), _digest([*plain, *_statements(CONTROL_CODE, folder)])
 
 
-def _code_digest(names: Sequence[str], folder: Path) -> str:
+def _digest(statements: Sequence[str]) -> str:
+    return digest("\n".join(sorted(statements)).encode())[:16]
+
+
+def _statements(names: Sequence[str], folder: Path) -> list[str]:
     statements: list[str] = []
     for name in names:
         tree = ast.parse((folder / name).read_text(encoding="utf-8"))
         modules = _modules(tree, folder)
         statements += [canonical(_tree(node, modules)) for node in tree.body if not _is_silent(node)]
-    return digest("\n".join(sorted(statements)).encode())[:16]
+    return statements
 
 
 def _modules(tree: ast.Module, folder: Path) -> set[str]:

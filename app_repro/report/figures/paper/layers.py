@@ -108,4 +108,5 @@ FIGURE = Figure(
     views=views,
     words=words,
     remarks=missing,
+    printed=6,
 )
