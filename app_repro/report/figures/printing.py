@@ -25,7 +25,7 @@ ACROSS = 3
 MANY = 50
 """Records from which a process of its own is worth the second that it takes to start."""
 SCALE, LARGE = 1.5, 3_000_000
-"""Pixels of the PNG per pixel of the SVG; one of sheets with more than LARGE, which take seconds."""
+"""Pixels of the PNG per pixel of the SVG; one of sheets with more than LARGE pixels, which take longest."""
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 VERSION = "6.1"
 """Of Vega-Lite, that Altair's charts are written for."""
