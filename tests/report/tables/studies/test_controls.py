@@ -111,3 +111,10 @@ def test_a_diverged_arm_and_an_absent_source_are_named() -> None:
 def test_without_control_runs_the_tables_say_what_trains_some() -> None:
     for table in controls.tables(runs(control=None)):
         assert table.rows == () and "app-repro preset controls" in table.missing[0]
+
+
+def test_a_ticket_that_would_repeat_its_source_is_not_missing_and_the_source_is_compared_in_its_place() -> None:
+    arms, differences = controls.tables(runs(control=["scratch-e", "shuffle", "random", "scratch-b"]))
+    assert [sentence.count("ticket") for sentence in arms.missing] == [1] and "app" in arms.missing[0]
+    row = cells(differences, method="osp", difference="source \N{MINUS SIGN} scratch-e")
+    assert row["worth"].shown == "the initial weights" and row["test_accuracy"].shown.startswith("+3.00")
