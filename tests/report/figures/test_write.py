@@ -219,6 +219,16 @@ def test_streams_of_unlike_length_are_no_rivals() -> None:
     assert all(own["front_density_effective"].any() for own in drawn.settings.values())
 
 
+@pytest.mark.parametrize("name", ["accuracy", "pareto"])
+def test_a_line_is_named_with_its_protocol_where_its_setting_has_several(name) -> None:
+    specs = [*grid("demo", seed=[1]), *grid("demo", method="app", protocol="released", seed=[1])]
+    rows = write.draw(name, [pictured.run(spec) for spec in (*specs, *grid("demo", sb=4, seed=[1]))]).rows
+    assert {setting.rpartition(", ")[2]: set(own["label"]) for setting, own in rows.groupby("setting")} == {
+        "T = 8": {"APP, paper", "APP, released", "Anytime OSP, paper", "baseline, paper"},
+        "T = 4": {"APP", "Anytime OSP", "baseline"},
+    }
+
+
 def test_every_panel_of_layers_has_a_map_also_where_nothing_is_scored() -> None:
     views = write.draw("layers", [pictured.run(spec) for spec in grid("nm-demo", seed=[1])]).views
     titles = {setting.rpartition(", APP, ")[2]: [view.title for view in own] for setting, own in views.items()}

@@ -52,19 +52,25 @@ def _mixed(colour: str, other: int, share: float) -> str:
     return "#" + "".join(f"{round(part * (1 - share) + other * share):02X}" for part in parts)
 
 
-def looks(methods: Mapping[str, str]) -> dict[str, Look]:
+def looks(methods: Mapping[str, str], dashed: bool = True) -> dict[str, Look]:
     """A look for each line of a figure (name -> its method), no two alike as long as there are enough.
 
     The shortest name of a method, which is the plainest, has the method's colour as a full line, the next one the same
-    colour dashed; further ones have spare colours.
+    colour dashed; further ones have spare colours. Where points alone are drawn, which no pattern tells apart
+    (`dashed` false), the next ones have spare colours, and two methods may share one, as their marks differ.
     """
     taken: dict[str, Look] = {}
-    used: set[tuple[str, tuple[int, ...]]] = set()
+    used: set[tuple[object, ...]] = set()
     spare = [(colour, dash) for dash in (*DASHES[1:], DASHES[0]) for colour in SPARE]
+    if not dashed:
+        spare.sort(key=lambda pair: DASHES.index(pair[1]))
     for label in sorted(methods, key=lambda name: (len(name), name)):
         appearance = METHODS[methods[label]].appearance if methods[label] in METHODS else None
-        own = [(appearance.colour, dash) for dash in DASHES[:2]] if appearance and appearance.colour else []
-        pair = next((pair for pair in own + spare if pair not in used), spare[-1])
-        used.add(pair)
-        taken[label] = Look(*pair, (appearance and appearance.mark) or DIAMOND)
+        mark = (appearance and appearance.mark) or DIAMOND
+        patterns = DASHES[: 2 if dashed else 1]
+        own = [(appearance.colour, dash) for dash in patterns] if appearance and appearance.colour else []
+        shared = () if dashed else (mark,)
+        pair = next((pair for pair in own + spare if (*pair, *shared) not in used), spare[-1])
+        used.add((*pair, *shared))
+        taken[label] = Look(*pair, mark)
     return {label: taken[label] for label in methods}

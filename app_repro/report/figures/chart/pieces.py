@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from app_repro.report.figures.chart import ends
@@ -105,14 +105,22 @@ def frame(rows: Sequence[Mapping[str, Any]], shared: Sequence[str] = ()) -> "pd.
     return pd.DataFrame([{"setting": title(tuple(map(row.get, told))), **row} for row in rows])
 
 
+def with_protocols(rows: "pd.DataFrame", named: Callable[[str], str] = str) -> "pd.DataFrame":
+    """Rows whose label ends with the protocol, as `named` shortens it, in the settings that have several."""
+    if rows.empty:
+        return rows
+    several = rows.groupby("setting", sort=False)["protocol"].transform("nunique") > 1
+    return rows.assign(label=rows["label"].where(~several, rows["label"] + ", " + rows["protocol"].map(named)))
+
+
 def texts(column: "pd.Series[str]") -> list[str]:
     """The texts of a column: pandas takes each by itself where it is iterated over."""
     return column.to_numpy(dtype=object).tolist()
 
 
-def styles(whole: "pd.DataFrame") -> dict[str, Look]:
-    """The look of each line of some rows: of all settings whose lines may stand in one chart."""
-    return looks(dict(zip(texts(whole["label"]), texts(whole["method"]), strict=True)))
+def styles(whole: "pd.DataFrame", dashed: bool = True) -> dict[str, Look]:
+    """The look of each line of some rows: of all settings whose lines may stand in one chart. `dashed`: see looks."""
+    return looks(dict(zip(texts(whole["label"]), texts(whole["method"]), strict=True)), dashed)
 
 
 LOOK = ("colour", "ink", "tint", "dash", "mark")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 METRICS = {scale.heading: (name, scale) for name, scale in scales("figure").items()}
 """Heading of an axis -> name of the metric in records, and its scale; the columns of the paper's figure of results."""
+MOST_LINES = 4
+"""Lines of a name that are counted to place it."""
 
 
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
@@ -29,23 +31,26 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
                 | {"values": " ".join(repr(scale.factor * one) for one in measured)}
                 | {"runs": " ".join(run["run_id"] for run in line.runs)}
             )
-    several = {dataset: len(by(own, "protocol")) > 1 for dataset, own in by(table, "dataset").items()}
     networks = {dataset: len(by(own, "arch")) > 1 for dataset, own in by(table, "dataset").items()}
     for row in table:
-        network = f"{row['arch']} " if networks[row["dataset"]] else ""
-        protocol = f", {row['protocol']}" if several[row["dataset"]] else ""
-        row["label"] = f"{network}{row['label']}{protocol}"
+        row["label"] = f"{row['arch']} {row['label']}" if networks[row["dataset"]] else row["label"]
     together = ["protocol"] + ["arch"] * any(networks.values())
-    return pieces.frame(table, shared=together)
+    return pieces.with_protocols(pieces.frame(table, shared=together))
 
 
 def chart() -> "alt.TopLevelMixin":
     """Each seed a dot; mean and sd as the paper marks them."""
     import altair as alt
 
-    # names of two lines begin half a line higher
-    two = alt.condition("indexof(datum.label, '\\n') >= 0", alt.value(-ends.LINE / 2), alt.value(0))
-    lines: dict[str, Any] = {"labelExpr": "split(datum.label, '\\n')", "labelLineHeight": ends.LINE, "labelOffset": two}
+    # the middle of a name stands beside its mark: each further line moves the first half a line up
+    higher = [
+        {"test": f"length(split(datum.label, '\\n')) == {count}", "value": -ends.LINE * (count - 1) / 2}
+        for count in range(2, MOST_LINES + 1)
+    ]
+    offset = {"condition": higher, "value": 0}
+    lines: dict[str, Any] = {
+        **{"labelExpr": "split(datum.label, '\\n')", "labelLineHeight": ends.LINE, "labelOffset": offset}
+    }
     axis = alt.Axis(labelLimit=0, ticks=False, domain=False, **lines)
     y = alt.Y("name:N", title=None, sort=None, axis=axis)
     colour = alt.Color("colour:N", scale=None)
@@ -68,7 +73,7 @@ def chart() -> "alt.TopLevelMixin":
 def views(panel: "pd.DataFrame", whole: "pd.DataFrame") -> list[View]:
     """A chart per metric."""
     sd = panel["sd"].astype(float).fillna(0.0)
-    named = pieces.with_looks(panel).assign(
+    named = pieces.with_looks(panel, pieces.styles(panel, dashed=False)).assign(
         name=panel["label"].map(ends.broken), low=panel["mean"] - sd, high=panel["mean"] + sd
     )
     charts = []
@@ -81,7 +86,7 @@ def views(panel: "pd.DataFrame", whole: "pd.DataFrame") -> list[View]:
             for row in rows_of(means)
             for one in row["values"].split()
         ]
-        height = sum(ends.LINE * (name.count("\n") + 1) + 9 for name in means["name"])
+        height = len(means) * (ends.LINE * (max(name.count("\n") for name in means["name"]) + 1) + 9)
         charts.append(View(chart, {"means": rows_of(means[keep]), "seeds": seeds}, {}, height, str(heading)))
     return charts
 

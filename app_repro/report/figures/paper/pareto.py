@@ -18,15 +18,11 @@ COSTS = {"density_effective": "effective density", "inference_mflops": "inferenc
 def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
     """Accuracy in percent and costs, a row per run; `front_*`: whether no run of its panel beats it in both."""
     table: list[Row] = []
-    all_lines = lines(records)
-    several = len({line.protocol for line in all_lines}) > 1
-    for line in all_lines:
-        name = {"label": f"{line.label}, {_bundle(line.protocol)}"} if several else {}
+    for line in lines(records):
         for run in line.runs:
             summary = run["summary"]
             table.append(
                 line.keys
-                | name
                 | {"seed": run["spec"]["seed"], "run_id": run["run_id"]}
                 | {"test_accuracy": 100 * summary["test_accuracy"], "density_effective": summary["density_effective"]}
                 | {"inference_mflops": summary["inference_flops_at_density"] / 1e6}
@@ -37,7 +33,7 @@ def rows(records: Sequence[Record], _: Histories) -> "pd.DataFrame":
             best = front([(row[cost], row["test_accuracy"]) for row in group])
             for place, row in enumerate(group):
                 row[f"front_{cost}"] = place in best
-    return pieces.frame(table, shared=["arch", "protocol"])
+    return pieces.with_protocols(pieces.frame(table, shared=["arch", "protocol"]), _bundle)
 
 
 def _bundle(protocol: str) -> str:
@@ -92,7 +88,7 @@ def chart() -> "alt.TopLevelMixin":
 
 def views(panel: "pd.DataFrame", whole: "pd.DataFrame") -> list[View]:
     """A chart per cost."""
-    runs = pieces.with_looks(panel)
+    runs = pieces.with_looks(panel, pieces.styles(panel, dashed=False))
     limits = pieces.limits(panel["test_accuracy"])
     named = runs.groupby("label", sort=False).agg(
         height=("test_accuracy", "mean"),

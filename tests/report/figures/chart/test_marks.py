@@ -25,6 +25,14 @@ def test_no_two_lines_look_alike_and_a_method_keeps_its_colour() -> None:
     assert alone["Anytime OSP, tau 17.5"].colour != alone["APP, released"].colour
 
 
+def test_where_points_alone_are_drawn_colour_and_mark_tell_lines_apart() -> None:
+    names = {"APP": "app", "Anytime OSP": "osp"} | {f"{name}, {tau}": name for name in ("app", "osp") for tau in range(4)}
+    found = looks(names, dashed=False)
+    assert len({(look.colour, look.path) for look in found.values()}) == len(names) == 10
+    assert len({look.colour for look in found.values()}) == 6 and {look.dash for look in found.values()} == {(1, 0)}
+    assert found["APP"] == looks({"APP": "app"})["APP"]
+
+
 def test_names_can_be_read_on_white_and_on_a_dark_page() -> None:
     for look in looks(MANY).values():
         assert contrast(look.ink, "#FFFFFF") >= 4.5 and contrast(look.tint, "#15181C") >= 4.5, look
