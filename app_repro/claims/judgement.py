@@ -58,7 +58,7 @@ class Judgement:
     """Standard deviation of one seed that the interval rests on."""
     low: float | None = None
     high: float | None = None
-    """The interval of the rule: of mean - reported for value and ratio, of the mean for the others."""
+    """The interval of the rule, at `level`: of mean - reported for value and ratio, of the mean for the others."""
     margin: float | None = None
     seeds_needed: int | None = None
     """Seeds in all that would give a hard verdict at the mean and spread so far; None if no number is known to do."""
@@ -66,6 +66,8 @@ class Judgement:
     """Each step of the judgement with its numbers."""
     so_far: bool = False
     """Whether declared runs are missing; n, mean and sd then say what is there, and decide nothing."""
+    level: float = LEVEL
+    """One-sided level of either end of the interval: higher where a rule looks at several bounds."""
 
 
 def mean_of(values: Sequence[float]) -> float:
@@ -120,6 +122,19 @@ def spread_step(spread: SeedSpread, n: int) -> str:
     if math.isinf(known.dof):
         return "no noise: the quantity follows from the settings"
     return f"s = {known.sd:.6g}, {origin}, {known.dof:g} degrees of freedom: t(.95) = {quantile(LEVEL, known.dof):.4g}"
+
+
+def interval_words(level: float) -> str:
+    """ "90 % interval" for two one-sided bounds at 0.95."""
+    return f"{200 * level - 100:.3g} % interval"
+
+
+def interval_remark(levels: tuple[float, float]) -> str:
+    """What is said behind an interval whose ends have these one-sided levels; nothing of the level that most have."""
+    if levels == (LEVEL, LEVEL):
+        return ""
+    low, high = (f"{100 * level:.3g} %" for level in levels)
+    return f" (a {interval_words(levels[0])})" if low == high else f" (its ends at {low} and {high})"
 
 
 def few(texts: Sequence[str], most: int = 3) -> str:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-from app_repro.claims.judgement import VERDICTS, Judgement
+from app_repro.claims.judgement import VERDICTS, Judgement, interval_remark
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.nearest.elsewhere import HEADING, Elsewhere
 from app_repro.claims.statement import Claim
@@ -46,7 +46,8 @@ def interval(judged: Judgement) -> str:
 def interval_named(verdict: Verdict) -> str:
     """The interval, with what it is an interval of."""
     of = KINDS[verdict.claim.kind].interval_of.replace("\N{MINUS SIGN}", "minus")
-    return f"{text} of {of}" if (text := interval(verdict.judgement)) else ""
+    judged = verdict.judgement
+    return f"{text} of {of}{interval_remark((judged.level, judged.level))}" if (text := interval(judged)) else ""
 
 
 def row(verdict: Verdict) -> list[str]:

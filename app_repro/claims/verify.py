@@ -90,6 +90,7 @@ class Verdict:
             "n": judged.n,
             "so_far": judged.so_far,
             "interval": None if judged.low is None else [judged.low, judged.high],
+            "interval_levels": None if judged.low is None else [judged.level, judged.level],
             "margin": self.margin,
             "margin_reason": claim.margin_reason,
             "seeds_needed": judged.seeds_needed,

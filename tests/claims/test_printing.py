@@ -40,6 +40,13 @@ def test_an_interval_says_what_it_is_of(claim_id: str, of: str) -> None:
     assert row[printing.HEADERS.index("interval")] == f"[16.9, 18.1] of {of}"
 
 
+def test_an_interval_of_another_level_than_most_says_so() -> None:
+    plain = verdict("reproduced", claim_id="own-released-density")
+    wide = replace(plain, judgement=replace(plain.judgement, level=0.975))
+    assert printing.interval_named(wide) == "[16.9, 18.1] of the mean (a 95 % interval)"
+    assert [one.as_dict()["interval_levels"] for one in (plain, wide)] == [[0.95] * 2, [0.975] * 2]
+
+
 def test_seeds_still_needed_are_those_beyond_the_present_ones() -> None:
     row = printing.to_markdown(Report((verdict("inconclusive"),), ())).splitlines()[4]
     assert row.endswith("| 4 |")

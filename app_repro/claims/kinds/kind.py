@@ -44,7 +44,9 @@ class Measured:
     """Seeds that every side has."""
     mean: float
     interval: tuple[float, float] | None = None
-    """Of the mean, 90 %; None where fewer than MIN_SEEDS seeds do not tell it."""
+    """Of the mean, at `levels`; None where fewer than MIN_SEEDS seeds do not tell it."""
+    levels: tuple[float, float] = (LEVEL, LEVEL)
+    """One-sided level of each end of the interval."""
     shown: str = ""
     """Whether they show what the claim says, but for its size: "shown", "not shown" or "the contrary is shown"; empty
     where there is no interval, or where nothing can be shown under another setting."""
@@ -91,6 +93,8 @@ class Kind:
     """Whether `value` is a limit, not a number that was reported."""
     interval_of: str = "the mean"
     """The quantity, in words, whose interval its judgement gives."""
+    margin_named: str = "margin"
+    """What its judgement gives as margin, in words."""
     check: Callable[[Claim], str] = lambda claim: ""
     """What else is wrong with a row of this kind, as "column: why"; an empty text if nothing is."""
     rule: Callable[[Claim, Sequence[Comparison], Pool], Judgement]

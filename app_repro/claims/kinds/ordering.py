@@ -35,6 +35,8 @@ class Pair:
 class Bound:
     """One-sided bound of a pair's mean, at the level that Holm's procedure gives the pair."""
 
+    place: int
+    """Of the pair among those compared; labels may be alike."""
     label: str
     mean: float
     edge: float
@@ -58,14 +60,15 @@ def holm(pairs: Sequence[tuple[str, float, int, SeedSpread]], level: float, weak
     The i-th of m smallest p values is held against (1 - level) / (m - i); after the first that fails none holds.
     `weaker`: how many more pairs there are, of p values not known yet, taken to be larger.
     """
-    ranked = sorted(pairs, key=lambda pair: (p_value(*pair[1:]), pair[0]))
+    ranked = sorted(range(len(pairs)), key=lambda place: (p_value(*pairs[place][1:]), pairs[place][0]))
     bounds: list[Bound] = []
-    for index, (label, mean, n, spread) in enumerate(ranked):
+    for index, place in enumerate(ranked):
+        label, mean, n, spread = pairs[place]
         step = 1 - (1 - level) / (len(ranked) + weaker - index)
         known = spread.at(n)
         edge = mean - quantile(step, known.dof) * known.sd / math.sqrt(n)
         holds = edge > 0 and (not bounds or bounds[-1].holds)
-        bounds.append(Bound(label, mean, edge, step, holds))
+        bounds.append(Bound(place, label, mean, edge, step, holds))
     return bounds
 
 
@@ -94,13 +97,14 @@ def judge_ordering(pairs: Sequence[Pair]) -> Judgement:
     verdict, bounds, back = ordering_verdict(known)
     if unknown and verdict == "reproduced":
         verdict = "inconclusive"
-    reversed_ = [bound.label for bound in back if bound.holds]
-    told = [bound for bound in bounds if bound.label in reversed_[:1]] or [min(bounds, key=lambda bound: bound.edge)]
-    _, mean, n, spread = next(pair for pair in known if pair[0] == told[0].label)
+    reversed_ = [bound for bound in back if bound.holds]
+    clearest = [bound for bound in bounds if bound.place in [one.place for one in reversed_[:1]]]
+    told = (clearest or [min(bounds, key=lambda bound: bound.edge)])[0]
+    _, mean, n, spread = known[told.place]
     open_ = [bound.label for bound in bounds if not bound.holds] + unknown
     reason = {
         "reproduced": "its sign is kept" if len(pairs) == 1 else f"every one of {len(pairs)} pairs keeps its sign",
-        "not_reproduced": f"reversed: {few(reversed_)}",
+        "not_reproduced": f"reversed: {few([bound.label for bound in reversed_])}",
         "inconclusive": f"not shown: {few(open_)}",
     }[verdict]
     needed = None
@@ -110,8 +114,8 @@ def judge_ordering(pairs: Sequence[Pair]) -> Judgement:
         *(f"{b.label}: mean {b.mean:.6g}, lower bound {b.edge:.6g} at {b.level:.2%} (Holm)" for b in bounds),
         *(f"{b.label} reversed: upper bound {-b.edge:.6g} at {b.level:.2%} (Holm)" for b in back if b.mean > 0),
     )
-    half = told[0].mean - told[0].edge
-    return Judgement(verdict, reason, n, mean, spread.at(n).sd, mean - half, mean + half, None, needed, steps)
+    half, sd = mean - told.edge, spread.at(n).sd
+    return Judgement(verdict, reason, n, mean, sd, mean - half, mean + half, None, needed, steps, level=told.level)
 
 
 def _resized(pairs: Sequence[tuple[str, float, int, SeedSpread]], n: int) -> list[tuple[str, float, int, SeedSpread]]:
@@ -145,14 +149,15 @@ def _ordering_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measur
     back = holm([(label, -mean, n, spread) for label, mean, _, spread in known], LEVEL)
     # the smallest p value comes first, and where that does not hold none does
     is_reversed = back[0].holds
-    label = back[0].label if is_reversed else min(bounds, key=lambda one: one.edge).label
-    low, high = (next(one for one in either if one.label == label) for either in (bounds, back))
+    place = back[0].place if is_reversed else min(bounds, key=lambda one: one.edge).place
+    low, high = (next(one for one in either if one.place == place) for either in (bounds, back))
     return Measured(
-        quantity=label,
+        quantity=low.label,
         is_plain=is_plain,
         n=n,
         mean=low.mean,
         interval=(low.edge, -high.edge),
+        levels=(low.level, high.level),
         shown="the contrary is shown" if is_reversed else in_words(low.edge, math.inf),
     )
 
@@ -184,22 +189,23 @@ def _planned(claim: Claim, comparison: Comparison, cells: Sequence[Comparison], 
         return Planned(numbers=unknown[0].differences, spread=None, quantity=unknown[0].label)
     usable = [cell for cell in cells if cell.seeds and all(run.is_finished for run in cell.runs)]
     others = [pair for cell in usable if cell is not comparison for pair in _pairs(claim, cell, pool)]
-    numbered = {str(index): pair for index, pair in enumerate([*own, *others])}
-    known = [(key, mean_of(p.differences), len(p.differences), p.spread) for key, p in numbered.items() if p.spread]
-    levels = {one.label: one.level for one in holm(known, LEVEL, len(cells) * len(own) - len(known))}
+    known = [(p.label, mean_of(p.differences), len(p.differences), p.spread) for p in (*own, *others) if p.spread]
+    levels = {one.place: one.level for one in holm(known, LEVEL, len(cells) * len(own) - len(known))}
 
-    def past_its_bound(pair: tuple[str, float, int, SeedSpread]) -> float:
-        key, mean, n, spread = pair
+    def past_its_bound(place: int) -> float:
+        _, mean, n, spread = known[place]
         error = spread.at(n).sd / math.sqrt(n)
         if error == 0:
             return math.inf if mean > 0 else -math.inf
         # in units of the error, not as a chance, which is 0 or 1 of many pairs alike
-        return mean / error - quantile(levels[key], spread.at(n).dof)
+        return mean / error - quantile(levels[place], spread.at(n).dof)
 
-    key, _, _, spread = min(known[: len(own)], key=past_its_bound)
+    place = min(range(len(own)), key=past_its_bound)
     which = f", the weakest of {len(own)} pairs" if len(own) > 1 else ""
-    pair = numbered[key]
-    return Planned(numbers=pair.differences, spread=spread, level=levels[key], quantity=f"{pair.label}{which}")
+    weakest = own[place]
+    return Planned(
+        numbers=weakest.differences, spread=weakest.spread, level=levels[place], quantity=f"{weakest.label}{which}"
+    )
 
 
 def _chance_ahead(claim: Claim, spread: SeedSpread, n: int, effect: float, level: float) -> float:

@@ -142,7 +142,9 @@ def judge_shape(curves: Sequence[Sequence[float]]) -> Judgement:
     }[curve.verdict]
     weakest = min(curve.falls.values(), key=lambda falls: lower_bound(falls, CURVE_LEVEL))
     low, mean, sd = lower_bound(weakest, CURVE_LEVEL), mean_of(weakest), spread_of(weakest)
-    return Judgement(curve.verdict, reason, n, mean, sd, low, 2 * mean - low, curve.least, steps=tuple(steps))
+    return Judgement(
+        *(curve.verdict, reason, n, mean, sd, low, 2 * mean - low, curve.least), steps=tuple(steps), level=CURVE_LEVEL
+    )
 
 
 def _shape(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
@@ -160,7 +162,7 @@ def _nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured | str:
     judged = _shape(claim, comparison, pool)
     assert judged.mean is not None and judged.low is not None and judged.high is not None
     found = Measured(quantity="the smaller of rise and fall", n=n, mean=judged.mean, shown=SHOWN[judged.verdict])
-    return replace(found, interval=(judged.low, judged.high), is_plain=False)
+    return replace(found, interval=(judged.low, judged.high), levels=(judged.level, judged.level), is_plain=False)
 
 
 def _check(claim: Claim) -> str:
@@ -172,6 +174,7 @@ def _check(claim: Claim) -> str:
 
 SHAPE = Kind(
     against=(0, 0),
+    margin_named="least rise and fall that count",
     check=_check,
     rule=weakest_cell(_shape),
     so_far=lambda claim, comparison: [],

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app_repro.claims.judgement import few, own_spread
+from app_repro.claims.judgement import few, interval_remark, own_spread
 from app_repro.claims.kinds.kind import Measured, measured
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.matching import Comparison
@@ -52,6 +52,7 @@ class Elsewhere:
         form = _DIGITS.get(self.claim.unit, ".4g")
         unit = "" if self.claim.unit in ("fraction", "ratio") else f" {self.claim.unit}"
         ends = f" [{', '.join(format(end, form) for end in found.interval)}]" if found.interval else ""
+        ends += interval_remark(found.levels) if ends else ""
         lost = f"; diverged: seed{'s' * (len(self.diverged) > 1)} {few(list(map(str, self.diverged)))}"
         is_sized = self.claim.value is not None and not KINDS[self.claim.kind].has_limit
         shown = found.shown.replace("shown", "direction shown") if is_sized and found.shown == "shown" else found.shown
@@ -84,6 +85,7 @@ class Elsewhere:
             "mean": found and found.mean,
             "unit": self.claim.unit,
             "interval": list(found.interval) if found and found.interval else None,
+            "interval_levels": list(found.levels) if found and found.interval else None,
             "n": found.n if found else 0,
             "shown": (found and found.shown) or None,
             "seeds": list(self.seeds),

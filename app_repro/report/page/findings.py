@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app_repro.claims import printing
-from app_repro.claims.judgement import HARD, LEVEL
+from app_repro.claims.judgement import HARD, LEVEL, interval_words
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.nearest.elsewhere import Elsewhere
 from app_repro.claims.statement import Claim, protocols
@@ -27,6 +27,8 @@ class VerdictText:
     margin: str
     needed: str
     """Seeds still needed for a hard verdict; empty if none are, or if no number is known to do."""
+    interval_named: str = ""
+    """"90 % interval"."""
     runs: tuple[str, ...] = ()
     """Ids of the runs judged."""
     elsewhere: tuple[Elsewhere, ...] = ()
@@ -43,6 +45,7 @@ class Card:
     reported: str
     interval_of: str
     """What the intervals are intervals of."""
+    margin_named: str
     findings: tuple[VerdictText, ...]
 
     @property
@@ -82,11 +85,13 @@ def _card(claim: Claim, verdicts: list[Verdict]) -> Card:
         beside = {one.protocol: one for verdict in verdicts for one in verdict.elsewhere}
         findings += [_unseen(name, claim, beside.get(name)) for name in protocols(claim) if name not in seen]
     kind = KINDS[claim.kind]
-    return Card(claim, kind.sentence(claim), printing.reported(claim), kind.interval_of, tuple(findings))
+    numbers = printing.reported(claim), kind.interval_of, kind.margin_named
+    return Card(claim, kind.sentence(claim), *numbers, tuple(findings))
 
 
 def _finding(verdict: Verdict) -> VerdictText:
     judged, needed = verdict.judgement, verdict.seeds_to_go
+    margin = printing.number(verdict.margin)
     return VerdictText(
         protocol=verdict.protocol,
         verdict=verdict.verdict,
@@ -95,7 +100,8 @@ def _finding(verdict: Verdict) -> VerdictText:
         measured=printing.measured(judged).replace("+-", "±"),
         n=str(judged.n),
         interval=printing.interval(judged),
-        margin=printing.number(verdict.margin),
+        interval_named=interval_words(judged.level),
+        margin=f"± {margin}" if margin and verdict.claim.margin is not None else margin,
         needed="" if needed is None else str(needed),
         runs=verdict.runs,
         elsewhere=tuple(one for one in verdict.elsewhere if verdict.protocol in (None, one.protocol)),
@@ -108,8 +114,8 @@ def _unseen(protocol: str, claim: Claim, beside: Elsewhere | None) -> VerdictTex
     return VerdictText(protocol, "not_run", MEANINGS["not_run"], claim.remedy, "", "0", "", "", "", elsewhere=near)
 
 
-INTERVAL = f"{200 * LEVEL - 100:.0f} % interval"
-"""Two one-sided bounds at LEVEL."""
+INTERVAL = interval_words(LEVEL)
+"""Of claims about a size, and of differences."""
 
 MEANINGS = {
     "reproduced": "It reproduces: the runs show it with the confidence asked for.",
@@ -123,7 +129,7 @@ MEANINGS = {
 
 
 def _meaning(verdict: Verdict) -> str:
-    if verdict.verdict == "reproduced" and verdict.judgement.margin is not None:
+    if verdict.verdict == "reproduced" and verdict.claim.margin is not None:
         return f"It reproduces: the whole {INTERVAL} lies inside the margin."
     if verdict.verdict == "partial" and (verdict.missing or verdict.deviations):
         what = "masks, made without training," if verdict.claim.is_of_first_masks else "runs"

@@ -64,6 +64,22 @@ def test_numbers_shown_are_those_of_the_weakest_pair() -> None:
     assert judged.mean == 1.0 and judged.low == pytest.approx(1 - 1.644854 / 2, abs=1e-6)
 
 
+def test_the_interval_names_the_level_that_holm_gave_its_pair() -> None:
+    assert ordering.judge_ordering([pair("alone", 1.0)]).level == 0.95
+    both = ordering.judge_ordering([pair("a", 0.9), pair("b", 0.8)])  # the better one fails at 97.5 %
+    assert (both.mean, both.level) == (0.9, 0.975)
+    wide = ordering.judge_ordering([pair("wide", 2.0, SeedSpread(4.0, math.inf, True)), pair("far", -1.0, SURE)])
+    assert (wide.mean, wide.level) == (2.0, 0.975) and wide.low == pytest.approx(2 - 2 * stats.norm.ppf(0.975))
+
+
+def test_pairs_of_one_name_keep_their_own_numbers() -> None:
+    near, far = pair("one name", 0.1, SeedSpread(2.0, math.inf, True)), pair("one name", 5.0, SeedSpread(1.0, 9, True))
+    for pairs in ([near, far], [far, near]):
+        found = ordering.judge_ordering(pairs)
+        assert (found.mean, found.sd) == (0.1, 2.0)
+        assert found.low == pytest.approx(0.1 - stats.norm.ppf(found.level))
+
+
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=8))
 def test_holm_is_the_textbook_s(means: list[float]) -> None:
     pairs = [(f"{i:02}", mean, 4, SeedSpread(1.0, 6, False)) for i, mean in enumerate(means)]
@@ -102,6 +118,7 @@ def test_elsewhere_the_contrary_is_said_of_the_pair_that_shows_it() -> None:
     error, t = 0.1 / math.sqrt(3), stats.t(2)
     assert found.mean == pytest.approx(-1.0)
     assert found.interval == pytest.approx((-1 - t.ppf(0.95) * error, -1 + t.ppf(0.975) * error))
+    assert found.levels == (0.95, 0.975)
 
 
 def test_elsewhere_the_clearest_of_two_reversals_is_told() -> None:

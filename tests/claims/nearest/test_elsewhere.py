@@ -129,6 +129,9 @@ def test_the_weakest_of_several_pairs_shows_the_contrary_only_where_it_is_correc
     found = report.verdicts[0].elsewhere[0].as_dict()
     assert (found["quantity"], found["shown"]) == ("app ahead of osp", shown)
     assert (found["interval"][1] < 0) == (shown != "not shown")
+    assert (
+        found["interval_levels"] == pytest.approx([0.95, 0.975]) and "] (its ends at 95 % and 97.5 %)" in found["text"]
+    )
 
 
 def test_which_side_is_ahead_is_said_where_fewer_are_better(tmp_path: Path) -> None:

@@ -71,6 +71,15 @@ def test_runs_that_depart_are_not_said_to_miss_the_size() -> None:
     assert "size is not" in meanings[0] and "not quite those" in meanings[1]
 
 
+def test_a_curve_is_not_said_to_lie_inside_a_margin() -> None:
+    claim = synthetic.claim("gap-nonmonotone-100")
+    judged = Judgement("reproduced", "why", 3, 2.0, 0.1, 1.8, 2.2, 1.5, level=0.975)
+    [card] = findings.cards(Report((Verdict(claim, "released", judged),), ()))
+    found = next(one for one in card.findings if one.protocol == "released")
+    assert found.meaning == findings.MEANINGS["reproduced"] and found.interval_named == "95 % interval"
+    assert (card.margin_named, found.margin) == ("least rise and fall that count", "1.5")
+
+
 @pytest.mark.parametrize(("needed", "end"), [(4, "1 more seed would decide."), (9, "6 more seeds would decide.")])
 def test_an_open_claim_says_how_many_seeds_would_decide(needed, end) -> None:
     row = Verdict(synthetic.claim(pages.CLAIM), "paper", Judgement("inconclusive", "why", 3, seeds_needed=needed))

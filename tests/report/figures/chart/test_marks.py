@@ -26,7 +26,9 @@ def test_no_two_lines_look_alike_and_a_method_keeps_its_colour() -> None:
 
 
 def test_where_points_alone_are_drawn_colour_and_mark_tell_lines_apart() -> None:
-    names = {"APP": "app", "Anytime OSP": "osp"} | {f"{name}, {tau}": name for name in ("app", "osp") for tau in range(4)}
+    names = {"APP": "app", "Anytime OSP": "osp"} | {
+        f"{name}, {tau}": name for name in ("app", "osp") for tau in range(4)
+    }
     found = looks(names, dashed=False)
     assert len({(look.colour, look.path) for look in found.values()}) == len(names) == 10
     assert len({look.colour for look in found.values()}) == 6 and {look.dash for look in found.values()} == {(1, 0)}
