@@ -6,6 +6,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from app_repro.claims.student import quantile
 
@@ -68,6 +69,21 @@ class Judgement:
     """Whether declared runs are missing; n, mean and sd then say what is there, and decide nothing."""
     level: float = LEVEL
     """One-sided level of either end of the interval: higher where a rule looks at several bounds."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values but for the margin, which may be the claim's."""
+        has_interval = self.low is not None
+        return {
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "mean": self.mean,
+            "sd": self.sd,
+            "n": self.n,
+            "so_far": self.so_far,
+            "interval": [self.low, self.high] if has_interval else None,
+            "interval_levels": [self.level, self.level] if has_interval else None,
+            "seeds_needed": self.seeds_needed,
+        }
 
 
 def mean_of(values: Sequence[float]) -> float:

@@ -6,7 +6,7 @@ tables that `app-repro methods` prints.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from app_repro.config import patterns
@@ -96,16 +96,18 @@ def tags(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def is_fixed_from_the_start(settings: Mapping[str, Any]) -> bool:
-    """Whether a run with these settings has its final mask from the first step on; of a control arm, its source.
-
-    Under a flow to dense weights a mask that was made before training follows them, step by step, to the end.
-    """
-    return tags(settings)["when"] == "before training" and not patterns.is_live(settings.get("flow"))
+    """Whether a run with these settings has its final mask from the first step on; of a control arm, its source."""
+    return tags(settings)["when"] == "before training"
 
 
 def _of_method(settings: Mapping[str, Any]) -> MethodTags:
-    """The method's tags; on a stream of one megabatch whatever prunes does so once, before training, as osp does."""
-    return METHODS["osp" if settings["sb"] == 1 else settings["method"]].tags
+    """The method's tags; on a stream of one megabatch whatever prunes does so once, before training, as osp does.
+
+    Under a flow to dense weights a mask that was made before training follows them, step by step, to the end.
+    """
+    found = METHODS["osp" if settings["sb"] == 1 else settings["method"]].tags
+    is_moving = found.when == "before training" and patterns.is_live(settings.get("flow"))
+    return replace(found, when="during training") if is_moving else found
 
 
 def _as_scored(settings: Mapping[str, Any]) -> dict[str, Any]:

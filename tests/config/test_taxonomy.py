@@ -69,6 +69,16 @@ def test_groups_differ_in_who_is_ranked_with_whom_and_under_a_flow_weights_come_
     assert tags(granularity="nm", nm_m=4, nm_n=2, flow="srste", criterion=None, control="ticket")["mask"] == "fixed"
 
 
+@pytest.mark.parametrize("method", ["osp", "app"])
+def test_a_mask_that_follows_the_weights_is_found_during_training(method: str) -> None:
+    still, moving = (
+        tags(method=method, granularity="nm", nm_m=4, nm_n=2, **flow)
+        for flow in ({}, {"flow": "srste", "criterion": None})
+    )
+    assert (moving["when"], moving["in_force"]) == ("during training", "step by step")
+    assert (still["when"] == "before training") == (method == "osp")
+
+
 def test_a_control_arm_differs_from_its_source_in_what_it_does_with_the_mask() -> None:
     def changed(method: str, control: str) -> dict[str, str]:
         source, arm = tags(method=method), tags(method=method, control=control)
