@@ -98,9 +98,9 @@ def judge_ordering(pairs: Sequence[Pair]) -> Judgement:
     if unknown and verdict == "reproduced":
         verdict = "inconclusive"
     reversed_ = [bound for bound in back if bound.holds]
-    clearest = [bound for bound in bounds if bound.place in [one.place for one in reversed_[:1]]]
-    told = (clearest or [min(bounds, key=lambda bound: bound.edge)])[0]
-    _, mean, n, spread = known[told.place]
+    place = (reversed_ or [min(bounds, key=lambda bound: bound.edge)])[0].place
+    told = next(bound for bound in bounds if bound.place == place)
+    _, mean, n, spread = known[place]
     open_ = [bound.label for bound in bounds if not bound.holds] + unknown
     reason = {
         "reproduced": "its sign is kept" if len(pairs) == 1 else f"every one of {len(pairs)} pairs keeps its sign",
