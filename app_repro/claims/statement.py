@@ -93,6 +93,11 @@ class Claim:
         """Whether settings that the row does not name may be any ("*")."""
         return "*" in self.settings.split()
 
+    @property
+    def is_of_any_data(self) -> bool:
+        """Whether its data set may be any, so that what is measured has to name it."""
+        return self.is_open and "dataset" not in self.overrides
+
     @cached_property
     def overrides(self) -> dict[str, Any]:
         """`settings` as keys and values of params.yaml."""

@@ -142,9 +142,10 @@ def _ordering_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measur
     known = [(pair.label, mean_of(pair.differences), n, pair.spread) for pair in pairs if pair.spread]
     # of errors, of which fewer are better, it is the other side minus the method
     is_plain = not pairs[1:] and METRICS[claim.metric].higher_is_better
+    which = f" (the weakest of {len(pairs)} pairs)" if pairs[1:] else ""
     if n < MIN_SEEDS or len(known) < len(pairs):
         weakest = min(pairs, key=lambda pair: mean_of(pair.differences))
-        return replace(measured(weakest.label, weakest.differences, None), is_plain=is_plain)
+        return replace(measured(weakest.label + which, weakest.differences, None), is_plain=is_plain)
     bounds = holm(known, LEVEL)
     back = holm([(label, -mean, n, spread) for label, mean, _, spread in known], LEVEL)
     # the smallest p value comes first, and where that does not hold none does
@@ -152,7 +153,7 @@ def _ordering_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measur
     place = back[0].place if is_reversed else min(bounds, key=lambda one: one.edge).place
     low, high = (next(one for one in either if one.place == place) for either in (bounds, back))
     return Measured(
-        quantity=low.label,
+        quantity=low.label + (which and " (the clearest reversal)" if is_reversed else which),
         is_plain=is_plain,
         n=n,
         mean=low.mean,

@@ -153,7 +153,9 @@ def _shape(claim: Claim, comparison: Comparison, pool: Pool) -> Judgement:
 
 
 def _nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured | str:
-    """The smaller of the two retracements; nothing of curves that are too short, or too few to leave one out."""
+    """The retracement with the lower of the two bounds; nothing of curves that are too short, or too few to leave one
+    out.
+    """
     length, n = min(run.spec["sb"] for run in comparison.runs), len(comparison.seeds)
     if length < MIN_LENGTH:
         return f"curves of T = {length} are too short for a shape, which takes {MIN_LENGTH} megabatches"
@@ -161,7 +163,7 @@ def _nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measured | str:
         return f"curves of {n} seed{'s' * (n > 1)} are too few for a shape, which takes {MIN_SEEDS}"
     judged = _shape(claim, comparison, pool)
     assert judged.mean is not None and judged.low is not None and judged.high is not None
-    found = Measured(quantity="the smaller of rise and fall", n=n, mean=judged.mean, shown=SHOWN[judged.verdict])
+    found = Measured(quantity="the less certain of rise and fall", n=n, mean=judged.mean, shown=SHOWN[judged.verdict])
     return replace(found, interval=(judged.low, judged.high), levels=(judged.level, judged.level), is_plain=False)
 
 

@@ -32,6 +32,8 @@ class Elsewhere:
     protocol: str
     why: str = ""
     """Why there is none, as a sentence."""
+    cell: str = ""
+    """Data set and network, where the claim leaves them open."""
     departures: tuple[Departure, ...] = ()
     measured: Measured | None = None
     seeds: tuple[int, ...] = ()
@@ -41,8 +43,8 @@ class Elsewhere:
 
     @property
     def setting(self) -> str:
-        """The departures in words."""
-        return ", ".join(one.text for one in self.departures)
+        """The departures in words, after the cell."""
+        return ", ".join([*filter(None, [self.cell]), *(one.text for one in self.departures)])
 
     @property
     def numbers(self) -> str:
@@ -123,7 +125,9 @@ class Evidence:
             found = _measure(claim, option.comparison, pool)
             if isinstance(found, Measured):
                 seeds = tuple(option.comparison.seeds)
-                return Elsewhere(claim, protocol, "", option.departures, found, seeds, option.diverged, option.ids)
+                cell = option.comparison.label.replace("/", ", ") if claim.is_of_any_data else ""
+                rest = found, seeds, option.diverged, option.ids
+                return Elsewhere(claim, protocol, "", cell, option.departures, *rest)
             refusals.append(found)
         needed = [side for side in claim.sides if side not in claim.known_sides]
         lacking = [cells[0].name(side) for side in needed if not any(cell.of_side(side, known) for cell in cells)]

@@ -27,9 +27,6 @@ _OF_ALL = tuple(key for key in _FIELDS if key not in (*_OF_MASKS, "seed", "data_
 _EXACT = ("control", "sgd_seed", "branch", "granularity", "flow")
 """Settings in which none may depart: a control arm, a sibling with another order of images, something else that is
 pruned as one, and other gradients are other questions."""
-_OF_SOME_DATA = ("image_size", "few_shot")
-"""Settings that only data sets of several sizes have; with the others they say nothing."""
-
 _NONE = (None,)
 
 _Allowed = dict[str, tuple[Any, ...]]
@@ -51,14 +48,17 @@ class Option:
         return tuple(sorted({run.content["run_id"] for run in self.comparison.runs}))
 
     @property
-    def rank(self) -> tuple[int, int, int, tuple[str, ...]]:
-        """Sorts options: departing switches of the protocol, departing settings, most seeds, then words."""
+    def rank(self) -> tuple[int, int, int, bool, tuple[str, ...]]:
+        """Sorts options: departing switches of the protocol, departing settings, most seeds, those on the claim's own
+        data set, then words.
+        """
         switches = sum(one.setting in SWITCHES for one in self.departures)
         # whose copy of another data set it is makes it no farther away
-        passed_over = "data" if any(one.setting == "dataset" for one in self.departures) else ""
+        is_of_others = any(one.setting == "dataset" for one in self.departures)
+        passed_over = "data" if is_of_others else ""
         counted = [one for one in self.departures if one.setting != passed_over]
         texts = tuple(one.text for one in self.departures)
-        return switches, sum(one.weight for one in counted), -len(self.comparison.seeds), texts
+        return switches, sum(one.weight for one in counted), -len(self.comparison.seeds), is_of_others, texts
 
 
 @dataclass
@@ -173,7 +173,8 @@ class Cell:
     def _departures(self, runs: dict[str, Runs]) -> Iterator[Departure]:
         whole = self._pruned[0] if self._pruned else self._claim.method
         here, allowed = runs[whole].values, self._sides[whole]
-        of_others = () if set_of(here["dataset"]).sizes else _OF_SOME_DATA
+        # only data sets of several sizes have it: with the others it says nothing
+        of_others = () if set_of(here["dataset"]).sizes else ("image_size",)
         copied = [Departure("data", "official", runs[whole].of_data)] * bool(runs[whole].of_data)
         for key in _FIELDS:
             if key == "arch" and not self._claim.is_open:  # beside the name of the data set

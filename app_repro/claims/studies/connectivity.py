@@ -40,7 +40,7 @@ class Thresholds:
     """Where labels part. These are this project's: the paper's text gives no numbers."""
 
     untrained: float = 0.5
-    """Mean training error of the networks themselves above which they are untrained: such paths are flat, too."""
+    """Mean training error of the networks themselves above which they are untrained: such paths say little."""
     barrier: float = 0.02
     """Of training error, from which networks are not connected."""
     cka: float = 0.95

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app_repro.claims import claims_file
+from app_repro.claims.judgement import few
 from app_repro.claims.kinds.registry import KINDS
 from app_repro.claims.nearest.elsewhere import Elsewhere, by_setting
 from app_repro.claims.statement import Claim
@@ -51,8 +52,8 @@ def _count(verdicts: Sequence[Sequence[Verdict]]) -> str:
     rest = len(verdicts) - len(judged) - len(near)
     untouched = f", and to {rest} no published runs speak" if rest else ""
     return wrapped(
-        f"Of {len(verdicts)} claims {len(judged)} have a verdict on runs in their own setting, or as partial close to "
-        f"it, {len(near)} others have runs in another one{untouched}."
+        f"Of {len(verdicts)} claims {len(judged)} have a verdict on runs in their own setting or close to it, "
+        f"{len(near)} others have runs in another one{untouched}."
     )
 
 
@@ -78,8 +79,15 @@ def _near(verdicts: Sequence[Verdict]) -> list[Elsewhere]:
 def _item(verdicts: Sequence[Verdict]) -> str:
     given = [f"**{one.verdict}**{f' under {one.protocol}' if one.protocol else ''}{_measured(one)}" for one in verdicts]
     text = f"- {_asked(verdicts[0].claim)} ({', '.join(given)})."
-    partly = [f"Under {one.protocol}: {one.judgement.reason}." for one in verdicts if one.verdict == "partial"]
+    partly = [f"Under {one.protocol}: {why}." for one in verdicts if (why := _partly(one))]
     return wrapped(" ".join([text, *partly, *_beside(verdicts)]), "  ")
+
+
+def _partly(verdict: Verdict) -> str:
+    """Why a verdict is partial; of others how their runs depart from the claim's setting."""
+    if verdict.verdict == "partial":
+        return verdict.judgement.reason
+    return f"deviating: {few(verdict.deviations)}" if verdict.deviations else ""
 
 
 def _beside(verdicts: Sequence[Verdict]) -> list[str]:
@@ -127,4 +135,5 @@ def _measured(verdict: Verdict) -> str:
         return ""
     follows = METRICS[verdict.claim.metric].deterministic
     weight = "which follows from the settings" if follows else f"n = {judged.n}"
-    return f": {judged.mean:.4g} {verdict.claim.unit}, {weight}"
+    cells = f" on {', '.join(verdict.cells)}" if verdict.claim.is_of_any_data and not follows else ""
+    return f": {judged.mean:.4g} {verdict.claim.unit}{cells}, {weight}"

@@ -16,8 +16,8 @@ from app_repro.report.findings.evidence import REGIME, Cell, Evidence
 from app_repro.report.findings.sentences import Study, comparison, to_table, wrapped
 
 LOST = {
+    "drop": Scale("accuracy lost on corrupted images, points", 100, 2),
     "corrupted": Scale("mean corruption accuracy, points", 100, 2),
-    "drop": Scale("drop, points", 100, 2),
 }
 """Numbers of robustness.Robust in which settings are compared."""
 
@@ -49,7 +49,7 @@ def corrupted(evidence: Evidence) -> Study:
     rows = [(f"{method}, {name}", cell) for (method, name), cell in cells.items()] + [
         (f"{channels.name}, paper", channels)
     ]
-    shown = [f"Shown to {len(networks)} networks: {setup.in_words}."] if setup else []
+    shown = [f"Images that {len(networks)} networks classified: {setup.in_words}."] if setup else []
     before = [*map(wrapped, shown), _geometry(rows, networks)]
     return Study(compared, LOST, "measured networks", before)
 

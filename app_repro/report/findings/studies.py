@@ -94,7 +94,7 @@ def criteria(evidence: Evidence) -> Study:
 
 
 def control_arms(evidence: Evidence) -> Study:
-    """The differences of one thing between control arms, of app's masks and of osp's."""
+    """Differences between control arms and their source, of app's masks and of osp's."""
     return Study(list(_of_arms(evidence)), {name: MEASURES[name] for name in ("test_accuracy", "cer")})
 
 
@@ -109,7 +109,7 @@ def _of_arms(evidence: Evidence) -> Iterator[Comparison]:
 
 def _differences(method: str) -> list[Difference]:
     """Each once; osp stands for its ticket."""
-    wanted = [*controls.differences(method == "osp"), _BUDGET, _PLACES]
+    wanted = [*controls.differences(method == "osp"), _AGAINST_SCRATCH, _BUDGET, _PLACES]
     return list({(one.one, one.other): one for one in wanted}.values())
 
 
@@ -120,6 +120,7 @@ def _differ(arms: Arms | None, one: Difference, pool: Pool, mine: Group, theirs:
 
 
 _PLACES = Difference(controls.SOURCE, "shuffle", "the places in a layer; of app also finding the mask on the way")
+_AGAINST_SCRATCH = Difference(controls.SOURCE, "scratch-b", "the weights and the way to the mask, for equal FLOPs")
 _BUDGET = Difference("scratch-b", "scratch-e", "training for the FLOPs of the unpruned network")
 
 

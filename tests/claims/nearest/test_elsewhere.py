@@ -119,15 +119,18 @@ def test_runs_that_depart_are_measured_as_the_kind_does_and_decide_nothing(kind:
     assert "resnet20s, 8,000 images, 6 epochs" in found["text"].replace(", T = 100", "") and "n = 3" in found["text"]
 
 
-@pytest.mark.parametrize(("osp", "shown"), [(0.5035, "not shown"), (0.505, "the contrary is shown")])
+@pytest.mark.parametrize(
+    ("osp", "which", "shown"),
+    [(0.5035, "the weakest of 2 pairs", "not shown"), (0.505, "the clearest reversal", "the contrary is shown")],
+)
 def test_the_weakest_of_several_pairs_shows_the_contrary_only_where_it_is_corrected_for_the_others(
-    osp: float, shown: str, tmp_path: Path
+    osp: float, which: str, shown: str, tmp_path: Path
 ) -> None:
     fields, sides, _, _ = CASES["ordering"]
     claim = claim_of(tmp_path, "ordering", fields)
     report = verify(write(tmp_path / "runs", claim, sides | {"osp": {"accuracy": osp}}), claim)
     found = report.verdicts[0].elsewhere[0].as_dict()
-    assert (found["quantity"], found["shown"]) == ("app ahead of osp", shown)
+    assert (found["quantity"], found["shown"]) == (f"app ahead of osp ({which})", shown)
     assert (found["interval"][1] < 0) == (shown != "not shown")
     assert (
         found["interval_levels"] == pytest.approx([0.95, 0.975]) and "] (its ends at 95 % and 97.5 %)" in found["text"]
@@ -189,6 +192,21 @@ def test_the_fewest_departures_count_whatever_the_order_of_the_runs(
     (row,) = verify(folder, claim, protocol="paper").as_dict()["verdicts"]
     wanted = SMALL | {key: value for key, value in nearer.items() if key != "seeds"}
     assert {one["setting"]: one["here"] for one in row["elsewhere"][0]["departures"]} == wanted
+
+
+def test_of_equal_departures_those_on_the_claim_s_own_data_set_count(headline: tuple[Any, Path]) -> None:
+    claim, folder = headline
+    write(folder, claim, SIDES)  # another data set counts 1, and 1 more for its classes
+    write(folder, claim, SIDES, dataset="cifar100", lr=0.05, batch_size=32)
+    near = verify(folder, claim, protocol="paper").verdicts[0].elsewhere[0]
+    assert near.setting == "resnet20s, 8,000 images, 6 epochs, milestones (3, 5), batch_size 32, lr 0.05"
+
+
+def test_a_claim_about_any_data_names_those_that_were_measured(tmp_path: Path) -> None:
+    claim = synthetic.claim("own-released-density")
+    folder = write(tmp_path, claim, {"app tau=4.5": {"effective": 0.02}}, sb=16, protocol="released")
+    (near,) = verify(folder, claim).verdicts[0].elsewhere
+    assert near.setting == "cifar10, resnet20s, T = 16" and near.text.startswith(f"{near.setting}: 0.0200")
 
 
 def test_sides_that_depart_in_different_ways_are_not_compared_and_the_sentence_says_what_is_missing(
@@ -267,7 +285,7 @@ def test_what_is_pruned_as_one_stays_the_claim_s_and_what_applies_to_one_side_al
         ({"few_shot": None, "epochs": 20}, "not few-shot, 20 epochs"),
         ({"few_shot": None, "train_limit": 8000}, "not few-shot, 8,000 images"),
         ({"few_shot": 50}, "50 images a class"),
-        ({"few_shot": None, "image_size": None, "dataset": "digits"}, "digits (8 x 8 pixels)"),
+        ({"few_shot": None, "image_size": None, "dataset": "digits"}, "digits (8 x 8 pixels), not few-shot"),
     ],
     ids=str,
 )

@@ -48,7 +48,7 @@ def test_cells_are_means_over_pairs_and_then_seeds() -> None:
     [
         (ERRORS, 3, "shown: hotter is worse at the lowest load and better at the highest (n = 3)"),
         ({at: 0.5 - error for at, error in ERRORS.items()}, 3, "shown: hotter is better at the lowest load"),
-        (ERRORS | {(1, 10.0): 0.45}, 3, "not shown: hotter is worse at both (n = 3)"),
+        (ERRORS | {(1, 10.0): 0.45}, 3, "not shown: hotter is worse at the lowest and at the highest load (n = 3)"),
         (ERRORS | {(1, 10.0): 0.35}, 3, "not shown (n = 3)"),
         (ERRORS, 1, "not judged (n = 1)"),
         ({at: error for at, error in ERRORS.items() if at != (1, 10.0)}, 3, "not judged (n = 0)"),
