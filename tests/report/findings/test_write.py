@@ -61,10 +61,12 @@ def test_a_verdict_says_on_which_data_it_is_and_how_its_runs_deviate(tmp_path: P
     for preset in ("laptop-1", "laptop-3"):
         publish(tmp_path, preset, lambda spec: 0.6, effective=0.02)
     text = part(tmp_path, "claims")
-    of_any, of_arms = (text.split(f"- `{name}`")[1].split("- `")[0] for name in ("own-released-density", PLACES))
+    names = ("own-released-density", PLACES, "own-scratch-b-ties")
+    of_any, of_arms, partial = (text.split(f"- `{name}`")[1].split("- `")[0] for name in names)
     assert "**reproduced** under released: 0.02 fraction on cifar10/resnet20s, n = 3)" in of_any
     assert "**inconclusive**" in of_arms and of_arms.count("deviating: ") == 1
     assert " Under paper: deviating: data archive.tar.gz instead of official." in of_arms
+    assert " Under paper: below the limit 1; deviating: data archive.tar.gz instead of official." in partial
 
 
 def test_a_claim_with_runs_of_one_side_alone_has_none_in_its_own_setting(tmp_path: Path) -> None:
