@@ -157,7 +157,8 @@ class Interaction:
         if lower_end < 0 < high:
             return f"shown: hotter is better at the lowest load and worse at the highest (n = {n})"
         if low * higher_end > 0 and min(low * lower_end, high * higher_end) > 0:
-            return f"not shown: hotter is {'worse' if low > 0 else 'better'} at the lowest and at the highest load (n = {n})"
+            way = "worse" if low > 0 else "better"
+            return f"not shown: hotter is {way} at the lowest and at the highest load (n = {n})"
         return f"not shown (n = {n})"
 
 

@@ -18,8 +18,6 @@ SEEDS = 5
 """Seeds of a line that are drawn one by one; more are a band from the lowest to the highest."""
 BEHIND = "paper"
 """Protocol whose lines stand faintly behind those of every other one, which often has no baseline of its own."""
-STROKES = ("line", "rule")
-"""Marks that are a stroke alone."""
 FAINT = 0.3
 """Opacity of lines that stand behind others to be compared with."""
 
@@ -52,13 +50,8 @@ def looked(chart: "alt.Chart", dashed: bool = True) -> "alt.Chart":
     import altair as alt
 
     pattern: dict[str, Any] = {"strokeDash": alt.StrokeDash("dash:N", scale=None)} if dashed else {}
-    # the opacity of a stroke costs nothing in print, that of a whole mark a picture of its own
-    opacity: dict[str, Any] = (
-        {"strokeOpacity": alt.StrokeOpacity("opacity:Q", scale=None)}
-        if getattr(chart.mark, "type", chart.mark) in STROKES
-        else {"opacity": alt.Opacity("opacity:Q", scale=None)}
-    )
-    return chart.encode(color=alt.Color("colour:N", scale=None), detail=alt.Detail("label:N"), **opacity, **pattern)
+    colour, opacity = alt.Color("colour:N", scale=None), alt.Opacity("opacity:Q", scale=None)
+    return chart.encode(color=colour, opacity=opacity, detail=alt.Detail("label:N"), **pattern)
 
 
 def over(data: str) -> "alt.Chart":
