@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from app_repro.claims.judgement import MIN_SEEDS
-from app_repro.claims.kinds.shape import WINDOW, Curve, judge_curves
+from app_repro.claims.kinds.shape import WINDOW, Curve, is_refuted, judge_curves
 from app_repro.config.laptop import LAPTOP
 from app_repro.config.protocols import PROTOCOLS
 from app_repro.records.measures import metrics
@@ -18,9 +18,10 @@ SAID = {
     "": "is not judged",
     "reproduced": "both rises and falls",
     "not_reproduced": "goes one way (it turns back by less than the rule asks)",
-    "inconclusive": "is shown neither to rise and fall nor to go one way",
 }
-"""Verdict of the rule for curves -> what the gap does."""
+"""Verdict of the rule for curves -> what the gap does; where it is inconclusive one of the two may be shown."""
+TURNS = {"only rises": "fall", "only falls": "rise"}
+"""What the rule refutes -> what is shown then."""
 STREAMS: dict[str, str] = {name: LAPTOP[name][1]["dataset"] for name in ("laptop-6", "laptop-9")}
 """Presets of a long stream -> their data set."""
 SIDES = ("dense", "app under the paper's protocol", "app under the released protocol")
@@ -66,7 +67,7 @@ def _pairs(dense: Cell, paper: Cell, released: Cell) -> list[tuple[Cell, Cell, I
 def _table(cells: Sequence[tuple[str, Cell, Curve | None]]) -> list[str]:
     """A row for each that has runs; nothing without any."""
     body = [
-        [name, *(_mean(cell, metric) for metric in SHOWN), SAID[_verdict(shape)], str(len(cell.group.runs))]
+        [name, *(_mean(cell, metric) for metric in SHOWN), _said(shape), str(len(cell.group.runs))]
         for name, cell, shape in cells
         if cell.group and cell.group.runs
     ]
@@ -84,6 +85,15 @@ def _verdict(shape: Curve | None) -> str:
     return shape.verdict if shape else ""
 
 
+def _said(shape: Curve | None) -> str:
+    """What the gap does, as far as it is shown."""
+    if not shape or shape.verdict != "inconclusive":
+        return SAID[_verdict(shape)]
+    shown = [word for name, word in TURNS.items() if is_refuted(shape.falls[name], shape.least)]
+    open_ = [word for word in TURNS.values() if word not in shown]
+    return f"is shown to {shown[0]}, not to {open_[0]}" if shown else f"is shown neither to {' nor to '.join(open_)}"
+
+
 def _mean(cell: Cell, name: str) -> str:
     scale = metrics.METRICS[name].scale
     values = [run.value(name) * scale.factor for run in cell.group.runs] if cell.group else []
@@ -99,12 +109,14 @@ def _answer(where: str, shapes: Sequence[Curve | None]) -> str:
         return f"On {where}, in this one stream, {_MOVES} needs no collapse of the density: it is shown of {shown}."
     if moving:
         shown = f"{_MOVES} is shown of {SIDES[-1]}, where the density collapses ({_turns(moving[SIDES[-1]])})"
-        others = ", ".join(f"of {name} it {SAID[_verdict(found[name])]}" for name in SIDES[:-1])
+        others = ", ".join(f"of {name} it {_said(found[name])}" for name in SIDES[:-1])
         return f"On {where}, in this one stream, {shown}; {others}. {BESIDE}"
     if all(_verdict(shape) == "not_reproduced" for shape in shapes):
         return f"On {where}, no gap rises and falls by what the rule asks, with a collapse of the density or without."
     lacking = " and of ".join(name for name, shape in found.items() if not shape)
-    why = f"of {lacking} there are too few runs" if lacking else "of no setting is the gap shown to rise and fall"
+    why = (
+        f"of {lacking} there are too few runs" if lacking else "of no setting is the gap shown both to rise and to fall"
+    )
     why = why if any(shapes) else "there are too few runs"
     return f"On {where}, whether {_MOVES} needs a collapse of the density is open: {why}."
 
@@ -112,8 +124,10 @@ def _answer(where: str, shapes: Sequence[Curve | None]) -> str:
 def _turns(shape: Curve) -> str:
     """How far the gap falls and rises, and between which megabatches: medians over the curves."""
     told = []
-    for direction, word in (("only rises", "falls"), ("only falls", "rises")):
+    for direction, word in TURNS.items():
         ends = zip(*shape.places[direction], strict=True)
         first, last = (statistics.median_low(own) + WINDOW // 2 + 1 for own in ends)
-        told.append(f"{word} by {statistics.fmean(shape.falls[direction]):.2f} points from megabatch {first} to {last}")
+        told.append(
+            f"{word}s by {statistics.fmean(shape.falls[direction]):.2f} points from megabatch {first} to {last}"
+        )
     return ", ".join(told)
