@@ -271,7 +271,7 @@ def turning(spec: RunSpec) -> list[float]:
             climbing,
             None,
             turning,
-            "of dense it is shown to rise, not to fall, of app under the paper's protocol it is not judged.",
+            "of dense it is shown to rise, a fall is not shown, of app under the paper's protocol it is not judged.",
         ),
         (
             rising,
