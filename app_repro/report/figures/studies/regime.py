@@ -153,7 +153,7 @@ def words(panel: "pd.DataFrame") -> list[str]:
 FIGURE = Figure(
     title="Regimes of pruning",
     caption="Pairs of siblings, which differ in SGD noise alone, by load (density kept in the end) and temperature, "
-    f"means over pairs and source seeds. Labels: {THRESHOLDS.in_words}. Hatched: untrained, so its path says nothing; "
+    f"means over pairs and source seeds. Labels: {THRESHOLDS.in_words}. Hatched: untrained, so its path says little; "
     "- : not run. What temperature does is judged in the table regime-temperature, never from one source seed.",
     absent=f"No regime figure: no siblings here were measured; {COMMAND}",
     rows=rows,
