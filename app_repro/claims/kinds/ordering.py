@@ -153,7 +153,7 @@ def _ordering_nearby(claim: Claim, comparison: Comparison, pool: Pool) -> Measur
     place = back[0].place if is_reversed else min(bounds, key=lambda one: one.edge).place
     low, high = (next(one for one in either if one.place == place) for either in (bounds, back))
     return Measured(
-        quantity=low.label + (which and " (the clearest reversal)" if is_reversed else which),
+        quantity=low.label + (" (the clearest reversal)" if pairs[1:] and is_reversed else which),
         is_plain=is_plain,
         n=n,
         mean=low.mean,

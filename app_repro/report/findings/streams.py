@@ -91,7 +91,9 @@ def _said(shape: Curve | None) -> str:
         return SAID[_verdict(shape)]
     shown = [word for name, word in TURNS.items() if is_refuted(shape.falls[name], shape.least)]
     open_ = [word for word in TURNS.values() if word not in shown]
-    return f"is shown to {shown[0]}, a {open_[0]} is not shown" if shown else f"is shown neither to {' nor to '.join(open_)}"
+    if not shown:
+        return f"is shown neither to {' nor to '.join(open_)}"
+    return f"is shown to {shown[0]}, a {open_[0]} is not shown"
 
 
 def _mean(cell: Cell, name: str) -> str:
