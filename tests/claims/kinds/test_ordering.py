@@ -114,7 +114,7 @@ def nearby(**ahead: Sequence[float]) -> Measured:
 def test_elsewhere_the_contrary_is_said_of_the_pair_that_shows_it() -> None:
     """app - osp has the lowest edge, but lies on both sides of 0; app - dense has the error .1 / sqrt(3)."""
     found = nearby(dense=(-1.0, -1.1, -0.9), osp=(-5.0, 5.0, -0.1))
-    assert (found.quantity, found.shown) == ("app ahead of dense", "the contrary is shown")
+    assert (found.quantity, found.shown) == ("app ahead of dense (the clearest reversal)", "the contrary is shown")
     error, t = 0.1 / math.sqrt(3), stats.t(2)
     assert found.mean == pytest.approx(-1.0)
     assert found.interval == pytest.approx((-1 - t.ppf(0.95) * error, -1 + t.ppf(0.975) * error))
@@ -123,12 +123,12 @@ def test_elsewhere_the_contrary_is_said_of_the_pair_that_shows_it() -> None:
 
 def test_elsewhere_the_clearest_of_two_reversals_is_told() -> None:
     found = nearby(dense=(-9.0, -5.0, -7.0), osp=(-1.0, -1.1, -0.9))  # the lowest edge is that of dense
-    assert (found.quantity, found.shown) == ("app ahead of osp", "the contrary is shown")
+    assert (found.quantity, found.shown) == ("app ahead of osp (the clearest reversal)", "the contrary is shown")
 
 
 def test_elsewhere_the_weakest_pair_is_told_where_none_is_reversed() -> None:
     found = nearby(dense=(1.0, 1.1, 0.9), osp=(-5.0, 5.0, -0.1))
-    assert (found.quantity, found.shown) == ("app ahead of osp", "not shown")
+    assert (found.quantity, found.shown) == ("app ahead of osp (the weakest of 2 pairs)", "not shown")
 
 
 @pytest.mark.parametrize(
