@@ -90,7 +90,7 @@ def _on_paper(spec: "Spec") -> "Spec":
 
 def _faint_in_itself(chart: "Spec") -> "Spec":
     """A chart whose faint marks are so in fill and stroke: in print a mark with an opacity of its own is a picture of
-    its own, which takes several times the time and bytes.
+    its own, which takes more time and, in a PDF of many, several times the bytes.
     """
     mark, encoding = chart.get("mark"), dict(chart.get("encoding", {}))
     if "opacity" in encoding:

@@ -120,7 +120,9 @@ def _differ(arms: Arms | None, one: Difference, pool: Pool, mine: Group, theirs:
 
 
 _PLACES = Difference(controls.SOURCE, "shuffle", "the places in a layer; of app also finding the mask on the way")
-_AGAINST_SCRATCH = Difference(controls.SOURCE, "scratch-b", "the weights and the way to the mask, for equal FLOPs")
+_AGAINST_SCRATCH = Difference(
+    controls.SOURCE, "scratch-b", "the weights and the epochs; of app also finding the mask on the way"
+)
 _BUDGET = Difference("scratch-b", "scratch-e", "training for the FLOPs of the unpruned network")
 
 
